@@ -1,0 +1,124 @@
+"""What can go wrong in the runtime, and how an exception is told to Lambda.
+
+AwsLambdaError
+├── InvalidStreamingOperation   a call that comes too late for its stream
+│   └── WriteAfterEnd
+├── ResponseStreamBroken        Lambda takes no more of this answer
+├── HandlerLoadError            the function cannot start (names and texts as AWS's client has them)
+├── UnmarshalError              the event is not JSON
+├── MarshalError                the handler returned what is not JSON
+└── RuntimeApiError             Lambda's side of the Runtime API did not keep to it
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NOT_IN_A_HEADER = dict.fromkeys([*range(32), 127])  # RFC 9110 section 5.5: controls, CR and LF
+
+
+class AwsLambdaError(Exception):
+    """The root of this package's errors; `error_type` is what Lambda is told."""
+
+    error_type = "Runtime.AwsLambdaError"
+
+
+class InvalidStreamingOperation(AwsLambdaError):  # noqa: N818 -- the name Node.js gives it
+    """A call that changes how an answer begins, after it has begun."""
+
+    error_type = "Runtime.InvalidStreamingOperation"
+
+
+class WriteAfterEnd(InvalidStreamingOperation):
+    """`write(…)` or `end(…)` with data on a stream that has ended."""
+
+    error_type = "Runtime.WriteAfterEnd"
+
+    def __init__(self) -> None:
+        super().__init__("the response stream has ended: write everything before end()")
+
+
+class ResponseStreamBroken(AwsLambdaError):  # noqa: N818 -- a state, as BrokenPipeError is
+    """Lambda has closed the connection on which the answer was being sent.
+
+    Nobody receives what is written from here on. Stop producing it and return.
+    """
+
+    error_type = "Runtime.ResponseStreamBroken"
+
+
+class HandlerLoadError(AwsLambdaError):
+    """The handler cannot be had from the function's code.
+
+    `error_type` is one of the stock names: Runtime.MalformedHandlerName, Runtime.ImportModuleError,
+    Runtime.UserCodeSyntaxError, Runtime.HandlerNotFound, Runtime.BuiltInModuleConflict.
+    """
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class UnmarshalError(AwsLambdaError):
+    """The event is not JSON."""
+
+    error_type = "Runtime.UnmarshalError"
+
+
+class MarshalError(AwsLambdaError):
+    """The handler's answer cannot be written as JSON."""
+
+    error_type = "Runtime.MarshalError"
+
+
+class RuntimeApiError(AwsLambdaError):
+    """The Runtime API answered something that its specification does not hold."""
+
+    error_type = "Runtime.RuntimeApiError"
+
+
+def error_type(error: BaseException) -> str:
+    """Lambda's name for an error, fit for a header: the class's name unless it has its own."""
+    name = error.error_type if isinstance(error, AwsLambdaError) else type(error).__name__
+    return name.translate(NOT_IN_A_HEADER).encode("ascii", "replace").decode()
+
+
+def stack_trace(error: BaseException) -> list[str]:
+    """One text a frame, innermost last, without the runtime's own frames."""
+    import traceback  # noqa: PLC0415 -- 9 ms that only failures pay
+
+    package = f"{__name__.partition('.')[0]}/"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if package not in f.filename]
+    return traceback.format_list(frames)
+
+
+def error_document(error: BaseException, request_id: str = "") -> bytes:
+    """The body of POST …/error, as AWS's Python client writes it."""
+    document: dict[str, Any] = {
+        "errorMessage": str(error),
+        "errorType": error_type(error),
+        "requestId": request_id,
+        "stackTrace": stack_trace(error),
+    }
+    return json.dumps(document).encode()
+
+
+def trailer_document(error: BaseException) -> bytes:
+    """What the error trailer of a streamed answer holds, with Node.js's field names."""
+    document: dict[str, Any] = {
+        "errorType": error_type(error),
+        "errorMessage": str(error),
+        "trace": stack_trace(error),
+    }
+    return json.dumps(document).encode()
+
+
+def error_log(error: BaseException) -> str:
+    """The text of the function's log for an error that its handler let go."""
+    heading = f"[ERROR] {error_type(error)}: {error}\n"
+    frames = stack_trace(error)
+    return heading + ("Traceback (most recent call last):\n" + "".join(frames) if frames else "")

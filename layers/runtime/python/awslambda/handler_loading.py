@@ -1,0 +1,52 @@
+"""From the handler string of a function ("package/module.name") to the callable."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from awslambda.errors import HandlerLoadError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def load_handler(handler_string: str) -> Callable[..., Any]:
+    """Import the handler.
+
+    Raises HandlerLoadError with AWS's names; what the module itself raises passes through.
+    """
+    module_name, dot, attribute = handler_string.rpartition(".")
+    if not dot:
+        raise HandlerLoadError(
+            "Runtime.MalformedHandlerName",
+            f"Bad handler '{handler_string}': expected MODULE.FUNCTION, such as app.handler",
+        )
+    module_name = module_name.replace("/", ".")
+    if module_name.partition(".")[0] in sys.builtin_module_names:
+        raise HandlerLoadError(
+            "Runtime.BuiltInModuleConflict",
+            f"Cannot use built-in module {module_name} as a handler module: rename the file",
+        )
+    module = _import(module_name)
+    if not hasattr(module, attribute):
+        raise HandlerLoadError(
+            "Runtime.HandlerNotFound", f"Handler '{attribute}' missing on module '{module_name}'"
+        )
+    handler: Callable[..., Any] = getattr(module, attribute)
+    return handler
+
+
+def _import(module_name: str) -> object:
+    try:
+        return importlib.import_module(module_name)
+    except ImportError as error:
+        raise HandlerLoadError(
+            "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}"
+        ) from error
+    except SyntaxError as error:
+        raise HandlerLoadError(
+            "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}"
+        ) from error

@@ -1,0 +1,157 @@
+"""The part of HTTP/1.1 that a client of the Lambda Runtime API needs, without any I/O.
+
+Bytes in, values out (`ReplyParser`); values in, bytes out (the functions). RFC 9112.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from awslambda.errors import RuntimeApiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MAX_HEAD_BYTES = 256 * 1024
+"""Client context and Cognito identity travel as headers; AWS names no limit, HTTP servers stop at
+8 to 80 KB. Past this the other side does not speak HTTP."""
+
+LAST_CHUNK = b"0\r\n\r\n"
+NO_BODY_STATUSES = (204, 304)  # RFC 9112 section 6.3
+FIRST_FINAL_STATUS = 200  # below: informational, another head follows
+
+
+class Reply(NamedTuple):
+    """A complete HTTP reply. Header names are in lower case; of equal ones the last counts."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    keep_alive: bool
+
+
+class _Head(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    keep_alive: bool
+
+
+def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
+    """The request line and headers, up to and with the empty line."""
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def chunk(*pieces: bytes | memoryview) -> list[bytes | memoryview]:
+    """One chunk that holds the pieces one behind the other, uncopied; nothing if they are empty."""
+    size = sum(len(piece) for piece in pieces)
+    return [b"%x\r\n" % size, *pieces, b"\r\n"] if size else []
+
+
+def last_chunk(trailers: Iterable[tuple[str, str]]) -> bytes:
+    """The end of a chunked body with trailers."""
+    lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
+    return b"0\r\n" + lines.encode("latin-1") + b"\r\n"
+
+
+class ReplyParser:
+    """One reply out of the bytes of a connection, however they are cut.
+
+    Feed it what the socket gives until it returns the reply; `feed(b"")` says that the other side
+    has closed. A parser is for one reply.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._head: _Head | None = None
+        self._chunked = _ChunkedBody()
+
+    def feed(self, data: bytes) -> Reply | None:
+        """Take bytes; return the reply once it is complete.
+
+        Raises RuntimeApiError where the bytes are not HTTP or end too early.
+        """
+        self._buffer += data
+        if self._head is None:
+            self._head = self._take_head()
+        body = None if self._head is None else self._take_body(self._head, closed=not data)
+        if self._head is not None and body is not None:
+            return Reply(self._head.status, self._head.headers, body, self._head.keep_alive)
+        if not data:
+            raise RuntimeApiError(f"reply cut short after {len(self._buffer)} unread bytes")
+        return None
+
+    def _take_head(self) -> _Head | None:
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = _parse_head(bytes(self._buffer[:end]))
+            del self._buffer[: end + 4]
+            if head.status >= FIRST_FINAL_STATUS:
+                return head
+        if len(self._buffer) > MAX_HEAD_BYTES:
+            raise RuntimeApiError(f"reply without an end of headers in {MAX_HEAD_BYTES} bytes")
+        return None
+
+    def _take_body(self, head: _Head, *, closed: bool) -> bytes | None:
+        if head.status in NO_BODY_STATUSES:
+            return b""
+        if head.headers.get("transfer-encoding", "").lower() == "chunked":
+            return self._chunked.take_from(self._buffer)
+        if "content-length" in head.headers:
+            length = _number(head.headers["content-length"], 10)
+            return bytes(self._buffer[:length]) if len(self._buffer) >= length else None
+        return bytes(self._buffer) if closed else None
+
+
+class _ChunkedBody:
+    """The body of a chunked message, taken from a buffer as it fills (RFC 9112 section 7.1)."""
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+        self._in_trailers = False
+
+    def take_from(self, buffer: bytearray) -> bytes | None:
+        while not self._in_trailers:
+            line_end = buffer.find(b"\r\n")
+            if line_end < 0:
+                return None
+            size = _number(bytes(buffer[:line_end]).partition(b";")[0].decode("latin-1"), 16)
+            start = line_end + 2
+            if size and len(buffer) < start + size + 2:
+                return None
+            self._in_trailers = size == 0
+            self._body += buffer[start : start + size]
+            del buffer[: start + size + (2 if size else 0)]
+        return self._take_trailers(buffer)
+
+    def _take_trailers(self, buffer: bytearray) -> bytes | None:
+        while (line_end := buffer.find(b"\r\n")) >= 0:
+            del buffer[: line_end + 2]
+            if line_end == 0:
+                return bytes(self._body)
+        return None
+
+
+def _parse_head(head: bytes) -> _Head:
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = status_line.partition(" ")
+    if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
+        raise RuntimeApiError("reply does not begin with an HTTP/1 status line")
+    headers = {name.strip().lower(): value.strip() for name, _, value in map(_split_header, lines)}
+    connection = headers.get("connection", "").lower()
+    keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
+    return _Head(int(rest[:3]), headers, keep_alive)
+
+
+def _split_header(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
+
+
+def _number(text: str, base: int) -> int:
+    try:
+        number = int(text.strip(), base)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise RuntimeApiError("reply with a body length that is no number")
+    return number

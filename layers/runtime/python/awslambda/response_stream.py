@@ -1,0 +1,215 @@
+"""The stream a handler writes its answer to, and what Node.js's `awslambda` offers around it."""
+
+from __future__ import annotations
+
+import io
+import json
+from enum import Enum
+
+from awslambda import http1
+from awslambda.errors import (
+    InvalidStreamingOperation,
+    WriteAfterEnd,
+    error_type,
+    trailer_document,
+)
+from awslambda.runtime_api import HTTP_INTEGRATION, OCTET_STREAM, PRELUDE_END, error_trailers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+    from typing import Any, BinaryIO, Protocol, TypeVar
+
+    from typing_extensions import Buffer
+
+    HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+    Metadata = Mapping[str, Any]
+    Piece = bytes | memoryview
+
+    class Wire(Protocol):
+        """Where a stream's bytes go: RuntimeClient, bound to one invocation."""
+
+        def open(self, content_type: str, first: Sequence[Piece]) -> None: ...
+        def send(self, pieces: Sequence[Piece]) -> None: ...
+
+
+STREAMING_MARK = "__awslambda_streaming__"
+PIPELINE_READ_BYTES = 64 * 1024  # Node.js's default high-water mark
+
+
+class _State(Enum):
+    IDLE = "nothing has been sent"
+    OPEN = "the answer has begun"
+    ENDED = "the answer is complete"
+
+
+def streamify_response(handler: HandlerT) -> HandlerT:
+    """Mark `handler(event, response_stream, context)`, plain or async, as one that streams.
+
+    The mark, not the event, decides: an event does not tell how a Function URL is set up.
+    """
+    setattr(handler, STREAMING_MARK, True)
+    return handler
+
+
+def is_streaming(handler: Callable[..., Any]) -> bool:
+    return getattr(handler, STREAMING_MARK, False) is True
+
+
+class ResponseStream(io.RawIOBase):
+    """The body of one answer, as a writable binary file.
+
+    Nothing is sent before the first `write` or `end`. A `write` returns when the bytes are with
+    the operating system; while Lambda takes none, it blocks. Not for use from several threads at
+    once. As a context manager it ends when the block does, unless an exception leaves the block.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__()
+        self._wire = wire
+        self._state = _State.IDLE
+        self._content_type = OCTET_STREAM
+        self._metadata: Metadata | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a byte of the answer has been sent."""
+        return self._state is not _State.IDLE
+
+    @property
+    def ended(self) -> bool:
+        """Whether the answer is complete."""
+        return self._state is _State.ENDED
+
+    def set_content_type(self, content_type: str) -> None:
+        """Say what the body is (default application/octet-stream). Before the first write only."""
+        if self._state is not _State.IDLE:
+            raise InvalidStreamingOperation(
+                "cannot set content-type, too late: the answer has begun; set it before write()"
+            )
+        if not content_type.isprintable():
+            raise ValueError(f"content type {content_type!r}: expected printable characters only")
+        self._content_type = content_type
+
+    def set_http_metadata(self, metadata: Metadata) -> None:
+        """Make this an HTTP answer; see HttpResponseStream.from_."""
+        self.set_content_type(HTTP_INTEGRATION)
+        self._metadata = metadata
+
+    def write(self, data: str | Buffer | Any, /) -> int:
+        """Send `data` now: text as UTF-8, bytes as they are, anything else as JSON.
+
+        Returns the number of bytes. An empty write sends the head and the prelude, if they have
+        not gone yet. Raises WriteAfterEnd, ResponseStreamBroken, TypeError (None).
+        """
+        if self._state is _State.ENDED:
+            raise WriteAfterEnd
+        piece = _as_bytes(data)
+        self._send(http1.chunk(piece))
+        return len(piece)
+
+    def end(self, data: str | Buffer | Any | None = None, /) -> None:
+        """Complete the answer, after `data` if given. Once it has ended, `end()` does nothing."""
+        if self._state is _State.ENDED:
+            if data is not None:
+                raise WriteAfterEnd
+            return
+        body = [] if data is None else http1.chunk(_as_bytes(data))
+        self._send([*body, http1.LAST_CHUNK])
+        self._state = _State.ENDED
+
+    def fail(self, error: BaseException) -> bool:
+        """End a begun answer with error trailers; False where there is none to end."""
+        if self._state is not _State.OPEN:
+            return False
+        self._state = _State.ENDED
+        self._wire.send([error_trailers(error_type(error), trailer_document(error))])
+        return True
+
+    def writable(self) -> bool:
+        return self._state is not _State.ENDED
+
+    def close(self) -> None:
+        """End the answer, as closing a file does."""
+        if not self.closed:
+            self.end()
+            super().close()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+
+    def __del__(self) -> None:
+        """Undo RawIOBase's: a stream nobody holds any more must not look complete."""
+
+    def _send(self, pieces: Sequence[Piece]) -> None:
+        if self._state is _State.IDLE:
+            first = [*self._prelude(), *pieces]
+            self._state = _State.OPEN
+            self._wire.open(self._content_type, first)
+        elif pieces:
+            self._wire.send(pieces)
+
+    def _prelude(self) -> Sequence[Piece]:
+        if self._metadata is None:
+            return []
+        return http1.chunk(_as_json(self._metadata), PRELUDE_END)
+
+
+class HttpResponseStream:
+    """HTTP status, headers and cookies for a streamed answer (Function URL, API Gateway)."""
+
+    @staticmethod
+    def from_(response_stream: ResponseStream, metadata: Metadata) -> ResponseStream:
+        """Make `response_stream` an HTTP answer and return it.
+
+        metadata: {"statusCode": int, "headers": {name: value}, "cookies": [str]}, each optional,
+        passed on as it is. It is sent with the first write or end, as JSON and eight NUL bytes.
+        Of several calls the last counts. Raises InvalidStreamingOperation after the first write.
+        """
+        response_stream.set_http_metadata(metadata)
+        return response_stream
+
+
+def pipeline(source: BinaryIO | Iterable[bytes], response_stream: ResponseStream) -> None:
+    """Write all of `source` (a binary file, or any iterable of bytes) and end the stream.
+
+    Each piece goes out as soon as the source gives it. An exception of the source passes through
+    and leaves the stream open, so that the caller of the handler sees a failed answer.
+    """
+    for piece in _pieces(source):
+        response_stream.write(piece)
+    response_stream.end()
+
+
+def _pieces(source: Any) -> Iterable[bytes]:
+    # read1 gives what is there; read would wait until its buffer is full.
+    read: Callable[[int], bytes] | None = getattr(source, "read1", getattr(source, "read", None))
+    if read is None:
+        pieces: Iterable[bytes] = source
+        return pieces
+    return iter(lambda: read(PIPELINE_READ_BYTES), b"")
+
+
+def _as_bytes(data: Any) -> bytes | memoryview:
+    if isinstance(data, str):
+        return data.encode()
+    if isinstance(data, bytes):
+        return data
+    if data is None:
+        raise TypeError("cannot write None: expected text, bytes or a JSON value")
+    try:
+        view = memoryview(data)
+    except TypeError:
+        return _as_json(data)
+    return view.cast("B") if view.contiguous else view.tobytes()
+
+
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,146 @@
+"""The messages of the Lambda Runtime API, version 2018-06-01, without any I/O.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from awslambda import http1
+from awslambda.errors import RuntimeApiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from awslambda.http1 import Reply
+
+ROOT = "/2018-06-01/runtime"
+USER_AGENT = "sluice-awslambda"
+HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response"
+OCTET_STREAM = "application/octet-stream"
+ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
+RESPONSE_MODE = "Lambda-Runtime-Function-Response-Mode"
+INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
+PRELUDE_END = bytes(8)  # eight NULs divide the metadata of an HTTP answer from its body
+
+OK = 200
+CONTAINER_ERROR = 500  # "non-recoverable state, the runtime should exit promptly"
+
+
+class Invocation(NamedTuple):
+    """One event, as GET /runtime/invocation/next gives it. Absent headers are None."""
+
+    request_id: str
+    deadline_ms: int
+    """When Lambda ends the invocation, in ms since the epoch."""
+    function_arn: str
+    event: bytes
+    invocation_id: str | None = None
+    trace_id: str | None = None
+    client_context: str | None = None
+    cognito_identity: str | None = None
+    tenant_id: str | None = None
+
+
+def parse_invocation(reply: Reply) -> Invocation:
+    """Read the reply to GET /runtime/invocation/next; RuntimeApiError if it is none."""
+    get = reply.headers.get
+    request_id = get("lambda-runtime-aws-request-id")
+    if reply.status != OK or not request_id:
+        raise RuntimeApiError(
+            f"GET {ROOT}/invocation/next: expected status 200 and a request id, got status "
+            f"{reply.status}{'' if request_id else ' and no request id'}"
+        )
+    return Invocation(
+        request_id=request_id,
+        deadline_ms=_milliseconds(get("lambda-runtime-deadline-ms", "0")),
+        function_arn=get("lambda-runtime-invoked-function-arn", ""),
+        event=reply.body,
+        invocation_id=get("lambda-runtime-invocation-id"),
+        trace_id=get("lambda-runtime-trace-id"),
+        client_context=get("lambda-runtime-client-context"),
+        cognito_identity=get("lambda-runtime-cognito-identity"),
+        tenant_id=get("lambda-runtime-aws-tenant-id"),
+    )
+
+
+def next_request(host: str) -> bytes:
+    """GET /runtime/invocation/next. Its reply may take for ever: wait without a timeout."""
+    headers = [("Host", host), ("User-Agent", USER_AGENT)]
+    return http1.request_head("GET", f"{ROOT}/invocation/next", headers)
+
+
+def response_request(host: str, invocation: Invocation, body: bytes) -> bytes:
+    """The whole answer of an ordinary handler."""
+    headers = [("Content-Type", "application/json"), *_common_headers(host, invocation)]
+    return _post(_path(invocation, "response"), headers, body)
+
+
+def error_request(host: str, invocation: Invocation, error_type: str, body: bytes) -> bytes:
+    """The news that a handler failed before its answer began."""
+    headers = [
+        ("Content-Type", "application/json"),
+        (ERROR_TYPE, error_type),
+        *_common_headers(host, invocation),
+    ]
+    return _post(_path(invocation, "error"), headers, body)
+
+
+def init_error_request(host: str, error_type: str, body: bytes) -> bytes:
+    """The news that the function cannot start; the process must exit after it."""
+    headers = [("Content-Type", "application/json"), (ERROR_TYPE, error_type), ("Host", host)]
+    return _post(f"{ROOT}/init/error", headers, body)
+
+
+def streamed_response_head(host: str, invocation: Invocation, content_type: str) -> bytes:
+    """The beginning of a streamed answer: http1.chunk(…) follows, then one of the ends.
+
+    Lambda wants the trailers announced here, whether they will come or not.
+    """
+    headers = [
+        (RESPONSE_MODE, "streaming"),
+        ("Trailer", ERROR_TYPE),
+        ("Trailer", ERROR_BODY),
+        ("Content-Type", content_type),
+        ("Transfer-Encoding", "chunked"),
+        *_common_headers(host, invocation),
+    ]
+    return http1.request_head("POST", _path(invocation, "response"), headers)
+
+
+def error_trailers(error_type: str, document: bytes) -> bytes:
+    """The end of a streamed answer whose handler failed after its first byte."""
+    import binascii  # noqa: PLC0415 -- only failures pay for it
+
+    encoded = binascii.b2a_base64(document, newline=False).decode()
+    return http1.last_chunk([(ERROR_TYPE, error_type), (ERROR_BODY, encoded)])
+
+
+def _common_headers(host: str, invocation: Invocation) -> list[tuple[str, str]]:
+    headers = [("Host", host), ("User-Agent", USER_AGENT)]
+    if invocation.invocation_id is not None:
+        # Lambda refuses an answer that comes too late and would go to the next caller.
+        headers.append((INVOCATION_ID, invocation.invocation_id))
+    return headers
+
+
+def _post(path: str, headers: list[tuple[str, str]], body: bytes) -> bytes:
+    return http1.request_head("POST", path, [*headers, ("Content-Length", str(len(body)))]) + body
+
+
+def _path(invocation: Invocation, leaf: str) -> str:
+    return f"{ROOT}/invocation/{_url_encoded(invocation.request_id)}/{leaf}"
+
+
+def _url_encoded(text: str) -> str:
+    if text.replace("-", "").isalnum() and text.isascii():
+        return text  # every request id AWS gives; urllib.parse is worth 5 ms of start-up
+    from urllib.parse import quote  # noqa: PLC0415
+
+    return quote(text, safe="")
+
+
+def _milliseconds(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

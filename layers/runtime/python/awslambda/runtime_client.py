@@ -1,0 +1,172 @@
+"""The connection to the Lambda Runtime API: sends its messages, waits for its replies."""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from awslambda import http1, runtime_api
+from awslambda.errors import ResponseStreamBroken, RuntimeApiError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from awslambda.runtime_api import Invocation
+
+    Piece = bytes | memoryview
+
+MAX_LOGGED_REASON = 500  # bytes of a refusal's body; Lambda's are about 150
+RECEIVE_BYTES = 64 * 1024  # one recv; an event is at most 6 MB
+MAX_SENT_AT_ONCE = 64
+"""Pieces for one sendmsg(2); the kernel takes at most IOV_MAX, 1024."""
+
+
+class RuntimeClient:
+    """Speaks with the Runtime API at `address` ("host:port") over one kept connection.
+
+    A connection that breaks is opened anew for the next message, so a lost answer never costs
+    the next event.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        connect: Callable[[tuple[str, int]], socket.socket] = socket.create_connection,
+    ) -> None:
+        self._host = address
+        self._connect = connect
+        self._socket: socket.socket | None = None
+
+    def next_invocation(self) -> Invocation:
+        """Wait for the next event, for as long as it takes.
+
+        Asking twice is safe: Lambda gives the same event until it is answered.
+        """
+        request = runtime_api.next_request(self._host)
+        try:
+            reply = self._exchange(request)
+        except (OSError, RuntimeApiError):
+            reply = self._exchange(request)  # the kept connection had died; a new one tells
+        return runtime_api.parse_invocation(reply)
+
+    def post_response(self, invocation: Invocation, body: bytes) -> None:
+        """Deliver the whole answer of an ordinary handler."""
+        self._post(runtime_api.response_request(self._host, invocation, body), "response")
+
+    def post_error(self, invocation: Invocation, error_type: str, document: bytes) -> None:
+        """Report that a handler failed before its answer began."""
+        request = runtime_api.error_request(self._host, invocation, error_type, document)
+        self._post(request, "error")
+
+    def post_init_error(self, error_type: str, document: bytes) -> None:
+        """Report that the function cannot start; exit after it."""
+        self._post(runtime_api.init_error_request(self._host, error_type, document), "init error")
+
+    def open_stream(
+        self, invocation: Invocation, content_type: str, first: Sequence[Piece]
+    ) -> None:
+        """Begin a streamed answer; `first` goes out in the same packet as the head."""
+        head = runtime_api.streamed_response_head(self._host, invocation, content_type)
+        self._connection()
+        self.send([head, *first])
+
+    def send(self, pieces: Sequence[Piece]) -> None:
+        """Send more of the streamed answer; returns when the kernel has taken all of it.
+
+        Raises ResponseStreamBroken when Lambda has closed the connection.
+        """
+        if self._socket is None:
+            raise ResponseStreamBroken("Lambda has closed this answer's connection: stop writing")
+        try:
+            _send_all(self._socket, pieces)
+        except OSError as error:
+            self._close()
+            raise ResponseStreamBroken(
+                f"Lambda has closed this answer's connection ({error}): stop writing"
+            ) from error
+
+    def finish_stream(self) -> None:
+        """Wait for the reply to a streamed answer whose last bytes have been sent."""
+        if self._socket is not None:
+            try:
+                self._check(self._receive(self._socket), "streamed response")
+            except (OSError, RuntimeApiError) as error:
+                self._close()
+                _log(f"no reply to the streamed response: {error}")
+
+    def _post(self, request: bytes, what: str) -> None:
+        try:
+            self._check(self._exchange(request), what)
+        except OSError as error:
+            _log(f"the {what} was not delivered: {error}")
+
+    def _check(self, reply: http1.Reply, what: str) -> None:
+        """Accepted or not, the invocation is over: all but 500 means going on."""
+        if reply.status == runtime_api.CONTAINER_ERROR:
+            raise RuntimeApiError(f"the Runtime API answered 500 to the {what}: cannot go on")
+        if reply.status >= 300:  # noqa: PLR2004 -- not a 2xx
+            reason = reply.body[:MAX_LOGGED_REASON].decode("utf-8", "replace")
+            _log(f"the {what} was refused: {reply.status} {reason}")
+
+    def _exchange(self, request: bytes) -> http1.Reply:
+        connection = self._connection()
+        try:
+            _send_all(connection, [request])
+            return self._receive(connection)
+        except (OSError, RuntimeApiError):
+            self._close()
+            raise
+
+    def _receive(self, connection: socket.socket) -> http1.Reply:
+        parser = http1.ReplyParser()
+        reply = None
+        while reply is None:
+            reply = parser.feed(connection.recv(RECEIVE_BYTES))
+        if not reply.keep_alive:
+            self._close()
+        return reply
+
+    def _connection(self) -> socket.socket:
+        """The kept connection, or a new one where Lambda has closed it in the meantime."""
+        if self._socket is not None and _is_closed_by_peer(self._socket):
+            self._close()
+        if self._socket is None:
+            self._socket = self._open()
+        return self._socket
+
+    def _open(self) -> socket.socket:
+        host, _, port = self._host.rpartition(":")
+        connection = self._connect((host, int(port)))
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a delta must not wait
+        return connection
+
+    def _close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def _is_closed_by_peer(connection: socket.socket) -> bool:
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False  # nothing to read: open and quiet, as it should be
+    except OSError:
+        return True
+
+
+def _send_all(connection: socket.socket, pieces: Sequence[Piece]) -> None:
+    """Send without joining: a large write is never copied, a small one is one packet."""
+    waiting = [memoryview(piece) for piece in pieces]
+    while waiting:
+        sent = connection.sendmsg(waiting[:MAX_SENT_AT_ONCE])
+        while waiting and sent >= len(waiting[0]):
+            sent -= len(waiting.pop(0))
+        if sent:
+            waiting[0] = waiting[0][sent:]
+
+
+def _log(message: str) -> None:
+    sys.stderr.write(f"[WARNING] Runtime API: {message}\n")
+    sys.stderr.flush()
