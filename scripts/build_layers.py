@@ -1,0 +1,94 @@
+"""Build the Lambda layers: the sources under layers/, plus the locked packages in the shared one.
+
+The result is the same, byte for byte, on every machine: wheels for Lambda's platform whatever this
+one is, nothing compiled, and none of the files in which pip records the machine it ran on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LAYER_WITH_PACKAGES = "shared"
+
+# Lambda's names of its architectures and the wheels that run there. The managed runtimes have
+# glibc 2.26 or newer, above the 2.17 that manylinux2014 asks for.
+# https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-native-libraries
+WHEEL_PLATFORMS = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x86_64"}
+
+SOURCES_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "requirements*")
+
+# bin/ and RECORD hold the path of the Python that pip ran in and the hashes of such files.
+PACKAGE_FILES_LEFT_OUT = ("bin", "*.dist-info/RECORD", "**/__pycache__", "*/tests", "*/test")
+
+
+def build_layers(sources: Path, output: Path, packages: Path) -> None:
+    """Replace `output` by one folder for each layer in `sources`."""
+    shutil.rmtree(output, ignore_errors=True)
+    for source in sorted(path for path in sources.iterdir() if path.is_dir()):
+        shutil.copytree(source, output / source.name, ignore=SOURCES_LEFT_OUT)
+    shared = output / LAYER_WITH_PACKAGES
+    shutil.copytree(packages, shared / "python", dirs_exist_ok=True)
+
+
+def locked_packages(requirements: Path, python: str, architecture: str, cache: Path) -> Path:
+    """Return a folder with the locked packages, from `cache` where an earlier build left it."""
+    key = f"{requirements.read_text()}\n{python}\n{architecture}"
+    packages = cache / f"packages-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    if not packages.is_dir():
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as unfinished:
+            installed = Path(unfinished) / "packages"
+            install(requirements, installed, python, WHEEL_PLATFORMS[architecture])
+            leave_out(installed, PACKAGE_FILES_LEFT_OUT)
+            installed.replace(packages)  # at once, so that an interrupted build leaves no half
+    return packages
+
+
+def install(requirements: Path, target: Path, python: str, platform: str) -> None:
+    arguments = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-compile"]
+    arguments += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp"]
+    arguments += ["--platform", platform, "--python-version", python]
+    arguments += ["--target", str(target), "--requirement", str(requirements)]
+    subprocess.run(  # noqa: S603 - this Python's own pip
+        [sys.executable, "-I", "-m", "pip", "install", *arguments], check=True
+    )
+
+
+def leave_out(folder: Path, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        for path in list(folder.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sources", type=Path, required=True)
+    parser.add_argument("--requirements", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True)
+    parser.add_argument("--python", required=True, help="such as 3.13")
+    parser.add_argument("--architecture", choices=WHEEL_PLATFORMS, required=True)
+    chosen = parser.parse_args()
+    try:
+        packages = locked_packages(
+            chosen.requirements, chosen.python, chosen.architecture, chosen.cache
+        )
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(
+            f"pip (exit {error.returncode}, its messages are above) could not fetch the wheels that"
+            f" {chosen.requirements.name} locks for Python {chosen.python} on"
+            f" {chosen.architecture}: check that a Python package registry can be reached\n"
+        )
+        return 1
+    build_layers(chosen.sources, chosen.output, packages)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
