@@ -6,6 +6,7 @@ import * as path from 'node:path'
 import { exitCodeOf, interruptSetUp, ROOT, setUp, SetupError, VENV } from './setup.mjs'
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
+const PARENT_POLL_MS = 1000
 const [command, ...args] = process.argv.slice(2)
 let child
 
@@ -36,4 +37,11 @@ function runInVenv () {
     process.exit(1)
   })
   child.once('exit', (code, signal) => process.exit(code ?? exitCodeOf(signal)))
+  if (process.env.npm_lifecycle_event) endWithParent()
+}
+
+/** npm passes on SIGINT and SIGTERM alone: killed in another way, it would leave the child behind. */
+function endWithParent () {
+  const parent = process.ppid
+  setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), PARENT_POLL_MS).unref()
 }
