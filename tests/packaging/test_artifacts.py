@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.packaging.packaged_service import CHECKOUT, Package
+
+pytestmark = pytest.mark.timeout(300)  # see test_template.py
+
+FUNCTIONS = ("connect", "disconnect", "default", "stream")
+LAYERS = ("runtime", "shared")
+PACKAGES = {"certifi", "charset_normalizer", "idna", "requests", "sseclient", "urllib3"}
+
+# Bytes. Each is about twice today's size; an accident such as boto3 (15 MB) is far above.
+LARGEST_ZIP = {"runtime": 100_000, "shared": 1_500_000, **dict.fromkeys(FUNCTIONS, 20_000)}
+
+
+def sources(folder: str) -> set[str]:
+    return {str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / folder).rglob("*.py")}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_holds_its_own_modules_alone(by_default: Package, name: str) -> None:
+    assert set(by_default.names_in(name)) == sources(f"functions/{name}")
+
+
+def test_runtime_layer_holds_the_wrapper_and_awslambda_alone(by_default: Package) -> None:
+    modules = {name.removeprefix("layers/runtime/") for name in sources("layers/runtime/python")}
+    shipped = set(by_default.names_in("runtime"))
+    assert shipped >= {"bootstrap", *modules}
+    assert {name.split("/")[0] for name in shipped} == {"bootstrap", "python"}
+    assert {name.split("/")[1] for name in shipped - {"bootstrap"}} == {"awslambda"}
+
+
+def test_wrapper_is_executable(by_default: Package, customized: Package) -> None:
+    for package in (by_default, customized):
+        assert package.modes_in("runtime")["bootstrap"] == 0o100755
+
+
+def test_shared_layer_holds_sluice_and_the_locked_packages(by_default: Package) -> None:
+    modules = {name.removeprefix("layers/shared/") for name in sources("layers/shared/python")}
+    shipped = set(by_default.names_in("shared"))
+    assert shipped >= modules
+    folders = {name.split("/")[1] for name in shipped if name.count("/") > 1}
+    assert {name for name in folders if not name.endswith(".dist-info")} == {*PACKAGES, "sluice"}
+
+
+def test_compiled_packages_are_built_for_arm(by_default: Package) -> None:
+    compiled = [name for name in by_default.names_in("shared") if name.endswith(".so")]
+    assert compiled
+    assert all(name.endswith("cpython-313-aarch64-linux-gnu.so") for name in compiled)
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *LAYERS])
+def test_nothing_needless_is_shipped(by_default: Package, name: str) -> None:
+    for shipped in by_default.names_in(name):
+        parts = shipped.split("/")
+        assert not {"__pycache__", "bin", "tests", "RECORD", "notes.txt", ".env"} & set(parts)
+        assert not shipped.endswith(".pyc")
+    assert (by_default.folder / f"{name}.zip").stat().st_size <= LARGEST_ZIP[name]
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *LAYERS])
+def test_a_build_elsewhere_gives_the_same_bytes(
+    by_default: Package, customized: Package, name: str
+) -> None:
+    assert by_default.sha256_of(name) == customized.sha256_of(name)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.packaging.packaged_service import CHECKOUT
+
+PYTHON_LOCKS = ("requirements.txt", "requirements-dev.txt")
+REGISTRY = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links")
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Return each locked package with its version; names in small letters, as uv writes them."""
+    text = (CHECKOUT / lock).read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("lock", PYTHON_LOCKS)
+def test_every_python_package_is_pinned_by_hash(lock: str) -> None:
+    text = (CHECKOUT / lock).read_text()
+    entries = re.split(r"\n(?=[^\s#])", text)[1:]
+    assert len(entries) >= len(pins(lock)) > 0
+    assert [entry for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+@pytest.mark.parametrize("lock", PYTHON_LOCKS)
+def test_python_locks_say_how_to_renew_them_and_name_no_registry(lock: str) -> None:
+    text = (CHECKOUT / lock).read_text()
+    assert "npm run lock" in text[:200]
+    assert REGISTRY.search(text) is None
+
+
+def test_locks_install_together() -> None:
+    shipped, development = (pins(lock) for lock in PYTHON_LOCKS)
+    for name in shipped.keys() & development.keys():
+        assert shipped[name] == development[name]
+
+
+def test_shared_layer_ships_no_aws_client() -> None:
+    assert not {"boto3", "botocore", "aws-xray-sdk"} & set(pins("requirements.txt"))
+
+
+def test_every_node_module_is_pinned_by_hash_and_names_no_registry() -> None:
+    lock = json.loads((CHECKOUT / "package-lock.json").read_text())
+    modules = {place: module for place, module in lock["packages"].items() if place}
+    assert modules
+    for module in modules.values():
+        assert module["integrity"].startswith("sha512-")
+        assert "resolved" not in module  # npm install --omit-lockfile-registry-resolved
+
+
+def test_commands_are_pinned_exactly() -> None:
+    wanted = json.loads((CHECKOUT / "package.json").read_text())["devDependencies"]
+    assert wanted == {"osls": "4.3.1", "wscat": "6.1.0"}

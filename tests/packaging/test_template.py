@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.packaging.conftest import SECRETS
+from tests.packaging.packaged_service import Package
+
+# The first test to ask for a package waits for npm, pip and perhaps their registries.
+pytestmark = pytest.mark.timeout(300)
+
+FUNCTIONS = {"connect": 10, "disconnect": 10, "default": 900, "stream": 900}
+ROUTES = {
+    "$connect": "Connect",
+    "$disconnect": "Disconnect",
+    "$default": "Default",
+    "sendmessage": "Default",
+}
+KEY_PARAMETERS = ("/sluice/dev/openai-api-key", "/sluice/dev/forward-key")
+IN_THIS_ACCOUNT = "${AWS::Region}:${AWS::AccountId}:"
+
+# Nothing here names its resource with a star alone; these end in one, each for a reason.
+STARRED_RESOURCES = {
+    "log-group:/aws/lambda/sluice-dev*:*": "the log groups of this stage's functions",
+    "log-group:/aws/lambda/sluice-dev*:*:*": "the streams in those groups",
+    "${Api}/dev/*/@connections/*": "any method on any connection of this API and stage",
+}
+
+
+def functions(package: Package) -> dict[str, dict[str, Any]]:
+    lambdas = package.of_type("AWS::Lambda::Function").values()
+    return {function["FunctionName"].removeprefix("sluice-dev-"): function for function in lambdas}
+
+
+def statements(package: Package) -> list[dict[str, Any]]:
+    (role,) = package.of_type("AWS::IAM::Role").values()
+    return [
+        statement
+        for policy in role["Policies"]
+        for statement in policy["PolicyDocument"]["Statement"]
+    ]
+
+
+def text_of_sub(value: dict[str, Any]) -> str:
+    """Return the text of an Fn::Sub, which may come with a mapping of variables."""
+    sub = value["Fn::Sub"]
+    text = sub if isinstance(sub, str) else sub[0]
+    assert isinstance(text, str)
+    return text
+
+
+def test_functions_are_the_four_with_their_handlers_and_timeouts(by_default: Package) -> None:
+    found = functions(by_default)
+    assert {name: function["Timeout"] for name, function in found.items()} == FUNCTIONS
+    for name, function in found.items():
+        assert function["Handler"] == f"functions/{name}/handler.handler"
+
+
+def test_functions_run_python_on_arm_behind_the_wrapper(by_default: Package) -> None:
+    for function in functions(by_default).values():
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        variables = function["Environment"]["Variables"]
+        assert variables["AWS_LAMBDA_EXEC_WRAPPER"] == "/opt/bootstrap"
+
+
+def test_shared_layer_lies_over_the_runtime_layer(by_default: Package) -> None:
+    for function in functions(by_default).values():
+        assert function["Layers"] == [{"Ref": "RuntimeLambdaLayer"}, {"Ref": "SharedLambdaLayer"}]
+
+
+def test_layers_name_their_runtime_and_architecture(by_default: Package) -> None:
+    layers = by_default.of_type("AWS::Lambda::LayerVersion")
+    assert sorted(layers) == ["RuntimeLambdaLayer", "SharedLambdaLayer"]
+    for layer in layers.values():
+        assert layer["CompatibleRuntimes"] == ["python3.13"]
+        assert layer["CompatibleArchitectures"] == ["arm64"]
+
+
+def test_function_url_streams_and_wants_signatures(by_default: Package) -> None:
+    (url,) = by_default.of_type("AWS::Lambda::Url").values()
+    assert (url["AuthType"], url["InvokeMode"]) == ("AWS_IAM", "RESPONSE_STREAM")
+    assert url["TargetFunctionArn"] == {"Fn::GetAtt": ["StreamLambdaFunction", "Arn"]}
+    principals = [p["Principal"] for p in by_default.of_type("AWS::Lambda::Permission").values()]
+    assert "*" not in principals
+
+
+def test_function_url_auth_none_takes_the_authorizer_off(customized: Package) -> None:
+    (url,) = customized.of_type("AWS::Lambda::Url").values()
+    assert (url["AuthType"], url["InvokeMode"]) == ("NONE", "RESPONSE_STREAM")
+    variables = functions(customized)["stream"]["Environment"]["Variables"]
+    assert variables["FUNCTION_URL_AUTH"] == "none"
+
+
+def test_websocket_api_routes_by_action(by_default: Package) -> None:
+    (api,) = by_default.of_type("AWS::ApiGatewayV2::Api").values()
+    assert api["ProtocolType"] == "WEBSOCKET"
+    assert api["RouteSelectionExpression"] == "$request.body.action"
+    routes = by_default.of_type("AWS::ApiGatewayV2::Route").values()
+    targets = {route["RouteKey"]: route["Target"]["Fn::Join"][1][1]["Ref"] for route in routes}
+    assert targets == {key: f"{name}WebsocketsIntegration" for key, name in ROUTES.items()}
+
+
+def test_websocket_auth_aws_iam_guards_the_connect_route_alone(
+    by_default: Package, customized: Package
+) -> None:
+    def authorizations(package: Package) -> dict[str, str]:
+        routes = package.of_type("AWS::ApiGatewayV2::Route").values()
+        return {route["RouteKey"]: route["AuthorizationType"] for route in routes}
+
+    assert set(authorizations(by_default).values()) == {"NONE"}
+    assert authorizations(customized) == {**authorizations(by_default), "$connect": "AWS_IAM"}
+
+
+def test_only_this_api_may_invoke_the_websocket_functions(by_default: Package) -> None:
+    permissions = by_default.of_type("AWS::Lambda::Permission")
+    assert len(permissions) == 3
+    for name, permission in permissions.items():
+        assert text_of_sub(permission["SourceArn"]).endswith(":${WebsocketsApi}/*")
+        assert "DependsOn" not in by_default.template["Resources"][name]
+
+
+def test_keys_in_the_shell_stay_there(customized: Package) -> None:
+    assert functions(customized)["stream"]["Environment"]["Variables"]["OPENAI_MODEL"] == (
+        "another-model"
+    )
+    for file in customized.folder.glob("*.json"):
+        for name, secret in SECRETS.items():
+            assert secret not in file.read_text(), f"{name} is in {file.name}"
+
+
+def test_functions_get_the_names_of_keys_and_never_keys(by_default: Package) -> None:
+    for function in functions(by_default).values():
+        variables = function["Environment"]["Variables"]
+        assert not set(SECRETS) & set(variables)
+        assert variables["OPENAI_API_KEY_PARAMETER"] == "/sluice/dev/openai-api-key"
+        assert variables["FORWARD_KEY_PARAMETER"] == "/sluice/dev/forward-key"
+
+
+def test_permissions_name_their_actions(by_default: Package) -> None:
+    for statement in statements(by_default):
+        assert statement["Effect"] == "Allow"
+        assert not [action for action in statement["Action"] if "*" in action]
+
+
+def test_permissions_name_their_resources(by_default: Package) -> None:
+    resources = [
+        text_of_sub(r) for statement in statements(by_default) for r in statement["Resource"]
+    ]
+    starred = {resource.split(IN_THIS_ACCOUNT)[1] for resource in resources if "*" in resource}
+    assert starred == set(STARRED_RESOURCES)
+
+
+def test_permissions_read_the_two_key_parameters_alone(by_default: Package) -> None:
+    (statement,) = [s for s in statements(by_default) if "ssm:GetParameter" in s["Action"]]
+    assert statement["Action"] == ["ssm:GetParameter", "ssm:GetParameters"]
+    prefix = f"arn:${{AWS::Partition}}:ssm:{IN_THIS_ACCOUNT}parameter"
+    assert [text_of_sub(r) for r in statement["Resource"]] == [
+        prefix + name for name in KEY_PARAMETERS
+    ]
+
+
+def test_permissions_manage_connections_of_this_stage_alone(by_default: Package) -> None:
+    (statement,) = [s for s in statements(by_default) if "execute-api" in str(s["Action"])]
+    (resource,) = statement["Resource"]
+    text, variables = resource["Fn::Sub"]
+    assert text.endswith(f":execute-api:{IN_THIS_ACCOUNT}${{Api}}/dev/*/@connections/*")
+    assert variables == {"Api": {"Ref": "WebsocketsApi"}}
+
+
+def test_logs_are_kept_for_two_weeks(by_default: Package) -> None:
+    groups = by_default.of_type("AWS::Logs::LogGroup").values()
+    assert [group["RetentionInDays"] for group in groups] == [14] * len(FUNCTIONS)
+
+
+def test_outputs_tell_both_addresses(by_default: Package) -> None:
+    outputs = by_default.template["Outputs"]
+    assert outputs["StreamLambdaFunctionUrl"]["Value"] == {
+        "Fn::GetAtt": ["StreamLambdaFunctionUrl", "FunctionUrl"]
+    }
+    assert "wss://" in json.dumps(outputs["ServiceEndpointWebsocket"]["Value"])
+
+
+def references(value: object) -> Iterator[str]:
+    """Yield every logical id or parameter that a part of the template refers to."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "Ref":
+                yield inner
+            elif key == "Fn::GetAtt":
+                yield inner[0]
+            elif key == "Fn::Sub" and isinstance(inner, str):
+                yield from re.findall(r"\$\{([^}.!]+)", inner)
+            else:
+                yield from references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from references(inner)
+
+
+def test_every_reference_names_a_resource(by_default: Package, customized: Package) -> None:
+    for package in (by_default, customized):
+        template = package.template
+        named = {name for name in references(template) if not name.startswith("AWS::")}
+        assert named <= set(template["Resources"])
