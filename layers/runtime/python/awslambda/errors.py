@@ -27,7 +27,7 @@ class AwsLambdaError(Exception):
     error_type = "Runtime.AwsLambdaError"
 
 
-class InvalidStreamingOperation(AwsLambdaError):  # noqa: N818 -- the name Node.js gives it
+class InvalidStreamingOperation(AwsLambdaError):
     """A call that changes how an answer begins, after it has begun."""
 
     error_type = "Runtime.InvalidStreamingOperation"
@@ -42,7 +42,7 @@ class WriteAfterEnd(InvalidStreamingOperation):
         super().__init__("the response stream has ended: write everything before end()")
 
 
-class ResponseStreamBroken(AwsLambdaError):  # noqa: N818 -- a state, as BrokenPipeError is
+class ResponseStreamBroken(AwsLambdaError):
     """Lambda has closed the connection on which the answer was being sent.
 
     Nobody receives what is written from here on. Stop producing it and return.

@@ -1,0 +1,40 @@
+"""$default and sendmessage: a model request in, frames out.
+
+API Gateway waits 29 seconds for an integration. It is answered at once, and the model's answer is
+sent from after_response, for which the function's timeout is the limit.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import awslambda
+from sluice.connections import ConnectionsClient
+from sluice.deadline import Deadline
+from sluice.key_ring import KeyRing
+from sluice.openai_client import OpenAIClient
+from sluice.settings import read_settings
+from sluice.ssm_parameter import read_parameter
+from sluice.websocket_events import parse_message
+from sluice.websocket_gateway import WebSocketGateway
+
+if TYPE_CHECKING:
+    from awslambda.context import LambdaContext
+
+settings = read_settings(os.environ)
+openai_keys = KeyRing(settings.openai_keys, read_parameter)
+gateway = WebSocketGateway(
+    settings,
+    os.environ,
+    OpenAIClient(settings, openai_keys),
+    openai_keys,
+    partial(ConnectionsClient, environ=os.environ),
+)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    deadline = Deadline(context.get_remaining_time_in_millis)
+    awslambda.after_response(gateway.answer, parse_message(event), deadline)
+    return {"statusCode": 200}

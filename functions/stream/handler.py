@@ -1,0 +1,36 @@
+"""The Function URL: an OpenAI-compatible API, streamed."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import awslambda
+from sluice.deadline import Deadline
+from sluice.key_ring import KeyRing
+from sluice.openai_client import OpenAIClient
+from sluice.settings import read_settings
+from sluice.ssm_parameter import read_parameter
+from sluice.url_events import parse_url_request
+from sluice.url_gateway import UrlGateway
+
+if TYPE_CHECKING:
+    from awslambda import ResponseStream
+    from awslambda.context import LambdaContext
+
+settings = read_settings(os.environ)
+openai_keys = KeyRing(settings.openai_keys, read_parameter)
+forward_keys = KeyRing(settings.forward_keys, read_parameter)
+gateway = UrlGateway(
+    settings, os.environ, OpenAIClient(settings, openai_keys), openai_keys, forward_keys
+)
+
+
+@awslambda.streamify_response
+def handler(event: dict[str, Any], response_stream: ResponseStream, context: LambdaContext) -> None:
+    gateway.answer(
+        parse_url_request(event),
+        partial(awslambda.HttpResponseStream.from_, response_stream),
+        Deadline(context.get_remaining_time_in_millis),
+    )

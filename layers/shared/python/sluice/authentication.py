@@ -1,0 +1,44 @@
+"""Who may use the gateway: whoever shows one of the forward keys."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from typing import TYPE_CHECKING
+
+from sluice.errors import AuthenticationFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+BEARER = "bearer "
+PROTOCOL_PREFIX = "bearer."
+
+
+def check_key(presented: str | None, keys: Iterable[str]) -> None:
+    """Raises AuthenticationFailed unless `presented` is one of the keys.
+
+    Takes the same time whichever key it is, or none.
+    """
+    shown = (presented or "").encode()
+    matches = [compare_digest(shown, key.encode()) for key in keys]
+    if not presented or not any(matches):
+        found = "an unknown key" if presented else "no key"
+        raise AuthenticationFailed(f"Expected a key of this gateway, found {found}.")
+
+
+def key_of_headers(headers: Mapping[str, str]) -> str | None:
+    """The key in `Authorization: Bearer`, `api-key` or `x-api-key`; names are in lower case."""
+    authorization = headers.get("authorization", "")
+    if authorization.lower().startswith(BEARER):
+        return authorization[len(BEARER) :].strip()
+    return headers.get("api-key") or headers.get("x-api-key")
+
+
+def key_of_protocols(offered: Iterable[str]) -> str | None:
+    """The key in the sub-protocol `bearer.KEY`, the one thing a browser can set."""
+    keys = (name[len(PROTOCOL_PREFIX) :] for name in offered if is_key_protocol(name))
+    return next(keys, None)
+
+
+def is_key_protocol(name: str) -> bool:
+    return name.lower().startswith(PROTOCOL_PREFIX)

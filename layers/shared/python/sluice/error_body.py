@@ -1,0 +1,44 @@
+"""Errors as clients see them: OpenAI's shape, with nothing secret in it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from sluice.errors import UpstreamRefused
+from sluice.upstream_reply import mask_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sluice.errors import SluiceError
+
+
+def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:
+    """The body of an HTTP reply; an upstream's own error passes through."""
+    if isinstance(error, UpstreamRefused) and error.reply_body:
+        return mask_keys(error.reply_body, secrets)
+    return _document(error, secrets, {})
+
+
+def http_headers(error: SluiceError) -> dict[str, str]:
+    headers = error.reply_headers if isinstance(error, UpstreamRefused) else error.headers
+    return {"content-type": "application/json", **headers}
+
+
+def event(error: SluiceError, secrets: Iterable[str]) -> bytes:
+    """The last event of a stream that cannot go on."""
+    return b"data: " + _document(error, secrets, {}) + b"\n\n"
+
+
+def websocket_frame(
+    error: SluiceError, secrets: Iterable[str], request_id: str, client_id: str | None
+) -> str:
+    """The text frame that tells a client; `client_id` is the id it gave its request."""
+    extra = {} if client_id is None else {"id": client_id}
+    return _document(error, secrets, {**extra, "requestId": request_id}).decode()
+
+
+def _document(error: SluiceError, secrets: Iterable[str], extra: dict[str, str]) -> bytes:
+    document = json.dumps({"error": error.document(), **extra}, ensure_ascii=False)
+    return mask_keys(document.encode("utf-8", "replace"), secrets)

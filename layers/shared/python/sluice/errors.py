@@ -1,0 +1,213 @@
+"""Everything that Sluice tells its users has gone wrong.
+
+SluiceError
+├── SettingsError              an environment variable is not what it must be
+├── RequestError               the client's request cannot be served as it is
+│   ├── InvalidJson, InvalidField, UnsupportedMediaType, RequestTooLarge
+│   ├── PromptTemplateNotAllowed, PromptTemplateNotFound
+│   └── UnknownPath, MethodNotAllowed
+├── AuthenticationFailed       no key, or one that is not known
+├── UpstreamError              the model's side
+│   ├── UpstreamRefused        it answered with an error of its own, which is passed on
+│   ├── UpstreamUnreachable    no connection
+│   ├── UpstreamSilent         a connection, but no bytes in time
+│   ├── UpstreamBroken         it ended in the middle, or sent what is no answer
+│   └── NoMatch                its answer holds no [[value]]
+├── DeadlineReached            the function must end before the answer does
+└── DeliveryError              the client's WebSocket cannot be written to
+    ├── ConnectionGone, PostForbidden
+    └── PostFailed             worth another try
+
+`document()` is what a client sees, in OpenAI's shape. Messages never quote a prompt, an answer
+(NoMatch's short excerpt apart, which is the answer its client asked for) or a secret.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class SluiceError(Exception):
+    """An error with a place in HTTP (`status`) and in OpenAI's error object."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "api_error"
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+    @property
+    def http_status(self) -> int:
+        return self.status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """HTTP headers that belong to this error."""
+        return {}
+
+    def document(self) -> dict[str, Any]:
+        """The value of `error` in a reply."""
+        return {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+
+
+class SettingsError(SluiceError):
+    """An environment variable is not what it must be; the log says which, the client not."""
+
+    code = "misconfigured"
+
+    def __init__(self, variable: str, expected: str, found: str) -> None:
+        super().__init__(f"{variable}: expected {expected}, found {found}")
+        self.variable = variable
+
+    def document(self) -> dict[str, Any]:
+        return {**super().document(), "message": "The gateway is misconfigured; its log says how."}
+
+
+class RequestError(SluiceError):
+    """The client's request cannot be served as it is."""
+
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_request"
+
+
+class InvalidJson(RequestError):
+    code = "invalid_json"
+
+
+class InvalidField(RequestError):
+    code = "invalid_field"
+
+
+class PromptTemplateNotAllowed(RequestError):
+    code = "prompt_template_not_allowed"
+
+
+class PromptTemplateNotFound(RequestError):
+    code = "prompt_template_not_found"
+
+
+class UnsupportedMediaType(RequestError):
+    status = 415
+    code = "unsupported_media_type"
+
+
+class RequestTooLarge(RequestError):
+    status = 413
+    code = "request_too_large"
+
+
+class UnknownPath(RequestError):
+    status = 404
+    code = "unknown_path"
+
+
+class MethodNotAllowed(RequestError):
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allowed)}
+
+
+class AuthenticationFailed(SluiceError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class UpstreamError(SluiceError):
+    """The model's side failed."""
+
+    status = 502
+    type = "upstream_error"
+    code = "upstream_error"
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream answered with an error of its own.
+
+    reply_status, reply_headers (those for the client) and reply_body are what it sent; `reported`
+    is its error object, if it sent one.
+    """
+
+    code = "upstream_refused"
+
+    def __init__(
+        self,
+        reply_status: int,
+        reply_headers: dict[str, str],
+        reply_body: bytes,
+        reported: dict[str, Any] | None,
+    ) -> None:
+        super().__init__(f"The upstream answered with status {reply_status}.")
+        self.reply_status = reply_status
+        self.reply_headers = reply_headers
+        self.reply_body = reply_body
+        self.reported = reported
+
+    @property
+    def http_status(self) -> int:
+        return self.reply_status
+
+    def document(self) -> dict[str, Any]:
+        own = super().document()
+        if self.reported is None:
+            return own
+        return {name: self.reported.get(name) or own[name] for name in own}
+
+
+class UpstreamUnreachable(UpstreamError):
+    code = "upstream_unreachable"
+
+
+class UpstreamSilent(UpstreamError):
+    status = 504
+    code = "upstream_timeout"
+
+
+class UpstreamBroken(UpstreamError):
+    code = "upstream_incomplete"
+
+
+class NoMatch(UpstreamError):
+    code = "no_match"
+
+
+class DeadlineReached(SluiceError):
+    status = 504
+    type = "timeout_error"
+    code = "deadline_exceeded"
+
+
+class DeliveryError(SluiceError):
+    """The client's WebSocket cannot be written to; nobody is left to be told."""
+
+    status = 502
+    type = "delivery_error"
+    code = "delivery_failed"
+
+
+class ConnectionGone(DeliveryError):
+    code = "connection_gone"
+
+
+class PostForbidden(DeliveryError):
+    code = "post_forbidden"
+
+
+class PostFailed(DeliveryError):
+    code = "post_failed"

@@ -1,0 +1,167 @@
+"""What a client may ask for, on either transport, and the upstream request it becomes.
+
+A template request is the gateway's own form: {"prompt_template", "messages", "response_type"}.
+A native request is the provider's JSON and goes on as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from sluice.errors import InvalidField, InvalidJson
+from sluice.prompt_templates import system_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sluice.settings import Settings
+
+CLIENT_ROLES = ("user", "assistant")  # the system prompt is the operator's
+
+
+class ResponseType(Enum):
+    """What of the model's answer the client wants."""
+
+    INT = "int"
+    STRING = "string"
+    FULL = "full"
+    STREAM = "stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: str
+    content: str | list[Any]
+    """Text, or the provider's content parts (text, image_url, …)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRequest:
+    prompt_template: str | None
+    messages: tuple[Message, ...]
+    response_type: ResponseType
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRequest:
+    """The provider's own JSON: `body` as the client sent it, `document` what it says."""
+
+    body: bytes
+    document: dict[str, Any]
+
+    @property
+    def is_streamed(self) -> bool:
+        return self.document.get("stream") is True
+
+
+def parse_object(body: bytes | str) -> dict[str, Any]:
+    """A JSON object, or InvalidJson."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"The request is not JSON: {_json_fault(error)}.") from error
+    if not isinstance(document, dict):
+        raise InvalidJson(f"Expected a JSON object, found {_json_kind(document)}.")
+    return document
+
+
+def parse_request(body: bytes) -> TemplateRequest | NativeRequest:
+    """Tell template from native requests. Raises InvalidJson, InvalidField.
+
+    A template request names a prompt_template or a response_type, or holds messages alone.
+    """
+    document = parse_object(body)
+    if is_template(document):
+        return parse_template(document)
+    return NativeRequest(body, document)
+
+
+def is_template(document: dict[str, Any]) -> bool:
+    own_fields = {"prompt_template", "response_type"}
+    return bool(own_fields & document.keys()) or document.keys() == {"messages"}
+
+
+def parse_template(document: dict[str, Any]) -> TemplateRequest:
+    """Check a template request; fields it does not know are ignored."""
+    name = document.get("prompt_template")
+    if not (name is None or isinstance(name, str)):
+        raise InvalidField(
+            f"prompt_template: expected a name, found {_json_kind(name)}.", param="prompt_template"
+        )
+    messages = document.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise InvalidField(
+            "messages: expected a list with at least one {role, content}.", param="messages"
+        )
+    parsed = tuple(_parse_message(index, message) for index, message in enumerate(messages))
+    return TemplateRequest(name or None, parsed, _parse_response_type(document))
+
+
+def plain_request(text: str) -> TemplateRequest:
+    """One user message, its answer streamed."""
+    return TemplateRequest(None, (Message("user", text),), ResponseType.STREAM)
+
+
+def upstream_body(
+    request: TemplateRequest, settings: Settings, environ: Mapping[str, str]
+) -> bytes:
+    """The chat completion that answers a template request; always streamed.
+
+    Raises PromptTemplateNotAllowed, PromptTemplateNotFound.
+    """
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    if request.prompt_template is not None:
+        patterns = settings.prompt_template_patterns
+        prompt = system_prompt(request.prompt_template, patterns, environ)
+        messages.insert(0, {"role": "system", "content": prompt})
+    document = {"model": settings.openai_model, "messages": messages, "stream": True}
+    return json.dumps(document).encode()
+
+
+def native_body(request: NativeRequest, settings: Settings) -> bytes:
+    """The client's bytes, untouched unless they name no model."""
+    if request.document.get("model"):
+        return request.body
+    return json.dumps({**request.document, "model": settings.openai_model}).encode()
+
+
+def _parse_message(index: int, message: object) -> Message:
+    where = f"messages[{index}]"
+    if not isinstance(message, dict):
+        raise InvalidField(f"{where}: expected {{role, content}}.", param=where)
+    role, content = message.get("role"), message.get("content")
+    if role not in CLIENT_ROLES:
+        raise InvalidField(f"{where}.role: expected user or assistant.", param=f"{where}.role")
+    if not isinstance(content, str | list):
+        raise InvalidField(
+            f"{where}.content: expected text or content parts, found {_json_kind(content)}.",
+            param=f"{where}.content",
+        )
+    return Message(role, content)
+
+
+def _parse_response_type(document: dict[str, Any]) -> ResponseType:
+    value = document.get("response_type", ResponseType.STREAM.value)
+    try:
+        return ResponseType(value)
+    except ValueError as error:
+        raise InvalidField(
+            f"response_type: expected {', '.join(kind.value for kind in ResponseType)}.",
+            param="response_type",
+        ) from error
+
+
+def _json_fault(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at line {error.lineno}, column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "it cannot be read"
+
+
+def _json_kind(value: object) -> str:
+    kinds = {str: "text", bool: "a boolean", list: "a list", dict: "an object", type(None): "null"}
+    return kinds.get(type(value), "a number")

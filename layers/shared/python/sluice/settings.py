@@ -1,0 +1,133 @@
+"""The settings of a deployment: read once from the environment, checked, frozen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sluice.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+DEFAULT_MODEL = "gpt-4o-mini"
+DEFAULT_PROMPT_TEMPLATES = "*_TEMPLATE,PROMPT_*"
+DEFAULT_CONNECT_TIMEOUT_S = 5.0  # a TCP and TLS handshake takes well under 1 s where it works
+DEFAULT_READ_TIMEOUT_S = 120.0  # reasoning models think for a minute and more without a byte
+
+TRUE_WORDS = ("true", "1", "yes", "on")
+FALSE_WORDS = ("false", "0", "no", "off", "")
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where keys come from: a plain variable, or the name of an SSM SecureString."""
+
+    variable: str
+    plain: tuple[str, ...] = field(default=(), repr=False)
+    parameter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times are in seconds. Secrets stay out of `repr`."""
+
+    openai_keys: KeySource
+    forward_keys: KeySource
+    openai_base_url: str
+    """Without a slash at the end: `{openai_base_url}/chat/completions`."""
+    openai_model: str
+    prompt_template_patterns: tuple[str, ...]
+    api_gw_endpoint: str | None
+    proxy: str | None = field(repr=False)
+    function_url_auth: str
+    websocket_auth: str
+    log_chat: bool
+    connect_timeout_s: float
+    read_timeout_s: float
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read and check every setting. Raises SettingsError naming the first that is wrong."""
+    return Settings(
+        openai_keys=_key_source(environ, "OPENAI_API_KEY"),
+        forward_keys=_key_source(environ, "FORWARD_KEY"),
+        openai_base_url=_base_url(environ),
+        openai_model=_text(environ, "OPENAI_MODEL") or DEFAULT_MODEL,
+        prompt_template_patterns=_list(environ, "PROMPT_TEMPLATES", DEFAULT_PROMPT_TEMPLATES),
+        api_gw_endpoint=_http_url(environ, "API_GW_ENDPOINT"),
+        proxy=_http_url(environ, "PROXY"),
+        function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
+        websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "none")),
+        log_chat=_flag(environ, "LOG_CHAT"),
+        connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
+        read_timeout_s=_seconds(environ, "UPSTREAM_READ_TIMEOUT", DEFAULT_READ_TIMEOUT_S),
+    )
+
+
+def split_keys(text: str) -> tuple[str, ...]:
+    """The keys of a comma-separated value."""
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+
+
+def _key_source(environ: Mapping[str, str], variable: str) -> KeySource:
+    keys = split_keys(_text(environ, variable))
+    if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
+        raise SettingsError(variable, "printable ASCII without blanks", "something else")
+    return KeySource(variable, keys, _text(environ, f"{variable}_PARAMETER"))
+
+
+def _base_url(environ: Mapping[str, str]) -> str:
+    url = _http_url(environ, "OPENAI_BASE_URL") or DEFAULT_BASE_URL
+    # "https://api.openai.com" is what users of openai-forward write; its API is below /v1.
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+def _http_url(environ: Mapping[str, str], variable: str) -> str | None:
+    text = _text(environ, variable).rstrip("/")
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise SettingsError(variable, "a URL that begins with http:// or https://", "another text")
+    return text
+
+
+def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:
+    """One of the choices; the first is the default."""
+    value = _text(environ, variable) or choices[0]
+    if value not in choices:
+        raise SettingsError(variable, " or ".join(choices), repr(value))
+    return value
+
+
+def _flag(environ: Mapping[str, str], variable: str) -> bool:
+    value = _text(environ, variable).lower()
+    if value not in TRUE_WORDS + FALSE_WORDS:
+        raise SettingsError(variable, "true or false", repr(value))
+    return value in TRUE_WORDS
+
+
+def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
+    text = _text(environ, variable)
+    try:
+        seconds = float(text) if text else default
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise SettingsError(variable, "a number of seconds above 0", repr(text))
+    return seconds
+
+
+def _list(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, ...]:
+    return split_keys(_text(environ, variable) or default)
+
+
+def _text(environ: Mapping[str, str], variable: str) -> str:
+    return environ.get(variable, "").strip()

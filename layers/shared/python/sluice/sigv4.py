@@ -1,0 +1,189 @@
+"""AWS Signature Version 4: signed headers and presigned URLs.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+
+For every service but S3, whose paths are encoded once: here each path segment is encoded twice.
+No clock and no environment of its own: both are handed in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+MAX_PRESIGNED_S = 604_800  # AWS: a presigned URL lives a week at the most
+DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Credentials:
+        """Those Lambda gives a function. Ask each time: they are renewed. Raises KeyError."""
+        return cls(
+            environ["AWS_ACCESS_KEY_ID"],
+            environ["AWS_SECRET_ACCESS_KEY"],
+            environ.get("AWS_SESSION_TOKEN") or None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a signature is good for: one day, region and service."""
+
+    region: str
+    service: str
+    now: datetime
+    """The time of signing, in UTC. AWS takes it for five minutes."""
+
+    @property
+    def timestamp(self) -> str:
+        return self.now.strftime("%Y%m%dT%H%M%SZ")
+
+    @property
+    def text(self) -> str:
+        return f"{self.timestamp[:8]}/{self.region}/{self.service}/aws4_request"
+
+
+def sign(
+    method: str,
+    url: str,
+    body: bytes,
+    credentials: Credentials,
+    scope: Scope,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The headers that authenticate a request: Authorization, X-Amz-Date, X-Amz-Security-Token.
+
+    Send them with `headers`, which are signed too, and a Host header of the URL's host and port.
+    """
+    added = {"X-Amz-Date": scope.timestamp}
+    if credentials.session_token:
+        added["X-Amz-Security-Token"] = credentials.session_token
+    signed = {"host": host_header(url), **_lower_case({**(headers or {}), **added})}
+    payload_hash = signed.get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest()
+    canonical = canonical_request(method, url, signed, payload_hash)
+    signature = _signature(string_to_sign(canonical, scope), credentials, scope)
+    added["Authorization"] = (
+        f"{ALGORITHM} Credential={credentials.access_key}/{scope.text}, "
+        f"SignedHeaders={_names(signed)}, Signature={signature}"
+    )
+    return added
+
+
+def presign(
+    method: str, url: str, credentials: Credentials, scope: Scope, expires_s: int = 300
+) -> str:
+    """The URL with its authentication in the query, good for `expires_s` seconds.
+
+    For a client that can set no headers: a browser's WebSocket ("GET", "wss://…", execute-api).
+    """
+    if not 0 < expires_s <= MAX_PRESIGNED_S:
+        raise ValueError(f"expires_s: expected 1 to {MAX_PRESIGNED_S}, found {expires_s}")
+    signed = {"host": host_header(url)}
+    authentication = {
+        "X-Amz-Algorithm": ALGORITHM,
+        "X-Amz-Credential": f"{credentials.access_key}/{scope.text}",
+        "X-Amz-Date": scope.timestamp,
+        "X-Amz-Expires": str(expires_s),
+        "X-Amz-SignedHeaders": _names(signed),
+    }
+    if credentials.session_token:
+        authentication["X-Amz-Security-Token"] = credentials.session_token
+    base, _, query = url.partition("#")[0].partition("?")
+    pairs = [*parse_qsl(query, keep_blank_values=True), *authentication.items()]
+    unsigned = f"{base}?{_query_string(pairs)}"
+    canonical = canonical_request(method, unsigned, signed, hashlib.sha256(b"").hexdigest())
+    signature = _signature(string_to_sign(canonical, scope), credentials, scope)
+    return f"{unsigned}&X-Amz-Signature={signature}"
+
+
+def canonical_request(
+    method: str, url: str, signed_headers: Mapping[str, str], payload_hash: str
+) -> str:
+    """The normal form of a request. Names of `signed_headers` are in lower case."""
+    parts = urlsplit(url)
+    headers = "".join(
+        f"{n}:{' '.join(signed_headers[n].split())}\n" for n in sorted(signed_headers)
+    )
+    return "\n".join(
+        [
+            method.upper(),
+            _canonical_path(parts.path),
+            _query_string(parse_qsl(parts.query, keep_blank_values=True)),
+            headers,
+            _names(signed_headers),
+            payload_hash,
+        ]
+    )
+
+
+def string_to_sign(canonical: str, scope: Scope) -> str:
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return "\n".join([ALGORITHM, scope.timestamp, scope.text, digest])
+
+
+def host_header(url: str) -> str:
+    """The Host header for a URL: the port only where it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2].lower()
+    default = DEFAULT_PORTS.get(parts.scheme)
+    return host.removesuffix(f":{default}") if parts.port == default else host
+
+
+def _canonical_path(path: str) -> str:
+    """RFC 3986 section 5.2.4, without empty segments, then encoded once more."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            kept = kept[:-1]
+        elif segment not in ("", "."):
+            kept.append(segment)
+    slash = "/" if kept and path.endswith("/") else ""
+    return quote("/" + "/".join(kept) + slash, safe="/~")
+
+
+def _query_string(pairs: list[tuple[str, str]]) -> str:
+    encoded = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in encoded)
+
+
+def _names(signed_headers: Mapping[str, str]) -> str:
+    return ";".join(sorted(signed_headers))
+
+
+def _lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def _signature(text: str, credentials: Credentials, scope: Scope) -> str:
+    day = scope.timestamp[:8]
+    key = _signing_key(credentials.secret_key, day, scope.region, scope.service)
+    return _hmac(key, text).hex()
+
+
+@lru_cache(
+    maxsize=8
+)  # one a day, service and set of credentials; it is 4 of 5 hashes of a signature
+def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
+    key = f"AWS4{secret_key}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = _hmac(key, part)
+    return key
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")

@@ -1,0 +1,21 @@
+"""SecureStrings of AWS Systems Manager's Parameter Store.
+
+https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+"""
+
+from __future__ import annotations
+
+
+def read_parameter(name: str) -> str:
+    """The decrypted value. Raises LookupError with AWS's code where it cannot be had."""
+    # 200 ms of start-up, so only for a deployment that keeps its keys there.
+    import boto3  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        reply = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)
+    except ClientError as error:
+        raise LookupError(error.response["Error"]["Code"]) from error
+    except BotoCoreError as error:
+        raise LookupError(type(error).__name__) from error
+    return str(reply["Parameter"]["Value"])

@@ -1,0 +1,57 @@
+"""What of an upstream's reply goes on to the client, without any I/O."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from sluice.errors import UpstreamRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+EVENT_STREAM = "text/event-stream"
+PASSED_HEADERS = ("content-type", "content-encoding", "x-request-id", "retry-after")
+PASSED_PREFIXES = ("x-ratelimit-", "openai-")
+MASKED = "[key]"
+# Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
+QUOTED_KEY = re.compile(rb"\b[sp]k-[\w*.-]{8,}")
+
+
+def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers a client may see, names in lower case."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    return {
+        name: value
+        for name, value in lower.items()
+        if name in PASSED_HEADERS or name.startswith(PASSED_PREFIXES)
+    }
+
+
+def is_event_stream(headers: Mapping[str, str]) -> bool:
+    return headers.get("content-type", "").lower().startswith(EVENT_STREAM)
+
+
+def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
+    """An upstream's error. Its body still needs mask_keys before a client sees it."""
+    return UpstreamRefused(status, passed_headers(headers), body, reported_error(body))
+
+
+def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
+    """`text` without the secrets in it, nor anything that looks like a provider's key."""
+    for secret in secrets:
+        text = text.replace(secret.encode(), MASKED.encode())
+    return QUOTED_KEY.sub(MASKED.encode(), text)
+
+
+def reported_error(body: bytes) -> dict[str, Any] | None:
+    """The error object in a body of OpenAI's shape, or None."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = document.get("error") if isinstance(document, dict) else None
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else None

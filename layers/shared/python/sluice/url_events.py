@@ -1,0 +1,40 @@
+"""Function URL events (payload format 2.0), as values.
+
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRequest:
+    """An HTTP request. Header names are in lower case; `path` is as it was sent."""
+
+    request_id: str
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+def parse_url_request(event: dict[str, Any]) -> UrlRequest:
+    """Read a Function URL's event. Raises KeyError where it is none."""
+    context = event["requestContext"]
+    return UrlRequest(
+        request_id=context["requestId"],
+        method=context["http"]["method"],
+        path=event["rawPath"],
+        query=event.get("queryStringParameters") or {},
+        headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
+        body=_body(event),
+    )
+
+
+def _body(event: dict[str, Any]) -> bytes:
+    text = event.get("body") or ""
+    return base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()

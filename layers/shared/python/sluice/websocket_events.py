@@ -1,0 +1,70 @@
+"""API Gateway's WebSocket events, as values.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sluice.authentication import is_key_protocol, key_of_headers, key_of_protocols
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectRequest:
+    """A client at the door. Header names are in lower case."""
+
+    connection_id: str
+    headers: dict[str, str]
+    query: dict[str, str]
+
+    @property
+    def protocols(self) -> list[str]:
+        """The sub-protocols the client offers, in its order (RFC 6455 section 4.1)."""
+        offered = self.headers.get("sec-websocket-protocol", "").split(",")
+        return [name.strip() for name in offered if name.strip()]
+
+    @property
+    def presented_key(self) -> str | None:
+        """The key in the Authorization header, in ?key=, or in the sub-protocol bearer.KEY."""
+        in_header = key_of_headers(self.headers)
+        return in_header or self.query.get("key") or key_of_protocols(self.protocols)
+
+    @property
+    def chosen_protocol(self) -> str | None:
+        """The first real sub-protocol: one must be chosen where any is offered."""
+        return next((name for name in self.protocols if not is_key_protocol(name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """A message of a client."""
+
+    connection_id: str
+    request_id: str
+    domain_name: str
+    stage: str
+    body: str
+
+
+def parse_connect(event: dict[str, Any]) -> ConnectRequest:
+    """Read a $connect event. Raises KeyError where it is none."""
+    headers = event.get("headers") or {}
+    return ConnectRequest(
+        connection_id=event["requestContext"]["connectionId"],
+        headers={name.lower(): value for name, value in headers.items()},
+        query=event.get("queryStringParameters") or {},
+    )
+
+
+def parse_message(event: dict[str, Any]) -> MessageEvent:
+    """Read the event of a message route. Raises KeyError where it is none."""
+    context = event["requestContext"]
+    return MessageEvent(
+        connection_id=context["connectionId"],
+        request_id=context["requestId"],
+        domain_name=context["domainName"],
+        stage=context["stage"],
+        body=event.get("body") or "",
+    )
