@@ -1,0 +1,79 @@
+"""What the local stack says when it is ready (no I/O)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from local.environment import LocalPlace, UserSettings, is_loopback
+from local.serverless_yml import REGION
+
+
+@dataclass(frozen=True, slots=True)
+class BannerFacts:
+    """What the banner tells; no key is among it."""
+
+    place: LocalPlace
+    url_auth: str
+    websocket_auth: str
+    upstream: str
+    own_keys: bool
+
+
+def banner(facts: BannerFacts) -> str:
+    """Return the banner: where everything is, how to get in, and lines to paste."""
+    place = facts.place
+    return "\n".join(
+        [
+            "Sluice on this machine",
+            f"  Function URL   {place.http_url()}   ({_url_auth(facts.url_auth)})",
+            f"  WebSocket      {place.ws_url()}     ({_websocket_auth(facts)})",
+            f"  Upstream       {_upstream(facts)}",
+            "",
+            f"  {curl_line(facts)}",
+            f"  {wscat_line(facts)}",
+            "Ready. Ctrl-C ends it.",
+        ]
+    )
+
+
+def curl_line(facts: BannerFacts) -> str:
+    """Return a curl command that streams an answer."""
+    target = f"'{facts.place.http_url()}/?message=Hello'"
+    if facts.url_auth == "none":
+        return f'curl -N -H "Authorization: Bearer $FORWARD_KEY" {target}'
+    user = '"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"' if facts.own_keys else "local:local"
+    return f"curl -N --aws-sigv4 aws:amz:{REGION}:lambda --user {user} {target}"
+
+
+def wscat_line(facts: BannerFacts) -> str:
+    """Return a wscat command that sends one prompt."""
+    key = ' -H "Authorization: Bearer $FORWARD_KEY"'
+    header = key if facts.websocket_auth == "forward_key" else ""
+    message = """'{"action":"sendmessage","data":"Hello"}'"""
+    return f"npx wscat -c {facts.place.ws_url()}{header} -x {message} -w 10"
+
+
+def uses_own_keys(user: UserSettings) -> bool:
+    """Return whether the user's own AWS key pair signs."""
+    return bool(user.get("AWS_ACCESS_KEY_ID") and user.get("AWS_SECRET_ACCESS_KEY"))
+
+
+def _url_auth(mode: str) -> str:
+    if mode == "none":
+        return "none: a key of FORWARD_KEY lets in"
+    return "aws_iam: signed requests only"
+
+
+def _websocket_auth(facts: BannerFacts) -> str:
+    mode = facts.websocket_auth or "forward_key"
+    scope = ", loopback only" if is_loopback(facts.place.host) else ""
+    return f"auth: {mode}{scope}"
+
+
+def _upstream(facts: BannerFacts) -> str:
+    if facts.place.demo_base_url:
+        return (
+            f"demo model at {facts.place.demo_base_url} (answers come from the demo model; "
+            "set OPENAI_API_KEY or OPENAI_BASE_URL in .env for a real one)"
+        )
+    return facts.upstream

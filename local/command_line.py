@@ -1,0 +1,114 @@
+"""The command `python -m local`: options, settings, signals, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from dotenv import dotenv_values
+
+from local.banner import banner
+from local.console import Console
+from local.environment import UserSettings
+from local.errors import LocalStackError
+from local.limits import DEFAULT_CONCURRENCY
+from local.serverless_yml import ServiceSettings, read_service
+from local.stack import Stack, StackOptions
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO = sys.stdout) -> int:
+    """Run the local stack until Ctrl-C or SIGTERM; return the exit status."""
+    options = _parser().parse_args(arguments)
+    console = Console(out)
+    try:
+        user = read_user_settings(options.config, environ)
+        service = read_service(options.config, user.merged())
+        asyncio.run(_run(service, user, _stack_options(options), console))
+    except LocalStackError as error:
+        console.line(f"error: {error}")
+        return 1
+    finally:
+        console.close()
+    return 0
+
+
+def read_user_settings(config: Path, environ: Mapping[str, str]) -> UserSettings:
+    """Return the shell's variables and those of `.env` beside serverless.yml."""
+    values = dotenv_values(config.resolve().parent / ".env", interpolate=False)
+    found = {name: value for name, value in values.items() if value is not None}
+    return UserSettings(dict(environ), found)
+
+
+async def _run(
+    service: ServiceSettings, user: UserSettings, options: StackOptions, console: Console
+) -> None:
+    running = asyncio.create_task(_serve(service, user, options, console))
+    asked_to_end = False
+
+    def end() -> None:
+        # A second Ctrl-C, or npm's copy of the first, must not cut the ending short.
+        nonlocal asked_to_end
+        if not asked_to_end:
+            asked_to_end = True
+            running.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, end)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if not asked_to_end:
+            raise
+
+
+async def _serve(
+    service: ServiceSettings, user: UserSettings, options: StackOptions, console: Console
+) -> None:
+    async with Stack(service, user, options, console) as facts:
+        console.line(banner(facts))
+        await asyncio.get_running_loop().create_future()
+
+
+def _stack_options(options: argparse.Namespace) -> StackOptions:
+    return StackOptions(
+        host=options.host,
+        http_port=options.http_port,
+        ws_port=options.ws_port,
+        concurrency=options.concurrency,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local", description="Run the whole service on this machine."
+    )
+    add = parser.add_argument
+    add("--http-port", type=_port, default=3000, help="Function URL; 0 takes a free one")
+    add("--ws-port", type=_port, default=3001, help="WebSocket API; 0 takes a free one")
+    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    add("--config", type=Path, default=Path("serverless.yml"), help="default %(default)s")
+    add(
+        "--concurrency",
+        type=_count,
+        default=DEFAULT_CONCURRENCY,
+        help="processes per function at most (default %(default)s)",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:  # noqa: PLR2004 - ports have 16 bits
+        raise argparse.ArgumentTypeError(f"must be 0 to 65535, found {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, found {text!r}")
+    return int(text)

@@ -1,0 +1,104 @@
+"""The open connections of the WebSocket API, and how text reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import WSMsgType, web
+
+from local.limits import POST_DRAIN_TIMEOUT_S
+from local.websocket_event import Peer
+
+
+class ConnectionGoneError(Exception):
+    """The connection is closed, was never open, or its $connect has not been answered yet."""
+
+
+class ClientTooSlowError(Exception):
+    """The client has taken nothing for so long that the post was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """How long one post waits for a slow client."""
+
+    drain_timeout_s: float = POST_DRAIN_TIMEOUT_S
+
+
+class Connection:
+    """One open connection; `active` is called for each message either way."""
+
+    def __init__(self, peer: Peer, socket: web.WebSocketResponse, now: Callable[[], float]) -> None:
+        self.peer = peer
+        self.socket = socket
+        self.last_active_at = peer.connected_at
+        self._now = now
+        self._sending = asyncio.Lock()
+        self._close_code: int | None = None
+
+    async def close(self, code: int) -> None:
+        """Close with `code`, unless a close with another code has begun."""
+        if self._close_code is None:
+            self._close_code = code
+        await self.socket.close(code=self._close_code)
+
+    def active(self) -> None:
+        """Note that a message passed."""
+        self.last_active_at = self._now()
+
+    async def send_text(self, text: bytes, limits: ConnectionLimits) -> None:
+        """Hand one text frame to the socket and wait until the client takes what it has.
+
+        Raises ConnectionGoneError, and ClientTooSlowError when an earlier frame is still not
+        taken; the frame is then not sent, so that a retry does not send it twice.
+        """
+        try:
+            async with asyncio.timeout(limits.drain_timeout_s):
+                await self._sending.acquire()
+        except TimeoutError as error:
+            raise ClientTooSlowError from error
+        try:
+            await self._send(text, limits)
+        finally:
+            self._sending.release()
+
+    async def _send(self, text: bytes, limits: ConnectionLimits) -> None:
+        if self.socket.closed:
+            raise ConnectionGoneError
+        self.active()
+        # The frame is in the socket's buffer at once; only the wait for the client can time out.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.drain_timeout_s):
+                try:
+                    await self.socket.send_frame(text, WSMsgType.TEXT)
+                except (ConnectionError, RuntimeError) as error:
+                    raise ConnectionGoneError from error
+
+
+class Connections:
+    """The registry of open connections."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Connection] = {}
+
+    def add(self, connection: Connection) -> None:
+        """Let posts reach the connection from now on."""
+        self._open[connection.peer.connection_id] = connection
+
+    def remove(self, connection: Connection) -> None:
+        """Answer posts to the connection with 410 from now on."""
+        self._open.pop(connection.peer.connection_id, None)
+
+    def find(self, connection_id: str) -> Connection:
+        """Return the connection; raises ConnectionGoneError."""
+        try:
+            return self._open[connection_id]
+        except KeyError as error:
+            raise ConnectionGoneError from error
+
+    def all(self) -> tuple[Connection, ...]:
+        """Return the connections that are open now."""
+        return tuple(self._open.values())

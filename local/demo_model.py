@@ -1,0 +1,187 @@
+"""A stand-in for a model: OpenAI-compatible, answers with the last user message, word by word.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from local.limits import DEMO_WORDS_PER_SECOND, MAX_REQUEST_BYTES
+
+DEMO_MODEL = "demo"
+Pause = Callable[[], Awaitable[None]]
+
+_WORDS = re.compile(r"\s*\S+|\s+$")
+
+
+class BadChatRequestError(ValueError):
+    """The body is not a chat request; `param` names the field at fault, if one is."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What of a chat request the demo model looks at."""
+
+    model: str
+    question: str
+    stream: bool
+    include_usage: bool
+
+
+async def pause_between_words() -> None:
+    """Wait as a hosted model would between two words."""
+    await asyncio.sleep(1 / DEMO_WORDS_PER_SECOND)
+
+
+def demo_model(pause: Pause = pause_between_words) -> web.Application:
+    """Return the application; `pause` is awaited between two words of a streamed answer."""
+    app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[_openai_errors])
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        asked = parse_chat_request(await request.read())
+        if not asked.stream:
+            return web.json_response(whole_answer(asked, int(time.time())))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for number, chunk in enumerate(answer_chunks(asked, int(time.time()))):
+            if number > 1:
+                await pause()
+            await response.write(_sse(json.dumps(chunk)))
+        await response.write(_sse("[DONE]"))
+        return response
+
+    async def models(_request: web.Request) -> web.Response:
+        model = {"id": DEMO_MODEL, "object": "model", "created": 0, "owned_by": "sluice"}
+        return web.json_response({"object": "list", "data": [model]})
+
+    app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_get("/v1/models", models)
+    return app
+
+
+def parse_chat_request(body: bytes) -> ChatRequest:
+    """Return what `body` asks for; raises BadChatRequestError."""
+    try:
+        told = json.loads(body)
+    except ValueError as error:
+        raise BadChatRequestError("expected a JSON body, found something else") from error
+    if not isinstance(told, dict):
+        raise BadChatRequestError("expected the body to be a JSON object")
+    messages = told.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadChatRequestError("expected messages to be a list that is not empty", "messages")
+    options = told.get("stream_options")
+    return ChatRequest(
+        model=str(told.get("model") or DEMO_MODEL),
+        question=_last_user_text(messages),
+        stream=told.get("stream") is True,
+        include_usage=isinstance(options, dict) and options.get("include_usage") is True,
+    )
+
+
+def answer_text(asked: ChatRequest) -> str:
+    """Return the answer: the question again, so that `[[42]]` in it comes back."""
+    return asked.question or "The demo model repeats the last user message; there was none."
+
+
+def whole_answer(asked: ChatRequest, created: int) -> dict[str, object]:
+    """Return the body of an answer that is not streamed."""
+    text = answer_text(asked)
+    message = {"role": "assistant", "content": text}
+    return {
+        **_identity(asked, "chat.completion", created, _new_id()),
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": _usage(asked, text),
+    }
+
+
+def answer_chunks(asked: ChatRequest, created: int) -> list[dict[str, object]]:
+    """Return the events of a streamed answer: the role, the words, the end, maybe the usage."""
+    text = answer_text(asked)
+    words = _WORDS.findall(text)
+    deltas: list[tuple[dict[str, str], str | None]] = [
+        ({"role": "assistant", "content": ""}, None),
+        *(({"content": word}, None) for word in words),
+        ({}, "stop"),
+    ]
+    identity = _identity(asked, "chat.completion.chunk", created, _new_id())
+    usage: dict[str, object] = {"usage": None} if asked.include_usage else {}
+    chunks: list[dict[str, object]] = [
+        {
+            **identity,
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+            **usage,
+        }
+        for delta, finish in deltas
+    ]
+    if asked.include_usage:
+        chunks.append({**identity, "choices": [], "usage": _usage(asked, text)})
+    return chunks
+
+
+def _last_user_text(messages: Sequence[object]) -> str:
+    for message in reversed(messages):
+        if not isinstance(message, dict):
+            raise BadChatRequestError("expected every message to be an object", "messages")
+        if message.get("role") == "user":
+            return _content_text(message.get("content"))
+    return ""
+
+
+def _content_text(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
+
+
+def _identity(asked: ChatRequest, kind: str, created: int, answer_id: str) -> dict[str, object]:
+    return {"id": answer_id, "object": kind, "created": created, "model": asked.model}
+
+
+def _new_id() -> str:
+    return f"chatcmpl-{uuid.uuid4().hex}"
+
+
+def _usage(asked: ChatRequest, text: str) -> Mapping[str, int]:
+    prompt, completion = len(asked.question.split()), len(text.split())
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+
+
+def _sse(data: str) -> bytes:
+    return f"data: {data}\n\n".encode()
+
+
+def _error(status: int, message: str, param: str | None = None) -> web.Response:
+    code = "not_found" if status == web.HTTPNotFound.status_code else None
+    told = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    return web.json_response({"error": told}, status=status)
+
+
+@web.middleware
+async def _openai_errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except BadChatRequestError as error:
+        return _error(400, str(error), error.param)
+    except web.HTTPException as error:
+        return _error(error.status, f"{request.method} {request.path}: {error.reason}")

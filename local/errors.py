@@ -1,0 +1,70 @@
+"""Errors of the local stack.
+
+LocalStackError
+  ConfigurationError          serverless.yml, .env or an environment variable is not usable
+    UnresolvedVariableError   an expression of serverless.yml has no value
+  PortInUseError              another program listens there
+  FunctionStartFailedError    a function's first start ended before it asked for an event
+PreludeError                  a streamed answer does not begin as its content type says
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class LocalStackError(Exception):
+    """Root of what ends the local stack; `str(error)` is a sentence for the console."""
+
+
+class ConfigurationError(LocalStackError):
+    """A setting cannot be used; the sentence names it and what was expected."""
+
+
+class UnresolvedVariableError(ConfigurationError):
+    """An expression of serverless.yml that has no value here."""
+
+    def __init__(self, expression: str, place: str, reason: str) -> None:
+        super().__init__(
+            f"cannot resolve {expression} at {place} in serverless.yml: {reason}; "
+            "give it a value or a fallback"
+        )
+        self.expression = expression
+        self.place = place
+
+
+class PortInUseError(LocalStackError):
+    """A port asked for on the command line is taken."""
+
+    def __init__(self, host: str, port: int, option: str) -> None:
+        super().__init__(
+            f"port {port} on {host} is in use by another program; "
+            f"end it or choose another port with {option}"
+        )
+        self.host = host
+        self.port = port
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFailure:
+    """Why an invocation failed, as Lambda tells it: a type and a message."""
+
+    error_type: str
+    error_message: str
+
+
+class FunctionStartFailedError(LocalStackError):
+    """A function ended or reported an error before it asked for its first event."""
+
+    def __init__(self, function: str, failure: FunctionFailure, log: tuple[str, ...]) -> None:
+        told = "".join(f"\n  {line}" for line in log)
+        super().__init__(
+            f"function {function} could not start: "
+            f"{failure.error_type}: {failure.error_message}{told}"
+        )
+        self.function = function
+        self.failure = failure
+
+
+class PreludeError(ValueError):
+    """A streamed answer does not begin with JSON metadata and eight NULs."""

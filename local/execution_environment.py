@@ -1,0 +1,159 @@
+"""One execution environment: a child process, its Runtime API, and the clock on its work."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from local.child_process import ChildProcess, start_child
+from local.errors import ConfigurationError, FunctionFailure
+from local.invocation import Invocation
+from local.limits import INIT_TIMEOUT_S, KEPT_LOG_LINES
+from local.runtime_api import RuntimeApi
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionProcess:
+    """How to run one function: its name, ARN and limits, its command and environment."""
+
+    key: str
+    arn: str
+    timeout_s: float
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    folder: Path
+    log: Callable[[str], None]
+    init_timeout_s: float = INIT_TIMEOUT_S
+    now: Callable[[], float] = time.time
+
+
+class EnvironmentOwner(Protocol):
+    """Who is told what becomes of an environment."""
+
+    def environment_waits(self, environment: ExecutionEnvironment) -> None:
+        """It can take an event now."""
+
+    def environment_ended(
+        self, environment: ExecutionEnvironment, failure: FunctionFailure
+    ) -> None:
+        """It is gone; `failure` says why."""
+
+
+class ExecutionEnvironment:
+    """Runs one event at a time. `start`, `hand_over` when it waits, `stop` at the end."""
+
+    def __init__(self, function: FunctionProcess, owner: EnvironmentOwner) -> None:
+        self._function = function
+        self._owner = owner
+        self._api = RuntimeApi(self)
+        self._child: ChildProcess | None = None
+        self._invocation: Invocation | None = None
+        self._failure: FunctionFailure | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._started = False
+        self._stopping = False
+        self._deadline_ms = 0
+        self.log_lines: deque[str] = deque(maxlen=KEPT_LOG_LINES)
+
+    def start(self) -> None:
+        """Start the child; the owner hears when it waits or has ended."""
+        self._life = asyncio.create_task(self._live())
+
+    def hand_over(self, invocation: Invocation) -> None:
+        """Give the waiting runtime an event; its time runs until it asks for the next one."""
+        function = self._function
+        self._invocation = invocation
+        self._deadline_ms = int((function.now() + function.timeout_s) * 1000)
+        self._set_timer(function.timeout_s)
+        self._api.hand_over(invocation)
+
+    async def stop(self) -> None:
+        """End the child and everything it started, and wait for it."""
+        self._stopping = True
+        self._cancel_timer()
+        if self._child is not None:
+            await self._child.stop()
+            await self._api.close()
+        if self._life is not None:
+            await asyncio.wait([self._life])
+
+    def runtime_waits(self) -> None:
+        """The runtime's work on its last event, after the answer too, is done."""
+        self._started = True
+        self._invocation = None
+        self._cancel_timer()
+        self._owner.environment_waits(self)
+
+    def runtime_init_failed(self, failure: FunctionFailure) -> None:
+        """Remember why the child is about to exit."""
+        self._failure = failure
+
+    def event_headers(self, invocation: Invocation) -> list[tuple[str, str]]:
+        """Return the headers that come with an event."""
+        identity = invocation.identity
+        return [
+            ("Content-Type", "application/json"),
+            ("Lambda-Runtime-Aws-Request-Id", identity.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(self._deadline_ms)),
+            ("Lambda-Runtime-Invoked-Function-Arn", self._function.arn),
+            ("Lambda-Runtime-Trace-Id", identity.trace_id),
+            ("Lambda-Runtime-Invocation-Id", identity.invocation_id),
+        ]
+
+    async def _live(self) -> None:
+        function = self._function
+        try:
+            address = await self._api.start()
+            environ = {**function.environ, "AWS_LAMBDA_RUNTIME_API": address}
+            self._child = await start_child(function.command, environ, function.folder, self._log)
+            if self._stopping:
+                self._child.kill()
+            self._set_timer(function.init_timeout_s)
+            status = await self._child.wait()
+            # The child's last bytes are still in our socket: they belong to the caller.
+            await self._api.drained()
+            failure = self._failure or self._exited(status)
+        except ConfigurationError as error:
+            failure = FunctionFailure("Runtime.InvalidEntrypoint", str(error))
+        await self._end(failure)
+
+    async def _end(self, failure: FunctionFailure) -> None:
+        self._cancel_timer()
+        if self._invocation is not None:
+            self._invocation.settle(failure)
+        await self._api.close()
+        self._owner.environment_ended(self, failure)
+
+    def _exited(self, status: int) -> FunctionFailure:
+        how = f"exit status {status}" if status >= 0 else f"signal: {-status}"
+        return FunctionFailure("Runtime.ExitError", f"Runtime exited with error: {how}")
+
+    def _log(self, line: str) -> None:
+        self.log_lines.append(line)
+        self._function.log(line)
+
+    def _set_timer(self, seconds: float) -> None:
+        self._cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._time_out, seconds)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_out(self, seconds: float) -> None:
+        what = "Task" if self._started else "Init"
+        self._failure = FunctionFailure(
+            "Sandbox.Timeout", f"{what} timed out after {seconds:.2f} seconds"
+        )
+        self._function.log(self._failure.error_message)
+        if self._invocation is not None:
+            self._invocation.settle(self._failure)
+        if self._child is not None:
+            self._child.kill()

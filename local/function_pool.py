@@ -1,0 +1,116 @@
+"""The environments of one function: started on demand up to a limit, one event each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from local.errors import FunctionFailure
+from local.execution_environment import ExecutionEnvironment, FunctionProcess
+from local.invocation import AnswerReceiver, Invocation, new_identity, new_trace_id
+
+
+class FirstStart:
+    """How a function's first environment came up: a failure and its log lines, or neither."""
+
+    def __init__(self) -> None:
+        self._done: asyncio.Future[FunctionFailure | None] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self.log: tuple[str, ...] = ()
+
+    def settle(self, failure: FunctionFailure | None, log: tuple[str, ...] = ()) -> None:
+        """Take the result of the first start; later ones are not its business."""
+        if not self._done.done():
+            self.log = log
+            self._done.set_result(failure)
+
+    def is_up(self) -> bool:
+        """Return whether the function has asked for its first event."""
+        return self._done.done() and self._done.result() is None
+
+    async def wait(self) -> FunctionFailure | None:
+        """Wait for the first start; return its failure, if any."""
+        return await asyncio.shield(self._done)
+
+
+class FunctionPool:
+    """Invokes one function. `start` one environment ahead, `submit` events, `stop` at the end."""
+
+    def __init__(self, function: FunctionProcess, concurrency: int) -> None:
+        self._function = function
+        self._concurrency = concurrency
+        self._all: set[ExecutionEnvironment] = set()
+        self._starting: set[ExecutionEnvironment] = set()
+        self._idle: list[ExecutionEnvironment] = []
+        self._queue: deque[Invocation] = deque()
+        self._stopping = False
+        self.first_start = FirstStart()
+
+    def start(self) -> None:
+        """Start one environment before the first event, as a user would wait for it."""
+        self._start_environment()
+
+    def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
+        """Invoke the function with `event`; the returned invocation's outcome tells the end."""
+        trace_id = trace_id or new_trace_id(self._function.now())
+        invocation = Invocation(new_identity(trace_id), event, receiver)
+        if self._stopping:
+            invocation.settle(_STOPPING)
+        elif self._idle:
+            # The one that worked last has the warmest caches; AWS chooses likewise.
+            self._idle.pop().hand_over(invocation)
+        else:
+            self._queue.append(invocation)
+            self._start_for_the_queue()
+        return invocation
+
+    async def stop(self) -> None:
+        """End every environment; what waits fails."""
+        self._stopping = True
+        self._fail_queue(_STOPPING)
+        self._idle.clear()
+        await asyncio.gather(*(environment.stop() for environment in tuple(self._all)))
+
+    def environment_waits(self, environment: ExecutionEnvironment) -> None:
+        """Give the environment the oldest waiting event, or let it idle."""
+        self._starting.discard(environment)
+        self.first_start.settle(None)
+        if self._queue:
+            environment.hand_over(self._queue.popleft())
+        elif environment not in self._idle:
+            self._idle.append(environment)
+
+    def environment_ended(
+        self, environment: ExecutionEnvironment, failure: FunctionFailure
+    ) -> None:
+        """Forget the environment; a start that failed fails the event it was started for."""
+        self._all.discard(environment)
+        if environment in self._idle:
+            self._idle.remove(environment)
+        self.first_start.settle(failure, tuple(environment.log_lines))
+        if environment in self._starting:
+            self._starting.discard(environment)
+            if self._queue:
+                self._queue.popleft().settle(failure)
+        self._start_for_the_queue()
+
+    def _start_for_the_queue(self) -> None:
+        wanted = len(self._queue) - len(self._starting)
+        room = self._concurrency - len(self._all)
+        if not self._stopping:
+            for _ in range(min(wanted, room)):
+                self._start_environment()
+
+    def _start_environment(self) -> None:
+        environment = ExecutionEnvironment(self._function, self)
+        self._all.add(environment)
+        self._starting.add(environment)
+        environment.start()
+
+    def _fail_queue(self, failure: FunctionFailure) -> None:
+        while self._queue:
+            self._queue.popleft().settle(failure)
+
+
+_STOPPING = FunctionFailure("Sandbox.Stopped", "the local stack is ending")

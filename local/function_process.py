@@ -1,0 +1,68 @@
+"""How a function of serverless.yml is run as a process: its /opt, command and environment."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from local.console import Console
+from local.environment import (
+    WRAPPER,
+    Credentials,
+    function_arn,
+    lambda_environment,
+)
+from local.errors import ConfigurationError
+from local.execution_environment import FunctionProcess
+from local.opt_folder import in_opt, lay_layers
+from local.serverless_yml import FunctionSettings, ServiceSettings
+
+STOCK_CLIENT = "/var/runtime/bootstrap.py"
+"""What Lambda passes to a wrapper as the program to run; ours leaves it aside."""
+
+
+def function_process(
+    service: ServiceSettings,
+    function: FunctionSettings,
+    environment: Mapping[str, str],
+    keys: Credentials,
+    folder: Path,
+    console: Console,
+) -> FunctionProcess:
+    """Lay the function's layers into `folder` and return how to run it.
+
+    `environment` is what `function_environment` made. Raises ConfigurationError, also for a
+    function without an exec wrapper: Lambda's own Python client is not on this machine.
+    """
+    opt = folder / function.key / "opt"
+    lay_layers(function.layers, opt)
+    wrapper = in_opt(_wrapper(function, environment), opt)
+    if not wrapper.is_file():
+        raise ConfigurationError(
+            f"function {function.key}: {WRAPPER} names {wrapper.name}, "
+            "which is in none of the function's layers"
+        )
+    stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
+    by_lambda = lambda_environment(function, service.runtime, str(service.folder), stream, keys)
+    return FunctionProcess(
+        key=function.key,
+        arn=function_arn(function),
+        timeout_s=function.timeout_s,
+        command=(str(wrapper), sys.executable, STOCK_CLIENT),
+        environ={**environment, **by_lambda, WRAPPER: str(wrapper)},
+        folder=service.folder,
+        log=lambda line: console.line(f"{function.key} | {line}"),
+    )
+
+
+def _wrapper(function: FunctionSettings, environment: Mapping[str, str]) -> str:
+    wrapper = environment.get(WRAPPER, "")
+    if not wrapper:
+        raise ConfigurationError(
+            f"function {function.key} cannot run locally without {WRAPPER} in its environment: "
+            "expected /opt/bootstrap, found nothing"
+        )
+    return wrapper

@@ -1,0 +1,165 @@
+"""The Function URL: HTTP in, one invocation each, the answer relayed live.
+
+https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from local.function_pool import FunctionPool
+from local.invocation import new_trace_id
+from local.limits import MAX_REQUEST_BYTES
+from local.sigv4_verification import (
+    MissingSignatureError,
+    SignatureCheck,
+    SignatureRefusedError,
+    SignedRequest,
+)
+from local.url_answer import UrlAnswer
+from local.url_event import UrlRequest, url_event
+
+HEALTH_PATH = "/_local/health"
+_FORBIDDEN = (
+    "Forbidden. For troubleshooting Function URL authorization issues, see: "
+    "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
+)
+_TRACE_ROOT = re.compile(r"Root=[-0-9A-Za-z]+")
+
+
+class BodyTooLargeError(Exception):
+    """The request's body is longer than Lambda takes."""
+
+
+class FunctionUrl:
+    """The handler of the HTTP port.
+
+    `pool` runs the function behind the URL, None when no function has one; `check` is None where
+    the URL asks for no signature; `health` tells which functions are up.
+    """
+
+    def __init__(
+        self,
+        pool: FunctionPool | None,
+        check: SignatureCheck | None,
+        health: Callable[[], Mapping[str, bool]],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._pool = pool
+        self._check = check
+        self._health = health
+        self._now = now
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        path, query = request_target(request)
+        if path == HEALTH_PATH:
+            return self._health_answer()
+        if self._pool is None:
+            return _refusal(404, "ResourceNotFoundException", "no function has a url")
+        try:
+            body = await read_body(request, MAX_REQUEST_BYTES)
+        except BodyTooLargeError:
+            return _refusal(
+                413,
+                "RequestEntityTooLargeException",
+                f"Request must be smaller than {MAX_REQUEST_BYTES} bytes "
+                "for the InvokeFunction operation",
+            )
+        asked = url_request(request, path, query, body)
+        try:
+            access_key = self._authorise(asked)
+        except MissingSignatureError:
+            return _refusal(403, "AccessDeniedException", _FORBIDDEN)
+        except SignatureRefusedError as error:
+            return _refusal(403, error.error_type, str(error))
+        return await self._invoke(self._pool, request, asked, access_key)
+
+    async def _invoke(
+        self,
+        pool: FunctionPool,
+        request: web.BaseRequest,
+        asked: UrlRequest,
+        access_key: str | None,
+    ) -> web.StreamResponse:
+        request_id = str(uuid.uuid4())
+        trace_id = trace_for(request.headers.get("X-Amzn-Trace-Id", ""), self._now())
+        tracing = (("x-amzn-RequestId", request_id), ("x-amzn-trace-id", trace_id))
+        event = url_event(asked, request_id=request_id, now=self._now(), access_key=access_key)
+        answer = UrlAnswer(request, tracing)
+        invocation = pool.submit(event, answer, trace_id)
+        return await answer.finish(await invocation.outcome)
+
+    def _authorise(self, asked: UrlRequest) -> str | None:
+        if self._check is None:
+            return None
+        signed = SignedRequest(
+            asked.method, asked.raw_path, asked.raw_query, asked.headers, asked.body
+        )
+        return self._check.verify(signed, self._now())
+
+    def _health_answer(self) -> web.Response:
+        functions = self._health()
+        ready = bool(functions) and all(functions.values())
+        told = {
+            "status": "ok" if ready else "starting",
+            "functions": {key: "ready" if up else "starting" for key, up in functions.items()},
+        }
+        return web.json_response(told, status=200 if ready else 503)
+
+
+def request_target(request: web.BaseRequest) -> tuple[str, str]:
+    """Return path and query as they stood on the wire, without a scheme and host."""
+    path, _, query = request.raw_path.partition("?")
+    if "://" in path and not path.startswith("/"):
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    return path.partition("#")[0], query.partition("#")[0]
+
+
+def url_request(request: web.BaseRequest, path: str, query: str, body: bytes) -> UrlRequest:
+    """Return what the event and the signature are made from."""
+    return UrlRequest(
+        method=request.method,
+        raw_path=path,
+        raw_query=query,
+        protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+        headers=tuple(request.headers.items()),
+        body=body,
+        source_ip=request.remote or "",
+    )
+
+
+async def read_body(request: web.BaseRequest, limit: int) -> bytes:
+    """Return the body; raises BodyTooLargeError above `limit` bytes, which are not all read."""
+    if (request.content_length or 0) > limit:
+        raise BodyTooLargeError
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = bytearray()
+    while piece := await request.content.readany():
+        body += piece
+        if len(body) > limit:
+            raise BodyTooLargeError
+    return bytes(body)
+
+
+def trace_for(given: str, now: float) -> str:
+    """Return a trace header that keeps the root which the client gave, if it gave one."""
+    fresh = new_trace_id(now)
+    root = _TRACE_ROOT.search(given)
+    return _TRACE_ROOT.sub(root.group(), fresh) if root else fresh
+
+
+def _refusal(status: int, error_type: str, message: str) -> web.Response:
+    return web.Response(
+        status=status,
+        text=json.dumps({"Message": message}, separators=(",", ":")),
+        content_type="application/json",
+        headers={"x-amzn-ErrorType": error_type, "x-amzn-RequestId": str(uuid.uuid4())},
+    )

@@ -1,0 +1,95 @@
+"""One invocation: the event, its identity, and where its answer goes."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from local.errors import FunctionFailure
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHead:
+    """How the function answers, known when the head of its POST has been read."""
+
+    streaming: bool
+    content_type: str
+
+
+class AnswerReceiver(Protocol):
+    """Takes a function's answer piece by piece, as it is read from the child's socket.
+
+    A receiver that waits makes the child wait (back-pressure). It never raises: a caller that
+    went away is the receiver's business, the function is not interrupted.
+    """
+
+    async def begin(self, head: AnswerHead) -> None:
+        """Take the head; called once, before any piece."""
+
+    async def piece(self, data: bytes) -> None:
+        """Take the next bytes of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationIdentity:
+    """What GET /next tells in its headers."""
+
+    request_id: str
+    invocation_id: str
+    trace_id: str
+
+
+def new_identity(trace_id: str) -> InvocationIdentity:
+    """Return fresh ids for one invocation under the X-Ray header `trace_id`."""
+    return InvocationIdentity(str(uuid.uuid4()), str(uuid.uuid4()), trace_id)
+
+
+def new_trace_id(now: float) -> str:
+    """Return an X-Ray trace header as Lambda makes it for an untraced request."""
+    root = f"1-{int(now):08x}-{secrets.token_hex(12)}"
+    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+
+
+@dataclass(eq=False, slots=True)
+class Invocation:
+    """An event on its way through a function.
+
+    `outcome` is set once: to None when the whole answer was received, else to the failure.
+    """
+
+    identity: InvocationIdentity
+    event: bytes
+    receiver: AnswerReceiver
+    outcome: asyncio.Future[FunctionFailure | None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    def settle(self, failure: FunctionFailure | None) -> None:
+        """Set the outcome, unless it is set already."""
+        if not self.outcome.done():
+            self.outcome.set_result(failure)
+
+
+class WholeAnswer:
+    """A receiver that keeps the answer, at most `limit` bytes of it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept = bytearray()
+        self.too_large = False
+
+    async def begin(self, head: AnswerHead) -> None:
+        """Take the head: a whole answer is the same in both modes."""
+
+    async def piece(self, data: bytes) -> None:
+        """Keep the bytes up to the limit."""
+        room = self._limit - len(self._kept)
+        self.too_large = self.too_large or len(data) > room
+        self._kept += data[:room]
+
+    def body(self) -> bytes:
+        """Return what was kept."""
+        return bytes(self._kept)

@@ -1,0 +1,309 @@
+"""serverless.yml as the local stack needs it: functions, routes, layers, environment.
+
+Only these parts are resolved; `resources`, `custom`, `iam` may hold anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from local.errors import ConfigurationError
+from local.limits import DEFAULT_FUNCTION_TIMEOUT_S, DEFAULT_MEMORY_MB, MAX_FUNCTION_TIMEOUT_S
+from local.variables import MISSING, Resolver
+
+REGION = "us-east-1"
+"""The region of everything local; signatures are made for it."""
+
+DEFAULT_ROUTE_SELECTION = "$request.body.action"
+"""What the framework deploys when the file names no expression."""
+
+_FUNCTION_KEYS = ("handler", "name", "timeout", "memorySize", "environment", "layers", "events")
+
+
+@dataclass(frozen=True, slots=True)
+class CloudFormationTag:
+    """A value that only CloudFormation knows, such as `!Ref TableName`."""
+
+    name: str
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSettings:
+    """One function of the file; `environment` holds text only, without CloudFormation's values."""
+
+    key: str
+    name: str
+    handler: str
+    timeout_s: float
+    memory_mb: int
+    environment: Mapping[str, str]
+    layers: tuple[Path, ...]
+    routes: tuple[str, ...]
+    has_url: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """The whole service, as far as it runs here."""
+
+    folder: Path
+    service: str
+    stage: str
+    runtime: str
+    route_selection: str
+    functions: tuple[FunctionSettings, ...]
+
+    def routes(self) -> dict[str, str]:
+        """Return the function's key for each WebSocket route."""
+        return {route: function.key for function in self.functions for route in function.routes}
+
+    def url_function(self) -> FunctionSettings | None:
+        """Return the function that has a Function URL, if any."""
+        return next((function for function in self.functions if function.has_url), None)
+
+
+def read_service(
+    path: Path, environ: Mapping[str, str], options: Mapping[str, str] | None = None
+) -> ServiceSettings:
+    """Read and resolve the file at `path`.
+
+    `environ` is what `${env:…}` sees, `options` what `${opt:…}` sees. Raises ConfigurationError.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path.name}: {error.strerror}") from error
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path.name} is not YAML: {_flat(error)}") from error
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path.name} must hold a mapping with service and functions")
+    return _Reader(document, path.resolve().parent, environ, options or {}).service()
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that also takes CloudFormation's tags."""
+
+
+def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> CloudFormationTag:
+    value: object
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    else:
+        value = None
+    return CloudFormationTag(suffix, value)
+
+
+_Loader.add_multi_constructor("!", _tag)
+
+
+def _flat(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _Reader:
+    def __init__(
+        self,
+        document: dict[str, object],
+        folder: Path,
+        environ: Mapping[str, str],
+        options: Mapping[str, str],
+    ) -> None:
+        self._document = document
+        self._folder = folder
+        self._options = options
+        self._resolver = Resolver(
+            {
+                "self": self._self,
+                "env": lambda name: environ.get(name, MISSING),
+                "opt": lambda name: options.get(name, MISSING),
+                "sls": lambda name: self._stage() if name == "stage" else MISSING,
+                "param": self._param,
+            }
+        )
+        self._provider = _mapping(document.get("provider"), "provider")
+
+    def service(self) -> ServiceSettings:
+        functions = _mapping(self._document.get("functions"), "functions")
+        if not functions:
+            raise ConfigurationError("serverless.yml must list at least one function")
+        found = tuple(
+            self._function(str(key), _mapping(raw, f"functions.{key}"))
+            for key, raw in functions.items()
+        )
+        if sum(function.has_url for function in found) > 1:
+            raise ConfigurationError("serverless.yml may give a url to one function only")
+        selection = self._provider_value("websocketsApiRouteSelectionExpression")
+        return ServiceSettings(
+            self._folder,
+            self._service_name(),
+            self._stage(),
+            str(self._provider_value("runtime") or "python3.13"),
+            str(selection or DEFAULT_ROUTE_SELECTION),
+            found,
+        )
+
+    def _function(self, key: str, unresolved: dict[str, object]) -> FunctionSettings:
+        place = f"functions.{key}"
+        raw = {
+            name: self._get(unresolved, name, f"{place}.{name}")
+            for name in _FUNCTION_KEYS
+            if name in unresolved
+        }
+        handler = raw.get("handler")
+        if not isinstance(handler, str) or "." not in handler:
+            raise ConfigurationError(
+                f"{place}.handler must be path/to/module.function, found {handler!r}"
+            )
+        return FunctionSettings(
+            key=key,
+            name=str(raw.get("name") or f"{self._service_name()}-{self._stage()}-{key}"),
+            handler=handler,
+            timeout_s=_timeout(raw.get("timeout") or self._provider_value("timeout"), place),
+            memory_mb=_memory(raw.get("memorySize") or self._provider_value("memorySize"), place),
+            environment=self._environment(raw, place),
+            layers=self._layers(raw, place),
+            routes=tuple(_routes(raw.get("events"), place)),
+            has_url=bool(unresolved.get("url")),
+        )
+
+    def _environment(self, raw: dict[str, object], place: str) -> dict[str, str]:
+        shared = _mapping(self._provider_value("environment"), "provider.environment")
+        own = _mapping(raw.get("environment"), f"{place}.environment")
+        texts = {name: _environment_text(value) for name, value in {**shared, **own}.items()}
+        return {str(name): text for name, text in texts.items() if text is not None}
+
+    def _layers(self, raw: dict[str, object], place: str) -> tuple[Path, ...]:
+        attached = raw.get("layers")
+        attached = self._provider_value("layers") if attached is None else attached
+        if not isinstance(attached, list):
+            if attached is None:
+                return ()
+            raise ConfigurationError(f"{place}: layers must be a list")
+        known = self._layer_folders()
+        folders = []
+        for layer in attached:
+            name = _reference(layer)
+            if name is None or name not in known:
+                raise ConfigurationError(
+                    f"{place}: layer {name or layer!r} is not among this file's layers; "
+                    f"expected a !Ref to one of {', '.join(known) or 'none'}"
+                )
+            folders.append(known[name])
+        return tuple(folders)
+
+    def _layer_folders(self) -> dict[str, Path]:
+        layers = _mapping(self._document.get("layers"), "layers")
+        found = {}
+        for key, raw in layers.items():
+            path = self._get(_mapping(raw, f"layers.{key}"), "path", f"layers.{key}.path")
+            found[f"{key[:1].upper()}{key[1:]}LambdaLayer"] = self._folder / str(path)
+        return found
+
+    def _service_name(self) -> str:
+        name = self._get(self._document, "service", "service")
+        if not isinstance(name, str) or not name:
+            raise ConfigurationError(f"serverless.yml must name its service, found {name!r}")
+        return name
+
+    def _stage(self) -> str:
+        return str(self._options.get("stage") or self._provider_value("stage") or "dev")
+
+    def _provider_value(self, name: str) -> object:
+        return self._get(self._provider, name, f"provider.{name}")
+
+    def _get(self, mapping: Mapping[str, object], name: str, place: str) -> object:
+        return self._resolver.resolve(mapping.get(name), place)
+
+    def _self(self, address: str) -> object:
+        value: object = self._document
+        for step in filter(None, address.split(".")):
+            if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+                value = value[int(step)]
+            elif isinstance(value, dict) and step in value:
+                value = value[step]
+            else:
+                return MISSING
+        return value
+
+    def _param(self, name: str) -> object:
+        params = _mapping(self._document.get("params"), "params")
+        for block in (self._stage(), "default"):
+            values = _mapping(params.get(block), f"params.{block}")
+            if name in values:
+                return values[name]
+        return MISSING
+
+
+def _mapping(value: object, place: str) -> dict[str, object]:
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        return value
+    raise ConfigurationError(f"{place} must be a mapping, found {type(value).__name__}")
+
+
+def _environment_text(value: object) -> str | None:
+    # A mapping is CloudFormation in its long form: {Ref: …}, {Fn::GetAtt: …}.
+    if value is None or isinstance(value, (CloudFormationTag, dict, list)):
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _reference(layer: object) -> str | None:
+    if isinstance(layer, CloudFormationTag) and layer.name == "Ref":
+        return str(layer.value)
+    if isinstance(layer, dict) and isinstance(layer.get("Ref"), str):
+        return str(layer["Ref"])
+    return None
+
+
+def _timeout(value: object, place: str) -> float:
+    seconds = _number(value, DEFAULT_FUNCTION_TIMEOUT_S)
+    if seconds is None or not 0 < seconds <= MAX_FUNCTION_TIMEOUT_S:
+        raise ConfigurationError(
+            f"{place}.timeout must be 1 to {MAX_FUNCTION_TIMEOUT_S:.0f} seconds, found {value!r}"
+        )
+    return seconds
+
+
+def _memory(value: object, place: str) -> int:
+    megabytes = _number(value, DEFAULT_MEMORY_MB)
+    if megabytes is None or megabytes <= 0:
+        raise ConfigurationError(f"{place}.memorySize must be megabytes, found {value!r}")
+    return int(megabytes)
+
+
+def _number(value: object, default: float) -> float | None:
+    if value is None:
+        return float(default)
+    try:
+        return float(str(value))
+    except ValueError:
+        return None
+
+
+def _routes(events: object, place: str) -> list[str]:
+    if events is None:
+        return []
+    if not isinstance(events, list):
+        raise ConfigurationError(f"{place}.events must be a list")
+    sockets = [
+        event["websocket"] for event in events if isinstance(event, dict) and "websocket" in event
+    ]
+    routes = [item.get("route") if isinstance(item, dict) else item for item in sockets]
+    if not all(isinstance(route, str) and route for route in routes):
+        raise ConfigurationError(f"{place}: a websocket event must name its route")
+    return [str(route) for route in routes]

@@ -1,0 +1,252 @@
+"""AWS signature version 4, checked by recomputing it with botocore (no I/O).
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPMessage
+from urllib.parse import parse_qsl
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKeys
+
+from local.environment import Credentials
+from local.limits import MAX_CLOCK_SKEW_S, MAX_PRESIGNED_S
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_STAMP = "%Y%m%dT%H%M%SZ"
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+_BAD_SIGNATURE = (
+    "The request signature we calculated does not match the signature you provided. Check your "
+    "AWS Secret Access Key and signing method. Consult the service documentation for details."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """What a signature covers: path and query as they stood on the wire, undecoded."""
+
+    method: str
+    raw_path: str
+    raw_query: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class SignatureRefusedError(Exception):
+    """The request may not pass: AWS's error type and its message; always status 403."""
+
+    def __init__(self, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.error_type = error_type
+
+
+class MissingSignatureError(SignatureRefusedError):
+    """The request carries no signature at all."""
+
+    def __init__(self) -> None:
+        super().__init__("MissingAuthenticationTokenException", "Missing Authentication Token")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A signature as the request states it."""
+
+    credential: str
+    signed_headers: tuple[str, ...]
+    signature: str
+    stamp: str
+    query: str
+    lifetime_s: float | None
+
+
+class SignatureCheck:
+    """Checks requests to one service against one key pair."""
+
+    def __init__(self, keys: Credentials, service: str, region: str) -> None:
+        self._keys = keys
+        self._service = service
+        self._region = region
+
+    def verify(self, request: SignedRequest, now: float) -> str:
+        """Return the access key that signed `request`; raises SignatureRefusedError."""
+        try:
+            return self._verify(request, _claim(request), now)
+        except UnicodeEncodeError as error:
+            # Header bytes that are no UTF-8 cannot be part of what any client signs.
+            raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE) from error
+
+    def _verify(self, request: SignedRequest, claim: _Claim, now: float) -> str:
+        access_key, date = self._scope(claim.credential)
+        _check_time(claim, date, now)
+        if not hmac.compare_digest(access_key.encode(), self._keys.access_key.encode()):
+            raise SignatureRefusedError(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        if not hmac.compare_digest(
+            self._expected(request, claim).encode(), claim.signature.encode()
+        ):
+            raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE)
+        return access_key
+
+    def _scope(self, credential: str) -> tuple[str, str]:
+        parts = credential.rsplit("/", 4)
+        if len(parts) != 5 or parts[4] != "aws4_request":  # noqa: PLR2004 - key/date/region/service/end
+            raise _incomplete("Credential must be KEY/DATE/REGION/SERVICE/aws4_request")
+        access_key, date, region, service, _ = parts
+        if region != self._region:
+            raise _bad_scope(f"a valid region: '{self._region}'")
+        if service != self._service:
+            raise _bad_scope(f"correct service: '{self._service}'")
+        return access_key, date
+
+    def _expected(self, request: SignedRequest, claim: _Claim) -> str:
+        query = f"?{claim.query}" if claim.query else ""
+        keys = SigningKeys(self._keys.access_key, self._keys.secret_key)
+        signer = _Recomputation(keys, self._service, self._region, claim.signed_headers)
+        message = AWSRequest(
+            method=request.method,
+            url=f"http://{_header(request, 'host')}{request.raw_path}{query}",
+            data=request.body,
+        )
+        for name, value in request.headers:
+            message.headers.add_header(name, value)
+        _check_payload(_header(request, "x-amz-content-sha256"), request.body)
+        message.context["timestamp"] = claim.stamp
+        text = signer.string_to_sign(message, signer.canonical_request(message))
+        return str(signer.signature(text, message))
+
+
+class _Recomputation(SigV4Auth):
+    """botocore's signer over exactly the headers that were signed, its own taste aside."""
+
+    def __init__(
+        self, keys: SigningKeys, service: str, region: str, signed: tuple[str, ...]
+    ) -> None:
+        super().__init__(keys, service, region)
+        self._signed = signed
+
+    def headers_to_sign(self, request: AWSRequest) -> HTTPMessage:
+        headers = HTTPMessage()
+        for name in self._signed:
+            for value in request.headers.get_all(name, []):
+                headers.add_header(name, value)
+        return headers
+
+
+def _claim(request: SignedRequest) -> _Claim:
+    authorization = _header(request, "authorization")
+    if authorization:
+        return _header_claim(request, authorization)
+    if "X-Amz-Signature=" in request.raw_query:
+        return _query_claim(request)
+    raise MissingSignatureError
+
+
+def _header_claim(request: SignedRequest, authorization: str) -> _Claim:
+    algorithm, _, rest = authorization.partition(" ")
+    if algorithm != _ALGORITHM:
+        raise MissingSignatureError
+    fields = dict(re.findall(r"(\w+)=([^,\s]+)", rest))
+    stamp = _header(request, "x-amz-date") or _from_date(_header(request, "date"))
+    names = ("Credential", "SignedHeaders", "Signature")
+    return _checked(
+        {**{name: fields.get(name, "") for name in names}, "X-Amz-Date": stamp},
+        request.raw_query,
+        None,
+    )
+
+
+def _query_claim(request: SignedRequest) -> _Claim:
+    given = dict(parse_qsl(request.raw_query, keep_blank_values=True))
+    if given.get("X-Amz-Algorithm") != _ALGORITHM:
+        raise _incomplete(f"X-Amz-Algorithm must be {_ALGORITHM}")
+    expires = given.get("X-Amz-Expires", "")
+    if not expires.isdecimal() or not 0 < int(expires) <= MAX_PRESIGNED_S:
+        raise _incomplete(f"X-Amz-Expires must be 1 to {MAX_PRESIGNED_S} seconds")
+    names = ("Credential", "SignedHeaders", "Signature")
+    fields = {name: given.get(f"X-Amz-{name}", "") for name in names}
+    rest = "&".join(
+        part for part in request.raw_query.split("&") if not part.startswith("X-Amz-Signature=")
+    )
+    return _checked({**fields, "X-Amz-Date": given.get("X-Amz-Date", "")}, rest, float(expires))
+
+
+def _checked(fields: Mapping[str, str], query: str, lifetime_s: float | None) -> _Claim:
+    missing = [name for name, value in fields.items() if not value]
+    if missing:
+        raise _incomplete(
+            " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
+        )
+    signed = tuple(fields["SignedHeaders"].lower().split(";"))
+    if "host" not in signed:
+        raise _incomplete("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+    return _Claim(
+        fields["Credential"], signed, fields["Signature"], fields["X-Amz-Date"], query, lifetime_s
+    )
+
+
+def _check_time(claim: _Claim, date: str, now: float) -> None:
+    try:
+        signed_at = calendar.timegm(time.strptime(claim.stamp, _STAMP))
+    except ValueError as error:
+        raise _incomplete("Date must be in ISO-8601 'basic format'.") from error
+    if not claim.stamp.startswith(date):
+        raise _bad_scope(f"the date of the request: '{claim.stamp[:8]}'")
+    lifetime = MAX_CLOCK_SKEW_S if claim.lifetime_s is None else claim.lifetime_s
+    if now > signed_at + lifetime:
+        earliest = _stamp(now - lifetime)
+        raise SignatureRefusedError(
+            "InvalidSignatureException",
+            f"Signature expired: {claim.stamp} is now earlier than {earliest} "
+            f"({_stamp(now)} - {lifetime / 60:.0f} min.)",
+        )
+    if signed_at > now + MAX_CLOCK_SKEW_S:
+        raise SignatureRefusedError(
+            "InvalidSignatureException",
+            f"Signature not yet current: {claim.stamp} is still later than "
+            f"{_stamp(now + MAX_CLOCK_SKEW_S)} ({_stamp(now)} + {MAX_CLOCK_SKEW_S / 60:.0f} min.)",
+        )
+
+
+def _check_payload(stated: str, body: bytes) -> None:
+    if not stated or stated == _UNSIGNED:
+        return
+    if not hmac.compare_digest(stated.encode(), hashlib.sha256(body).hexdigest().encode()):
+        raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE)
+
+
+def _header(request: SignedRequest, name: str) -> str:
+    return next((value for key, value in request.headers if key.lower() == name), "")
+
+
+def _from_date(date: str) -> str:
+    try:
+        return parsedate_to_datetime(date).strftime(_STAMP) if date else ""
+    except ValueError:
+        return ""
+
+
+def _stamp(seconds: float) -> str:
+    return time.strftime(_STAMP, time.gmtime(seconds))
+
+
+def _incomplete(message: str) -> SignatureRefusedError:
+    return SignatureRefusedError("IncompleteSignatureException", message)
+
+
+def _bad_scope(what: str) -> SignatureRefusedError:
+    return SignatureRefusedError(
+        "InvalidSignatureException", f"Credential should be scoped to {what}."
+    )

@@ -1,0 +1,173 @@
+"""Puts the local stack together: ports, demo model, functions, fronts; ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+
+from local.banner import BannerFacts, uses_own_keys
+from local.connections import Connections
+from local.connections_api import ConnectionsApi
+from local.console import Console
+from local.demo_model import demo_model
+from local.environment import (
+    LocalPlace,
+    UserSettings,
+    check_auth,
+    function_environment,
+    upstream_host,
+    user_credentials,
+)
+from local.errors import FunctionStartFailedError
+from local.function_pool import FunctionPool
+from local.function_process import function_process
+from local.function_url import FunctionUrl
+from local.listening import Handler, bind, port_of, serve, serve_app
+from local.serverless_yml import REGION, ServiceSettings
+from local.sigv4_verification import SignatureCheck
+from local.websocket_api import Routes, WebSocketApi
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What the command line asks for."""
+
+    host: str
+    http_port: int
+    ws_port: int
+    concurrency: int
+
+
+class Stack:
+    """The running service: `async with` starts everything and, at its end, ends everything.
+
+    Entering returns what the banner tells. It raises LocalStackError for a setting that cannot be
+    used, a port in use, or a function that cannot start.
+    """
+
+    def __init__(
+        self, service: ServiceSettings, user: UserSettings, options: StackOptions, console: Console
+    ) -> None:
+        self._service = service
+        self._user = user
+        self._options = options
+        self._console = console
+        self._cleanup = AsyncExitStack()
+        self._keys = user_credentials(user)
+        self._pools: dict[str, FunctionPool] = {}
+
+    async def __aenter__(self) -> BannerFacts:
+        try:
+            return await self._start()
+        except BaseException:
+            await self._cleanup.aclose()
+            raise
+
+    async def __aexit__(self, *_exception: object) -> None:
+        await self._cleanup.aclose()
+
+    async def _start(self) -> BannerFacts:
+        options = self._options
+        http = self._bind(options.http_port, "--http-port")
+        ws = self._bind(options.ws_port, "--ws-port")
+        demo_url = await self._demo_model() if self._user.wants_demo_model() else ""
+        place = LocalPlace(options.host, port_of(http), port_of(ws), demo_url)
+        environments = self._environments(place)
+        self._make_pools(environments)
+        facts = self._facts(place, environments)
+        # What is entered last ends first: connections, functions, then the servers.
+        await self._serve(self._function_url(facts).handle, http)
+        websockets = self._websocket_api(facts)
+        await self._serve(websockets.handle, ws)
+        self._cleanup.push_async_callback(self._stop_functions)
+        self._cleanup.push_async_callback(websockets.close)
+        await self._start_functions()
+        return facts
+
+    def _bind(self, port: int, option: str) -> socket:
+        listening = bind(self._options.host, port, option)
+        self._cleanup.callback(listening.close)
+        return listening
+
+    async def _serve(self, handler: Handler, listening: socket) -> None:
+        runner = await serve(handler, listening)
+        self._cleanup.push_async_callback(runner.cleanup)
+
+    async def _demo_model(self) -> str:
+        listening = bind("127.0.0.1", 0, "the demo model's port")
+        runner = await serve_app(demo_model(), listening)
+        self._cleanup.push_async_callback(runner.cleanup)
+        return f"http://127.0.0.1:{port_of(listening)}/v1"
+
+    def _environments(self, place: LocalPlace) -> dict[str, dict[str, str]]:
+        found = {}
+        for function in self._service.functions:
+            found[function.key] = function_environment(function, self._user, place)
+            check_auth(found[function.key], place.host)
+        return found
+
+    def _make_pools(self, environments: Mapping[str, Mapping[str, str]]) -> None:
+        folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
+        for function in self._service.functions:
+            process = function_process(
+                self._service,
+                function,
+                environments[function.key],
+                self._keys,
+                folder,
+                self._console,
+            )
+            self._pools[function.key] = FunctionPool(process, self._options.concurrency)
+
+    def _facts(
+        self, place: LocalPlace, environments: Mapping[str, Mapping[str, str]]
+    ) -> BannerFacts:
+        url_function = self._service.url_function()
+        url = environments[url_function.key] if url_function else {}
+        connect = environments.get(self._service.routes().get("$connect", ""), {})
+        return BannerFacts(
+            place=place,
+            url_auth=url.get("FUNCTION_URL_AUTH", "aws_iam"),
+            websocket_auth=connect.get("WEBSOCKET_AUTH", ""),
+            upstream=upstream_host(url),
+            own_keys=uses_own_keys(self._user),
+        )
+
+    def _function_url(self, facts: BannerFacts) -> FunctionUrl:
+        function = self._service.url_function()
+        pool = self._pools[function.key] if function else None
+        check = SignatureCheck(self._keys, "lambda", REGION)
+        return FunctionUrl(pool, check if facts.url_auth == "aws_iam" else None, self._health)
+
+    def _websocket_api(self, facts: BannerFacts) -> WebSocketApi:
+        connections = Connections()
+        check = SignatureCheck(self._keys, "execute-api", REGION)
+        pools = {route: self._pools[key] for route, key in self._service.routes().items()}
+        return WebSocketApi(
+            Routes(pools, self._service.route_selection, self._service.stage),
+            connections,
+            ConnectionsApi(connections, check),
+            check=check if facts.websocket_auth == "aws_iam" else None,
+        )
+
+    def _health(self) -> dict[str, bool]:
+        return {key: pool.first_start.is_up() for key, pool in self._pools.items()}
+
+    async def _start_functions(self) -> None:
+        for pool in self._pools.values():
+            pool.start()
+        await asyncio.gather(*(_up(key, pool) for key, pool in self._pools.items()))
+
+    async def _stop_functions(self) -> None:
+        await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+
+
+async def _up(key: str, pool: FunctionPool) -> None:
+    failure = await pool.first_start.wait()
+    if failure is not None:
+        raise FunctionStartFailedError(key, failure, pool.first_start.log)

@@ -1,0 +1,267 @@
+"""The WebSocket API: $connect before the handshake, a function per message, $disconnect after.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-overview.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+
+from local.connections import Connection, Connections
+from local.connections_api import ConnectionsApi, connection_id_in
+from local.function_pool import FunctionPool
+from local.function_url import request_target
+from local.invocation import WholeAnswer
+from local.limits import (
+    CLOSE_HANDSHAKE_TIMEOUT_S,
+    CONNECTION_LIFETIME_S,
+    IDLE_TIMEOUT_S,
+    INTEGRATION_TIMEOUT_S,
+    MAX_BUFFERED_RESPONSE_BYTES,
+    MAX_MESSAGE_BYTES,
+)
+from local.proxy_answer import ProxyAnswer, read_proxy_answer
+from local.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
+from local.websocket_event import (
+    CONNECT,
+    DISCONNECT,
+    Peer,
+    connect_event,
+    disconnect_event,
+    message_event,
+    new_connection_id,
+    select_route,
+)
+
+_NO_STATUS = 1005  # RFC 6455, 7.1.5: the close frame held no status
+_ABNORMAL = 1006  # RFC 6455, 7.1.5: there was no close frame
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketLimits:
+    """API Gateway's times, in seconds."""
+
+    integration_s: float = INTEGRATION_TIMEOUT_S
+    idle_s: float = IDLE_TIMEOUT_S
+    lifetime_s: float = CONNECTION_LIFETIME_S
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """Which pool runs the function of which route, and how a message's route is found."""
+
+    pools: Mapping[str, FunctionPool]
+    selection: str
+    default_stage: str
+
+
+class WebSocketApi:
+    """The handler of the WebSocket port; `check` is None where $connect needs no signature."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        connections: Connections,
+        management: ConnectionsApi,
+        *,
+        check: SignatureCheck | None = None,
+        limits: WebSocketLimits | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._routes = routes
+        self._connections = connections
+        self._management = management
+        self._check = check
+        self._limits = limits or WebSocketLimits()
+        self._now = now
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request: @connections, or a WebSocket handshake and all that follows."""
+        path, query = request_target(request)
+        connection_id = connection_id_in(path)
+        if connection_id is not None:
+            return await self._management.handle(request, connection_id)
+        segments = [segment for segment in path.split("/") if segment]
+        if len(segments) > 1:
+            return _refusal(403, "Forbidden")
+        if not web.WebSocketResponse().can_prepare(request).ok:
+            return _refusal(426, "Upgrade Required")
+        try:
+            self._authorise(request, path, query)
+        except SignatureRefusedError as error:
+            return _refusal(403, str(error))
+        stage = segments[0] if segments else self._routes.default_stage
+        return await self._connect(request, self._peer(request, stage, query))
+
+    async def close(self) -> None:
+        """Close every connection and wait for what is under way."""
+        closing = [
+            connection.close(WSCloseCode.GOING_AWAY) for connection in self._connections.all()
+        ]
+        await asyncio.gather(*closing, return_exceptions=True)
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def _authorise(self, request: web.BaseRequest, path: str, query: str) -> None:
+        if self._check is not None:
+            headers = tuple(request.headers.items())
+            self._check.verify(SignedRequest("GET", path, query, headers, b""), self._now())
+
+    def _peer(self, request: web.BaseRequest, stage: str, query: str) -> Peer:
+        return Peer(
+            connection_id=new_connection_id(),
+            stage=stage,
+            domain=request.host,
+            source_ip=request.remote or "",
+            user_agent=request.headers.get("User-Agent", ""),
+            connected_at=self._now(),
+            headers=tuple(request.headers.items()),
+            query=tuple(parse_qsl(query, keep_blank_values=True)),
+        )
+
+    async def _connect(self, request: web.BaseRequest, peer: Peer) -> web.StreamResponse:
+        answer = await self._ask_connect(peer)
+        if answer is None or not answer.is_success():
+            status = 502 if answer is None else answer.status
+            return _refusal(status, _phrase(status), peer.connection_id)
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_HANDSHAKE_TIMEOUT_S,
+            # One more than a message may have: aiohttp refuses from this size on.
+            max_msg_size=MAX_MESSAGE_BYTES + 1,
+            # API Gateway offers no permessage-deflate.
+            compress=False,
+            protocols=(answer.protocol,) if answer.protocol else (),
+            # Every post waits for its client, not only each sixteenth 16 KB.
+            writer_limit=0,
+        )
+        await socket.prepare(request)
+        connection = Connection(peer, socket, self._now)
+        self._connections.add(connection)
+        await self._serve(connection)
+        return socket
+
+    async def _ask_connect(self, peer: Peer) -> ProxyAnswer | None:
+        pool = self._routes.pools.get(CONNECT)
+        if pool is None:
+            return ProxyAnswer(200, None)
+        event = connect_event(peer, str(uuid.uuid4()), self._now())
+        try:
+            return await self._integrate(pool, event)
+        except TimeoutError:
+            return ProxyAnswer(HTTPStatus.GATEWAY_TIMEOUT, None)
+
+    async def _serve(self, connection: Connection) -> None:
+        code, reason = _ABNORMAL, ""
+        watch = asyncio.create_task(self._watch(connection))
+        try:
+            async for message in _messages(connection.socket):
+                if message.type is WSMsgType.TEXT:
+                    self._take(connection, message.data)
+                elif message.type is WSMsgType.BINARY:
+                    await connection.close(WSCloseCode.UNSUPPORTED_DATA)
+                elif message.type is WSMsgType.CLOSE:
+                    code, reason = message.data or _NO_STATUS, message.extra or ""
+        finally:
+            watch.cancel()
+            self._connections.remove(connection)
+            await connection.close(WSCloseCode.OK)
+            self._disconnect(connection, connection.socket.close_code or code, reason)
+
+    async def _watch(self, connection: Connection) -> None:
+        """Close the connection when it is too old or too quiet."""
+        end = connection.peer.connected_at + self._limits.lifetime_s
+        # The end moves with each message, so it is looked at again when it was due.
+        while (until := min(end, connection.last_active_at + self._limits.idle_s)) > self._now():  # noqa: ASYNC110
+            await asyncio.sleep(until - self._now())
+        self._spawn(connection.close(WSCloseCode.GOING_AWAY))
+
+    def _take(self, connection: Connection, body: str) -> None:
+        connection.active()
+        route = select_route(body, self._routes.selection, tuple(self._routes.pools))
+        request_id = str(uuid.uuid4())
+        if route is None:
+            self._spawn(self._tell(connection, "Forbidden", request_id))
+            return
+        event = message_event(connection.peer, route, body, request_id, self._now())
+        self._spawn(self._message(connection, self._routes.pools[route], event, request_id))
+
+    async def _message(
+        self, connection: Connection, pool: FunctionPool, event: bytes, request_id: str
+    ) -> None:
+        try:
+            if await self._integrate(pool, event) is None:
+                await self._tell(connection, "Internal server error", request_id)
+        except TimeoutError:
+            await self._tell(connection, "Endpoint request timed out", request_id)
+
+    def _disconnect(self, connection: Connection, code: int, reason: str) -> None:
+        pool = self._routes.pools.get(DISCONNECT)
+        if pool is None:
+            return
+        if code == _NO_STATUS:
+            reason = reason or "Client-side close frame status not set"
+        event = disconnect_event(connection.peer, code, reason, str(uuid.uuid4()), self._now())
+        # Best effort, as AWS says: nobody waits for its outcome.
+        pool.submit(event, WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES))
+
+    async def _integrate(self, pool: FunctionPool, event: bytes) -> ProxyAnswer | None:
+        """Return the function's answer, None for a failure; raises TimeoutError."""
+        receiver = WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES)
+        invocation = pool.submit(event, receiver)
+        async with asyncio.timeout(self._limits.integration_s):
+            # The function goes on when API Gateway stops waiting.
+            failure = await asyncio.shield(invocation.outcome)
+        if failure is not None or receiver.too_large:
+            return None
+        return read_proxy_answer(receiver.body())
+
+    async def _tell(self, connection: Connection, message: str, request_id: str) -> None:
+        told = {
+            "message": message,
+            "connectionId": connection.peer.connection_id,
+            "requestId": request_id,
+        }
+        if not connection.socket.closed:
+            try:
+                await connection.socket.send_str(json.dumps(told))
+            except ConnectionError:
+                return
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _messages(socket: web.WebSocketResponse) -> Any:
+    """Yield messages and the close frame, which aiohttp's own iteration leaves out."""
+    while not socket.closed:
+        message: WSMessage = await socket.receive()
+        yield message
+        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            return
+
+
+def _refusal(status: int, message: str, connection_id: str = "") -> web.Response:
+    told = {"message": message, "requestId": str(uuid.uuid4())}
+    if connection_id:
+        told["connectionId"] = connection_id
+    return web.json_response(told, status=status)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Refused"
