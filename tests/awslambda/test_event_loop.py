@@ -1,0 +1,405 @@
+"""The runtime as a process, seen from the Runtime API."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.awslambda.scripted_runtime_api import running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STREAMED = """
+import awslambda, os, sys, time
+
+@awslambda.streamify_response
+def handler(event, response_stream, context):
+"""
+TRAILER_NAMES = ["Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"]
+
+
+def streamed(*lines: str) -> str:
+    return STREAMED + "".join(f"    {line}\n" for line in lines)
+
+
+def test_ordinary_handler_answers_and_next_event_follows(tmp_path: Path) -> None:
+    source = "def handler(event, context):\n    return {'got': event, 'id': context.aws_request_id}"
+    with running(tmp_path, source) as runtime:
+        for number in (1, 2):
+            runtime.api.expect_next()
+            runtime.api.give_event(json.dumps({"n": number}).encode())
+            answer = runtime.api.expect_answer()
+            assert answer.header("content-type") == "application/json"
+            assert json.loads(answer.body)["got"] == {"n": number}
+        assert runtime.api.connections_made == 1
+
+
+def test_async_handler_is_awaited(tmp_path: Path) -> None:
+    source = (
+        "import asyncio\nasync def handler(event, context):\n"
+        "    await asyncio.sleep(0)\n    return 'awaited'"
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b'"awaited"'
+
+
+def test_streamed_answer_has_the_head_that_node_sends(tmp_path: Path) -> None:
+    source = streamed("response_stream.write('hello')", "response_stream.end()")
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        answer = runtime.api.expect_answer()
+    names = [name for name, _ in answer.headers]
+    assert answer.header("Lambda-Runtime-Function-Response-Mode") == "streaming"
+    assert [value for name, value in answer.headers if name == "Trailer"] == TRAILER_NAMES
+    assert answer.header("Content-Type") == "application/octet-stream"
+    assert answer.header("Transfer-Encoding") == "chunked"
+    assert "Content-Length" not in names
+    assert (answer.body, answer.trailers) == (b"hello", [])
+
+
+def test_written_byte_is_on_the_wire_before_the_handler_goes_on(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    source = streamed(
+        "response_stream.write('first')",
+        f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)",
+        "response_stream.write('second')",
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_head()
+        assert runtime.api.read_chunk() == b"first"
+        gate.touch()
+        assert runtime.api.read_chunk() == b"second"
+        assert runtime.api.read_chunk() == b""
+
+
+def test_prelude_comes_with_the_first_write(tmp_path: Path) -> None:
+    source = streamed(
+        "s = awslambda.HttpResponseStream.from_(response_stream,"
+        " {'statusCode': 201, 'headers': {'X-A': 'é'}, 'cookies': ['a=1']})",
+        "s.write(b'body')",
+        "s.end()",
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        answer = runtime.api.expect_answer()
+    metadata, _, body = answer.body.partition(bytes(8))
+    assert answer.header("Content-Type") == "application/vnd.awslambda.http-integration-response"
+    assert json.loads(metadata) == {
+        "statusCode": 201,
+        "headers": {"X-A": "é"},
+        "cookies": ["a=1"],
+    }
+    assert body == b"body"
+
+
+@pytest.mark.parametrize("last", ["s.end()", "s.end('x')", "pass"])
+def test_prelude_is_sent_when_nothing_was_written(tmp_path: Path, last: str) -> None:
+    source = streamed(
+        "s = awslambda.HttpResponseStream.from_(response_stream, {'statusCode': 204})", last
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        answer = runtime.api.expect_answer()
+    assert answer.body.startswith(b'{"statusCode":204}' + bytes(8))
+
+
+def test_exception_before_the_first_byte_is_posted_as_an_error(tmp_path: Path) -> None:
+    source = streamed("raise ValueError('too early')")
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        error = runtime.api.expect_answer("error")
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    document = json.loads(error.body)
+    assert error.header("Lambda-Runtime-Function-Error-Type") == "ValueError"
+    assert (document["errorType"], document["errorMessage"]) == ("ValueError", "too early")
+    assert "app.py" in document["stackTrace"][-1]
+    assert "awslambda" not in "".join(document["stackTrace"])
+    assert "[ERROR] ValueError: too early" in out
+
+
+def test_exception_after_the_first_byte_ends_the_stream_with_trailers(tmp_path: Path) -> None:
+    source = streamed("response_stream.write('partial')", "raise KeyError('late')")
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        answer = runtime.api.expect_answer()
+        runtime.api.expect_next()
+    assert answer.body == b"partial"
+    trailers = dict(answer.trailers)
+    assert trailers["Lambda-Runtime-Function-Error-Type"] == "KeyError"
+    document = json.loads(base64.b64decode(trailers["Lambda-Runtime-Function-Error-Body"]))
+    assert (document["errorType"], document["errorMessage"]) == ("KeyError", "'late'")
+
+
+def test_exception_after_the_end_leaves_the_answer_complete(tmp_path: Path) -> None:
+    source = streamed("response_stream.end('done')", "raise RuntimeError('after')")
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        answer = runtime.api.expect_answer()
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert (answer.body, answer.trailers) == (b"done", [])
+    assert "[ERROR] RuntimeError: after" in out
+
+
+def test_write_after_end_raises_in_the_handler(tmp_path: Path) -> None:
+    source = streamed(
+        "response_stream.end('done')",
+        "try: response_stream.write('more')",
+        "except awslambda.WriteAfterEnd as error: print('raised', error)",
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b"done"
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert "raised the response stream has ended" in out
+
+
+def test_stream_is_complete_while_the_handler_still_works(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    source = streamed(
+        "response_stream.end('all')",
+        f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)",
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b"all"
+        gate.touch()
+        runtime.api.expect_next()
+
+
+def test_after_response_runs_once_the_answer_is_posted(tmp_path: Path) -> None:
+    gate, done = tmp_path / "gate", tmp_path / "done"
+    source = f"""
+import awslambda, os, time
+def later(name):
+    while not os.path.exists({str(gate)!r}): time.sleep(0.01)
+    open({str(done)!r}, "a").write(name)
+    awslambda.after_response(lambda: open({str(done)!r}, "a").write(" and again"))
+def handler(event, context):
+    awslambda.after_response(later, "ran")
+    return "answer"
+"""
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b'"answer"'
+        assert not done.exists()
+        gate.touch()
+        runtime.api.expect_next()
+        assert done.read_text() == "ran and again"
+
+
+def test_exception_in_after_response_is_logged_and_the_next_event_is_served(tmp_path: Path) -> None:
+    source = """
+import awslambda
+def handler(event, context):
+    awslambda.after_response(lambda: 1 / 0)
+    return 1
+"""
+    with running(tmp_path, source) as runtime:
+        for _ in range(2):
+            runtime.api.expect_next()
+            runtime.api.give_event()
+            assert runtime.api.expect_answer().body == b"1"
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert out.count("[ERROR] ZeroDivisionError") == 2
+
+
+def test_after_response_is_dropped_when_the_handler_fails(tmp_path: Path) -> None:
+    source = """
+import awslambda
+def handler(event, context):
+    awslambda.after_response(print, "must not run")
+    raise ValueError("no answer")
+"""
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.expect_answer("error")
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert "must not run" not in out
+
+
+@pytest.mark.parametrize(
+    ("source", "handler", "error_type"),
+    [
+        ("import no_such_module", "app.handler", "Runtime.ImportModuleError"),
+        ("def handler(:", "app.handler", "Runtime.UserCodeSyntaxError"),
+        ("x = 1", "app.handler", "Runtime.HandlerNotFound"),
+        ("x = 1", "handler", "Runtime.MalformedHandlerName"),
+        ("x = 1", "sys.handler", "Runtime.BuiltInModuleConflict"),
+        ("raise SystemExit(3)", "app.handler", "Runtime.ExitError"),
+        ("raise LookupError('mine')", "app.handler", "LookupError"),
+    ],
+)
+def test_function_that_cannot_start_reports_why(
+    tmp_path: Path, source: str, handler: str, error_type: str
+) -> None:
+    with running(tmp_path, source, handler) as runtime:
+        report = runtime.api.read_request()
+        runtime.api.reply(202)
+        code, out, _ = runtime.finish()
+    assert report.target == "/2018-06-01/runtime/init/error"
+    assert json.loads(report.body)["errorType"] == error_type
+    assert report.header("Lambda-Runtime-Function-Error-Type") == error_type
+    assert error_type in out
+    assert code == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "result", "error_type"),
+    [(b"{", "1", "Runtime.UnmarshalError"), (b"{}", "object()", "Runtime.MarshalError")],
+)
+def test_what_is_not_json_is_an_error_of_its_own(
+    tmp_path: Path, event: bytes, result: str, error_type: str
+) -> None:
+    with running(tmp_path, f"def handler(event, context): return {result}") as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event(event)
+        assert json.loads(runtime.api.expect_answer("error").body)["errorType"] == error_type
+        runtime.api.expect_next()
+
+
+def test_decimal_becomes_a_number(tmp_path: Path) -> None:
+    source = "from decimal import Decimal\ndef handler(e, c): return {'n': Decimal('1.5')}"
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert json.loads(runtime.api.expect_answer().body) == {"n": 1.5}
+
+
+@pytest.mark.parametrize("status", [400, 403, 410, 413])
+def test_refused_answer_is_logged_and_the_next_event_is_served(tmp_path: Path, status: int) -> None:
+    with running(tmp_path, streamed("response_stream.end('x')")) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_request()
+        runtime.api.reply(status, b'{"errorType":"InvokeTimeout"}')
+        runtime.api.expect_next()
+        _, err = runtime.end()
+    assert f"refused: {status}" in err
+    assert "InvokeTimeout" in err
+
+
+def test_status_500_ends_the_process(tmp_path: Path) -> None:
+    with running(tmp_path, "def handler(event, context): return 1") as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_request()
+        runtime.api.reply(500)
+        code, out, _ = runtime.finish()
+    assert code == 1
+    assert "cannot go on" in out
+
+
+def test_connection_lost_in_the_middle_of_a_stream_does_not_cost_the_next_event(
+    tmp_path: Path,
+) -> None:
+    source = streamed("for _ in range(100_000): response_stream.write('x' * 1000)")
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_head()
+        runtime.api.drop_connection()
+        runtime.api.expect_next()
+        assert runtime.api.connections_made == 2
+        out, _ = runtime.end()
+    assert "Runtime.ResponseStreamBroken" in out
+
+
+def test_connection_closed_between_events_is_opened_anew(tmp_path: Path) -> None:
+    with running(tmp_path, "def handler(event, context): return 1") as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_request()
+        runtime.api.reply(202, headers={"Connection": "close"})
+        runtime.api.drop_connection()
+        runtime.api.expect_next()
+        runtime.api.drop_connection()
+        runtime.api.expect_next()
+        assert runtime.api.connections_made == 3
+
+
+def test_trace_id_is_set_for_its_event_only(tmp_path: Path) -> None:
+    source = "import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')"
+    with running(tmp_path, source) as runtime:
+        for headers, expected in (
+            ({"Lambda_Runtime_Trace_Id": "Root=1-a"}, "Root=1-a"),
+            ({}, None),
+        ):
+            runtime.api.expect_next()
+            runtime.api.give_event(b"{}", **headers)
+            assert json.loads(runtime.api.expect_answer().body) == expected
+
+
+def test_invocation_id_is_echoed_when_there_is_one(tmp_path: Path) -> None:
+    with running(tmp_path, streamed("response_stream.end('x')")) as runtime:
+        for headers, echoed in (({"Lambda_Runtime_Invocation_Id": "i-1"}, "i-1"), ({}, None)):
+            runtime.api.expect_next()
+            runtime.api.give_event(b"{}", **headers)
+            answer = runtime.api.expect_answer()
+            assert answer.header("Lambda-Runtime-Invocation-Id") == echoed
+
+
+def test_context_has_what_the_stock_client_gives(tmp_path: Path) -> None:
+    source = """
+def handler(event, context):
+    return [context.function_name, context.aws_request_id, context.invoked_function_arn,
+            context.client_context.client.app_title, context.client_context.custom,
+            context.identity.cognito_identity_id, context.tenant_id,
+            context.get_remaining_time_in_millis() > 0]
+"""
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event(
+            b"{}",
+            Lambda_Runtime_Client_Context='{"client":{"app_title":"t"},"custom":{"k":1}}',
+            Lambda_Runtime_Cognito_Identity='{"cognitoIdentityId":"c"}',
+            Lambda_Runtime_Aws_Tenant_Id="tenant",
+        )
+        answer = json.loads(runtime.api.expect_answer().body)
+    arn = "arn:aws:lambda:us-east-1:1:function:f"
+    request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+    assert answer == ["f", request_id, arn, "t", {"k": 1}, "c", "tenant", True]
+
+
+def test_handler_in_a_folder_imports_from_the_task_root(tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/module.py").write_text("import app\ndef go(e, c): return app.VALUE")
+    with running(tmp_path, "VALUE = 7", "package/module.go") as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b"7"
+
+
+def test_small_handler_imports_neither_asyncio_nor_http_client(tmp_path: Path) -> None:
+    heavy = "asyncio email http.client logging inspect dataclasses traceback ssl urllib.request"
+    source = (
+        "import sys\nbefore = set(sys.modules)\n"
+        f"def handler(e, c): return sorted(before & set({heavy.split()!r}))"
+    )
+    # Without -S the virtual environment's .pth files import modules of their own first.
+    with running(tmp_path, source, PYTHONNOUSERSITE="1") as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert json.loads(runtime.api.expect_answer().body) == []
