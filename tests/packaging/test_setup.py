@@ -1,4 +1,4 @@
-"""scripts/setup.mjs and with-venv.mjs, with stand-ins for Python and npm that note their calls."""
+"""The set-up scripts and with-venv.mjs, with stand-ins for Python and npm that note their calls."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_no_python_new_enough_says_what_was_found_and_what_to_do(checkout: Check
     finished = checkout.run("python", PYTHON=str(old))
     assert finished.returncode == 1
     assert f"expected Python 3.11 or newer as PYTHON={old}, found {old} is 3.9.2" in finished.stderr
-    assert "install Python 3.11 or newer, or name it with PYTHON=" in finished.stderr
+    assert "install Python 3.11 or newer, or name another Python with PYTHON=" in finished.stderr
 
 
 def test_python_without_venv_says_which_package_to_install(checkout: Checkout) -> None:
