@@ -1,0 +1,185 @@
+"""A model API on a real socket that does what a test says, and keeps what it was asked.
+
+A script gets the request and the connection, and sends whatever it likes, when it likes.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+PATIENCE_S = 20.0  # how long a test waits before it has failed
+
+EVENT_STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: req_upstream\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+@dataclass
+class UpstreamRequest:
+    method: str
+    target: str
+    headers: dict[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    @property
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.body)
+        return document
+
+
+@dataclass
+class ScriptedUpstream:
+    """`script` answers every request until a test sets another; it runs in a thread of its own."""
+
+    url: str
+    script: Callable[[UpstreamRequest, socket.socket], None]
+    requests: list[UpstreamRequest] = field(default_factory=list)
+    gone: threading.Event = field(default_factory=threading.Event)
+    """Set when a script found its client gone."""
+
+
+def sse(document: dict[str, Any] | str) -> bytes:
+    """One event."""
+    data = document if isinstance(document, str) else json.dumps(document)
+    return b"data: " + data.encode() + b"\n\n"
+
+
+def delta(text: str) -> bytes:
+    """The event of one piece of an answer's text."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    return sse({"id": "c", "object": "chat.completion.chunk", "choices": [choice]})
+
+
+def answer_stream(texts: Iterable[str]) -> bytes:
+    """The events of a whole answer, of the shape that providers send."""
+    role = sse({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
+    stop = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    usage = sse({"choices": [], "usage": {"total_tokens": 3}})
+    return role + b"".join(map(delta, texts)) + stop + usage + sse("[DONE]")
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def says(*texts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: stream these texts as an answer."""
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD + chunk(answer_stream(texts)) + LAST_CHUNK)
+
+    return script
+
+
+def replies(
+    status: int, document: object, **headers: str
+) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: one JSON reply; keyword arguments are headers, _ for -."""
+    body = json.dumps(document).encode()
+    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = (
+        f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{named}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(head.encode() + body)
+
+    return script
+
+
+class GatedAnswer:
+    """A script whose every delta waits at a gate that the test opens."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = texts
+        self._gate = threading.Semaphore(0)
+        self.sent: list[str] = []
+
+    def open(self, deltas: int = 1) -> None:
+        self._gate.release(deltas)
+
+    def __call__(self, _request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD)
+        for text in self._texts:
+            assert self._gate.acquire(timeout=PATIENCE_S)
+            connection.sendall(chunk(delta(text)))
+            self.sent.append(text)
+        assert self._gate.acquire(timeout=PATIENCE_S)
+        connection.sendall(chunk(sse("[DONE]")) + LAST_CHUNK)
+
+
+@contextmanager
+def scripted_upstream() -> Iterator[ScriptedUpstream]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    host, port = listener.getsockname()
+    upstream = ScriptedUpstream(f"http://{host}:{port}/v1", says("Hel", "lo"))
+    connections: list[socket.socket] = []
+    acceptor = threading.Thread(
+        target=_accept, args=(listener, upstream, connections), name="upstream", daemon=True
+    )
+    acceptor.start()
+    try:
+        yield upstream
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        acceptor.join(PATIENCE_S)
+        for connection in connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+
+def refused_url() -> str:
+    """A base URL at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+    return f"http://{host}:{port}/v1"
+
+
+def _accept(
+    listener: socket.socket, upstream: ScriptedUpstream, connections: list[socket.socket]
+) -> None:
+    with suppress(OSError):  # the listener was closed: the test is over
+        while True:
+            connection, _ = listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connections.append(connection)
+            threading.Thread(target=_serve, args=(connection, upstream), daemon=True).start()
+
+
+def _serve(connection: socket.socket, upstream: ScriptedUpstream) -> None:
+    try:
+        with connection.makefile("rb") as stream:
+            while (request := _read_request(stream)) is not None:
+                upstream.requests.append(request)
+                upstream.script(request, connection)
+    except (OSError, ValueError):
+        upstream.gone.set()
+    finally:
+        connection.close()
+
+
+def _read_request(stream: Any) -> UpstreamRequest | None:
+    line = stream.readline().decode()
+    if not line:
+        return None
+    method, target, _ = line.split(" ")
+    headers = {}
+    while (header := stream.readline().decode().strip()) != "":
+        name, _, value = header.partition(":")
+        headers[name.lower()] = value.strip()
+    body = stream.read(int(headers.get("content-length", 0)))
+    return UpstreamRequest(method, target, headers, body)

@@ -1,0 +1,158 @@
+"""What a client may ask for, and what the model is asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sluice.errors import (
+    InvalidField,
+    InvalidJson,
+    PromptTemplateNotAllowed,
+    PromptTemplateNotFound,
+)
+from sluice.model_request import (
+    NativeRequest,
+    ResponseType,
+    TemplateRequest,
+    native_body,
+    parse_request,
+    plain_request,
+    upstream_body,
+)
+from sluice.settings import read_settings
+
+HELLO = [{"role": "user", "content": "Hello"}]
+SETTINGS = read_settings({"OPENAI_MODEL": "small"})
+
+
+def parse(document: object) -> TemplateRequest | NativeRequest:
+    return parse_request(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ({"messages": HELLO}, TemplateRequest),
+        ({"messages": HELLO, "response_type": "full"}, TemplateRequest),
+        ({"prompt_template": "PROMPT_A", "messages": HELLO}, TemplateRequest),
+        ({"prompt_template": "PROMPT_A", "messages": HELLO, "model": "m"}, TemplateRequest),
+        ({"model": "m", "messages": HELLO}, NativeRequest),
+        ({"messages": HELLO, "stream": True}, NativeRequest),
+        ({"input": "text"}, NativeRequest),
+    ],
+)
+def test_template_requests_are_told_from_native_ones(document: object, kind: type) -> None:
+    assert isinstance(parse(document), kind)
+
+
+def test_response_type_is_stream_unless_named() -> None:
+    request = parse({"messages": HELLO})
+    assert isinstance(request, TemplateRequest)
+    assert request.response_type is ResponseType.STREAM
+
+
+@pytest.mark.parametrize(
+    ("document", "param"),
+    [
+        ({"response_type": "full"}, "messages"),
+        ({"response_type": "full", "messages": []}, "messages"),
+        ({"response_type": "full", "messages": "hello"}, "messages"),
+        ({"response_type": "full", "messages": ["hello"]}, "messages[0]"),
+        ({"messages": [*HELLO, {"role": "system", "content": "x"}]}, "messages[1].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 1}]}, "messages[0].content"),
+        ({"messages": HELLO, "response_type": "xml"}, "response_type"),
+        ({"messages": HELLO, "response_type": ["int"]}, "response_type"),
+        ({"messages": HELLO, "prompt_template": 7}, "prompt_template"),
+    ],
+)
+def test_wrong_field_is_named(document: object, param: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        parse(document)
+    assert caught.value.param == param
+    assert caught.value.http_status == 400
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff\xfe", b"[]", b'"text"', b"null", b"[" * 200_000]
+)
+def test_what_is_no_json_object_is_refused_without_quoting_it(body: bytes) -> None:
+    with pytest.raises(InvalidJson) as caught:
+        parse_request(body)
+    assert len(caught.value.message) < 100
+
+
+def test_system_prompt_is_the_named_variable() -> None:
+    request = parse({"prompt_template": "PROMPT_PIRATE", "messages": HELLO})
+    assert isinstance(request, TemplateRequest)
+    body = json.loads(upstream_body(request, SETTINGS, {"PROMPT_PIRATE": "Speak like a pirate."}))
+    assert body == {
+        "model": "small",
+        "messages": [{"role": "system", "content": "Speak like a pirate."}, *HELLO],
+        "stream": True,
+    }
+
+
+def test_request_without_a_template_has_no_system_prompt() -> None:
+    body = json.loads(upstream_body(plain_request("Hi"), SETTINGS, {}))
+    assert body["messages"] == [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPENAI_API_KEY",
+        "FORWARD_KEY",
+        "AZURE_OPENAI_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "PROMPT_API_KEY",
+        "PROMPT_DB_PASSWORD",
+        "prompt_api_key",
+        "OPENAI_API_KEY_PARAMETER",
+        "_HANDLER",
+        "PROMPT_A\nOPENAI_API_KEY",
+    ],
+)
+@pytest.mark.parametrize("patterns", ["*_TEMPLATE,PROMPT_*", "*"])
+def test_secret_is_never_a_prompt_whatever_the_patterns_say(name: str, patterns: str) -> None:
+    settings = read_settings({"PROMPT_TEMPLATES": patterns})
+    request = TemplateRequest(name, plain_request("x").messages, ResponseType.FULL)
+    with pytest.raises(PromptTemplateNotAllowed) as caught:
+        upstream_body(request, settings, {name: "SECRET VALUE"})
+    assert "SECRET VALUE" not in str(caught.value.document())
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME", "TEMPLATE", "prompt_a", "MY_TEMPLATE_2"])
+def test_name_outside_the_patterns_is_refused_whether_it_exists_or_not(name: str) -> None:
+    request = TemplateRequest(name, plain_request("x").messages, ResponseType.FULL)
+    refusals = []
+    for environ in ({name: "value"}, dict[str, str]()):
+        with pytest.raises(PromptTemplateNotAllowed) as caught:
+            upstream_body(request, SETTINGS, environ)
+        refusals.append(caught.value.document())
+    assert refusals[0] == refusals[1]
+
+
+def test_permitted_name_without_a_value_is_not_found() -> None:
+    request = TemplateRequest("PROMPT_NONE", plain_request("x").messages, ResponseType.FULL)
+    with pytest.raises(PromptTemplateNotFound):
+        upstream_body(request, SETTINGS, {})
+
+
+def test_native_body_is_passed_on_as_the_same_bytes() -> None:
+    body = b'{ "model" : "m",\n "messages":[], "x": 1.0e5 }'
+    request = parse_request(body)
+    assert isinstance(request, NativeRequest)
+    assert native_body(request, SETTINGS) is request.body
+
+
+@pytest.mark.parametrize("document", [{"stream": True}, {"model": None, "stream": True}])
+def test_native_request_without_a_model_gets_the_default(document: dict[str, Any]) -> None:
+    request = parse(document)
+    assert isinstance(request, NativeRequest)
+    assert request.is_streamed
+    assert json.loads(native_body(request, SETTINGS)) == {"stream": True, "model": "small"}

@@ -1,0 +1,72 @@
+"""Settings: names that users know, values that are checked."""
+
+from __future__ import annotations
+
+import pytest
+
+from sluice.errors import SettingsError
+from sluice.settings import read_settings
+
+
+def test_defaults_need_no_environment() -> None:
+    settings = read_settings({})
+    assert settings.openai_base_url == "https://api.openai.com/v1"
+    assert settings.openai_model == "gpt-4o-mini"
+    assert settings.prompt_template_patterns == ("*_TEMPLATE", "PROMPT_*")
+    assert settings.function_url_auth == "aws_iam"
+    assert settings.websocket_auth == "forward_key"
+    assert settings.api_gw_endpoint is None
+    assert settings.openai_keys.plain == ()
+    assert not settings.log_chat
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://api.openai.com", "https://api.openai.com/v1"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/v1"),
+        ("http://127.0.0.1:11434/v1/", "http://127.0.0.1:11434/v1"),
+        ("https://host/openai/v1", "https://host/openai/v1"),
+    ],
+)
+def test_base_url_ends_without_a_slash_and_has_a_path(given: str, url: str) -> None:
+    assert read_settings({"OPENAI_BASE_URL": given}).openai_base_url == url
+
+
+def test_several_keys_are_separated_by_commas() -> None:
+    assert read_settings({"OPENAI_API_KEY": " a, b ,,c"}).openai_keys.plain == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OPENAI_BASE_URL", "api.openai.com"),
+        ("OPENAI_BASE_URL", "http://[::1"),
+        ("API_GW_ENDPOINT", "wss://x"),
+        ("PROXY", "socks5://x"),
+        ("FUNCTION_URL_AUTH", "NONE"),
+        ("WEBSOCKET_AUTH", "open"),
+        ("LOG_CHAT", "perhaps"),
+        ("UPSTREAM_READ_TIMEOUT", "soon"),
+        ("UPSTREAM_CONNECT_TIMEOUT", "0"),
+        ("UPSTREAM_CONNECT_TIMEOUT", "inf"),
+        ("OPENAI_API_KEY", "sk with blanks"),
+        ("FORWARD_KEY", "schlüssel"),
+    ],
+)
+def test_wrong_value_is_named_by_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: expected ") as caught:
+        read_settings({variable: value})
+    assert caught.value.document()["message"] == "The gateway is misconfigured; its log says how."
+
+
+def test_wrong_key_is_not_quoted() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"OPENAI_API_KEY": "sk with blanks"})
+    assert "blanks" not in str(caught.value).replace("without blanks", "")
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    environ = {"OPENAI_API_KEY": "sk-1", "FORWARD_KEY": "fk-1", "PROXY": "http://user:pw@proxy"}
+    shown = repr(read_settings(environ))
+    assert not any(secret in shown for secret in ("sk-1", "fk-1", "pw"))

@@ -1,0 +1,137 @@
+"""Signatures against AWS's own: botocore's vectors, and botocore beside us."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.sigv4 import Credentials, Scope, canonical_request, presign, sign, string_to_sign
+
+VECTORS = json.loads(
+    (Path(__file__).parents[1] / "data/connections_sigv4.json").read_text(encoding="utf-8")
+)["vectors"]
+CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "SESSIONTOKEN")
+NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
+SCOPE = Scope("us-east-1", "execute-api", NOW)
+SIGNED = ("host", "x-amz-date", "x-amz-security-token")
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["op"])
+def test_connections_vector(vector: dict[str, Any]) -> None:
+    body = vector["body"].encode()
+    headers = sign(vector["method"], vector["url"], body, CREDENTIALS, SCOPE)
+    expected = {n: v for n, v in vector["headers"].items() if n != "Content-Length"}
+    payload_hash = vector["canonical_request"].rpartition("\n")[2]
+    signed = dict(zip(SIGNED, (_host(vector), "20261120T080000Z", "SESSIONTOKEN"), strict=True))
+    canonical = canonical_request(vector["method"], vector["url"], signed, payload_hash)
+    assert canonical == vector["canonical_request"]
+    assert string_to_sign(canonical, SCOPE) == vector["string_to_sign"]
+    assert headers == expected
+
+
+@given(
+    path=st.lists(st.text("ab/.~@:%20é=", max_size=6)).map("/".join),
+    query=st.lists(
+        st.tuples(st.text("ab é/=~+", min_size=1, max_size=3), st.text("xy z%", max_size=3))
+    ),
+    body=st.binary(max_size=20),
+)
+def test_signature_is_botocores(path: str, query: list[tuple[str, str]], body: bytes) -> None:
+    url = _url("https", path, query)
+    ours = sign("POST", url, body, CREDENTIALS, SCOPE, {"X-Custom": "a  b"})
+    request = AWSRequest("POST", url, headers={"X-Custom": "a  b"}, data=body)
+    request.context["timestamp"] = "20261120T080000Z"
+    assert ours["Authorization"].endswith(f"Signature={_botocore_signature(request)}")
+
+
+@given(
+    query=st.lists(
+        st.tuples(st.text("ab é", min_size=1, max_size=3), st.text("xy z%", max_size=3))
+    ),
+    expires=st.integers(1, 604_800),
+)
+def test_presigned_signature_is_botocores(query: list[tuple[str, str]], expires: int) -> None:
+    url = _url("https", "/prod", query)
+    ours = presign("GET", url, CREDENTIALS, SCOPE, expires)
+    request = AWSRequest("GET", ours.rpartition("&X-Amz-Signature=")[0])
+    request.context["timestamp"] = "20261120T080000Z"
+    auth = SigV4QueryAuth(_botocore_credentials(), "execute-api", "us-east-1", expires)
+    signature = auth.signature(
+        auth.string_to_sign(request, auth.canonical_request(request)), request
+    )
+    assert ours.rpartition("&X-Amz-Signature=")[2] == signature
+
+
+def test_presigned_websocket_url_keeps_its_scheme_and_query() -> None:
+    url = presign(
+        "GET", "wss://abc.execute-api.us-east-1.amazonaws.com/dev?a=1", CREDENTIALS, SCOPE
+    )
+    assert url.startswith("wss://abc.execute-api.us-east-1.amazonaws.com/dev?")
+    assert "a=1" in url
+    assert "X-Amz-Expires=300" in url
+
+
+@pytest.mark.parametrize("expires", [0, 604_801])
+def test_presigned_url_lives_a_week_at_most(expires: int) -> None:
+    with pytest.raises(ValueError, match="expires_s"):
+        presign("GET", "https://a/", CREDENTIALS, SCOPE, expires)
+
+
+def test_given_payload_hash_is_signed_as_it_is() -> None:
+    headers = {"X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"}
+    one, two = (sign("POST", "https://a/", b, CREDENTIALS, SCOPE, headers) for b in (b"1", b"2"))
+    assert one == two
+
+
+def test_port_is_part_of_the_host_unless_it_is_the_schemes() -> None:
+    signatures = {
+        url: sign("GET", url, b"", CREDENTIALS, SCOPE)["Authorization"]
+        for url in ("https://a/", "https://a:443/", "https://a:8443/")
+    }
+    assert signatures["https://a/"] == signatures["https://a:443/"] != signatures["https://a:8443/"]
+
+
+def test_secrets_are_not_in_the_repr() -> None:
+    assert "wJalr" not in repr(CREDENTIALS)
+    assert "SESSIONTOKEN" not in repr(CREDENTIALS)
+
+
+def test_credentials_are_those_lambda_gives() -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": ""}
+    assert Credentials.from_environ(environ) == Credentials("a", "s", None)
+
+
+def _host(vector: dict[str, Any]) -> str:
+    host: str = vector["url"].split("/")[2]
+    return host
+
+
+def _url(scheme: str, path: str, query: list[tuple[str, str]]) -> str:
+    from urllib.parse import quote, urlencode  # noqa: PLC0415
+
+    text = f"{scheme}://abc.execute-api.us-east-1.amazonaws.com/{quote(path)}"
+    return f"{text}?{urlencode(query, quote_via=quote)}" if query else text
+
+
+def _botocore_credentials() -> BotocoreCredentials:
+    return BotocoreCredentials(
+        CREDENTIALS.access_key, CREDENTIALS.secret_key, CREDENTIALS.session_token
+    )
+
+
+def _botocore_signature(request: AWSRequest) -> str:
+    auth = SigV4Auth(_botocore_credentials(), "execute-api", "us-east-1")
+    request.headers["X-Amz-Date"] = "20261120T080000Z"
+    request.headers["X-Amz-Security-Token"] = "SESSIONTOKEN"
+    canonical = auth.canonical_request(request)
+    signature: str = auth.signature(auth.string_to_sign(request, canonical), request)
+    return signature

@@ -1,0 +1,61 @@
+"""What a client may send over the WebSocket."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sluice.errors import InvalidField, InvalidJson
+from sluice.model_request import Message, ResponseType, TemplateRequest
+from sluice.websocket_request import Ping, PlainPrompt, client_id, parse_websocket_request
+
+HELLO = [{"role": "user", "content": "Hello"}]
+
+
+def test_plain_prompt_is_one_user_message() -> None:
+    request = parse_websocket_request('{"action":"sendmessage","data":"こんにちは"}')
+    assert isinstance(request, PlainPrompt)
+    assert request.template.messages == (Message("user", "こんにちは"),)
+    assert request.template.response_type is ResponseType.STREAM
+
+
+@pytest.mark.parametrize("action", [{}, {"action": "sendmessage"}])
+def test_template_request_goes_with_and_without_an_action(action: dict[str, str]) -> None:
+    request = parse_websocket_request(json.dumps({**action, "messages": HELLO}))
+    assert isinstance(request, TemplateRequest)
+
+
+def test_ping_is_a_ping() -> None:
+    assert parse_websocket_request('{"action":"ping"}') == Ping()
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ('{"action":"sendmessage"}', "data"),
+        ('{"action":"sendmessage","data":""}', "data"),
+        ('{"action":"sendmessage","data":{"a":1}}', "data"),
+        ('{"action":"dance"}', "action"),
+        ('{"action":["sendmessage"],"data":"x"}', "action"),
+        ("{}", "action"),
+        ('{"model":"m","messages":[]}', "action"),
+    ],
+)
+def test_wrong_field_is_named(body: str, param: str) -> None:
+    with pytest.raises(InvalidField) as caught:
+        parse_websocket_request(body)
+    assert caught.value.param == param
+
+
+def test_text_that_is_not_json_is_refused() -> None:
+    with pytest.raises(InvalidJson):
+        parse_websocket_request("Hello?")
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [('{"id":"7"}', "7"), ('{"id":7}', None), ("{}", None), ("no json", None), ("[]", None)],
+)
+def test_client_id_is_the_text_it_gave(body: str, value: str | None) -> None:
+    assert client_id(body) == value
