@@ -4,7 +4,7 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inCheckout, readText } from './checkout.mjs'
-import { endInstallers } from './installer.mjs'
+import { endInstallers, SetupError } from './installer.mjs'
 import { installNodeModules, nodeModulesAreReady } from './node-modules.mjs'
 import { installVenv, venvIsReady } from './venv.mjs'
 
@@ -41,8 +41,12 @@ async function installMissing (node, env, log) {
   const steps = []
   if (!venvIsReady(env)) steps.push(installVenv(env, log))
   if (node && !nodeModulesAreReady()) steps.push(installNodeModules(env, log))
-  const failed = (await Promise.allSettled(steps)).find(({ status }) => status === 'rejected')
-  if (failed) throw failed.reason
+  const results = await Promise.allSettled(steps)
+  const failures = results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
+  const unforeseen = failures.find((failure) => !(failure instanceof SetupError))
+  if (unforeseen) throw unforeseen
+  const sentences = failures.map(({ message }) => message)
+  if (sentences.length) throw new SetupError(sentences.join('\nsetup: '))
 }
 
 async function takeLock (log) {

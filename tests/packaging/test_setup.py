@@ -219,6 +219,14 @@ def test_failed_download_says_what_to_check(
     assert "registry can be reached" in finished.stderr
 
 
+def test_both_downloads_failing_are_both_told(checkout: Checkout) -> None:
+    write_program(checkout.programs / "npm", "#!/bin/sh\nexit 1\n")
+    checkout.install_fake_python(install="exit 1")
+    stderr = checkout.run().stderr
+    assert "\nsetup: npm ci could not install" in stderr
+    assert "\nsetup: pip could not install" in stderr
+
+
 def test_second_set_up_waits_for_the_first(checkout: Checkout) -> None:
     lock = checkout.root / ".build" / "setup.pid"
     lock.parent.mkdir()
