@@ -21,7 +21,12 @@ from local.serverless_yml import ServiceSettings, read_service
 from local.stack import Stack, StackOptions
 
 
-def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO = sys.stdout) -> int:
+def main(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    out: TextIO = sys.stdout,
+    err: TextIO = sys.stderr,
+) -> int:
     """Run the local stack until Ctrl-C or SIGTERM; return the exit status."""
     options = _parser().parse_args(arguments)
     console = Console(out)
@@ -30,7 +35,8 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO = sys
         service = read_service(options.config, user.merged())
         asyncio.run(_run(service, user, _stack_options(options), console))
     except LocalStackError as error:
-        console.line(f"error: {error}")
+        # Also when nobody reads the console, the reason is told.
+        err.write(f"error: {error}\n")
         return 1
     finally:
         console.close()

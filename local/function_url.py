@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from local.function_pool import FunctionPool
-from local.invocation import new_trace_id
+from local.invocation import Invoker, new_trace_id
 from local.limits import MAX_REQUEST_BYTES
 from local.sigv4_verification import (
     MissingSignatureError,
@@ -46,7 +45,7 @@ class FunctionUrl:
 
     def __init__(
         self,
-        pool: FunctionPool | None,
+        pool: Invoker | None,
         check: SignatureCheck | None,
         health: Callable[[], Mapping[str, bool]],
         now: Callable[[], float] = time.time,
@@ -83,7 +82,7 @@ class FunctionUrl:
 
     async def _invoke(
         self,
-        pool: FunctionPool,
+        pool: Invoker,
         request: web.BaseRequest,
         asked: UrlRequest,
         access_key: str | None,

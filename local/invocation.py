@@ -73,6 +73,14 @@ class Invocation:
             self.outcome.set_result(failure)
 
 
+class Invoker(Protocol):
+    """Runs one function: what the fronts need of a pool."""
+
+    def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
+        """Invoke the function; the returned invocation's outcome tells the end."""
+        ...
+
+
 class WholeAnswer:
     """A receiver that keeps the answer, at most `limit` bytes of it."""
 

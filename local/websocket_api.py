@@ -19,9 +19,8 @@ from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
-from local.function_pool import FunctionPool
 from local.function_url import request_target
-from local.invocation import WholeAnswer
+from local.invocation import Invoker, WholeAnswer
 from local.limits import (
     CLOSE_HANDSHAKE_TIMEOUT_S,
     CONNECTION_LIFETIME_S,
@@ -60,7 +59,7 @@ class WebSocketLimits:
 class Routes:
     """Which pool runs the function of which route, and how a message's route is found."""
 
-    pools: Mapping[str, FunctionPool]
+    pools: Mapping[str, Invoker]
     selection: str
     default_stage: str
 
@@ -197,7 +196,7 @@ class WebSocketApi:
         self._spawn(self._message(connection, self._routes.pools[route], event, request_id))
 
     async def _message(
-        self, connection: Connection, pool: FunctionPool, event: bytes, request_id: str
+        self, connection: Connection, pool: Invoker, event: bytes, request_id: str
     ) -> None:
         try:
             if await self._integrate(pool, event) is None:
@@ -215,7 +214,7 @@ class WebSocketApi:
         # Best effort, as AWS says: nobody waits for its outcome.
         pool.submit(event, WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES))
 
-    async def _integrate(self, pool: FunctionPool, event: bytes) -> ProxyAnswer | None:
+    async def _integrate(self, pool: Invoker, event: bytes) -> ProxyAnswer | None:
         """Return the function's answer, None for a failure; raises TimeoutError."""
         receiver = WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES)
         invocation = pool.submit(event, receiver)

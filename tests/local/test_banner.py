@@ -1,0 +1,58 @@
+"""The banner."""
+
+from __future__ import annotations
+
+from local.banner import BannerFacts, banner, uses_own_keys
+from local.environment import LocalPlace, UserSettings
+
+DEMO = BannerFacts(
+    place=LocalPlace("127.0.0.1", 3000, 3001, "http://127.0.0.1:43211/v1"),
+    url_auth="aws_iam",
+    websocket_auth="none",
+    upstream="unused",
+    own_keys=False,
+)
+
+
+def test_banner_tells_everything_at_once() -> None:
+    assert banner(DEMO) == (
+        "Sluice on this machine\n"
+        "  Function URL   http://127.0.0.1:3000   (aws_iam: signed requests only)\n"
+        "  WebSocket      ws://127.0.0.1:3001     (auth: none, loopback only)\n"
+        "  Upstream       demo model at http://127.0.0.1:43211/v1 (answers come from the demo "
+        "model; set OPENAI_API_KEY or OPENAI_BASE_URL in .env for a real one)\n"
+        "\n"
+        "  curl -N --aws-sigv4 aws:amz:us-east-1:lambda --user local:local "
+        "'http://127.0.0.1:3000/?message=Hello'\n"
+        "  npx wscat -c ws://127.0.0.1:3001 -x "
+        """'{"action":"sendmessage","data":"Hello"}' -w 10\n"""
+        "Ready. Ctrl-C ends it."
+    )
+
+
+def test_own_keys_are_named_not_shown() -> None:
+    facts = BannerFacts(
+        LocalPlace("::", 1, 2),
+        "aws_iam",
+        "forward_key",
+        "https://api.example",
+        own_keys=True,
+    )
+    told = banner(facts)
+    assert '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"' in told
+    assert 'wscat -c ws://[::1]:2 -H "Authorization: Bearer $FORWARD_KEY"' in told
+    assert "  Upstream       https://api.example\n" in told
+    assert "loopback only" not in told
+
+
+def test_open_url_is_used_with_a_forward_key() -> None:
+    facts = BannerFacts(DEMO.place, "none", "none", "", own_keys=False)
+    told = banner(facts)
+    assert 'curl -N -H "Authorization: Bearer $FORWARD_KEY" \'http://' in told
+    assert "(none: a key of FORWARD_KEY lets in)" in told
+
+
+def test_own_keys_are_a_whole_pair() -> None:
+    pair = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    assert uses_own_keys(UserSettings(pair, {}))
+    assert not uses_own_keys(UserSettings({"AWS_ACCESS_KEY_ID": "a"}, {}))

@@ -1,0 +1,152 @@
+"""Reading serverless.yml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.errors import ConfigurationError
+from local.serverless_yml import ServiceSettings, read_service
+
+FILE = """
+service: sluice
+params:
+  default: {size: 256, color: red}
+  dev: {color: blue}
+provider:
+  name: aws
+  runtime: python3.13
+  stage: ${opt:stage, 'dev'}
+  region: ${ssm:/not/needed}
+  memorySize: 512
+  layers: [!Ref RuntimeLambdaLayer, {Ref: SharedLambdaLayer}]
+  environment:
+    TABLE: !Ref Table
+    LONG: {Fn::GetAtt: [Table, Arn]}
+    COLOR: ${param:color}
+    NUMBER: 3
+    FLAG: true
+    PARAMETER: ${env:PARAMETER, '/sluice/${sls:stage}/key'}
+functions:
+  connect: {handler: functions/connect/handler.handler, timeout: 10, events: [websocket: $connect]}
+  default:
+    handler: functions/default/handler.handler
+    memorySize: ${param:size}
+    environment: {COLOR: green, OWN: 'yes'}
+    package: {patterns: ['${unknown:thing}']}
+    events:
+      - websocket: $default
+      - websocket: {route: sendmessage}
+      - schedule: rate(1 day)
+  stream:
+    handler: functions/stream/handler.handler
+    timeout: ${env:TIMEOUT, 900}
+    layers: [!Ref SharedLambdaLayer]
+    url: {authorizer: '${env:WHATEVER}', invokeMode: RESPONSE_STREAM}
+layers:
+  runtime: {path: layers/runtime, name: '${ssm:/x}'}
+  shared: {path: layers/shared}
+resources:
+  Anything: !Sub ['${A}', {A: !GetAtt B.C}]
+"""
+
+
+def read(tmp_path: Path, text: str = FILE, **environ: str) -> ServiceSettings:
+    path = tmp_path / "serverless.yml"
+    path.write_text(text)
+    return read_service(path, environ)
+
+
+def test_functions_are_read_with_their_settings(tmp_path: Path) -> None:
+    connect, default, stream = read(tmp_path).functions
+    assert (connect.name, connect.timeout_s, connect.memory_mb) == ("sluice-dev-connect", 10, 512)
+    assert (default.name, default.timeout_s, default.memory_mb) == ("sluice-dev-default", 6, 256)
+    assert (stream.handler, stream.timeout_s) == ("functions/stream/handler.handler", 900)
+    assert [function.has_url for function in (connect, default, stream)] == [False, False, True]
+
+
+def test_environment_is_text_without_cloudformation_values(tmp_path: Path) -> None:
+    connect, default, _ = read(tmp_path, PARAMETER="/mine").functions
+    assert connect.environment == {
+        "COLOR": "blue",
+        "NUMBER": "3",
+        "FLAG": "true",
+        "PARAMETER": "/mine",
+    }
+    assert default.environment["COLOR"] == "green"
+    assert default.environment["OWN"] == "yes"
+
+
+def test_nested_fallback_sees_the_stage(tmp_path: Path) -> None:
+    assert read(tmp_path).functions[0].environment["PARAMETER"] == "/sluice/dev/key"
+
+
+def test_stage_option_wins_and_picks_its_params(tmp_path: Path) -> None:
+    path = tmp_path / "serverless.yml"
+    path.write_text(FILE)
+    service = read_service(path, {}, {"stage": "prod"})
+    assert service.stage == "prod"
+    assert service.functions[0].environment["COLOR"] == "red"
+
+
+def test_layers_are_attached_by_their_cloudformation_names(tmp_path: Path) -> None:
+    connect, _, stream = read(tmp_path).functions
+    assert connect.layers == (tmp_path / "layers/runtime", tmp_path / "layers/shared")
+    assert stream.layers == (tmp_path / "layers/shared",)
+
+
+def test_routes_and_url_are_found(tmp_path: Path) -> None:
+    service = read(tmp_path)
+    assert service.routes() == {
+        "$connect": "connect",
+        "$default": "default",
+        "sendmessage": "default",
+    }
+    assert service.route_selection == "$request.body.action"
+    url_function = service.url_function()
+    assert url_function is not None
+    assert url_function.key == "stream"
+
+
+MINIMAL = "service: s\nfunctions: {f: {handler: a.b}}\n"
+
+
+def test_minimal_file_gets_the_defaults_of_the_framework(tmp_path: Path) -> None:
+    service = read(tmp_path, MINIMAL)
+    (function,) = service.functions
+    assert (service.stage, function.timeout_s, function.memory_mb) == ("dev", 6, 1024)
+    assert function.layers == ()
+    assert service.url_function() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "is not YAML"),
+        ("- a", "must hold a mapping"),
+        ("service: s", "at least one function"),
+        ("functions: {f: {handler: a.b}}", "must name its service"),
+        ("service: s\nfunctions: {f: {}}", "handler must be path"),
+        ("service: s\nfunctions: [f]", "functions must be a mapping"),
+        (MINIMAL.replace("a.b", "a.b, timeout: 901"), "timeout must be 1 to 900"),
+        (MINIMAL.replace("a.b", "a.b, memorySize: much"), "memorySize must be megabytes"),
+        (MINIMAL.replace("a.b", "a.b, layers: [!Ref Nope]"), "layer 'Nope' is not among"),
+        (MINIMAL.replace("a.b", "a.b, layers: nope"), "layers must be a list"),
+        (MINIMAL.replace("a.b", "a.b, events: x"), "events must be a list"),
+        (MINIMAL.replace("a.b", "a.b, events: [websocket: {x: 1}]"), "must name its route"),
+        (
+            "service: s\nfunctions: {f: {handler: a.b, url: true}, g: {handler: a.b, url: true}}",
+            "one function only",
+        ),
+        (MINIMAL.replace("a.b", "a.b, timeout: '${env:NONE}'"), "cannot resolve"),
+    ],
+)
+def test_unusable_file_is_refused_with_its_reason(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        read(tmp_path, text)
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read serverless"):
+        read_service(tmp_path / "serverless.yml", {})

@@ -1,0 +1,221 @@
+"""Signatures, made by botocore and by hand, checked."""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKeys
+
+from local.environment import Credentials
+from local.sigv4_verification import (
+    MissingSignatureError,
+    SignatureCheck,
+    SignatureRefusedError,
+    SignedRequest,
+)
+
+KEYS = Credentials("AKID", "secret")
+CHECK = SignatureCheck(KEYS, "lambda", "us-east-1")
+HOST = "127.0.0.1:3000"
+
+
+def signed(
+    target: str = "/",
+    body: bytes = b"",
+    method: str = "POST",
+    headers: tuple[tuple[str, str], ...] = (),
+    keys: SigningKeys | None = None,
+    region: str = "us-east-1",
+    service: str = "lambda",
+) -> SignedRequest:
+    """Return a request signed now by botocore."""
+    request = AWSRequest(method=method, url=f"http://{HOST}{target}", data=body)
+    request.headers["Host"] = HOST
+    for name, value in headers:
+        request.headers[name] = value
+    SigV4Auth(keys or SigningKeys("AKID", "secret"), service, region).add_auth(request)
+    parts = urlsplit(str(request.url))
+    return SignedRequest(method, parts.path, parts.query, tuple(request.headers.items()), body)
+
+
+def presigned(expires: int = 60, target: str = "/dev?a=1") -> SignedRequest:
+    request = AWSRequest(method="GET", url=f"http://{HOST}{target}")
+    SigV4QueryAuth(SigningKeys("AKID", "secret"), "lambda", "us-east-1", expires).add_auth(request)
+    parts = urlsplit(str(request.url))
+    return SignedRequest("GET", parts.path, parts.query, (("Host", HOST),), b"")
+
+
+def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
+    kept = [field for field in request.headers if field[0].lower() != name.lower()]
+    return replace(request, headers=(*kept, (name, value)))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        signed(),
+        signed(body=b'{"a": 1}', headers=(("Content-Type", "application/json"),)),
+        signed(target="/v1/a%20b/@x?b=2&a=1&a=0", method="GET"),
+        signed(headers=(("X-Amz-Content-SHA256", "UNSIGNED-PAYLOAD"),), body=b"any"),
+        signed(headers=(("X-Amz-Content-SHA256", hashlib.sha256(b"z").hexdigest()),), body=b"z"),
+        signed(keys=SigningKeys("AKID", "secret", "token")),
+        signed(headers=(("X-Spaces", "  a   b  "),)),
+        presigned(),
+    ],
+)
+def test_good_signature_passes(request_: SignedRequest) -> None:
+    assert CHECK.verify(request_, time.time()) == "AKID"
+
+
+def test_header_that_the_signer_left_out_may_change() -> None:
+    request = with_header(signed(), "User-Agent", "proxy")
+    assert CHECK.verify(request, time.time()) == "AKID"
+
+
+CHANGES: dict[str, Callable[[SignedRequest], SignedRequest]] = {
+    "method": lambda r: replace(r, method="PUT"),
+    "path": lambda r: replace(r, raw_path="/other"),
+    "query": lambda r: replace(r, raw_query="a=2"),
+    "body": lambda r: replace(r, body=b"other"),
+    "host": lambda r: with_header(r, "Host", "elsewhere"),
+    "signed header": lambda r: with_header(r, "X-Mine", "2"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_changed_request_is_refused(what: str) -> None:
+    request = CHANGES[what](signed("/p?a=1", b"body", headers=(("X-Mine", "1"),)))
+    with pytest.raises(SignatureRefusedError, match="does not match") as caught:
+        CHECK.verify(request, time.time())
+    assert caught.value.error_type == "InvalidSignatureException"
+
+
+def test_presigned_request_with_another_query_is_refused() -> None:
+    request = presigned()
+    changed = replace(request, raw_query=request.raw_query.replace("a=1", "a=2"))
+    with pytest.raises(SignatureRefusedError, match="does not match"):
+        CHECK.verify(changed, time.time())
+
+
+def test_body_that_is_not_the_one_hashed_is_refused() -> None:
+    request = signed(
+        body=b"z", headers=(("X-Amz-Content-SHA256", hashlib.sha256(b"y").hexdigest()),)
+    )
+    with pytest.raises(SignatureRefusedError, match="does not match"):
+        CHECK.verify(request, time.time())
+
+
+@pytest.mark.parametrize(
+    ("request_", "error_type", "message"),
+    [
+        (
+            signed(keys=SigningKeys("OTHER", "secret")),
+            "UnrecognizedClientException",
+            "security tok",
+        ),
+        (signed(keys=SigningKeys("AKID", "wrong")), "InvalidSignatureException", "does not match"),
+        (signed(region="eu-west-1"), "InvalidSignatureException", "valid region: 'us-east-1'"),
+        (signed(service="execute-api"), "InvalidSignatureException", "service: 'lambda'"),
+    ],
+)
+def test_foreign_signature_is_refused(
+    request_: SignedRequest, error_type: str, message: str
+) -> None:
+    with pytest.raises(SignatureRefusedError, match=message) as caught:
+        CHECK.verify(request_, time.time())
+    assert caught.value.error_type == error_type
+
+
+@pytest.mark.parametrize("headers", [(), (("Authorization", "Bearer x"),)])
+def test_request_without_a_signature_is_told_so(headers: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(MissingSignatureError):
+        CHECK.verify(SignedRequest("GET", "/", "", headers, b""), time.time())
+
+
+def test_old_and_future_signatures_are_refused() -> None:
+    request = signed()
+    for shift, message in ((301, "Signature expired: .* 5 min"), (-301, "not yet current")):
+        with pytest.raises(SignatureRefusedError, match=message) as caught:
+            CHECK.verify(request, time.time() + shift + (2 if shift > 0 else -2))
+        assert caught.value.error_type == "InvalidSignatureException"
+    for shift in (290, -290):
+        CHECK.verify(request, time.time() + shift)
+
+
+def test_presigned_request_lives_as_long_as_it_says() -> None:
+    request = presigned(expires=3600)
+    CHECK.verify(request, time.time() + 3500)
+    with pytest.raises(SignatureRefusedError, match="Signature expired"):
+        CHECK.verify(request, time.time() + 3700)
+
+
+AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/lambda/aws4_request, "
+    "SignedHeaders=host;x-amz-date, Signature=abc"
+)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "date", "message"),
+    [
+        (AUTHORIZATION.replace("Signature=abc", ""), "20260101T000000Z", "requires 'Signature'"),
+        (AUTHORIZATION.replace("host;", ""), "20260101T000000Z", "'Host' must be"),
+        (AUTHORIZATION.replace("AKID/", "/", 1).replace("/lambda", ""), "20260101T000000Z", "Cred"),
+        (AUTHORIZATION, "today", "ISO-8601"),
+        (AUTHORIZATION, "", "requires 'X-Amz-Date'"),
+        (AUTHORIZATION, "20260102T000000Z", "date of the request"),
+        (AUTHORIZATION.replace("abc", "\xe9"), "20260101T000000Z", "does not match"),
+    ],
+)
+def test_incomplete_authorization_says_what_is_missing(
+    authorization: str, date: str, message: str
+) -> None:
+    headers = (("Host", HOST), ("Authorization", authorization), ("X-Amz-Date", date))
+    now = calendar.timegm((2026, 1, 1, 0, 0, 0))
+    with pytest.raises(SignatureRefusedError, match=message):
+        CHECK.verify(SignedRequest("GET", "/", "", headers, b""), now)
+
+
+@pytest.mark.parametrize("expires", ["0", "604801", "x", ""])
+def test_lifetime_out_of_range_is_refused(expires: str) -> None:
+    request = presigned(expires=77)
+    changed = replace(
+        request, raw_query=request.raw_query.replace("Expires=77", f"Expires={expires}")
+    )
+    with pytest.raises(SignatureRefusedError, match="X-Amz-Expires must be"):
+        CHECK.verify(changed, time.time())
+
+
+VECTORS = json.loads(Path(__file__).with_name("connections_sigv4.json").read_text())["vectors"]
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["op"] for vector in VECTORS])
+def test_vector_of_the_connections_api_passes(vector: dict[str, Any]) -> None:
+    parts = urlsplit(vector["url"])
+    headers = (("Host", parts.netloc), *vector["headers"].items())
+    body = (vector.get("body") or "").encode()
+    request = SignedRequest(vector["method"], parts.path, parts.query, headers, body)
+    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
+    check = SignatureCheck(keys, "execute-api", "us-east-1")
+    assert check.verify(request, calendar.timegm((2026, 11, 20, 8, 1, 0))) == "AKIDEXAMPLE"
+
+
+def test_date_header_stands_in_for_x_amz_date() -> None:
+    request = AWSRequest(method="GET", url=f"http://{HOST}/")
+    request.headers["Host"] = HOST
+    request.headers["Date"] = "set by the signer"
+    SigV4Auth(SigningKeys("AKID", "secret"), "lambda", "us-east-1").add_auth(request)
+    made = SignedRequest("GET", "/", "", tuple(request.headers.items()), b"")
+    assert "X-Amz-Date" not in dict(made.headers)
+    assert CHECK.verify(made, time.time()) == "AKID"

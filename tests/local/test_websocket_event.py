@@ -1,0 +1,125 @@
+"""Events of the WebSocket API and the choice of a route."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from local.websocket_event import (
+    Peer,
+    connect_event,
+    disconnect_event,
+    message_event,
+    new_connection_id,
+    select_route,
+)
+
+PEER = Peer(
+    connection_id="IjAIcdplCYcCFxw=",
+    stage="dev",
+    domain="127.0.0.1:3001",
+    source_ip="127.0.0.1",
+    user_agent="ws/1",
+    connected_at=1568807373.5,
+    headers=(("Host", "127.0.0.1:3001"), ("X-A", "1"), ("X-A", "2")),
+    query=(("a", "1"),),
+)
+CONTEXT = {
+    "extendedRequestId": "r",
+    "requestTime": "18/Sep/2019:11:49:34 +0000",
+    "messageDirection": "IN",
+    "stage": "dev",
+    "connectedAt": 1568807373500,
+    "requestTimeEpoch": 1568807374000,
+    "identity": {"sourceIp": "127.0.0.1", "userAgent": "ws/1"},
+    "requestId": "r",
+    "domainName": "127.0.0.1:3001",
+    "connectionId": "IjAIcdplCYcCFxw=",
+    "apiId": "local",
+}
+NOW = 1568807374.0
+
+
+def test_connect_event_has_headers_and_query() -> None:
+    assert json.loads(connect_event(PEER, "r", NOW)) == {
+        "headers": {"Host": "127.0.0.1:3001", "X-A": "2"},
+        "multiValueHeaders": {"Host": ["127.0.0.1:3001"], "X-A": ["1", "2"]},
+        "queryStringParameters": {"a": "1"},
+        "multiValueQueryStringParameters": {"a": ["1"]},
+        "requestContext": {**CONTEXT, "routeKey": "$connect", "eventType": "CONNECT"},
+        "isBase64Encoded": False,
+    }
+
+
+def test_connect_event_without_query_has_no_query_keys() -> None:
+    peer = Peer("id=", "dev", "h", "ip", "", 1.0)
+    assert set(json.loads(connect_event(peer, "r", NOW))) == {"requestContext", "isBase64Encoded"}
+
+
+def test_message_event_has_no_headers() -> None:
+    event: dict[str, Any] = json.loads(message_event(PEER, "$default", "hä", "r", NOW))
+    message_id = event["requestContext"].pop("messageId")
+    assert message_id.endswith("=")
+    assert event == {
+        "requestContext": {**CONTEXT, "routeKey": "$default", "eventType": "MESSAGE"},
+        "body": "hä",
+        "isBase64Encoded": False,
+    }
+
+
+def test_disconnect_event_tells_code_and_reason() -> None:
+    event = json.loads(disconnect_event(PEER, 1001, "bye", "r", NOW))
+    assert event["requestContext"] == {
+        **CONTEXT,
+        "routeKey": "$disconnect",
+        "eventType": "DISCONNECT",
+        "disconnectStatusCode": 1001,
+        "disconnectReason": "bye",
+    }
+    assert event["headers"] == {
+        "Host": "127.0.0.1:3001",
+        "x-api-key": "",
+        "X-Forwarded-For": "127.0.0.1",
+        "x-restapi": "",
+    }
+    assert event["multiValueHeaders"]["x-api-key"] == [""]
+
+
+def test_connection_id_has_the_shape_of_awss() -> None:
+    made = new_connection_id()
+    assert len(base64.b64decode(made, validate=True)) == 11
+    assert made.endswith("=")
+    assert made != new_connection_id()
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"action": "sendmessage"}', "sendmessage"),
+        ('{"action": "other"}', "$default"),
+        ('{"action": "$connect"}', "$default"),
+        ('{"action": "$disconnect"}', "$default"),
+        ('{"action": 3}', "$default"),
+        ('{"action": ["sendmessage"]}', "$default"),
+        ("[1]", "$default"),
+        ("not json", "$default"),
+        ("[" * 100_000, "$default"),
+        ("", "$default"),
+    ],
+)
+def test_route_is_named_by_the_body_or_default(body: str, expected: str) -> None:
+    routes = ("$connect", "$disconnect", "$default", "sendmessage")
+    assert select_route(body, "$request.body.action", routes) == expected
+
+
+def test_message_without_a_route_has_none() -> None:
+    assert select_route("{}", "$request.body.action", ("$connect",)) is None
+
+
+def test_expression_may_reach_deeper_or_elsewhere() -> None:
+    routes = ("$default", "go")
+    assert select_route('{"a": {"b": "go"}}', "$request.body.a.b", routes) == "go"
+    assert select_route('{"action": "go"}', "${request.header.x}", routes) == "$default"
