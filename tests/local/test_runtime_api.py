@@ -1,0 +1,335 @@
+"""The Runtime API's listener, spoken to over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from local.errors import FunctionFailure
+from local.invocation import AnswerHead, Invocation, InvocationIdentity
+from local.limits import MAX_BUFFERED_RESPONSE_BYTES
+from local.runtime_api import RuntimeApi
+from tests.local.recording_receiver import RecordingReceiver
+from tests.local.runtime_client import RuntimeClient
+
+INVOCATION_ID = "lambda-runtime-invocation-id"
+
+
+class RecordingListener:
+    def __init__(self) -> None:
+        self.waiting: asyncio.Queue[str] = asyncio.Queue()
+        self.init_failure: FunctionFailure | None = None
+
+    def runtime_waits(self) -> None:
+        self.waiting.put_nowait("waits")
+
+    def runtime_init_failed(self, failure: FunctionFailure) -> None:
+        self.init_failure = failure
+
+    def event_headers(self, invocation: Invocation) -> list[tuple[str, str]]:
+        return [("Lambda-Runtime-Aws-Request-Id", invocation.identity.request_id)]
+
+
+class Bench:
+    """A Runtime API, a runtime connected to it, and one invocation to hand over."""
+
+    def __init__(self, api: RuntimeApi, listener: RecordingListener, address: str) -> None:
+        self.api = api
+        self.listener = listener
+        self.address = address
+        self.runtimes: list[RuntimeClient] = []
+
+    async def runtime(self) -> RuntimeClient:
+        self.runtimes.append(await RuntimeClient.connect(self.address))
+        return self.runtimes[-1]
+
+    def invocation(self, receiver: RecordingReceiver, request_id: str = "id-1") -> Invocation:
+        return Invocation(InvocationIdentity(request_id, "inv", "t"), b'{"a":1}', receiver)
+
+    async def running(
+        self, receiver: RecordingReceiver, request_id: str = "id-1"
+    ) -> tuple[RuntimeClient, Invocation]:
+        """Return a runtime that has just got its event."""
+        runtime = await self.runtime()
+        invocation = self.invocation(receiver, request_id)
+        asked = asyncio.create_task(runtime.get_next())
+        await self.listener.waiting.get()
+        self.api.hand_over(invocation)
+        assert (await asked).body == b'{"a":1}'
+        return runtime, invocation
+
+
+@asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    listener = RecordingListener()
+    api = RuntimeApi(listener)
+    it = Bench(api, listener, await api.start())
+    try:
+        yield it
+    finally:
+        await api.close()
+        for runtime in it.runtimes:
+            await runtime.close()
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(test)
+
+
+def test_event_is_handed_to_a_runtime_that_waits() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime = await it.runtime()
+            asked = asyncio.create_task(runtime.get_next())
+            await it.listener.waiting.get()
+            it.api.hand_over(it.invocation(RecordingReceiver()))
+            reply = await asked
+            assert (reply.status, reply.body) == (200, b'{"a":1}')
+            assert reply.headers["lambda-runtime-aws-request-id"] == "id-1"
+
+    run(test())
+
+
+def test_event_without_a_waiting_runtime_is_refused() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            with pytest.raises(RuntimeError, match="expected a runtime that waits"):
+                it.api.hand_over(it.invocation(RecordingReceiver()))
+
+    run(test())
+
+
+def test_buffered_answer_reaches_the_receiver_before_the_next_event() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver()
+            runtime, invocation = await it.running(receiver)
+            reply = await runtime.post(
+                "/invocation/id-1/response", b'"x"', content_type="application/json"
+            )
+            assert (reply.status, reply.body) == (202, b'{"status":"OK"}\n')
+            assert await invocation.outcome is None
+            assert receiver.received == b'"x"'
+            assert receiver.head == AnswerHead(streaming=False, content_type="application/json")
+            assert it.listener.waiting.empty()
+
+    run(test())
+
+
+def test_streamed_pieces_are_relayed_while_the_post_is_open() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver()
+            runtime, invocation = await it.running(receiver)
+            runtime.begin_stream("id-1", content_type="text/plain")
+            for piece in (b"one", b"two"):
+                runtime.chunk(piece)
+                assert await receiver.pieces.get() == piece
+                assert not invocation.outcome.done()
+            runtime.end_stream()
+            assert (await runtime.reply()).status == 202
+            assert await invocation.outcome is None
+            assert receiver.head == AnswerHead(streaming=True, content_type="text/plain")
+
+    run(test())
+
+
+def test_error_trailers_are_told_after_the_bytes() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver()
+            runtime, invocation = await it.running(receiver)
+            runtime.begin_stream("id-1")
+            runtime.chunk(b"half")
+            runtime.end_stream({"errorType": "Boom", "errorMessage": "why"})
+            assert (await runtime.reply()).status == 202
+            assert await invocation.outcome == FunctionFailure("Boom", "why")
+            assert receiver.received == b"half"
+
+    run(test())
+
+
+def test_slow_receiver_holds_the_runtime_back() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver(held=True)
+            runtime, invocation = await it.running(receiver)
+            runtime.begin_stream("id-1")
+            megabytes = 16
+            for _ in range(megabytes):
+                runtime.chunk(b"x" * 1024 * 1024)
+            sending = asyncio.create_task(runtime.writer.drain())
+            await asyncio.wait([sending], timeout=0.2)
+            assert not sending.done()
+            receiver.gate.set()
+            await sending
+            runtime.end_stream()
+            await invocation.outcome
+            assert len(receiver.received) == megabytes * 1024 * 1024
+
+    run(test())
+
+
+def test_runtime_that_breaks_off_leaves_a_truncated_answer() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver()
+            runtime, invocation = await it.running(receiver)
+            runtime.begin_stream("id-1")
+            runtime.chunk(b"half")
+            await runtime.close()
+            failure = await invocation.outcome
+            assert failure is not None
+            assert failure.error_type == "Runtime.TruncatedResponse"
+            assert receiver.received == b"half"
+
+    run(test())
+
+
+def test_runtime_that_breaks_off_inside_an_error_report_fails_the_call() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime, invocation = await it.running(RecordingReceiver())
+            runtime.send(
+                b"POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\nhost: h\r\n"
+                b"content-length: 9\r\n\r\n"
+            )
+            await runtime.close()
+            assert await invocation.outcome is not None
+
+    run(test())
+
+
+def test_error_report_fails_the_call() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime, invocation = await it.running(RecordingReceiver())
+            body = b'{"errorType": "E", "errorMessage": "m"}'
+            assert (await runtime.post("/invocation/id-1/error", body)).status == 202
+            assert await invocation.outcome == FunctionFailure("E", "m")
+
+    run(test())
+
+
+def test_init_error_is_told_to_the_listener() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime = await it.runtime()
+            reply = await runtime.post("/init/error", b'{"errorType": "E", "errorMessage": "m"}')
+            assert reply.status == 202
+            assert it.listener.init_failure == FunctionFailure("E", "m")
+            assert (await runtime.get_next()).status == 403
+
+    run(test())
+
+
+def test_asking_again_before_answering_gives_the_same_event() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime, _ = await it.running(RecordingReceiver())
+            assert (await runtime.get_next()).headers["lambda-runtime-aws-request-id"] == "id-1"
+
+    run(test())
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status", "error_type"),
+    [
+        ("/invocation/other/response", {}, 400, "InvalidRequestID"),
+        ("/invocation/other/error", {}, 400, "InvalidRequestID"),
+        (
+            "/invocation/id-1/response",
+            {"lambda_runtime_function_response_mode": "nonsense"},
+            400,
+            "InvalidFunctionResponseMode",
+        ),
+        ("/invocation/id-1/response", {"lambda_runtime_invocation_id": "x"}, 410, "InvokeTimeout"),
+        ("/invocation/id-1/error", {"lambda_runtime_invocation_id": "x"}, 410, "InvokeTimeout"),
+        ("/init/error", {}, 403, "InvalidStateTransition"),
+        ("/restore/error", {}, 404, "NotFound"),
+    ],
+)
+def test_refused_call_leaves_the_invocation_running(
+    path: str, headers: dict[str, str], status: int, error_type: str
+) -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime, invocation = await it.running(RecordingReceiver())
+            reply = await runtime.post(path, b"x" * 100_000, **headers)
+            assert (reply.status, reply.json()["errorType"]) == (status, error_type)
+            assert not invocation.outcome.done()
+            answered = await runtime.post(
+                "/invocation/id-1/response", b"1", lambda_runtime_invocation_id="inv"
+            )
+            assert answered.status == 202
+
+    run(test())
+
+
+@pytest.mark.parametrize("last", ["response", "error"])
+def test_second_answer_is_refused(last: str) -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime, _ = await it.running(RecordingReceiver())
+            await runtime.post("/invocation/id-1/response")
+            reply = await runtime.post(f"/invocation/id-1/{last}")
+            assert (reply.status, reply.json()["errorType"]) == (403, "InvalidStateTransition")
+
+    run(test())
+
+
+def test_error_report_while_the_answer_streams_is_refused() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver()
+            runtime, invocation = await it.running(receiver)
+            runtime.begin_stream("id-1")
+            runtime.chunk(b"half")
+            await receiver.pieces.get()
+            other = await it.runtime()
+            assert (await other.post("/invocation/id-1/error")).status == 403
+            assert (await other.get_next()).status == 403
+            runtime.end_stream()
+            assert await invocation.outcome is None
+
+    run(test())
+
+
+def test_answer_for_the_invocation_before_is_refused() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime, _ = await it.running(RecordingReceiver())
+            await runtime.post("/invocation/id-1/response")
+            await it.running(RecordingReceiver(), "id-2")
+            reply = await runtime.post("/invocation/id-1/response")
+            assert (reply.status, reply.json()["errorType"]) == (400, "InvalidRequestID")
+
+    run(test())
+
+
+def test_answer_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver()
+            runtime, invocation = await it.running(receiver)
+            largest = b"x" * MAX_BUFFERED_RESPONSE_BYTES
+            assert (await runtime.post("/invocation/id-1/response", largest)).status == 202
+            assert await invocation.outcome is None
+            runtime, invocation = await it.running(receiver, "id-2")
+            reply = await runtime.post("/invocation/id-2/response", largest + b"x")
+            assert (reply.status, reply.json()) == (
+                413,
+                {
+                    "errorMessage": "Exceeded maximum allowed payload size (6291556 bytes).",
+                    "errorType": "RequestEntityTooLarge",
+                },
+            )
+            failure = await invocation.outcome
+            assert failure is not None
+            assert failure.error_type == "RequestEntityTooLarge"
+
+    run(test())
