@@ -99,6 +99,36 @@ def replies(
     return script
 
 
+def silent_until(done: threading.Event) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: take the request and say nothing."""
+
+    def script(_request: UpstreamRequest, _connection: socket.socket) -> None:
+        done.wait(PATIENCE_S)
+
+    return script
+
+
+def dies_after(data: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: send this much and hang up."""
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    return script
+
+
+def endless(*firsts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: these texts, and then more for as long as somebody listens."""
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD + b"".join(chunk(delta(text)) for text in firsts))
+        while True:
+            connection.sendall(chunk(delta("more")))
+
+    return script
+
+
 class GatedAnswer:
     """A script whose every delta waits at a gate that the test opens."""
 
@@ -114,8 +144,8 @@ class GatedAnswer:
         connection.sendall(EVENT_STREAM_HEAD)
         for text in self._texts:
             assert self._gate.acquire(timeout=PATIENCE_S)
-            connection.sendall(chunk(delta(text)))
             self.sent.append(text)
+            connection.sendall(chunk(delta(text)))
         assert self._gate.acquire(timeout=PATIENCE_S)
         connection.sendall(chunk(sse("[DONE]")) + LAST_CHUNK)
 

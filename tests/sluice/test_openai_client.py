@@ -1,0 +1,287 @@
+"""The upstream client against a real socket."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.deadline import MARGIN_S, Deadline
+from sluice.errors import (
+    ConnectionGone,
+    DeadlineReached,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamRefused,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from sluice.key_ring import KeyRing
+from sluice.openai_client import OpenAIClient
+from sluice.settings import read_settings
+from sluice.ssm_parameter import read_parameter
+from tests.scripted_upstream import (
+    EVENT_STREAM_HEAD,
+    LAST_CHUNK,
+    GatedAnswer,
+    ScriptedUpstream,
+    UpstreamRequest,
+    answer_stream,
+    chunk,
+    delta,
+    dies_after,
+    endless,
+    refused_url,
+    replies,
+    says,
+    silent_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOREVER = Deadline(lambda: 900_000)
+BODY = b'{"model":"m","messages":[]}'
+
+
+def client_of(url: str, **environ: str) -> OpenAIClient:
+    settings = read_settings({"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-secret-1", **environ})
+    return OpenAIClient(settings, KeyRing(settings.openai_keys, read_parameter))
+
+
+def read_all(client: OpenAIClient) -> bytes:
+    with client.chat(BODY, FOREVER) as answer:
+        return b"".join(answer.chunks())
+
+
+def test_request_is_the_body_and_the_key_and_nothing_of_the_machine(
+    upstream: ScriptedUpstream,
+) -> None:
+    read_all(client_of(upstream.url))
+    (request,) = upstream.requests
+    assert (request.method, request.target) == ("POST", "/v1/chat/completions")
+    assert request.body == BODY
+    assert request.headers == {
+        "host": upstream.url.split("/")[2],
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "user-agent": "sluice",
+        "content-type": "application/json",
+        "content-length": str(len(BODY)),
+        "authorization": "Bearer sk-secret-1",
+    }
+
+
+def test_keys_are_used_in_turn(upstream: ScriptedUpstream) -> None:
+    client = client_of(upstream.url, OPENAI_API_KEY="a,b")
+    for _ in range(3):
+        read_all(client)
+    keys = [request.headers["authorization"] for request in upstream.requests]
+    assert keys == ["Bearer a", "Bearer b", "Bearer a"]
+
+
+def test_upstream_without_a_key_gets_none(upstream: ScriptedUpstream) -> None:
+    read_all(client_of(upstream.url, OPENAI_API_KEY=""))
+    assert "authorization" not in upstream.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("head", "frame"),
+    [
+        (EVENT_STREAM_HEAD, lambda data: chunk(data) + LAST_CHUNK),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n",
+            bytes,
+        ),
+        (b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", bytes),
+    ],
+    ids=["chunked", "content length", "until the connection ends"],
+)
+def test_bytes_are_those_of_the_upstream(
+    upstream: ScriptedUpstream, head: bytes, frame: object
+) -> None:
+    events = answer_stream(["a", "é", "\r\n"]) + b": comment\r\n\r\n"
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        filled = head % len(events) if b"%d" in head else head
+        connection.sendall(filled + frame(events))  # type: ignore[operator] # one of the above
+        connection.shutdown(socket.SHUT_WR) if b"HTTP/1.0" in head else None
+
+    upstream.script = script
+    assert read_all(client_of(upstream.url)) == events
+
+
+def test_compressed_bytes_stay_as_they_are(upstream: ScriptedUpstream) -> None:
+    body = gzip.compress(b'{"choices":[]}')
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+    upstream.script = lambda _request, connection: connection.sendall(head + body)
+    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
+        assert answer.headers == {"content-encoding": "gzip"}
+        assert b"".join(answer.chunks()) == body
+
+
+def test_first_delta_comes_before_the_second_is_sent(upstream: ScriptedUpstream) -> None:
+    gated = GatedAnswer("one", "two")
+    upstream.script = gated
+    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
+        chunks = answer.chunks()
+        gated.open()
+        assert next(chunks) == delta("one")
+        assert gated.sent == ["one"]
+        gated.open(2)
+        assert b"".join(chunks).startswith(delta("two"))
+
+
+@pytest.mark.parametrize("with_length", [False, True])
+def test_connection_is_kept_from_answer_to_answer(
+    upstream: ScriptedUpstream, *, with_length: bool
+) -> None:
+    ports = set()
+    answer = replies(200, {"choices": []}) if with_length else says("a")
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.add(connection.getpeername())
+        answer(request, connection)
+
+    upstream.script = script
+    client = client_of(upstream.url)
+    for _ in range(3):
+        read_all(client)
+    assert len(ports) == 1
+
+
+def test_leaving_the_answer_ends_the_request_upstream(upstream: ScriptedUpstream) -> None:
+    upstream.script = endless()
+    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
+        next(answer.chunks())
+    assert upstream.gone.wait(20)
+
+
+def test_headers_for_the_client_are_chosen(upstream: ScriptedUpstream) -> None:
+    upstream.script = replies(
+        200,
+        {},
+        x_request_id="r",
+        x_ratelimit_remaining_tokens="7",
+        openai_processing_ms="5",
+        set_cookie="c=1",
+        server="nginx",
+        connection="keep-alive",
+    )
+    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
+        assert answer.headers == {
+            "content-type": "application/json",
+            "x-request-id": "r",
+            "x-ratelimit-remaining-tokens": "7",
+            "openai-processing-ms": "5",
+        }
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
+def test_refusal_is_the_upstreams_own(upstream: ScriptedUpstream, status: int) -> None:
+    error = {"message": "no", "type": "t", "param": None, "code": "c"}
+    upstream.script = replies(status, {"error": error}, retry_after="3", x_request_id="r")
+    with pytest.raises(UpstreamRefused) as caught:
+        client_of(upstream.url).chat(BODY, FOREVER)
+    assert caught.value.http_status == status
+    assert json.loads(caught.value.reply_body) == {"error": error}
+    assert caught.value.document() == error
+    assert caught.value.reply_headers == {
+        "content-type": "application/json",
+        "retry-after": "3",
+        "x-request-id": "r",
+    }
+
+
+def test_redirect_is_not_followed(upstream: ScriptedUpstream) -> None:
+    upstream.script = replies(307, {}, location=f"{upstream.url}/elsewhere")
+    with pytest.raises(UpstreamError, match="OPENAI_BASE_URL"):
+        client_of(upstream.url).chat(BODY, FOREVER)
+    assert len(upstream.requests) == 1
+
+
+def test_upstream_that_is_not_there() -> None:
+    with pytest.raises(UpstreamUnreachable):
+        client_of(refused_url()).chat(BODY, FOREVER)
+
+
+def test_upstream_that_hangs_up_without_an_answer(upstream: ScriptedUpstream) -> None:
+    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(UpstreamUnreachable):
+        client_of(upstream.url).chat(BODY, FOREVER)
+
+
+def test_upstream_that_does_not_speak_http(upstream: ScriptedUpstream) -> None:
+    upstream.script = lambda _request, connection: connection.sendall(b"220 smtp ready\r\n")
+    with pytest.raises(UpstreamUnreachable):
+        client_of(upstream.url).chat(BODY, FOREVER)
+
+
+def test_upstream_that_sends_no_head_is_silent(upstream: ScriptedUpstream) -> None:
+    done = threading.Event()
+    upstream.script = silent_until(done)
+    with pytest.raises(UpstreamSilent, match=r"within 0\.05 s"):
+        client_of(upstream.url, UPSTREAM_READ_TIMEOUT="0.05").chat(BODY, FOREVER)
+    done.set()
+
+
+def test_upstream_that_stops_in_the_middle_is_silent(upstream: ScriptedUpstream) -> None:
+    upstream.script = GatedAnswer("never")
+    with client_of(upstream.url, UPSTREAM_READ_TIMEOUT="0.05").chat(BODY, FOREVER) as answer:
+        with pytest.raises(UpstreamSilent):
+            next(answer.chunks())
+        upstream.script.open(2)
+
+
+def test_upstream_that_dies_in_the_middle_is_broken(upstream: ScriptedUpstream) -> None:
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
+    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
+        chunks = answer.chunks()
+        assert next(chunks) == delta("half")
+        with pytest.raises(UpstreamBroken):
+            next(chunks)
+
+
+def test_deadline_ends_an_answer_that_is_still_coming(upstream: ScriptedUpstream) -> None:
+    upstream.script = GatedAnswer("never")
+    soon = Deadline(lambda: int(MARGIN_S * 1000) + 100)
+    with client_of(upstream.url).chat(BODY, soon) as answer:
+        with pytest.raises(DeadlineReached):
+            next(answer.chunks())
+        upstream.script.open(2)
+
+
+def test_deadline_ends_the_wait_for_a_head(upstream: ScriptedUpstream) -> None:
+    done = threading.Event()
+    upstream.script = silent_until(done)
+    left: Iterator[int] = iter([int(MARGIN_S * 1000) + 50])
+    with pytest.raises(DeadlineReached):
+        client_of(upstream.url).chat(BODY, Deadline(lambda: next(left, 0)))
+    done.set()
+
+
+def test_nothing_is_asked_when_the_time_is_over(upstream: ScriptedUpstream) -> None:
+    with pytest.raises(DeadlineReached):
+        client_of(upstream.url).chat(BODY, Deadline(lambda: int(MARGIN_S * 1000)))
+    assert upstream.requests == []
+
+
+def test_stop_from_another_thread_ends_a_waiting_read(upstream: ScriptedUpstream) -> None:
+    upstream.script = GatedAnswer("never")
+    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
+        stopper = threading.Timer(0.05, answer.stop, [ConnectionGone("gone")])
+        stopper.start()
+        with pytest.raises(ConnectionGone):
+            next(answer.chunks())
+        stopper.join()
+        upstream.script.open(2)
+
+
+def test_outbound_proxy_is_used(upstream: ScriptedUpstream) -> None:
+    proxy = upstream.url.removesuffix("/v1")
+    read_all(client_of("http://model.invalid/v1", PROXY=proxy))
+    assert upstream.requests[0].target == "http://model.invalid/v1/chat/completions"

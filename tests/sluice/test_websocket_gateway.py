@@ -1,0 +1,255 @@
+"""The WebSocket's answers, from the message to the frames that are posted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sluice.connections import ConnectionsClient
+from sluice.deadline import MARGIN_S, Deadline
+from sluice.errors import ConnectionGone, PostForbidden
+from sluice.key_ring import KeyRing
+from sluice.openai_client import OpenAIClient
+from sluice.settings import read_settings
+from sluice.ssm_parameter import read_parameter
+from sluice.websocket_events import MessageEvent, parse_message
+from sluice.websocket_gateway import WebSocketGateway
+from tests.scripted_upstream import (
+    EVENT_STREAM_HEAD,
+    GatedAnswer,
+    ScriptedUpstream,
+    chunk,
+    delta,
+    dies_after,
+    endless,
+    refused_url,
+    replies,
+    says,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HELLO = [{"role": "user", "content": "Hello"}]
+SECRET = "sk-secret-0123456789"
+
+
+class Posts(ConnectionsClient):
+    """@connections that keeps frames; `on_post` may refuse them."""
+
+    def __init__(self, on_post: Callable[[bytes], None] | None = None) -> None:
+        super().__init__("http://127.0.0.1:1/dev", {})
+        self._on_post = on_post
+        self.frames: list[str] = []
+        self.endpoints: list[str] = []
+
+    def post(self, connection_id: str, frame: bytes) -> None:
+        assert connection_id == "c-1="
+        if self._on_post is not None:
+            self._on_post(frame)
+        self.frames.append(frame.decode())
+
+    def at(self, endpoint: str) -> Posts:
+        self.endpoints.append(endpoint)
+        return self
+
+    @property
+    def error(self) -> dict[str, Any]:
+        document = json.loads(self.frames[-1])
+        assert document["requestId"] == "r-1"
+        assert document["error"].keys() == {"message", "type", "param", "code"}
+        error: dict[str, Any] = document["error"]
+        return error
+
+
+def send(
+    url: str, message: object, posts: Posts, remaining_ms: int = 900_000, **environ: str
+) -> list[str]:
+    variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": SECRET, **environ}
+    settings = read_settings(variables)
+    keys = KeyRing(settings.openai_keys, read_parameter)
+    client = OpenAIClient(settings, keys)
+    gateway = WebSocketGateway(settings, variables, client, keys, posts.at)
+    body = message if isinstance(message, str) else json.dumps(message)
+    event = MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body)
+    gateway.answer(event, Deadline(lambda: remaining_ms))
+    return posts.frames
+
+
+def test_plain_prompt_is_answered_by_text_without_an_end_mark(upstream: ScriptedUpstream) -> None:
+    frames = send(upstream.url, {"action": "sendmessage", "data": "Hello"}, Posts())
+    assert "".join(frames) == "Hello"
+    assert upstream.requests[0].document["messages"] == HELLO
+
+
+def test_template_stream_ends_with_its_mark(upstream: ScriptedUpstream) -> None:
+    request = {"prompt_template": "PROMPT_A", "messages": HELLO}
+    frames = send(upstream.url, request, Posts(), PROMPT_A="Be brief.")
+    assert ("".join(frames[:-1]), frames[-1]) == ("Hello", "<END>")
+    assert upstream.requests[0].document["messages"][0]["content"] == "Be brief."
+
+
+@pytest.mark.parametrize(
+    ("response_type", "said", "frame"),
+    [("int", "So [[42]]", "42"), ("string", "[[yes]]", "yes"), ("full", "all of it", "all of it")],
+)
+def test_value_comes_in_one_frame(
+    upstream: ScriptedUpstream, response_type: str, said: str, frame: str
+) -> None:
+    upstream.script = says(*said)
+    request = {"messages": HELLO, "response_type": response_type}
+    assert send(upstream.url, request, Posts()) == [frame]
+
+
+def test_upstream_is_closed_as_soon_as_the_value_is_known(upstream: ScriptedUpstream) -> None:
+    upstream.script = endless("[[7]]")
+    assert send(upstream.url, {"messages": HELLO, "response_type": "int"}, Posts()) == ["7"]
+    assert upstream.gone.wait(20)
+
+
+def test_first_delta_is_posted_before_the_upstream_sends_the_second(
+    upstream: ScriptedUpstream,
+) -> None:
+    gated = GatedAnswer("one", "two")
+    upstream.script = gated
+    sent_when_posted: list[int] = []
+
+    def on_post(_frame: bytes) -> None:
+        sent_when_posted.append(len(gated.sent))
+        gated.open()
+
+    gated.open()
+    frames = send(upstream.url, {"messages": HELLO}, Posts(on_post))
+    assert frames[:2] == ["one", "two"]
+    assert sent_when_posted[:2] == [1, 2]
+
+
+def test_ping_is_answered_without_the_model() -> None:
+    assert send(refused_url(), {"action": "ping"}, Posts()) == ['{"type": "pong"}']
+
+
+def test_endpoint_is_the_events_unless_it_is_set(upstream: ScriptedUpstream) -> None:
+    posts = Posts()
+    send(upstream.url, {"action": "ping"}, posts)
+    send(upstream.url, {"action": "ping"}, posts, API_GW_ENDPOINT="http://127.0.0.1:3001/")
+    assert posts.endpoints == ["https://abc.example.com/dev", "http://127.0.0.1:3001"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "param"),
+    [
+        ("no json", "invalid_json", None),
+        ({"action": "dance"}, "invalid_field", "action"),
+        ({"messages": HELLO, "response_type": "xml"}, "invalid_field", "response_type"),
+        (
+            {"messages": HELLO, "prompt_template": "OPENAI_API_KEY"},
+            "prompt_template_not_allowed",
+            "prompt_template",
+        ),
+    ],
+)
+def test_wrong_request_is_an_error_frame(
+    upstream: ScriptedUpstream, message: object, code: str, param: str | None
+) -> None:
+    posts = Posts()
+    send(upstream.url, message, posts)
+    assert (posts.error["code"], posts.error["param"]) == (code, param)
+    assert upstream.requests == []
+
+
+def test_error_frame_has_the_id_the_client_gave(upstream: ScriptedUpstream) -> None:
+    (frame,) = send(upstream.url, {"action": "dance", "id": "mine"}, Posts())
+    assert json.loads(frame)["id"] == "mine"
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_upstreams_error_is_told_in_a_frame(upstream: ScriptedUpstream, status: int) -> None:
+    error = {"message": f"bad key {SECRET}", "type": "t", "param": None, "code": "c"}
+    upstream.script = replies(status, {"error": error})
+    posts = Posts()
+    send(upstream.url, {"action": "sendmessage", "data": "Hello"}, posts)
+    assert posts.error == {**error, "message": "bad key [key]"}
+
+
+def test_upstream_that_is_not_there_is_told_in_a_frame() -> None:
+    posts = Posts()
+    send(refused_url(), {"action": "sendmessage", "data": "Hello"}, posts)
+    assert posts.error["code"] == "upstream_unreachable"
+
+
+def test_upstream_that_dies_in_the_middle_is_told_after_what_it_said(
+    upstream: ScriptedUpstream,
+) -> None:
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
+    posts = Posts()
+    frames = send(upstream.url, {"messages": HELLO}, posts)
+    assert frames[0] == "half"
+    assert posts.error["code"] == "upstream_incomplete"
+    assert len(frames) == 2
+
+
+def test_deadline_is_told_in_a_frame(upstream: ScriptedUpstream) -> None:
+    gated = GatedAnswer("one", "never")
+    upstream.script = gated
+    gated.open()
+    posts = Posts()
+    send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 200)
+    assert posts.error["code"] == "deadline_exceeded"
+    gated.open(2)
+
+
+def test_gone_client_ends_the_upstream_request(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(_frame: bytes) -> None:
+        raise ConnectionGone("gone")
+
+    upstream.script = endless()
+    assert send(upstream.url, {"messages": HELLO}, Posts(gone)) == []
+    assert upstream.gone.wait(20)
+    assert json.loads(capsys.readouterr().out)["outcome"] == "connection_gone"
+
+
+def test_client_that_goes_while_the_model_is_silent_ends_the_upstream_request(
+    upstream: ScriptedUpstream,
+) -> None:
+    gated = GatedAnswer("one", "never")
+    upstream.script = gated
+    gated.open()
+
+    def gone(_frame: bytes) -> None:
+        raise ConnectionGone("gone")
+
+    assert send(upstream.url, {"messages": HELLO}, Posts(gone)) == []
+    assert gated.sent == ["one"]
+    gated.open(2)
+
+
+def test_missing_permission_is_named_in_the_log(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbidden(_frame: bytes) -> None:
+        raise PostForbidden("the role needs execute-api:ManageConnections")
+
+    send(upstream.url, {"messages": HELLO}, Posts(forbidden))
+    fields = json.loads(capsys.readouterr().out)
+    assert fields["outcome"] == "post_forbidden"
+    assert "execute-api:ManageConnections" in fields["detail"]
+
+
+def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.script = says("the secret answer")
+    send(upstream.url, {"action": "sendmessage", "data": "the secret question"}, Posts())
+    (line,) = capsys.readouterr().out.splitlines()
+    fields = json.loads(line)
+    assert (fields["outcome"], fields["frames"]) == ("ok", 1)
+    assert "secret" not in line
+
+
+def test_event_of_api_gateway_is_read() -> None:
+    context = {"connectionId": "c", "requestId": "r", "domainName": "d", "stage": "s"}
+    assert parse_message({"requestContext": context}) == MessageEvent("c", "r", "d", "s", "")
