@@ -20,6 +20,12 @@ ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "layers/runtime/bootstrap"
 PATIENCE_S = 20.0  # how long a test waits for a child before it has failed
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+STREAMED = """
+import awslambda, os, sys, time
+
+@awslambda.streamify_response
+def handler(event, response_stream, context):
+"""
 ACCEPTED = b'{"status":"OK"}\n'
 
 
@@ -205,3 +211,8 @@ def running(
         api.close()
         process.kill()
         process.communicate()
+
+
+def streamed(*lines: str) -> str:
+    """The source of a streaming handler with these lines as its body."""
+    return STREAMED + "".join(f"    {line}\n" for line in lines)

@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.awslambda.scripted_runtime_api import running
+from tests.awslambda.scripted_runtime_api import running, streamed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-STREAMED = """
-import awslambda, os, sys, time
-
-@awslambda.streamify_response
-def handler(event, response_stream, context):
-"""
 TRAILER_NAMES = ["Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"]
-
-
-def streamed(*lines: str) -> str:
-    return STREAMED + "".join(f"    {line}\n" for line in lines)
 
 
 def test_ordinary_handler_answers_and_next_event_follows(tmp_path: Path) -> None:
@@ -241,32 +231,6 @@ def handler(event, context):
 
 
 @pytest.mark.parametrize(
-    ("source", "handler", "error_type"),
-    [
-        ("import no_such_module", "app.handler", "Runtime.ImportModuleError"),
-        ("def handler(:", "app.handler", "Runtime.UserCodeSyntaxError"),
-        ("x = 1", "app.handler", "Runtime.HandlerNotFound"),
-        ("x = 1", "handler", "Runtime.MalformedHandlerName"),
-        ("x = 1", "sys.handler", "Runtime.BuiltInModuleConflict"),
-        ("raise SystemExit(3)", "app.handler", "Runtime.ExitError"),
-        ("raise LookupError('mine')", "app.handler", "LookupError"),
-    ],
-)
-def test_function_that_cannot_start_reports_why(
-    tmp_path: Path, source: str, handler: str, error_type: str
-) -> None:
-    with running(tmp_path, source, handler) as runtime:
-        report = runtime.api.read_request()
-        runtime.api.reply(202)
-        code, out, _ = runtime.finish()
-    assert report.target == "/2018-06-01/runtime/init/error"
-    assert json.loads(report.body)["errorType"] == error_type
-    assert report.header("Lambda-Runtime-Function-Error-Type") == error_type
-    assert error_type in out
-    assert code == 1
-
-
-@pytest.mark.parametrize(
     ("event", "result", "error_type"),
     [(b"{", "1", "Runtime.UnmarshalError"), (b"{}", "object()", "Runtime.MarshalError")],
 )
@@ -288,58 +252,6 @@ def test_decimal_becomes_a_number(tmp_path: Path) -> None:
         assert json.loads(runtime.api.expect_answer().body) == {"n": 1.5}
 
 
-@pytest.mark.parametrize("status", [400, 403, 410, 413])
-def test_refused_answer_is_logged_and_the_next_event_is_served(tmp_path: Path, status: int) -> None:
-    with running(tmp_path, streamed("response_stream.end('x')")) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(status, b'{"errorType":"InvokeTimeout"}')
-        runtime.api.expect_next()
-        _, err = runtime.end()
-    assert f"refused: {status}" in err
-    assert "InvokeTimeout" in err
-
-
-def test_status_500_ends_the_process(tmp_path: Path) -> None:
-    with running(tmp_path, "def handler(event, context): return 1") as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(500)
-        code, out, _ = runtime.finish()
-    assert code == 1
-    assert "cannot go on" in out
-
-
-def test_connection_lost_in_the_middle_of_a_stream_does_not_cost_the_next_event(
-    tmp_path: Path,
-) -> None:
-    source = streamed("for _ in range(100_000): response_stream.write('x' * 1000)")
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_head()
-        runtime.api.drop_connection()
-        runtime.api.expect_next()
-        assert runtime.api.connections_made == 2
-        out, _ = runtime.end()
-    assert "Runtime.ResponseStreamBroken" in out
-
-
-def test_connection_closed_between_events_is_opened_anew(tmp_path: Path) -> None:
-    with running(tmp_path, "def handler(event, context): return 1") as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(202, headers={"Connection": "close"})
-        runtime.api.drop_connection()
-        runtime.api.expect_next()
-        runtime.api.drop_connection()
-        runtime.api.expect_next()
-        assert runtime.api.connections_made == 3
-
-
 def test_trace_id_is_set_for_its_event_only(tmp_path: Path) -> None:
     source = "import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')"
     with running(tmp_path, source) as runtime:
@@ -350,15 +262,6 @@ def test_trace_id_is_set_for_its_event_only(tmp_path: Path) -> None:
             runtime.api.expect_next()
             runtime.api.give_event(b"{}", **headers)
             assert json.loads(runtime.api.expect_answer().body) == expected
-
-
-def test_invocation_id_is_echoed_when_there_is_one(tmp_path: Path) -> None:
-    with running(tmp_path, streamed("response_stream.end('x')")) as runtime:
-        for headers, echoed in (({"Lambda_Runtime_Invocation_Id": "i-1"}, "i-1"), ({}, None)):
-            runtime.api.expect_next()
-            runtime.api.give_event(b"{}", **headers)
-            answer = runtime.api.expect_answer()
-            assert answer.header("Lambda-Runtime-Invocation-Id") == echoed
 
 
 def test_context_has_what_the_stock_client_gives(tmp_path: Path) -> None:
@@ -381,15 +284,6 @@ def handler(event, context):
     arn = "arn:aws:lambda:us-east-1:1:function:f"
     request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     assert answer == ["f", request_id, arn, "t", {"k": 1}, "c", "tenant", True]
-
-
-def test_handler_in_a_folder_imports_from_the_task_root(tmp_path: Path) -> None:
-    (tmp_path / "package").mkdir()
-    (tmp_path / "package/module.py").write_text("import app\ndef go(e, c): return app.VALUE")
-    with running(tmp_path, "VALUE = 7", "package/module.go") as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        assert runtime.api.expect_answer().body == b"7"
 
 
 def test_small_handler_imports_neither_asyncio_nor_http_client(tmp_path: Path) -> None:

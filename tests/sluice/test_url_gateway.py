@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.deadline import MARGIN_S, Deadline
-from sluice.errors import UpstreamBroken
+from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
@@ -18,88 +15,18 @@ from sluice.ssm_parameter import read_parameter
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 from tests.scripted_upstream import (
-    EVENT_STREAM_HEAD,
-    LAST_CHUNK,
     GatedAnswer,
     ScriptedUpstream,
     answer_stream,
-    chunk,
     delta,
-    dies_after,
     refused_url,
     replies,
     says,
 )
+from tests.sluice.url_asking import HELLO, SECRET, Reply, ask
 
 if TYPE_CHECKING:
     pass
-
-HELLO = [{"role": "user", "content": "Hello"}]
-SECRET = "sk-secret-0123456789"
-
-
-@dataclass
-class Reply:
-    """A reply as Lambda would get it."""
-
-    metadata: dict[str, Any] = field(default_factory=dict)
-    writes: list[bytes] = field(default_factory=list)
-    ended: bool = False
-
-    def open(self, metadata: dict[str, Any]) -> Reply:
-        assert not self.writes
-        self.metadata = metadata
-        return self
-
-    def write(self, data: bytes, /) -> int:
-        assert not self.ended
-        self.writes.append(data)
-        return len(data)
-
-    def end(self) -> None:
-        self.ended = True
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(self.writes)
-
-    @property
-    def error(self) -> dict[str, Any]:
-        error: dict[str, Any] = json.loads(self.body)["error"]
-        assert error.keys() >= {"message", "type", "param", "code"}
-        return error
-
-
-def ask(
-    upstream_url: str,
-    method: str = "GET",
-    path: str = "/",
-    body: object = None,
-    *,
-    query: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-    remaining_ms: int = 900_000,
-    **environ: str,
-) -> Reply:
-    variables = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET, **environ}
-    settings = read_settings(variables)
-    openai_keys = KeyRing(settings.openai_keys, read_parameter)
-    forward_keys = KeyRing(settings.forward_keys, read_parameter)
-    client = OpenAIClient(settings, openai_keys)
-    gateway = UrlGateway(settings, variables, client, openai_keys, forward_keys)
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    event = {
-        "requestContext": {"requestId": "r-1", "http": {"method": method}},
-        "rawPath": path,
-        "headers": {"content-type": "application/json", **(headers or {})},
-        **({"queryStringParameters": query} if query else {}),
-        **({} if body is None else {"body": base64.b64encode(data), "isBase64Encoded": True}),
-    }
-    reply = Reply()
-    gateway.answer(parse_url_request(event), reply.open, Deadline(lambda: remaining_ms))
-    assert reply.ended
-    assert reply.body
-    return reply
 
 
 def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(
@@ -239,105 +166,6 @@ def test_other_media_type_is_refused_unless_it_is_json_all_the_same(
 def test_curls_form_type_is_no_reason_to_refuse_json(upstream: ScriptedUpstream) -> None:
     headers = {"content-type": "application/x-www-form-urlencoded"}
     assert ask(upstream.url, "POST", "/", b"{", headers=headers).error["code"] == "invalid_json"
-
-
-@pytest.mark.parametrize("response_type", ["stream", "full", "int"])
-@pytest.mark.parametrize("status", [401, 429, 500])
-def test_upstreams_error_passes_through(
-    upstream: ScriptedUpstream, status: int, response_type: str
-) -> None:
-    error = {"message": "m", "type": "t", "param": "p", "code": "c"}
-    upstream.script = replies(status, {"error": error}, retry_after="7", x_request_id="u-1")
-    reply = ask(upstream.url, "POST", "/", {"messages": HELLO, "response_type": response_type})
-    assert (reply.metadata["statusCode"], reply.error) == (status, error)
-    assert reply.metadata["headers"]["retry-after"] == "7"
-    assert reply.metadata["headers"]["x-request-id"] == "u-1"
-
-
-def test_upstreams_error_that_quotes_the_key_is_masked(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
-) -> None:
-    quoted = f"Incorrect API key provided: {SECRET} (sk-secre************6789)"
-    upstream.script = replies(401, {"error": {"message": quoted}})
-    reply = ask(upstream.url, query={"message": "Hello"})
-    assert b"[key] ([key])" in reply.body
-    for shown in (reply.body.decode(), capsys.readouterr().out):
-        assert SECRET not in shown
-        assert "6789" not in shown
-
-
-def test_upstream_error_without_a_body_gets_one(upstream: ScriptedUpstream) -> None:
-    upstream.script = lambda _request, connection: connection.sendall(
-        b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
-    )
-    reply = ask(upstream.url, query={"message": "Hello"})
-    assert reply.metadata["statusCode"] == 503
-    assert reply.error["code"] == "upstream_refused"
-
-
-def test_upstream_that_is_not_there_is_502() -> None:
-    reply = ask(refused_url(), query={"message": "Hello"})
-    assert (reply.metadata["statusCode"], reply.error["code"]) == (502, "upstream_unreachable")
-
-
-def test_silent_upstream_is_504(upstream: ScriptedUpstream) -> None:
-    gated = GatedAnswer("never")
-    upstream.script = gated
-    reply = ask(upstream.url, query={"message": "Hello"}, UPSTREAM_READ_TIMEOUT="0.05")
-    assert (reply.metadata["statusCode"], reply.error["code"]) == (504, "upstream_timeout")
-    gated.open(2)
-
-
-@pytest.mark.parametrize(
-    "head", [EVENT_STREAM_HEAD + LAST_CHUNK, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
-)
-def test_empty_answer_is_an_error_and_never_an_empty_stream(
-    upstream: ScriptedUpstream, head: bytes
-) -> None:
-    upstream.script = lambda _request, connection: connection.sendall(head)
-    reply = ask(upstream.url, query={"message": "Hello"})
-    assert (reply.metadata["statusCode"], reply.error["code"]) == (502, "upstream_incomplete")
-
-
-@pytest.mark.parametrize("cut", [len(delta("half")), 20])
-def test_upstream_that_dies_in_the_middle_ends_the_stream_with_an_error_event(
-    upstream: ScriptedUpstream, cut: int
-) -> None:
-    half = delta("half")[:cut]
-
-    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(half))
-    reply = ask(upstream.url, query={"message": "Hello"})
-    assert reply.body.startswith(half)
-    *_, last = reply.body.strip().split(b"\n\n")
-    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_incomplete"
-
-
-def test_json_answer_that_dies_in_the_middle_is_broken_off(upstream: ScriptedUpstream) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
-
-    upstream.script = dies_after(head)
-    with pytest.raises(UpstreamBroken):
-        ask(upstream.url, "POST", "/", {"model": "m", "messages": []})
-
-
-def test_stream_ends_with_an_error_event_before_the_function_is_killed(
-    upstream: ScriptedUpstream,
-) -> None:
-    gated = GatedAnswer("one", "never")
-    upstream.script = gated
-    gated.open()
-    soon = int(MARGIN_S * 1000) + 200
-    reply = ask(upstream.url, query={"message": "Hello"}, remaining_ms=soon)
-    last = reply.body.removeprefix(delta("one"))
-    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "deadline_exceeded"
-    gated.open(2)
-
-
-def test_no_match_is_an_error(upstream: ScriptedUpstream) -> None:
-    upstream.script = says("I would rather not.")
-    reply = ask(upstream.url, "POST", "/", {"messages": HELLO, "response_type": "int"})
-    assert reply.error["code"] == "no_match"
-    assert "I would rather not." in reply.error["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""What each function imports at start: Lambda bills for it and a user waits for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HTTP_CLIENT = {"certifi", "charset_normalizer", "idna", "requests", "urllib3"}
+FUNCTIONS = {
+    "connect": {
+        "packages": set[str](),
+        "sluice": "authentication errors key_ring request_log settings ssm_parameter"
+        " websocket_admission websocket_events",
+    },
+    "disconnect": {"packages": set[str](), "sluice": ""},
+    "default": {
+        "packages": {*HTTP_CLIENT, "sseclient"},
+        "sluice": "authentication connections deadline delivery error_body errors frames key_ring"
+        " model_request openai_client prompt_templates request_log response_parsers settings sigv4"
+        " sse ssm_parameter upstream_reply websocket_events websocket_gateway websocket_request",
+    },
+    "stream": {
+        "packages": {*HTTP_CLIENT, "sseclient"},
+        "sluice": "authentication deadline error_body errors key_ring model_request openai_client"
+        " prompt_templates request_log response_parsers settings sse ssm_parameter upstream_reply"
+        " url_events url_gateway url_reply",
+    },
+}
+NOT_AT_START = {"asyncio", "boto3", "botocore", "aws_xray_sdk", "multiprocessing", "sqlite3", "xml"}
+NOT_WITHOUT_HTTP = {"email", "http", "logging", "ssl", "threading", "datetime", "random"}
+
+REPORT = """
+import importlib, json, sys
+importlib.import_module("awslambda.event_loop")
+runtime = set(sys.modules)
+importlib.import_module(f"functions.{sys.argv[1]}.handler")
+new = {name: sys.modules[name] for name in set(sys.modules) - runtime}
+files = {name: str(getattr(module, "__file__", "")) for name, module in new.items()}
+print(json.dumps(files))
+"""
+
+
+def imported_at_start(function: str) -> dict[str, str]:
+    """Names of the modules that the function's handler brings in, with their files."""
+    folders = (".", "layers/runtime/python", "layers/shared/python")
+    path = os.pathsep.join(str(ROOT / folder) for folder in folders)
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT, function],
+        env={"PYTHONPATH": path},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    modules: dict[str, str] = json.loads(done.stdout)
+    return modules
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_imports_what_is_listed_and_no_more(function: str) -> None:
+    modules = imported_at_start(function)
+    top_level = {name.partition(".")[0] for name in modules}
+    installed = {
+        name.partition(".")[0]
+        for name, file in modules.items()
+        if "site-packages" in file and "__mypyc" not in name
+    }
+    own = {name.removeprefix("sluice.") for name in modules if name.startswith("sluice.")}
+    assert installed == FUNCTIONS[function]["packages"]
+    assert own == set(str(FUNCTIONS[function]["sluice"]).split())
+    assert not top_level & NOT_AT_START
+    if not installed:
+        assert not top_level & NOT_WITHOUT_HTTP

@@ -1,0 +1,83 @@
+"""Asks a UrlGateway, from the event of a Function URL to the reply that Lambda would get."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sluice.deadline import Deadline
+from sluice.key_ring import KeyRing
+from sluice.openai_client import OpenAIClient
+from sluice.settings import read_settings
+from sluice.ssm_parameter import read_parameter
+from sluice.url_events import parse_url_request
+from sluice.url_gateway import UrlGateway
+
+HELLO = [{"role": "user", "content": "Hello"}]
+SECRET = "sk-secret-0123456789"
+
+
+@dataclass
+class Reply:
+    """A reply as Lambda would get it."""
+
+    metadata: dict[str, Any] = field(default_factory=dict)
+    writes: list[bytes] = field(default_factory=list)
+    ended: bool = False
+
+    def open(self, metadata: dict[str, Any]) -> Reply:
+        assert not self.writes
+        self.metadata = metadata
+        return self
+
+    def write(self, data: bytes, /) -> int:
+        assert not self.ended
+        self.writes.append(data)
+        return len(data)
+
+    def end(self) -> None:
+        self.ended = True
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(self.writes)
+
+    @property
+    def error(self) -> dict[str, Any]:
+        error: dict[str, Any] = json.loads(self.body)["error"]
+        assert error.keys() >= {"message", "type", "param", "code"}
+        return error
+
+
+def ask(
+    upstream_url: str,
+    method: str = "GET",
+    path: str = "/",
+    body: object = None,
+    *,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    remaining_ms: int = 900_000,
+    **environ: str,
+) -> Reply:
+    variables = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET, **environ}
+    settings = read_settings(variables)
+    openai_keys = KeyRing(settings.openai_keys, read_parameter)
+    forward_keys = KeyRing(settings.forward_keys, read_parameter)
+    client = OpenAIClient(settings, openai_keys)
+    gateway = UrlGateway(settings, variables, client, openai_keys, forward_keys)
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    event = {
+        "requestContext": {"requestId": "r-1", "http": {"method": method}},
+        "rawPath": path,
+        "headers": {"content-type": "application/json", **(headers or {})},
+        **({"queryStringParameters": query} if query else {}),
+        **({} if body is None else {"body": base64.b64encode(data), "isBase64Encoded": True}),
+    }
+    reply = Reply()
+    gateway.answer(parse_url_request(event), reply.open, Deadline(lambda: remaining_ms))
+    assert reply.ended
+    assert reply.body
+    return reply
