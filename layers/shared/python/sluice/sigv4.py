@@ -68,7 +68,8 @@ def sign(
 ) -> dict[str, str]:
     """The headers that authenticate a request: Authorization, X-Amz-Date, X-Amz-Security-Token.
 
-    Send them with `headers`, which are signed too, and a Host header of the URL's host and port.
+    url: as it will be sent, percent-encoded. Send the result with `headers`, which are signed too,
+    and with a Host header of the URL's host and port.
     """
     added = {"X-Amz-Date": scope.timestamp}
     if credentials.session_token:

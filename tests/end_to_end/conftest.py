@@ -1,0 +1,60 @@
+"""Two stacks for all end-to-end tests, over a scripted upstream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.local_stack import LocalStack, local_stack
+from tests.scripted_upstream import ScriptedUpstream, says, scripted_upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROVIDER_KEY = "sk-test-end-to-end-0123456789"
+FORWARD_KEY = "fk-test-end-to-end"
+PROMPT = "You are a test of the end-to-end kind."
+
+
+@pytest.fixture(scope="session")
+def shared_upstream() -> Iterator[ScriptedUpstream]:
+    with scripted_upstream() as server:
+        yield server
+
+
+@pytest.fixture
+def upstream(shared_upstream: ScriptedUpstream) -> ScriptedUpstream:
+    """The upstream of both stacks, as if new."""
+    shared_upstream.script = says("Hel", "lo")
+    shared_upstream.requests.clear()
+    shared_upstream.gone.clear()
+    return shared_upstream
+
+
+@pytest.fixture(scope="session")
+def signed_stack(shared_upstream: ScriptedUpstream) -> Iterator[LocalStack]:
+    """Signed requests, and a WebSocket that is open on loopback: what `npm start` gives."""
+    with local_stack(
+        OPENAI_BASE_URL=shared_upstream.url, OPENAI_API_KEY=PROVIDER_KEY, PROMPT_TEST=PROMPT
+    ) as stack:
+        yield stack
+        assert stack.stop() == 0
+    assert PROVIDER_KEY not in stack.output
+    assert PROMPT not in stack.output
+
+
+@pytest.fixture(scope="session")
+def keyed_stack(shared_upstream: ScriptedUpstream) -> Iterator[LocalStack]:
+    """A forward key opens both the URL and the WebSocket."""
+    with local_stack(
+        OPENAI_BASE_URL=shared_upstream.url,
+        OPENAI_API_KEY=PROVIDER_KEY,
+        FORWARD_KEY=FORWARD_KEY,
+        FUNCTION_URL_AUTH="none",
+        WEBSOCKET_AUTH="forward_key",
+    ) as stack:
+        yield stack
+        assert stack.stop() == 0
+    assert PROVIDER_KEY not in stack.output
+    assert FORWARD_KEY not in stack.output

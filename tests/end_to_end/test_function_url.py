@@ -1,0 +1,241 @@
+"""The Function URL, asked by curl, botocore, requests and OpenAI's own client."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime
+
+import openai
+import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+
+from sluice.sigv4 import Credentials, Scope, presign, sign
+from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
+from tests.end_to_end.local_stack import PATIENCE_S, SIGNED, LocalStack, curl
+from tests.scripted_upstream import (
+    EVENT_STREAM_HEAD,
+    GatedAnswer,
+    ScriptedUpstream,
+    answer_stream,
+    chunk,
+    delta,
+    dies_after,
+    replies,
+    says,
+)
+
+HELLO = [{"role": "user", "content": "Hello"}]
+LOCAL = Credentials("local", "local")
+
+
+def post(stack: LocalStack, body: object, path: str = "/") -> tuple[str, ...]:
+    """curl's arguments for a signed POST."""
+    data = body if isinstance(body, str) else json.dumps(body)
+    return (*SIGNED, "-H", "content-type: application/json", "-d", data, stack.url + path)
+
+
+def test_signed_curl_prints_the_upstreams_events_unchanged(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    reply = curl(*SIGNED, f"{signed_stack.url}/?message=Hello")
+    assert (reply.status, reply.body) == (200, answer_stream(["Hel", "lo"]))
+    assert reply.headers["content-type"] == "text/event-stream"
+    assert reply.headers["x-request-id"] == "req_upstream"
+    (asked,) = upstream.requests
+    assert asked.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    assert asked.document["messages"] == HELLO
+
+
+def test_first_delta_reaches_curl_before_the_upstream_sends_the_second(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    gated = GatedAnswer("one", "two")
+    upstream.script = gated
+    with subprocess.Popen(
+        ["curl", "-sN", *SIGNED, f"{signed_stack.url}/?message=Hello"], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        gated.open()
+        assert process.stdout.readline() + process.stdout.readline() == delta("one")
+        assert gated.sent == ["one"]
+        gated.open(2)
+        assert process.stdout.readline() + process.stdout.readline() == delta("two")
+        assert process.wait(PATIENCE_S) == 0
+
+
+def test_unsigned_request_is_403(signed_stack: LocalStack, upstream: ScriptedUpstream) -> None:
+    reply = curl(f"{signed_stack.url}/?message=Hello")
+    assert reply.status == 403
+    assert reply.headers["x-amzn-errortype"] == "AccessDeniedException"
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("user", ["local:wrong", "other:local"])
+def test_bad_signature_is_403(
+    signed_stack: LocalStack, upstream: ScriptedUpstream, user: str
+) -> None:
+    reply = curl(*SIGNED[:-1], user, f"{signed_stack.url}/?message=Hello")
+    assert reply.status == 403
+    assert upstream.requests == []
+
+
+def test_signature_of_our_own_helper_is_accepted(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    scope = Scope("us-east-1", "lambda", datetime.now(UTC))
+    url, body = f"{signed_stack.url}/a%20b/%C3%A9?z=1&a=%2F&a=", b"{}"
+    headers = sign("POST", url, body, LOCAL, scope, {"content-type": "application/json"})
+    reply = requests.post(
+        url, data=body, headers={**headers, "content-type": "application/json"}, timeout=PATIENCE_S
+    )
+    assert reply.json()["error"]["code"] == "unknown_path"  # past the signature
+    presigned = presign("GET", f"{signed_stack.url}/?message=Hello", LOCAL, scope)
+    assert requests.get(presigned, timeout=PATIENCE_S).content == answer_stream(["Hel", "lo"])
+    assert requests.get(presigned + "0", timeout=PATIENCE_S).status_code == 403
+    assert len(upstream.requests) == 1
+
+
+def test_request_signed_by_botocore_is_accepted(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    request = AWSRequest("POST", f"{signed_stack.url}/", data=json.dumps({"messages": HELLO}))
+    SigV4Auth(BotocoreCredentials("local", "local"), "lambda", "us-east-1").add_auth(request)
+    sent = request.prepare()
+    reply = requests.post(
+        sent.url, data=request.data, headers=dict(sent.headers), timeout=PATIENCE_S
+    )
+    assert reply.content == answer_stream(["Hel", "lo"])
+    assert len(upstream.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("response_type", "said", "body"),
+    [
+        ("full", ["all ", "of it"], b"all of it"),
+        ("int", ["[[4", "2]]"], b"42"),
+        ("string", ["[[x]]"], b"x"),
+    ],
+)
+def test_template_request_is_answered_as_text(
+    signed_stack: LocalStack,
+    upstream: ScriptedUpstream,
+    response_type: str,
+    said: list[str],
+    body: bytes,
+) -> None:
+    upstream.script = says(*said)
+    request = {
+        "prompt_template": "PROMPT_TEST",
+        "messages": HELLO,
+        "response_type": response_type,
+    }
+    reply = curl(*post(signed_stack, request))
+    assert (reply.status, reply.body) == (200, body)
+    assert upstream.requests[0].document["messages"][0] == {"role": "system", "content": PROMPT}
+
+
+def test_bad_requests_are_clear_errors_and_the_next_request_works(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    cases: list[tuple[object, int, str]] = [
+        ("{", 400, "invalid_json"),
+        ("[" * 100_000, 400, "invalid_json"),
+        ({"messages": HELLO, "response_type": "xml"}, 400, "invalid_field"),
+        (
+            {"messages": HELLO, "prompt_template": "OPENAI_API_KEY"},
+            400,
+            "prompt_template_not_allowed",
+        ),
+        ({"messages": HELLO, "prompt_template": "PATH"}, 400, "prompt_template_not_allowed"),
+    ]
+    for body, status, code in cases:
+        reply = curl(*post(signed_stack, body))
+        assert (reply.status, reply.error_code) == (status, code)
+        assert curl(*post(signed_stack, {"messages": HELLO})).status == 200
+    assert len(upstream.requests) == len(cases)
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_upstreams_error_passes_and_the_next_request_works(
+    signed_stack: LocalStack, upstream: ScriptedUpstream, status: int
+) -> None:
+    error = {"message": f"key {PROVIDER_KEY}", "type": "t", "param": None, "code": "c"}
+    upstream.script = replies(status, {"error": error}, retry_after="9")
+    reply = curl(*post(signed_stack, {"messages": HELLO}))
+    assert (reply.status, reply.error_code, reply.headers["retry-after"]) == (status, "c", "9")
+    assert PROVIDER_KEY.encode() not in reply.body
+    upstream.script = says("fine")
+    assert curl(*post(signed_stack, {"messages": HELLO})).body == answer_stream(["fine"])
+
+
+def test_upstream_that_dies_in_the_middle_ends_with_an_error_event(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
+    reply = curl(*post(signed_stack, {"messages": HELLO}))
+    assert (reply.status, reply.exit_code) == (200, 0)
+    assert reply.body.startswith(delta("half") + b'data: {"error": ')
+
+
+def test_json_answer_cut_short_is_visibly_incomplete(
+    signed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+    upstream.script = dies_after(head + b'{"half":')
+    reply = curl(*post(signed_stack, {"model": "m", "messages": []}))
+    assert reply.exit_code != 0
+    upstream.script = says("fine")
+    assert curl(*post(signed_stack, {"messages": HELLO})).status == 200
+
+
+def test_openai_client_works_with_the_forward_key(
+    keyed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    with openai.OpenAI(base_url=f"{keyed_stack.url}/v1", api_key=FORWARD_KEY) as client:
+        stream = client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "Hello"}], stream=True
+        )
+        texts = [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
+        assert "".join(text or "" for text in texts) == "Hello"
+        upstream.script = replies(
+            200,
+            {
+                "id": "c",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "m",
+                "choices": [
+                    {
+                        "index": 0,
+                        "message": {"role": "assistant", "content": "whole"},
+                        "finish_reason": "stop",
+                    }
+                ],
+            },
+        )
+        whole = client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "Hello"}]
+        )
+        assert whole.choices[0].message.content == "whole"
+    assert {asked.headers["authorization"] for asked in upstream.requests} == {
+        f"Bearer {PROVIDER_KEY}"
+    }
+
+
+def test_openai_client_with_an_unknown_key_is_refused(
+    keyed_stack: LocalStack, upstream: ScriptedUpstream
+) -> None:
+    with (
+        openai.OpenAI(base_url=f"{keyed_stack.url}/v1", api_key="fk-unknown") as client,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        client.chat.completions.create(model="m", messages=[])
+    assert upstream.requests == []
+
+
+def test_health_needs_no_key(keyed_stack: LocalStack) -> None:
+    assert curl(f"{keyed_stack.url}/healthz").status == 200
