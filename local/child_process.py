@@ -20,10 +20,12 @@ _LAST_OUTPUT_WAIT_S = 1.0
 class ChildProcess:
     """One running child and whatever it starts itself; made by `start_child`."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, output: int, log: Callable[[str], None]
+    ) -> None:
         self._process = process
         self._log = log
-        self._output = asyncio.create_task(self._read_output())
+        self._output = asyncio.create_task(self._read_output(output))
 
     async def wait(self) -> int:
         """Wait for the end of the child and of its output; return its exit status."""
@@ -32,6 +34,7 @@ class ChildProcess:
         self.kill()
         await asyncio.wait([self._output], timeout=_LAST_OUTPUT_WAIT_S)
         self._output.cancel()
+        await asyncio.wait([self._output])
         return status
 
     def kill(self) -> None:
@@ -50,15 +53,21 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
-    async def _read_output(self) -> None:
-        output = self._process.stdout
-        assert output is not None  # noqa: S101 - start_child asks for a pipe
+    async def _read_output(self, descriptor: int) -> None:
+        loop = asyncio.get_running_loop()
+        output = asyncio.StreamReader()
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(descriptor, "rb", 0)
+        )
         lines = LineSplitter()
-        while data := await output.read(READ_BYTES):
-            for line in lines.feed(data):
+        try:
+            while data := await output.read(READ_BYTES):
+                for line in lines.feed(data):
+                    self._log(line)
+        finally:
+            transport.close()
+            for line in lines.end():
                 self._log(line)
-        for line in lines.end():
-            self._log(line)
 
 
 async def start_child(
@@ -68,20 +77,25 @@ async def start_child(
 
     Raises ConfigurationError when the command cannot be started.
     """
+    # A pipe of our own: asyncio's would make the wait for the child wait for everyone who has it.
+    ours, theirs = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             *command,
             env=environ,
             cwd=folder,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=theirs,
+            stderr=theirs,
             start_new_session=True,
         )
     except OSError as error:
+        os.close(ours)
         name = Path(command[0]).name
         raise ConfigurationError(
             f"cannot start the exec wrapper {name}: {error.strerror}; "
             "expected an executable file in an attached layer"
         ) from error
-    return ChildProcess(process, log)
+    finally:
+        os.close(theirs)
+    return ChildProcess(process, ours, log)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,13 +36,14 @@ class Connection:
         self.last_active_at = peer.connected_at
         self._now = now
         self._sending = asyncio.Lock()
-        self._close_code: int | None = None
+        self._under_way: asyncio.Task[bool] | None = None
+        self.close_code: int | None = None
 
     async def close(self, code: int) -> None:
         """Close with `code`, unless a close with another code has begun."""
-        if self._close_code is None:
-            self._close_code = code
-        await self.socket.close(code=self._close_code)
+        if self.close_code is None:
+            self.close_code = code
+        await self.socket.close(code=self.close_code)
 
     def active(self) -> None:
         """Note that a message passed."""
@@ -55,27 +55,36 @@ class Connection:
         Raises ConnectionGoneError, and ClientTooSlowError when an earlier frame is still not
         taken; the frame is then not sent, so that a retry does not send it twice.
         """
+        await self._wait_for_turn(limits.drain_timeout_s)
+        if self.socket.closed:
+            self._sending.release()
+            raise ConnectionGoneError
+        self.active()
+        sending = asyncio.create_task(self._send(text))
+        # The next post may replace the reference before this one has looked at its own.
+        self._under_way = sending
+        # The frame is in the socket's buffer at once; only the wait for the client can take long,
+        # and it goes on after this post was answered: the next one finds its turn not yet come.
+        done, _ = await asyncio.wait([sending], timeout=limits.drain_timeout_s)
+        if done and not sending.result():
+            raise ConnectionGoneError
+
+    async def _wait_for_turn(self, timeout_s: float) -> None:
         try:
-            async with asyncio.timeout(limits.drain_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 await self._sending.acquire()
         except TimeoutError as error:
             raise ClientTooSlowError from error
+
+    async def _send(self, text: bytes) -> bool:
+        """Send one frame, wait until the client takes it; return whether the connection lives."""
         try:
-            await self._send(text, limits)
+            await self.socket.send_frame(text, WSMsgType.TEXT)
+        except (ConnectionError, RuntimeError):
+            return False
         finally:
             self._sending.release()
-
-    async def _send(self, text: bytes, limits: ConnectionLimits) -> None:
-        if self.socket.closed:
-            raise ConnectionGoneError
-        self.active()
-        # The frame is in the socket's buffer at once; only the wait for the client can time out.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(limits.drain_timeout_s):
-                try:
-                    await self.socket.send_frame(text, WSMsgType.TEXT)
-                except (ConnectionError, RuntimeError) as error:
-                    raise ConnectionGoneError from error
+        return True
 
 
 class Connections:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from local.errors import ConfigurationError, PortInUseError
 from local.limits import HTTP_HEAD_LINE_BYTES, HTTP_SHUTDOWN_S
@@ -34,6 +36,21 @@ def bind(host: str, port: int, option: str) -> socket.socket:
         raise ConfigurationError(f"{option} must be 0 to 65535, found {port}") from error
 
 
+class _WithoutBadRequests(logging.Filter):
+    """Leaves out what clients sent wrong: such a record quotes the line, which may hold a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError)
+
+
+def _http_logger() -> logging.Logger:
+    logger = logging.getLogger(__name__)
+    if not logger.filters:
+        logger.addFilter(_WithoutBadRequests())
+    return logger
+
+
 def port_of(listening: socket.socket) -> int:
     """Return the port that a listening socket has got."""
     return int(listening.getsockname()[1])
@@ -44,6 +61,7 @@ async def serve(handler: Handler, listening: socket.socket) -> web.ServerRunner:
     server = web.Server(
         handler,
         access_log=None,
+        logger=_http_logger(),
         # The event and the signature are about the bytes that were sent.
         auto_decompress=False,
         max_line_size=HTTP_HEAD_LINE_BYTES,

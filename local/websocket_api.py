@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
@@ -169,13 +169,14 @@ class WebSocketApi:
                     self._take(connection, message.data)
                 elif message.type is WSMsgType.BINARY:
                     await connection.close(WSCloseCode.UNSUPPORTED_DATA)
-                elif message.type is WSMsgType.CLOSE:
-                    code, reason = message.data or _NO_STATUS, message.extra or ""
+                else:
+                    code, reason = _client_close(message)
         finally:
             watch.cancel()
             self._connections.remove(connection)
+            code = connection.close_code or code
             await connection.close(WSCloseCode.OK)
-            self._disconnect(connection, connection.socket.close_code or code, reason)
+            self._disconnect(connection, code, reason)
 
     async def _watch(self, connection: Connection) -> None:
         """Close the connection when it is too old or too quiet."""
@@ -250,6 +251,15 @@ async def _messages(socket: web.WebSocketResponse) -> Any:
         yield message
         if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
             return
+
+
+def _client_close(message: WSMessage) -> tuple[int, str]:
+    """Return the status and reason by which the client's side of a connection ended."""
+    if message.type is WSMsgType.CLOSE:
+        return message.data or _NO_STATUS, message.extra or ""
+    if message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
+        return message.data.code, ""
+    return _ABNORMAL, ""
 
 
 def _refusal(status: int, message: str, connection_id: str = "") -> web.Response:

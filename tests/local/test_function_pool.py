@@ -1,0 +1,363 @@
+"""Functions as child processes: started on demand, one event each, ended with their groups."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.errors import FunctionFailure
+from local.execution_environment import FunctionProcess
+from local.function_pool import FunctionPool
+from local.invocation import Invocation, WholeAnswer
+from tests.local.recording_receiver import RecordingReceiver
+from tests.local.stand_in_service import open_gate, stand_in
+
+LIMIT = 1 << 20
+
+
+class Bench:
+    def __init__(self, pool: FunctionPool, log: list[str]) -> None:
+        self.pool = pool
+        self.log = log
+
+    def submit(self, *steps: list[Any]) -> tuple[Invocation, WholeAnswer]:
+        receiver = WholeAnswer(LIMIT)
+        return self.pool.submit(json.dumps({"steps": steps}).encode(), receiver), receiver
+
+    async def ask(self, *steps: list[Any]) -> Any:
+        """Return the answer of an invocation that succeeds."""
+        invocation, receiver = self.submit(*steps)
+        assert await invocation.outcome is None
+        return json.loads(receiver.body())
+
+    async def fail(self, *steps: list[Any]) -> FunctionFailure:
+        """Return the failure of an invocation that fails."""
+        invocation, _ = self.submit(*steps)
+        failure = await invocation.outcome
+        assert failure is not None
+        return failure
+
+
+@asynccontextmanager
+async def running(
+    function: FunctionProcess, log: list[str], concurrency: int
+) -> AsyncIterator[Bench]:
+    pool = FunctionPool(function, concurrency)
+    try:
+        yield Bench(pool, log)
+    finally:
+        await pool.stop()
+
+
+def run(
+    folder: Path, test: Callable[[Bench], Awaitable[None]], concurrency: int = 4, **settings: Any
+) -> None:
+    async def whole() -> None:
+        log: list[str] = []
+        async with running(stand_in(folder, log, **settings), log, concurrency) as bench:
+            await test(bench)
+
+    asyncio.run(whole())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what has no event to wait for: another process, or a line in the log."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether no process has `pid`, or a dead one that nobody has asked after yet."""
+    try:
+        os.kill(pid, 0)
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+async def gone(pid: int) -> None:
+    await until(lambda: is_gone(pid))
+
+
+def test_first_environment_comes_up_before_any_event(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        assert not bench.pool.first_start.is_up()
+        bench.pool.start()
+        assert await bench.pool.first_start.wait() is None
+        assert bench.pool.first_start.is_up()
+
+    run(tmp_path, test)
+
+
+def test_event_is_answered_in_the_functions_environment(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        told = await bench.ask(["answer_environment", "MINE", "PATH"])
+        assert told == {"MINE": "yes", "PATH": None, "cwd": str(tmp_path)}
+
+    run(tmp_path, test)
+
+
+def test_event_comes_with_lambdas_headers(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        receiver = WholeAnswer(LIMIT)
+        event = b'{"steps": [["answer_headers"]]}'
+        invocation = bench.pool.submit(event, receiver, "Root=1-a-b")
+        assert await invocation.outcome is None
+        headers = json.loads(receiver.body())
+        assert headers["lambda-runtime-aws-request-id"] == invocation.identity.request_id
+        assert headers["lambda-runtime-invocation-id"] == invocation.identity.invocation_id
+        assert headers["lambda-runtime-trace-id"] == "Root=1-a-b"
+        assert headers["lambda-runtime-invoked-function-arn"] == "arn:f"
+        assert headers["content-type"] == "application/json"
+        assert int(headers["lambda-runtime-deadline-ms"]) > 1_700_000_000_000
+
+    run(tmp_path, test)
+
+
+def test_environment_is_used_again(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        first = await bench.ask(["answer_pid"])
+        # It asks for its next event only after its answer was taken.
+        second = await bench.ask(["answer_pid"])
+        third = await bench.ask(["answer_pid"])
+        assert len({first, second, third}) <= 2
+
+    run(tmp_path, test)
+
+
+def test_events_at_the_same_time_get_environments_of_their_own(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        async with open_gate() as gate:
+            asked = [bench.submit(["gate", gate.port], ["answer_pid"]) for _ in range(3)]
+            held = [await gate.reached() for _ in asked]
+            for writer in held:
+                writer.close()
+            assert [await invocation.outcome for invocation, _ in asked] == [None] * 3
+            assert len({receiver.body() for _, receiver in asked}) == 3
+
+    run(tmp_path, test)
+
+
+def test_events_beyond_the_limit_wait_in_order(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        async with open_gate() as gate:
+            first, _ = bench.submit(["gate", gate.port], ["answer_pid"])
+            later = [bench.submit(["gate", gate.port], ["answer", n])[0] for n in range(3)]
+            await gate.let_one_pass()
+            await first.outcome
+            for number, invocation in enumerate(later):
+                held = await gate.reached()
+                assert [other.outcome.done() for other in later].count(True) == number
+                held.close()
+                await invocation.outcome
+
+    run(tmp_path, test, concurrency=1)
+
+
+def test_answer_is_there_while_the_environment_still_works(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        async with open_gate() as gate:
+            answered, receiver = bench.submit(
+                ["answer_pid"], ["gate", gate.port], ["print", "late"]
+            )
+            assert await answered.outcome is None
+            busy = receiver.body()
+            held = await gate.reached()
+            assert await bench.ask(["answer_pid"]) != json.loads(busy)
+            held.close()
+            await until(lambda: "late" in bench.log)
+
+    run(tmp_path, test)
+
+
+def test_streamed_piece_arrives_while_the_function_waits(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        async with open_gate() as gate:
+            receiver = RecordingReceiver()
+            steps = [
+                ["begin", "text/plain"],
+                ["write", "one"],
+                ["gate", gate.port],
+                ["write", "two"],
+                ["end"],
+            ]
+            invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
+            assert await receiver.pieces.get() == b"one"
+            await gate.let_one_pass()
+            assert await receiver.pieces.get() == b"two"
+            assert await invocation.outcome is None
+
+    run(tmp_path, test)
+
+
+def test_reported_error_is_the_outcome_and_the_environment_lives_on(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        assert await bench.fail(["error", "ValueError", "no"]) == FunctionFailure(
+            "ValueError", "no"
+        )
+        await bench.ask(["answer_pid"])
+
+    run(tmp_path, test, concurrency=1)
+
+
+def test_environment_that_exits_fails_its_event_and_is_replaced(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        failure = await bench.fail(["exit", 7])
+        assert failure.error_type == "Runtime.ExitError"
+        assert "exit status 7" in failure.error_message
+        await bench.ask(["answer_pid"])
+
+    run(tmp_path, test, concurrency=1)
+
+
+def test_bytes_before_a_crash_are_delivered(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        invocation, receiver = bench.submit(["begin", "text/plain"], ["write", "half"], ["exit", 1])
+        assert await invocation.outcome is not None
+        assert receiver.body() == b"half"
+
+    run(tmp_path, test)
+
+
+def test_environment_that_dies_while_idle_is_replaced(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        pid = await bench.ask(["answer_pid"])
+        os.kill(pid, 9)
+        await gone(pid)
+        # The pool may hear of the death only after the next event was handed over.
+        invocation, _ = bench.submit(["answer_pid"])
+        await invocation.outcome
+        assert await bench.ask(["answer_pid"]) != pid
+
+    run(tmp_path, test, concurrency=1)
+
+
+def test_event_that_takes_too_long_times_out_and_its_group_is_killed(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        async with open_gate() as gate:
+            invocation, _ = bench.submit(["gate", gate.port], ["hang"])
+            held = await gate.reached()
+            failure = await invocation.outcome
+            held.close()
+            assert failure == FunctionFailure(
+                "Sandbox.Timeout", "Task timed out after 0.30 seconds"
+            )
+            assert "Task timed out after 0.30 seconds" in bench.log
+
+    run(tmp_path, test, timeout_s=0.3)
+
+
+def test_work_after_the_answer_is_timed_too(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        pid = await bench.ask(["answer_pid"], ["hang"])
+        await gone(pid)
+        assert await bench.ask(["answer_pid"]) != pid
+
+    run(tmp_path, test, timeout_s=0.5, concurrency=1)
+
+
+def test_what_a_child_started_does_not_outlive_it(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        grandchild = await bench.ask(["answer_grandchild"], ["exit", 0])
+        await gone(grandchild)
+
+    run(tmp_path, test)
+
+
+def test_stop_ends_children_that_ignore_it(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        pid = await bench.ask(["ignore_sigterm"], ["answer_pid"], ["hang"])
+        waiting, _ = bench.submit(["answer_pid"])
+        await bench.pool.stop()
+        await gone(pid)
+        failure = await waiting.outcome
+        assert failure is not None
+        assert failure.error_type == "Sandbox.Stopped"
+        refused, _ = bench.submit(["answer_pid"])
+        assert refused.outcome.done()
+
+    run(tmp_path, test, concurrency=1)
+
+
+def test_stop_does_not_wait_for_a_receiver_that_takes_nothing(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        receiver = RecordingReceiver(held=True)
+        steps = [["begin", "text/plain"], ["write", "x"], ["hang"]]
+        invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
+        await until(lambda: receiver.head is not None)
+        await bench.pool.stop()
+        assert await invocation.outcome is not None
+
+    run(tmp_path, test)
+
+
+@pytest.mark.parametrize(
+    ("how", "failure", "line"),
+    [
+        ("init_error", FunctionFailure("Runtime.ImportModuleError", "no x"), "about to fail"),
+        (
+            "init_exit",
+            FunctionFailure("Runtime.ExitError", "Runtime exited with error: exit status 3"),
+            "bye",
+        ),
+    ],
+)
+def test_start_that_fails_is_told_with_its_log(
+    tmp_path: Path, how: str, failure: FunctionFailure, line: str
+) -> None:
+    async def test(bench: Bench) -> None:
+        bench.pool.start()
+        assert await bench.pool.first_start.wait() == failure
+        assert line in bench.pool.first_start.log
+        # Each further event tries a start of its own, as on Lambda.
+        assert await bench.fail(["answer_pid"]) == failure
+        assert await bench.fail(["answer_pid"]) == failure
+
+    run(tmp_path, test, how=how)
+
+
+def test_start_that_hangs_times_out(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        bench.pool.start()
+        failure = await bench.pool.first_start.wait()
+        assert failure == FunctionFailure("Sandbox.Timeout", "Init timed out after 0.20 seconds")
+
+    run(tmp_path, test, how="init_hang", init_s=0.2)
+
+
+def test_command_that_cannot_run_is_told(tmp_path: Path) -> None:
+    async def test() -> None:
+        log: list[str] = []
+        function = stand_in(tmp_path, log)
+        broken = FunctionProcess(
+            key="f",
+            arn="a",
+            timeout_s=1,
+            command=(str(tmp_path / "bootstrap"),),
+            environ={},
+            folder=function.folder,
+            log=log.append,
+        )
+        async with running(broken, log, 1) as bench:
+            failure = await bench.fail(["answer_pid"])
+            assert failure.error_type == "Runtime.InvalidEntrypoint"
+            assert "exec wrapper bootstrap" in failure.error_message
+
+    asyncio.run(test())
+
+
+def test_stop_while_a_child_is_being_started(tmp_path: Path) -> None:
+    async def test(bench: Bench) -> None:
+        bench.pool.start()
+        await asyncio.sleep(0)
+        await bench.pool.stop()
+        assert await bench.pool.first_start.wait() is not None
+
+    run(tmp_path, test)

@@ -1,0 +1,455 @@
+"""The Function URL over real sockets, with functions that follow a script."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKeys
+
+from local.environment import Credentials
+from local.errors import FunctionFailure
+from local.function_url import FunctionUrl, trace_for
+from local.invocation import AnswerHead, AnswerReceiver
+from local.limits import MAX_REQUEST_BYTES
+from local.listening import bind, port_of, serve
+from local.sigv4_verification import SignatureCheck
+from tests.local.scripted_invoker import (
+    HTTP,
+    Script,
+    ScriptedInvoker,
+    buffered,
+    failing,
+    prelude,
+    streamed,
+)
+
+FAILURE = FunctionFailure("E", "m")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, list[str]]
+    body: bytes
+    whole: bool
+
+    def header(self, name: str) -> str:
+        return self.headers[name][0]
+
+
+class Client:
+    """One HTTP connection, read byte by byte as a browser would."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.method = "GET"
+
+    def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
+        self.method = method
+        fields = {"host": "url.local", "content-length": str(len(body)), **headers}
+        lines = [f"{method} {target} HTTP/1.1"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+
+    async def head(self) -> tuple[int, dict[str, list[str]]]:
+        first, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+        headers: dict[str, list[str]] = {}
+        for line in lines:
+            name, _, value = line.partition(": ")
+            headers.setdefault(name.lower(), []).append(value)
+        return int(first.split()[1]), headers
+
+    async def chunk(self) -> bytes:
+        size = int(await self.reader.readline(), 16)
+        return (await self.reader.readexactly(size + 2))[:-2]
+
+    async def answer(self) -> Answer:
+        status, headers = await self.head()
+        body, whole = b"", True
+        try:
+            if self.method == "HEAD" or status in {204, 304}:
+                pass
+            elif "transfer-encoding" in headers:
+                while data := await self.chunk():
+                    body += data
+            else:
+                body = await self.reader.readexactly(int(headers["content-length"][0]))
+        except asyncio.IncompleteReadError as error:
+            body, whole = body + error.partial, False
+        except ValueError:
+            whole = False
+        return Answer(status, headers, body, whole)
+
+    async def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+        self.send(method, target, body, **headers)
+        return await self.answer()
+
+
+class Bench:
+    def __init__(self, invoker: ScriptedInvoker, port: int) -> None:
+        self.invoker = invoker
+        self.port = port
+        self.clients: list[Client] = []
+
+    async def client(self) -> Client:
+        self.clients.append(Client(*await asyncio.open_connection("127.0.0.1", self.port)))
+        return self.clients[-1]
+
+    async def ask(self, method: str, target: str, body: bytes = b"", **headers: str) -> Answer:
+        return await (await self.client()).ask(method, target, body, **headers)
+
+
+@asynccontextmanager
+async def serving(url: FunctionUrl, invoker: ScriptedInvoker) -> AsyncIterator[Bench]:
+    listening = bind("127.0.0.1", 0, "--http-port")
+    runner = await serve(url.handle, listening)
+    it = Bench(invoker, port_of(listening))
+    try:
+        yield it
+    finally:
+        for client in it.clients:
+            client.writer.close()
+        await runner.cleanup()
+
+
+def run(
+    test: Callable[[Bench], Awaitable[None]],
+    script: Script,
+    check: SignatureCheck | None = None,
+    health: Mapping[str, bool] | None = None,
+) -> None:
+    async def whole() -> None:
+        invoker = ScriptedInvoker(script)
+        url = FunctionUrl(invoker, check, lambda: health or {})
+        async with serving(url, invoker) as it:
+            await test(it)
+
+    asyncio.run(whole())
+
+
+def test_each_piece_reaches_the_client_before_the_next_is_made() -> None:
+    more: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def script(_event: Any, receiver: AnswerReceiver) -> None:
+        await receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
+        while data := await more.get():
+            await receiver.piece(data)
+
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.send("GET", "/")
+        more.put_nowait(prelude(statusCode=201, headers={"Content-Type": "text/plain"}))
+        status, headers = await client.head()
+        assert (status, headers["content-type"]) == (201, ["text/plain"])
+        for piece in (b"one", b"two"):
+            more.put_nowait(piece)
+            assert await client.chunk() == piece
+        more.put_nowait(b"")
+        assert await client.chunk() == b""
+
+    run(test, script)
+
+
+def test_prelude_sets_status_headers_and_cookies() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.status, answer.body, answer.whole) == (404, b"body", True)
+        assert answer.headers["set-cookie"] == ["a=1", "b=2"]
+        assert answer.header("x-mine") == "yes"
+        assert "connection" not in answer.headers
+        assert answer.header("x-amzn-requestid")
+        assert answer.header("x-amzn-trace-id").startswith("Root=1-")
+
+    head = prelude(
+        statusCode=404, headers={"X-Mine": "yes", "Connection": "close"}, cookies=["a=1", "b=2"]
+    )
+    run(test, streamed(head + b"body"))
+
+
+def test_stream_without_a_prelude_is_a_200_of_its_own_type() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.status, answer.body) == (200, b"hi")
+        assert answer.header("content-type") == "text/csv"
+
+    run(test, streamed(b"h", b"i", content_type="text/csv"))
+
+
+@pytest.mark.parametrize("content_type", ["", HTTP, "application/octet-stream"])
+def test_stream_of_nothing_at_all_is_an_empty_200(content_type: str) -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.status, answer.body, answer.whole) == (200, b"", True)
+        assert answer.header("content-type") == "application/octet-stream"
+
+    run(test, streamed(content_type=content_type))
+
+
+def test_content_length_of_the_prelude_is_kept() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        for _ in range(2):
+            answer = await client.ask("GET", "/")
+            assert (answer.header("content-length"), answer.body) == ("4", b"four")
+            assert "transfer-encoding" not in answer.headers
+
+    run(test, streamed(prelude(headers={"Content-Length": "4"}), b"four"))
+
+
+def test_answer_shorter_than_its_content_length_is_visibly_truncated() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.body, answer.whole) == (b"four", False)
+
+    run(test, streamed(prelude(headers={"Content-Length": "5"}), b"four"))
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_answer_without_a_body_leaves_the_connection_usable(method: str, status: int) -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        for _ in range(2):
+            answer = await client.ask(method, "/")
+            assert (answer.status, answer.body) == (status, b"")
+
+    run(test, streamed(prelude(statusCode=status), b"not for you"))
+
+
+def test_buffered_answer_is_inferred_and_has_a_length() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.status, answer.body) == (201, b"hi")
+        assert answer.header("content-length") == "2"
+        assert answer.headers["set-cookie"] == ["a=1"]
+
+    run(test, buffered({"statusCode": 201, "body": "hi", "cookies": ["a=1"]}))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        failing(),
+        streamed(failure=FAILURE),
+        streamed(content_type="text/plain", failure=FAILURE),
+        streamed(b"no prelude"),
+        streamed(b"no json" + b"\0" * 8 + b"body"),
+        streamed(prelude(statusCode=1) + b"body", b"more"),
+        buffered({"statusCode": "x"}),
+    ],
+)
+def test_failure_before_the_first_byte_is_a_502(script: Script) -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.status, answer.body) == (502, b"Internal Server Error")
+        assert answer.header("x-amzn-requestid")
+
+    run(test, script)
+
+
+def test_failure_after_the_first_byte_truncates_what_was_sent() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.status, answer.body, answer.whole) == (200, b"half", False)
+
+    run(test, streamed(prelude() + b"half", failure=FAILURE))
+
+
+def test_client_that_goes_away_does_not_interrupt_the_function() -> None:
+    gone = asyncio.Event()
+
+    async def script(_event: Any, receiver: AnswerReceiver) -> None:
+        await receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
+        await receiver.piece(prelude() + b"first")
+        await gone.wait()
+        for _ in range(100):
+            await receiver.piece(b"x" * 100_000)
+
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.send("GET", "/")
+        await client.head()
+        client.writer.transport.abort()
+        gone.set()
+        assert await it.invoker.invocations[0].outcome is None
+        assert (await (await it.client()).ask("GET", "/")).status == 200
+
+    run(test, script)
+
+
+def test_slow_client_holds_the_function_back() -> None:
+    sent = 0
+
+    async def script(_event: Any, receiver: AnswerReceiver) -> None:
+        nonlocal sent
+        await receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
+        await receiver.piece(prelude())
+        for _ in range(32):
+            await receiver.piece(b"x" * 1024 * 1024)
+            sent += 1
+
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.send("GET", "/")
+        await client.head()
+        outcome = it.invoker.invocations[0].outcome
+        await asyncio.wait([outcome], timeout=0.2)
+        assert sent < 32
+        while await client.chunk():
+            pass
+        assert await outcome is None
+
+    run(test, script)
+
+
+def test_request_becomes_an_event() -> None:
+    async def test(it: Bench) -> None:
+        await it.ask(
+            "POST", "/a%20b?q=1&q=2", b'{"x":1}', content_type="application/json", cookie="a=1"
+        )
+        event = await it.invoker.events.get()
+        assert event["rawPath"] == "/a%20b"
+        assert event["rawQueryString"] == "q=1&q=2"
+        assert event["body"] == '{"x":1}'
+        assert event["cookies"] == ["a=1"]
+        assert event["headers"]["host"] == "url.local"
+        assert event["requestContext"]["http"]["method"] == "POST"
+        assert "authorizer" not in event["requestContext"]
+
+    run(test, streamed(prelude()))
+
+
+def test_compressed_body_is_passed_on_as_it_is() -> None:
+    async def test(it: Bench) -> None:
+        await it.ask("POST", "/", b"\x1f\x8bnot really", content_encoding="gzip")
+        assert (await it.invoker.events.get())["isBase64Encoded"] is True
+
+    run(test, streamed(prelude()))
+
+
+def test_absolute_target_is_a_path_too() -> None:
+    async def test(it: Bench) -> None:
+        await it.ask("GET", "http://url.local/p?a=1")
+        event = await it.invoker.events.get()
+        assert (event["rawPath"], event["rawQueryString"]) == ("/p", "a=1")
+
+    run(test, streamed(prelude()))
+
+
+def test_client_that_waits_for_a_100_is_told_to_continue() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.send("POST", "/", b"", **{"expect": "100-continue", "content-length": "5"})
+        assert await client.head() == (100, {})
+        client.writer.write(b"hello")
+        assert (await client.answer()).status == 200
+
+    run(test, streamed(prelude()))
+
+
+def test_body_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
+    async def test(it: Bench) -> None:
+        assert (await it.ask("POST", "/", b"x" * MAX_REQUEST_BYTES)).status == 200
+        answer = await it.ask("POST", "/", b"x" * (MAX_REQUEST_BYTES + 1))
+        assert answer.status == 413
+        assert answer.header("x-amzn-errortype") == "RequestEntityTooLargeException"
+        client = await it.client()
+        client.writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+        client.writer.write(b"%x\r\n" % (MAX_REQUEST_BYTES + 1) + b"x" * (MAX_REQUEST_BYTES + 1))
+        client.method = "POST"
+        assert (await client.answer()).status == 413
+
+    run(test, streamed(prelude()))
+
+
+CHECK = SignatureCheck(Credentials("local", "local"), "lambda", "us-east-1")
+
+
+def signature(target: str, body: bytes, secret: str) -> dict[str, str]:
+    request = AWSRequest(method="POST", url=f"http://url.local{target}", data=body)
+    request.headers["Host"] = "url.local"
+    SigV4Auth(SigningKeys("local", secret), "lambda", "us-east-1").add_auth(request)
+    return {
+        "authorization": request.headers["Authorization"],
+        "x_amz_date": request.headers["X-Amz-Date"],
+    }
+
+
+def test_signed_request_reaches_the_function_with_its_caller() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("POST", "/?a=1", b"body", **signature("/?a=1", b"body", "local"))
+        assert answer.status == 200
+        event = await it.invoker.events.get()
+        assert event["requestContext"]["authorizer"]["iam"]["accessKey"] == "local"
+
+    run(test, streamed(prelude()), CHECK)
+
+
+def test_unsigned_request_is_forbidden_as_aws_words_it() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("POST", "/", b"body")
+        assert answer.status == 403
+        assert answer.header("x-amzn-errortype") == "AccessDeniedException"
+        assert answer.body == (
+            b'{"Message":"Forbidden. For troubleshooting Function URL authorization issues, see: '
+            b'https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"}'
+        )
+        assert it.invoker.events.empty()
+
+    run(test, streamed(prelude()), CHECK)
+
+
+def test_wrong_signature_is_forbidden() -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("POST", "/", b"body", **signature("/", b"body", "wrong"))
+        assert answer.status == 403
+        assert answer.header("x-amzn-errortype") == "InvalidSignatureException"
+        assert b"does not match the signature you provided" in answer.body
+        assert it.invoker.events.empty()
+
+    run(test, streamed(prelude()), CHECK)
+
+
+@pytest.mark.parametrize(
+    ("health", "status", "told"),
+    [
+        ({"stream": True}, 200, {"status": "ok", "functions": {"stream": "ready"}}),
+        (
+            {"stream": True, "connect": False},
+            503,
+            {"status": "starting", "functions": {"stream": "ready", "connect": "starting"}},
+        ),
+        ({}, 503, {"status": "starting", "functions": {}}),
+    ],
+)
+def test_health_needs_no_signature(
+    health: dict[str, bool], status: int, told: dict[str, Any]
+) -> None:
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/_local/health")
+        assert (answer.status, json.loads(answer.body)) == (status, told)
+        assert it.invoker.events.empty()
+
+    run(test, streamed(), CHECK, health)
+
+
+def test_service_without_a_url_function_says_so() -> None:
+    async def test() -> None:
+        async with serving(FunctionUrl(None, None, dict), ScriptedInvoker(failing())) as it:
+            assert (await it.ask("GET", "/")).status == 404
+
+    asyncio.run(test())
+
+
+def test_trace_keeps_the_clients_root() -> None:
+    assert trace_for("Root=1-5-6;Parent=7", time.time()).startswith("Root=1-5-6;Parent=")
+    assert "evil" not in trace_for("evil\r\nx: y", time.time())
