@@ -69,8 +69,9 @@ def test_key_is_not_in_the_answer_nor_in_the_log(capsys: pytest.CaptureFixture[s
     assert "fk-" not in capsys.readouterr().out
 
 
-def test_open_door_answers_the_first_protocol() -> None:
-    answer = connect({"Sec-WebSocket-Protocol": "a, b"}, WEBSOCKET_AUTH="none")
+@pytest.mark.parametrize("mode", ["none", "aws_iam"])
+def test_door_kept_by_nobody_or_by_api_gateway_answers_the_first_protocol(mode: str) -> None:
+    answer = connect({"Sec-WebSocket-Protocol": "a, b"}, WEBSOCKET_AUTH=mode)
     assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "a"}}
 
 

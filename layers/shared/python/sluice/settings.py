@@ -60,7 +60,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         api_gw_endpoint=_http_url(environ, "API_GW_ENDPOINT"),
         proxy=_http_url(environ, "PROXY"),
         function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
-        websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "none")),
+        websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
         log_chat=_flag(environ, "LOG_CHAT"),
         connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
         read_timeout_s=_seconds(environ, "UPSTREAM_READ_TIMEOUT", DEFAULT_READ_TIMEOUT_S),

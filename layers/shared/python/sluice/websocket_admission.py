@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) -> dict[str, Any]:
     """The answer to $connect: API Gateway opens the connection on status 200 only.
 
+    With aws_iam API Gateway has let only signed requests come here.
+
     A client that offers sub-protocols must be given one of them, or its browser hangs up.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
     """
