@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -151,13 +152,13 @@ class GatedAnswer:
 
 
 @contextmanager
-def scripted_upstream() -> Iterator[ScriptedUpstream]:
+def scripted_upstream(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedUpstream]:
     listener = socket.create_server(("127.0.0.1", 0))
     host, port = listener.getsockname()
     upstream = ScriptedUpstream(f"http://{host}:{port}/v1", says("Hel", "lo"))
     connections: list[socket.socket] = []
     acceptor = threading.Thread(
-        target=_accept, args=(listener, upstream, connections), name="upstream", daemon=True
+        target=_accept, args=(listener, upstream, connections, tls), name="upstream", daemon=True
     )
     acceptor.start()
     try:
@@ -180,13 +181,20 @@ def refused_url() -> str:
 
 
 def _accept(
-    listener: socket.socket, upstream: ScriptedUpstream, connections: list[socket.socket]
+    listener: socket.socket,
+    upstream: ScriptedUpstream,
+    connections: list[socket.socket],
+    tls: ssl.SSLContext | None,
 ) -> None:
-    with suppress(OSError):  # the listener was closed: the test is over
-        while True:
+    while True:
+        try:
             connection, _ = listener.accept()
+        except OSError:
+            return  # the listener was closed: the test is over
+        with suppress(OSError):  # a client that does not trust us has gone already
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connections.append(connection)
+            connection = tls.wrap_socket(connection, server_side=True) if tls else connection
             threading.Thread(target=_serve, args=(connection, upstream), daemon=True).start()
 
 

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import socket
+import ssl
+import threading
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from sluice.connections import ConnectionsClient, endpoint_of
 from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden
-from tests.scripted_upstream import ScriptedUpstream, refused_url, replies
+from tests.scripted_upstream import (
+    PATIENCE_S,
+    ScriptedUpstream,
+    UpstreamRequest,
+    refused_url,
+    replies,
+    scripted_upstream,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
+    from pathlib import Path
 
 NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
 ENVIRON = {
@@ -27,16 +44,17 @@ ENVIRON = {
 
 
 @pytest.fixture
-def client(upstream: ScriptedUpstream) -> Callable[[], ConnectionsClient]:
+def client(upstream: ScriptedUpstream) -> Iterator[ConnectionsClient]:
     upstream.script = replies(200, {})
     endpoint = upstream.url.replace("/v1", "/prod")
-    return lambda: ConnectionsClient(endpoint, ENVIRON, clock=lambda: NOW)
+    with closing(ConnectionsClient(endpoint, ENVIRON, clock=lambda: NOW)) as connections:
+        yield connections
 
 
 def test_post_is_signed_as_botocore_signs_it(
-    upstream: ScriptedUpstream, client: Callable[[], ConnectionsClient]
+    upstream: ScriptedUpstream, client: ConnectionsClient
 ) -> None:
-    client().post("IjAIcdplCYcCFxw=", "wörld".encode())
+    client.post("IjAIcdplCYcCFxw=", "wörld".encode())
     (request,) = upstream.requests
     assert (request.method, request.target) == ("POST", "/prod/@connections/IjAIcdplCYcCFxw%3D")
     assert request.body == "wörld".encode()
@@ -51,9 +69,8 @@ def test_post_is_signed_as_botocore_signs_it(
 
 
 def test_connection_is_kept_from_post_to_post(
-    upstream: ScriptedUpstream, client: Callable[[], ConnectionsClient]
+    upstream: ScriptedUpstream, client: ConnectionsClient
 ) -> None:
-    connections = client()
     ports = set()
 
     def script(request: object, connection: object) -> None:
@@ -62,7 +79,7 @@ def test_connection_is_kept_from_post_to_post(
 
     upstream.script = script
     for number in range(3):
-        connections.post("id", b"%d" % number)
+        client.post("id", b"%d" % number)
     assert [request.body for request in upstream.requests] == [b"0", b"1", b"2"]
     assert len(ports) == 1
 
@@ -80,26 +97,86 @@ def test_connection_is_kept_from_post_to_post(
 )
 def test_refusal_has_its_meaning(
     upstream: ScriptedUpstream,
-    client: Callable[[], ConnectionsClient],
+    client: ConnectionsClient,
     status: int,
     error: type[DeliveryError],
 ) -> None:
     upstream.script = replies(status, {"message": "no"})
     with pytest.raises(error):
-        client().post("id", b"x")
+        client.post("id", b"x")
 
 
 def test_forbidden_names_the_missing_permission(
-    upstream: ScriptedUpstream, client: Callable[[], ConnectionsClient]
+    upstream: ScriptedUpstream, client: ConnectionsClient
 ) -> None:
     upstream.script = replies(403, {"message": "Forbidden"})
     with pytest.raises(PostForbidden, match="execute-api:ManageConnections"):
-        client().post("id", b"x")
+        client.post("id", b"x")
 
 
 def test_endpoint_that_is_not_there_is_worth_another_try() -> None:
     with pytest.raises(PostFailed, match="cannot be reached"):
         ConnectionsClient(refused_url(), ENVIRON).post("id", b"x")
+
+
+def test_connection_that_was_closed_between_two_posts_is_opened_anew(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    closed = threading.Event()
+
+    def reply_and_close(request: UpstreamRequest, connection: socket.socket) -> None:
+        replies(200, {})(request, connection)
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.set()
+
+    upstream.script = reply_and_close
+    for _ in range(3):
+        closed.clear()
+        client.post("id", b"x")
+        assert closed.wait(PATIENCE_S)
+    assert len(upstream.requests) == 3
+
+
+def test_certificate_must_be_trusted(tmp_path: Path) -> None:
+    pem = self_signed_certificate(tmp_path)
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(pem)
+    with scripted_upstream(served) as upstream:
+        upstream.script = replies(200, {})
+        endpoint = upstream.url.replace("http:", "https:").replace("/v1", "/prod")
+        with closing(ConnectionsClient(endpoint, ENVIRON, trusted_certificates=str(pem))) as client:
+            client.post("id", b"over TLS")
+        assert [request.body for request in upstream.requests] == [b"over TLS"]
+        with (
+            closing(ConnectionsClient(endpoint, ENVIRON)) as client,
+            pytest.raises(PostFailed) as caught,
+        ):
+            client.post("id", b"to a stranger")
+        assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
+        assert len(upstream.requests) == 1
+
+
+def self_signed_certificate(folder: Path) -> Path:
+    """A PEM file with a key and a certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    today = datetime.now(UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    pem = folder / "server.pem"
+    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return pem
 
 
 def test_endpoint_is_the_events_domain_and_stage() -> None:

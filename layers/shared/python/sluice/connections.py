@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 
 from __future__ import annotations
 
+import select
+import ssl
 from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import certifi
-import urllib3
-from urllib3.exceptions import HTTPError
 
 from sluice.errors import ConnectionGone, PostFailed, PostForbidden
 from sluice.sigv4 import Credentials, Scope, sign
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SERVICE = "execute-api"
-CONNECT_TIMEOUT_S = 5.0  # the endpoint is in the same region
-READ_TIMEOUT_S = 30.0  # API Gateway's own integration limit is 29 s
+TIMEOUT_S = 30.0  # to connect, and for the reply; API Gateway itself gives up after 29 s
 OK, GONE, FORBIDDEN, TOO_MANY_REQUESTS = 200, 410, 403, 429
 FIRST_SERVER_ERROR = 500
 
@@ -34,7 +34,8 @@ class ConnectionsClient:
     """Posts to the connections of one API stage, over one kept HTTP connection.
 
     endpoint: "https://{domain}/{stage}". environ: asked for the credentials at each post, because
-    Lambda renews them. Make one for the life of the process; not for several threads at once.
+    Lambda renews them. trusted_certificates: a PEM file, certifi's unless given. Make one for the
+    life of the process; not for several threads at once.
     """
 
     def __init__(
@@ -42,15 +43,16 @@ class ConnectionsClient:
         endpoint: str,
         environ: Mapping[str, str],
         clock: Callable[[], datetime] = utc_now,
+        trusted_certificates: str | None = None,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._environ = environ
         self._clock = clock
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
-        # One manager, one connection: posts to a client must arrive in order.
-        self._http = urllib3.PoolManager(
-            num_pools=1, maxsize=1, timeout=timeout, retries=False, ca_certs=certifi.where()
-        )
+        self._connection = _connection_to(self._endpoint, trusted_certificates)
+
+    def close(self) -> None:
+        """Close the kept connection; the next post opens a new one."""
+        self._connection.close()
 
     def post(self, connection_id: str, frame: bytes) -> None:
         """Send one text frame; returns when API Gateway has taken it.
@@ -59,12 +61,24 @@ class ConnectionsClient:
         another try).
         """
         url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
+        self._close_if_dropped()
         try:
-            reply = self._http.request("POST", url, body=frame, headers=self._signed(url, frame))
-        except (HTTPError, OSError) as error:
+            self._connection.request("POST", urlsplit(url).path, frame, self._signed(url, frame))
+            reply = self._connection.getresponse()
+            reply.read()  # to its end, or the connection could not be used again
+        except (HTTPException, OSError) as error:
+            self.close()
             raise PostFailed("The @connections endpoint cannot be reached.") from error
         if reply.status != OK:
             raise _refused(reply.status)
+
+    def _close_if_dropped(self) -> None:
+        """A kept connection that has something to read has been closed by the other side."""
+        if self._connection.sock is not None:
+            poll = select.poll()
+            poll.register(self._connection.sock, select.POLLIN)
+            if poll.poll(0):
+                self.close()
 
     def _signed(self, url: str, frame: bytes) -> dict[str, str]:
         region = self._environ.get("AWS_REGION", "us-east-1")
@@ -75,6 +89,15 @@ class ConnectionsClient:
 def endpoint_of(domain_name: str, stage: str) -> str:
     """Where the @connections of an event's API are, unless API_GW_ENDPOINT says otherwise."""
     return f"https://{domain_name}/{stage}"
+
+
+def _connection_to(endpoint: str, trusted_certificates: str | None) -> HTTPConnection:
+    parts = urlsplit(endpoint)
+    host = str(parts.hostname)
+    if parts.scheme == "http":
+        return HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
+    trusted = ssl.create_default_context(cafile=trusted_certificates or certifi.where())
+    return HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=trusted)
 
 
 def _refused(status: int) -> Exception:
