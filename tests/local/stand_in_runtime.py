@@ -161,6 +161,7 @@ def start(runtime: RuntimeSocket, how: str) -> None:
         print("bye", file=sys.stderr)  # noqa: T201 - the same
         sys.exit(3)
     if how == "init_hang":
+        print("hanging as", os.getpid(), flush=True)  # noqa: T201 - the same
         time.sleep(FOREVER_S)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -77,9 +78,13 @@ def is_gone(pid: int) -> bool:
     """Return whether no process has `pid`, or a dead one that nobody has asked after yet."""
     try:
         os.kill(pid, 0)
-        return " Z " in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+    except ProcessLookupError:
         return True
+    state = ["ps", "-o", "stat=", "-p", str(pid)]
+    try:
+        return subprocess.run(state, capture_output=True, check=False).stdout.strip()[:1] in b"Z"
+    except FileNotFoundError:  # a Linux without ps
+        return " Z " in Path(f"/proc/{pid}/stat").read_text()
 
 
 async def gone(pid: int) -> None:
