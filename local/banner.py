@@ -47,6 +47,8 @@ def curl_line(facts: BannerFacts) -> str:
 
 def wscat_line(facts: BannerFacts) -> str:
     """Return a wscat command that sends one prompt."""
+    if facts.websocket_auth == "aws_iam":
+        return f"{facts.place.ws_url()} takes presigned URLs only (WEBSOCKET_AUTH=aws_iam)"
     key = ' -H "Authorization: Bearer $FORWARD_KEY"'
     header = key if facts.websocket_auth == "forward_key" else ""
     message = """'{"action":"sendmessage","data":"Hello"}'"""

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -89,6 +90,8 @@ class FunctionUrl:
     ) -> web.StreamResponse:
         request_id = str(uuid.uuid4())
         trace_id = trace_for(request.headers.get("X-Amzn-Trace-Id", ""), self._now())
+        kept = tuple(field for field in asked.headers if field[0].lower() != "x-amzn-trace-id")
+        asked = replace(asked, headers=(*kept, *forwarding_headers(request, trace_id)))
         tracing = (("x-amzn-RequestId", request_id), ("x-amzn-trace-id", trace_id))
         event = url_event(asked, request_id=request_id, now=self._now(), access_key=access_key)
         answer = UrlAnswer(request, tracing)
@@ -141,11 +144,25 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     if request.headers.get("Expect", "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray()
-    while piece := await request.content.readany():
-        body += piece
-        if len(body) > limit:
-            raise BodyTooLargeError
+    try:
+        while piece := await request.content.readany():
+            body += piece
+            if len(body) > limit:
+                raise BodyTooLargeError
+    except web.RequestPayloadError as error:
+        raise ConnectionResetError("the client left before its body was complete") from error
     return bytes(body)
+
+
+def forwarding_headers(request: web.BaseRequest, trace_id: str) -> tuple[tuple[str, str], ...]:
+    """Return what AWS's front adds to a client's header fields."""
+    port = request.host.rpartition(":")[2]
+    return (
+        ("X-Forwarded-For", request.remote or ""),
+        ("X-Forwarded-Proto", "http"),
+        ("X-Forwarded-Port", port if port.isdecimal() else "80"),
+        ("X-Amzn-Trace-Id", trace_id),
+    )
 
 
 def trace_for(given: str, now: float) -> str:

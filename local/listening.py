@@ -45,6 +45,8 @@ class _WithoutBadRequests(logging.Filter):
 
 
 def _http_logger() -> logging.Logger:
+    # Its warning about sub-protocols quotes what was offered, and a key may be offered there.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logger = logging.getLogger(__name__)
     if not logger.filters:
         logger.addFilter(_WithoutBadRequests())

@@ -19,8 +19,8 @@ from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
-from local.function_url import request_target
-from local.invocation import Invoker, WholeAnswer
+from local.function_url import forwarding_headers, request_target
+from local.invocation import Invoker, WholeAnswer, new_trace_id
 from local.limits import (
     CLOSE_HANDSHAKE_TIMEOUT_S,
     CONNECTION_LIFETIME_S,
@@ -125,7 +125,10 @@ class WebSocketApi:
             source_ip=request.remote or "",
             user_agent=request.headers.get("User-Agent", ""),
             connected_at=self._now(),
-            headers=tuple(request.headers.items()),
+            headers=(
+                *request.headers.items(),
+                *forwarding_headers(request, new_trace_id(self._now())),
+            ),
             query=tuple(parse_qsl(query, keep_blank_values=True)),
         )
 

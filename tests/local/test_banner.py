@@ -52,6 +52,12 @@ def test_open_url_is_used_with_a_forward_key() -> None:
     assert "(none: a key of FORWARD_KEY lets in)" in told
 
 
+def test_signed_websocket_has_no_line_that_would_fail() -> None:
+    told = banner(BannerFacts(DEMO.place, "aws_iam", "aws_iam", "", own_keys=False))
+    assert "wscat" not in told
+    assert "ws://127.0.0.1:3001 takes presigned URLs only" in told
+
+
 def test_own_keys_are_a_whole_pair() -> None:
     pair = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     assert uses_own_keys(UserSettings(pair, {}))

@@ -322,6 +322,10 @@ def test_request_becomes_an_event() -> None:
         assert event["body"] == '{"x":1}'
         assert event["cookies"] == ["a=1"]
         assert event["headers"]["host"] == "url.local"
+        assert event["headers"]["x-forwarded-for"] == "127.0.0.1"
+        assert event["headers"]["x-forwarded-proto"] == "http"
+        assert event["headers"]["x-forwarded-port"] == "80"
+        assert event["headers"]["x-amzn-trace-id"].startswith("Root=1-")
         assert event["requestContext"]["http"]["method"] == "POST"
         assert "authorizer" not in event["requestContext"]
 
@@ -332,6 +336,17 @@ def test_compressed_body_is_passed_on_as_it_is() -> None:
     async def test(it: Bench) -> None:
         await it.ask("POST", "/", b"\x1f\x8bnot really", content_encoding="gzip")
         assert (await it.invoker.events.get())["isBase64Encoded"] is True
+
+    run(test, streamed(prelude()))
+
+
+def test_client_that_leaves_inside_its_body_calls_nothing() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
+        client.writer.write_eof()
+        assert await client.reader.read() == b""
+        assert it.invoker.events.empty()
 
     run(test, streamed(prelude()))
 

@@ -145,6 +145,18 @@ def test_message_takes_the_route_its_body_names() -> None:
     run(test)
 
 
+def test_key_offered_as_a_subprotocol_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def test(it: Bench) -> None:
+        with pytest.raises(InvalidStatus):
+            await it.connect(subprotocols=[Subprotocol("bearer.hush"), Subprotocol("chat")])
+        event = await it.event("$connect")
+        assert event["headers"]["Sec-WebSocket-Protocol"] == "bearer.hush, chat"
+        assert event["headers"]["X-Forwarded-For"] == "127.0.0.1"
+
+    run(test, on_connect=buffered({"statusCode": 401}))
+    assert "hush" not in caplog.text
+
+
 def test_messages_of_one_connection_run_at_the_same_time() -> None:
     both = asyncio.Barrier(2)
 
