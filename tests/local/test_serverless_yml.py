@@ -109,6 +109,24 @@ def test_routes_and_url_are_found(tmp_path: Path) -> None:
     assert url_function.key == "stream"
 
 
+SELF = """
+service: s
+provider:
+  environment:
+    NAME: ${self:custom.names.1}-${self:provider.stage, 'none'}
+    NEITHER: ${param:nope, self:custom.names.7, self:custom.names.x, 'nor'}
+    TAG: !Select {0: a}
+custom:
+  names: [a, b]
+functions: {f: {handler: a.b}}
+"""
+
+
+def test_values_of_the_file_itself_are_found_by_their_path(tmp_path: Path) -> None:
+    (function,) = read(tmp_path, SELF).functions
+    assert function.environment == {"NAME": "b-none", "NEITHER": "nor"}
+
+
 MINIMAL = "service: s\nfunctions: {f: {handler: a.b}}\n"
 
 
@@ -132,6 +150,7 @@ def test_minimal_file_gets_the_defaults_of_the_framework(tmp_path: Path) -> None
         (MINIMAL.replace("a.b", "a.b, timeout: 901"), "timeout must be 1 to 900"),
         (MINIMAL.replace("a.b", "a.b, memorySize: much"), "memorySize must be megabytes"),
         (MINIMAL.replace("a.b", "a.b, layers: [!Ref Nope]"), "layer 'Nope' is not among"),
+        (MINIMAL.replace("a.b", "a.b, layers: ['arn:x']"), "layer 'arn:x' is not among"),
         (MINIMAL.replace("a.b", "a.b, layers: nope"), "layers must be a list"),
         (MINIMAL.replace("a.b", "a.b, events: x"), "events must be a list"),
         (MINIMAL.replace("a.b", "a.b, events: [websocket: {x: 1}]"), "must name its route"),

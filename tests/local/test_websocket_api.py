@@ -101,14 +101,14 @@ def run(
     check: SignatureCheck | None = None,
     limits: WebSocketLimits | None = None,
     drain_timeout_s: float = 10.0,
+    without: tuple[str, ...] = (),
     **scripts: Script,
 ) -> None:
     async def whole() -> None:
         routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
         given = {name.replace("on_", "$"): script for name, script in scripts.items()}
-        async with serving(
-            {**routes, **given}, check, limits or WebSocketLimits(), drain_timeout_s
-        ) as it:
+        kept = {name: made for name, made in {**routes, **given}.items() if name not in without}
+        async with serving(kept, check, limits or WebSocketLimits(), drain_timeout_s) as it:
             await test(it)
 
     asyncio.run(whole())
@@ -270,12 +270,48 @@ def test_answer_that_takes_too_long_is_told_and_the_function_goes_on() -> None:
 
 def test_message_without_a_route_is_forbidden() -> None:
     async def test(it: Bench) -> None:
-        it.api._routes.pools.pop("$default")  # type: ignore[attr-defined]  # noqa: SLF001
         async with it.connect() as socket:
             await socket.send("x")
             assert (await told(socket))["message"] == "Forbidden"
 
-    run(test)
+    run(test, without=("$default",))
+
+
+def test_service_without_connect_and_disconnect_lets_everyone_in() -> None:
+    async def test(it: Bench) -> None:
+        async with it.connect() as socket:
+            await socket.send("x")
+            await it.event("$default")
+
+    run(test, without=("$connect", "$disconnect"))
+
+
+def test_refusal_may_have_a_status_that_http_does_not_name() -> None:
+    async def test(it: Bench) -> None:
+        with pytest.raises(InvalidStatus) as caught:
+            await it.connect()
+        assert caught.value.response.status_code == 499
+        assert b'"message": "Refused"' in caught.value.response.body
+
+    run(test, on_connect=buffered({"statusCode": 499}))
+
+
+def test_failure_of_a_connection_that_is_gone_is_told_to_nobody() -> None:
+    go_on = asyncio.Event()
+
+    async def script(_event: Any, _receiver: AnswerReceiver) -> FunctionFailure:
+        await go_on.wait()
+        return FunctionFailure("E", "m")
+
+    async def test(it: Bench) -> None:
+        async with it.connect() as socket:
+            await socket.send("x")
+            await it.event("$default")
+        await it.event("$disconnect")
+        go_on.set()
+        assert await it.invokers["$default"].invocations[0].outcome is not None
+
+    run(test, on_default=script)
 
 
 @pytest.mark.parametrize(
