@@ -19,9 +19,9 @@ from botocore.credentials import Credentials as SigningKeys
 from websockets.sync.client import connect
 
 from local.command_line import read_user_settings
+from tests.local.processes import gone, is_gone
 from tests.local.running_stack import stack
 from tests.local.stand_in_service import write_service
-from tests.local.test_function_pool import is_gone, until
 
 
 def ask(
@@ -80,7 +80,7 @@ def test_children_do_not_survive_a_killed_stack(tmp_path: Path) -> None:
         http, _ = it.wait_ready()
         pid = ask(http, ["answer_pid"]).json()
         it.process.kill()
-        asyncio.run(until(lambda: is_gone(pid)))
+        asyncio.run(gone(pid))
 
 
 def test_health_is_503_until_every_function_is_up(tmp_path: Path) -> None:

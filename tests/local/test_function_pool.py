@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from local.errors import FunctionFailure
 from local.execution_environment import FunctionProcess
 from local.function_pool import FunctionPool
 from local.invocation import Invocation, WholeAnswer
+from tests.local.processes import gone, until
 from tests.local.recording_receiver import RecordingReceiver
 from tests.local.stand_in_service import open_gate, stand_in
 
@@ -66,29 +66,6 @@ def run(
             await test(bench)
 
     asyncio.run(whole())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what has no event to wait for: another process, or a line in the log."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-
-
-def is_gone(pid: int) -> bool:
-    """Return whether no process has `pid`, or a dead one that nobody has asked after yet."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    state = ["ps", "-o", "stat=", "-p", str(pid)]
-    try:
-        return subprocess.run(state, capture_output=True, check=False).stdout.strip()[:1] in b"Z"
-    except FileNotFoundError:  # a Linux without ps
-        return " Z " in Path(f"/proc/{pid}/stat").read_text()
-
-
-async def gone(pid: int) -> None:
-    await until(lambda: is_gone(pid))
 
 
 def test_first_environment_comes_up_before_any_event(tmp_path: Path) -> None:
