@@ -119,6 +119,8 @@ class ExecutionEnvironment:
             # The child's last bytes are still in our socket: they belong to the caller.
             await self._api.drained()
             failure = self._failure or self._exited(status)
+            if not self._stopping and self._failure is None:
+                function.log(f"{failure.error_type}: {failure.error_message}")
         except ConfigurationError as error:
             failure = FunctionFailure("Runtime.InvalidEntrypoint", str(error))
         await self._end(failure)

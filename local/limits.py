@@ -5,7 +5,9 @@ Known differences from AWS, because a laptop is not a bill:
 * response streams are not slowed to 2 MB/s after their first 6 MB;
 * there is no limit on new connections or posts per second;
 * a WebSocket frame may be as long as a message (AWS closes above 32 KB a frame with 1009);
-* a function's memory size is told to it but not enforced.
+* a function's memory size is told to it but not enforced;
+* a Function URL answers every origin's OPTIONS by calling the function: there is no `cors`;
+* a buffered answer behind RESPONSE_STREAM is shown by the rules of BUFFERED (AWS documents none).
 """
 
 from __future__ import annotations

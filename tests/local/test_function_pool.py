@@ -194,6 +194,7 @@ def test_environment_that_exits_fails_its_event_and_is_replaced(tmp_path: Path) 
         failure = await bench.fail(["exit", 7])
         assert failure.error_type == "Runtime.ExitError"
         assert "exit status 7" in failure.error_message
+        assert "Runtime.ExitError: Runtime exited with error: exit status 7" in bench.log
         await bench.ask(["answer_pid"])
 
     run(tmp_path, test, concurrency=1)
