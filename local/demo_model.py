@@ -1,4 +1,4 @@
-"""A stand-in for a model: OpenAI-compatible, answers with the last user message, word by word.
+"""A stand-in for a model: OpenAI-compatible, repeats the last user message, word by word.
 
 https://platform.openai.com/docs/api-reference/chat
 """
@@ -93,8 +93,13 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 
 
 def answer_text(asked: ChatRequest) -> str:
-    """Return the answer: the question again, so that `[[42]]` in it comes back."""
-    return asked.question or "The demo model repeats the last user message; there was none."
+    """Return the answer. It holds the question, so that `[[42]]` in it comes back."""
+    return (
+        f"You said: {asked.question or 'nothing'}\n\n"
+        "This is Sluice's demo model, and it knows nothing else to say. It says it one word at a "
+        "time, as a model does, so that you can see the words arrive. Set OPENAI_API_KEY in .env "
+        "for answers worth waiting for."
+    )
 
 
 def whole_answer(asked: ChatRequest, created: int) -> dict[str, object]:

@@ -153,6 +153,7 @@ class Stack:
             connections,
             ConnectionsApi(connections, check),
             check=check if facts.websocket_auth == "aws_iam" else None,
+            open_door=facts.websocket_auth == "none",
         )
 
     def _health(self) -> dict[str, bool]:

@@ -13,12 +13,13 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
+from local.environment import is_loopback
 from local.function_url import forwarding_headers, request_target
 from local.invocation import Invoker, WholeAnswer, new_trace_id
 from local.limits import (
@@ -65,7 +66,11 @@ class Routes:
 
 
 class WebSocketApi:
-    """The handler of the WebSocket port; `check` is None where $connect needs no signature."""
+    """The handler of the WebSocket port.
+
+    `check` is None where $connect needs no signature; `open_door` where it needs nothing at all:
+    then pages of other sites are kept out, which AWS would let in.
+    """
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class WebSocketApi:
         management: ConnectionsApi,
         *,
         check: SignatureCheck | None = None,
+        open_door: bool = False,
         limits: WebSocketLimits | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -81,6 +87,7 @@ class WebSocketApi:
         self._connections = connections
         self._management = management
         self._check = check
+        self._open_door = open_door
         self._limits = limits or WebSocketLimits()
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
@@ -96,6 +103,8 @@ class WebSocketApi:
             return _refusal(403, "Forbidden")
         if not web.WebSocketResponse().can_prepare(request).ok:
             return _refusal(426, "Upgrade Required")
+        if self._open_door and not is_own_origin(request.headers.get("Origin")):
+            return _refusal(403, "pages of other sites need WEBSOCKET_AUTH=forward_key")
         try:
             self._authorise(request, path, query)
         except SignatureRefusedError as error:
@@ -245,6 +254,20 @@ class WebSocketApi:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def is_own_origin(origin: str | None) -> bool:
+    """Return whether no page, or one that this machine serves, opens the connection.
+
+    Without a key any page the user visits could spend the provider's: browsers let scripts connect
+    to loopback and tell where they come from (RFC 6455, 10.2).
+    """
+    if origin is None:
+        return True
+    try:
+        return is_loopback(urlsplit(origin).hostname or "")
+    except ValueError:
+        return False
 
 
 async def _messages(socket: web.WebSocketResponse) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.end_to_end.local_stack import LocalStack, local_stack
+from tests.running_stack import RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream, says, scripted_upstream
 
 if TYPE_CHECKING:
@@ -33,21 +33,21 @@ def upstream(shared_upstream: ScriptedUpstream) -> ScriptedUpstream:
 
 
 @pytest.fixture(scope="session")
-def signed_stack(shared_upstream: ScriptedUpstream) -> Iterator[LocalStack]:
+def signed_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
     """Signed requests, and a WebSocket that is open on loopback: what `npm start` gives."""
-    with local_stack(
+    with ready_service(
         OPENAI_BASE_URL=shared_upstream.url, OPENAI_API_KEY=PROVIDER_KEY, PROMPT_TEST=PROMPT
     ) as stack:
         yield stack
-        assert stack.stop() == 0
-    assert PROVIDER_KEY not in stack.output
-    assert PROMPT not in stack.output
+        assert stack.end() == 0
+    assert PROVIDER_KEY not in stack.text()
+    assert PROMPT not in stack.text()
 
 
 @pytest.fixture(scope="session")
-def keyed_stack(shared_upstream: ScriptedUpstream) -> Iterator[LocalStack]:
+def keyed_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
     """A forward key opens both the URL and the WebSocket."""
-    with local_stack(
+    with ready_service(
         OPENAI_BASE_URL=shared_upstream.url,
         OPENAI_API_KEY=PROVIDER_KEY,
         FORWARD_KEY=FORWARD_KEY,
@@ -55,6 +55,6 @@ def keyed_stack(shared_upstream: ScriptedUpstream) -> Iterator[LocalStack]:
         WEBSOCKET_AUTH="forward_key",
     ) as stack:
         yield stack
-        assert stack.stop() == 0
-    assert PROVIDER_KEY not in stack.output
-    assert FORWARD_KEY not in stack.output
+        assert stack.end() == 0
+    assert PROVIDER_KEY not in stack.text()
+    assert FORWARD_KEY not in stack.text()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from websockets.sync.client import connect
 
-from tests.end_to_end.local_stack import PATIENCE_S, ROOT, SIGNED, curl, local_stack
+from tests.end_to_end.curl import SIGNED, curl
+from tests.running_stack import PATIENCE_S, ROOT, ready_service
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
@@ -48,7 +49,7 @@ def killing(pid: int) -> Callable[[UpstreamRequest, socket.socket], None]:
 def test_process_that_dies_before_its_answer_is_502_and_is_replaced(
     upstream: ScriptedUpstream,
 ) -> None:
-    with local_stack(OPENAI_BASE_URL=upstream.url) as stack:
+    with ready_service(OPENAI_BASE_URL=upstream.url) as stack:
         for _ in range(2):
             upstream.script = killing(stack.process.pid)
             reply = curl(*SIGNED, f"{stack.url}/?message=Hello")
@@ -63,7 +64,7 @@ def test_process_that_dies_in_its_answer_leaves_it_visibly_incomplete(
     gated = GatedAnswer("one", "never")
     upstream.script = gated
     with (
-        local_stack(OPENAI_BASE_URL=upstream.url) as stack,
+        ready_service(OPENAI_BASE_URL=upstream.url) as stack,
         subprocess.Popen(
             ["curl", "-sN", *SIGNED, f"{stack.url}/?message=Hello"], stdout=subprocess.PIPE
         ) as process,
@@ -89,7 +90,7 @@ def test_message_whose_process_cannot_answer_is_an_internal_server_error_frame(
             )
         },
     )
-    with local_stack("--config", str(config)) as stack, connect(stack.websocket_url) as client:
+    with ready_service(config) as stack, connect(stack.websocket_url) as client:
         for _ in range(2):
             client.send(json.dumps({"messages": HELLO}))
             frame = json.loads(client.recv(timeout=PATIENCE_S))
@@ -107,7 +108,7 @@ def test_stream_ends_with_an_error_event_before_the_time_of_the_function_is_over
         (ROOT / "serverless.yml").read_text(encoding="utf-8").replace("timeout: 900", "timeout: 2")
     )
     config = service_in(tmp_path, {"serverless.yml": yaml})
-    with local_stack("--config", str(config), OPENAI_BASE_URL=upstream.url) as stack:
+    with ready_service(config, OPENAI_BASE_URL=upstream.url) as stack:
         reply = curl(*SIGNED, f"{stack.url}/?message=Hello")
         assert (reply.status, reply.exit_code) == (200, 0)
         last = reply.body.removeprefix(delta("one"))

@@ -15,7 +15,8 @@ from botocore.credentials import Credentials as BotocoreCredentials
 
 from sluice.sigv4 import Credentials, Scope, presign, sign
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
-from tests.end_to_end.local_stack import PATIENCE_S, SIGNED, LocalStack, curl
+from tests.end_to_end.curl import SIGNED, curl
+from tests.running_stack import PATIENCE_S, RunningStack
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -32,14 +33,14 @@ HELLO = [{"role": "user", "content": "Hello"}]
 LOCAL = Credentials("local", "local")
 
 
-def post(stack: LocalStack, body: object, path: str = "/") -> tuple[str, ...]:
+def post(stack: RunningStack, body: object, path: str = "/") -> tuple[str, ...]:
     """curl's arguments for a signed POST."""
     data = body if isinstance(body, str) else json.dumps(body)
     return (*SIGNED, "-H", "content-type: application/json", "-d", data, stack.url + path)
 
 
 def test_signed_curl_prints_the_upstreams_events_unchanged(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     reply = curl(*SIGNED, f"{signed_stack.url}/?message=Hello")
     assert (reply.status, reply.body) == (200, answer_stream(["Hel", "lo"]))
@@ -51,7 +52,7 @@ def test_signed_curl_prints_the_upstreams_events_unchanged(
 
 
 def test_first_delta_reaches_curl_before_the_upstream_sends_the_second(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     gated = GatedAnswer("one", "two")
     upstream.script = gated
@@ -67,7 +68,7 @@ def test_first_delta_reaches_curl_before_the_upstream_sends_the_second(
         assert process.wait(PATIENCE_S) == 0
 
 
-def test_unsigned_request_is_403(signed_stack: LocalStack, upstream: ScriptedUpstream) -> None:
+def test_unsigned_request_is_403(signed_stack: RunningStack, upstream: ScriptedUpstream) -> None:
     reply = curl(f"{signed_stack.url}/?message=Hello")
     assert reply.status == 403
     assert reply.headers["x-amzn-errortype"] == "AccessDeniedException"
@@ -76,7 +77,7 @@ def test_unsigned_request_is_403(signed_stack: LocalStack, upstream: ScriptedUps
 
 @pytest.mark.parametrize("user", ["local:wrong", "other:local"])
 def test_bad_signature_is_403(
-    signed_stack: LocalStack, upstream: ScriptedUpstream, user: str
+    signed_stack: RunningStack, upstream: ScriptedUpstream, user: str
 ) -> None:
     reply = curl(*SIGNED[:-1], user, f"{signed_stack.url}/?message=Hello")
     assert reply.status == 403
@@ -84,7 +85,7 @@ def test_bad_signature_is_403(
 
 
 def test_signature_of_our_own_helper_is_accepted(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     scope = Scope("us-east-1", "lambda", datetime.now(UTC))
     url, body = f"{signed_stack.url}/a%20b/%C3%A9?z=1&a=%2F&a=", b"{}"
@@ -100,7 +101,7 @@ def test_signature_of_our_own_helper_is_accepted(
 
 
 def test_request_signed_by_botocore_is_accepted(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     request = AWSRequest("POST", f"{signed_stack.url}/", data=json.dumps({"messages": HELLO}))
     SigV4Auth(BotocoreCredentials("local", "local"), "lambda", "us-east-1").add_auth(request)
@@ -121,7 +122,7 @@ def test_request_signed_by_botocore_is_accepted(
     ],
 )
 def test_template_request_is_answered_as_text(
-    signed_stack: LocalStack,
+    signed_stack: RunningStack,
     upstream: ScriptedUpstream,
     response_type: str,
     said: list[str],
@@ -139,7 +140,7 @@ def test_template_request_is_answered_as_text(
 
 
 def test_bad_requests_are_clear_errors_and_the_next_request_works(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     cases: list[tuple[object, int, str]] = [
         ("{", 400, "invalid_json"),
@@ -161,7 +162,7 @@ def test_bad_requests_are_clear_errors_and_the_next_request_works(
 
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_upstreams_error_passes_and_the_next_request_works(
-    signed_stack: LocalStack, upstream: ScriptedUpstream, status: int
+    signed_stack: RunningStack, upstream: ScriptedUpstream, status: int
 ) -> None:
     error = {"message": f"key {PROVIDER_KEY}", "type": "t", "param": None, "code": "c"}
     upstream.script = replies(status, {"error": error}, retry_after="9")
@@ -173,7 +174,7 @@ def test_upstreams_error_passes_and_the_next_request_works(
 
 
 def test_upstream_that_dies_in_the_middle_ends_with_an_error_event(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
     reply = curl(*post(signed_stack, {"messages": HELLO}))
@@ -182,7 +183,7 @@ def test_upstream_that_dies_in_the_middle_ends_with_an_error_event(
 
 
 def test_json_answer_cut_short_is_visibly_incomplete(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
     upstream.script = dies_after(head + b'{"half":')
@@ -193,7 +194,7 @@ def test_json_answer_cut_short_is_visibly_incomplete(
 
 
 def test_openai_client_works_with_the_forward_key(
-    keyed_stack: LocalStack, upstream: ScriptedUpstream
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     with openai.OpenAI(base_url=f"{keyed_stack.url}/v1", api_key=FORWARD_KEY) as client:
         stream = client.chat.completions.create(
@@ -227,7 +228,7 @@ def test_openai_client_works_with_the_forward_key(
 
 
 def test_openai_client_with_an_unknown_key_is_refused(
-    keyed_stack: LocalStack, upstream: ScriptedUpstream
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     with (
         openai.OpenAI(base_url=f"{keyed_stack.url}/v1", api_key="fk-unknown") as client,
@@ -237,5 +238,5 @@ def test_openai_client_with_an_unknown_key_is_refused(
     assert upstream.requests == []
 
 
-def test_health_needs_no_key(keyed_stack: LocalStack) -> None:
+def test_health_needs_no_key(keyed_stack: RunningStack) -> None:
     assert curl(f"{keyed_stack.url}/healthz").status == 200

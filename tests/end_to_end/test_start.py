@@ -13,21 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.local_stack import (
-    PATIENCE_S,
-    ROOT,
-    SIGNED,
-    LocalStack,
-    curl,
-    local_stack,
-)
+from tests.end_to_end.curl import SIGNED, curl
+from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import refused_url
 
 
 def test_first_run_without_any_setting_streams_from_the_demo_model() -> None:
-    with local_stack() as stack:
-        assert "demo model" in stack.output
-        command = re.search(r"^\s*(curl -N .*)$", stack.output, re.MULTILINE)
+    with ready_service() as stack:
+        assert "demo model" in stack.text()
+        command = re.search(r"^\s*(curl -N .*)$", stack.text(), re.MULTILINE)
         assert command
         printed = subprocess.run(
             shlex.split(command[1]), capture_output=True, text=True, timeout=PATIENCE_S, check=True
@@ -39,7 +33,7 @@ def test_first_run_without_any_setting_streams_from_the_demo_model() -> None:
         assert "Hello" in "".join(text or "" for text in texts)
 
 
-def test_health_names_every_function(signed_stack: LocalStack) -> None:
+def test_health_names_every_function(signed_stack: RunningStack) -> None:
     health = curl(f"{signed_stack.url}/_local/health")
     assert health.status == 200
     functions = json.loads(health.body)["functions"]
@@ -48,15 +42,15 @@ def test_health_names_every_function(signed_stack: LocalStack) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_ends_all_children_with_exit_code_0(number: signal.Signals) -> None:
-    with local_stack(OPENAI_BASE_URL=refused_url()) as stack:
+    with ready_service(OPENAI_BASE_URL=refused_url()) as stack:
         children = _descendants(stack.process.pid)
         assert len(children) >= 4
-        assert stack.stop(number) == 0
+        assert stack.end(number) == 0
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_upstream_that_is_not_there_is_a_clear_error_and_the_stack_lives_on() -> None:
-    with local_stack(OPENAI_BASE_URL=refused_url()) as stack:
+    with ready_service(OPENAI_BASE_URL=refused_url()) as stack:
         for _ in range(2):
             reply = curl(*SIGNED, f"{stack.url}/?message=Hello")
             assert (reply.status, reply.error_code) == (502, "upstream_unreachable")

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
-from tests.end_to_end.local_stack import PATIENCE_S, ROOT, LocalStack
+from tests.running_stack import PATIENCE_S, ROOT, RunningStack
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
@@ -30,7 +30,7 @@ WSCAT = ROOT / "node_modules/.bin/wscat"
 
 
 @pytest.fixture
-def client(signed_stack: LocalStack) -> Iterator[ClientConnection]:
+def client(signed_stack: RunningStack) -> Iterator[ClientConnection]:
     with connect(signed_stack.websocket_url) as connection:
         yield connection
 
@@ -137,7 +137,7 @@ def test_upstreams_error_is_a_frame_and_the_next_message_works(
 
 
 def test_several_connections_are_not_mixed_up(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     def echo(request: Any, connection: Any) -> None:
         says(*request.document["messages"][-1]["content"])(request, connection)
@@ -153,7 +153,7 @@ def test_several_connections_are_not_mixed_up(
 
 
 def test_client_that_leaves_ends_the_upstream_request(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     upstream.script = endless("first")
     with connect(signed_stack.websocket_url) as client:
@@ -163,7 +163,7 @@ def test_client_that_leaves_ends_the_upstream_request(
 
 
 def test_wscat_prints_deltas_and_the_end_mark(
-    signed_stack: LocalStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     upstream.script = says("Hel", "lo")
     message = json.dumps({"messages": HELLO})
@@ -192,7 +192,7 @@ def test_wscat_prints_deltas_and_the_end_mark(
     ],
 )
 def test_forward_key_opens_the_websocket(
-    keyed_stack: LocalStack, upstream: ScriptedUpstream, credentials: dict[str, Any]
+    keyed_stack: RunningStack, upstream: ScriptedUpstream, credentials: dict[str, Any]
 ) -> None:
     url = f"{keyed_stack.websocket_url}/dev{credentials.pop('query', '')}"
     with connect(url, **credentials) as client:
@@ -203,7 +203,7 @@ def test_forward_key_opens_the_websocket(
 
 
 @pytest.mark.parametrize("query", ["", "?key=unknown", "?key="])
-def test_handshake_without_the_key_is_refused(keyed_stack: LocalStack, query: str) -> None:
+def test_handshake_without_the_key_is_refused(keyed_stack: RunningStack, query: str) -> None:
     with pytest.raises(InvalidStatus) as caught, connect(keyed_stack.websocket_url + query):
         pass
     assert caught.value.response.status_code == 401

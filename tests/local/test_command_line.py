@@ -20,8 +20,8 @@ from websockets.sync.client import connect
 
 from local.command_line import read_user_settings
 from tests.local.processes import gone, is_gone
-from tests.local.running_stack import stack
 from tests.local.stand_in_service import write_service
+from tests.running_stack import stack
 
 
 def ask(

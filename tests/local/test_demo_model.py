@@ -49,16 +49,18 @@ def test_answer_repeats_the_last_user_message() -> None:
                     {"role": "user", "content": "say [[42]]"},
                 ],
             )
-        assert answer.choices[0].message.content == "say [[42]]"
+        text = answer.choices[0].message.content
+        assert text is not None
+        assert text.startswith("You said: say [[42]]\n\n")
         assert answer.choices[0].finish_reason == "stop"
         assert answer.model == "m"
         assert answer.usage is not None
-        assert answer.usage.total_tokens == 4
+        assert answer.usage.total_tokens == 2 + len(text.split())
 
     run(test)
 
 
-def test_stream_comes_word_by_word_and_joins_to_the_question() -> None:
+def test_stream_comes_word_by_word() -> None:
     async def test(url: str) -> None:
         async with AsyncOpenAI(base_url=url, api_key="any") as client:
             stream = await client.chat.completions.create(
@@ -69,7 +71,8 @@ def test_stream_comes_word_by_word_and_joins_to_the_question() -> None:
             )
             chunks = [chunk async for chunk in stream]
         texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
-        assert texts == ["", "one", "  two", "\nthree", " ", None]
+        assert texts[:7] == ["", "You", " said:", " one", "  two", "\nthree", " \n\nThis"]
+        assert texts[-2:] == [" for.", None]
         assert chunks[0].choices[0].delta.role == "assistant"
         assert chunks[-2].choices[0].finish_reason == "stop"
         assert chunks[-1].usage is not None
@@ -92,8 +95,8 @@ def test_each_word_is_sent_before_the_pause_after_it() -> None:
         ):
             assert response.content_type == "text/event-stream"
             assert b'"role"' in await response.content.readuntil(b"\n\n")
-            assert b'"a"' in await response.content.readuntil(b"\n\n")
-            for _ in range(2):
+            assert b'"You"' in await response.content.readuntil(b"\n\n")
+            for _ in range(100):
                 go_on.put_nowait(item=True)
             assert (await response.read()).endswith(b"data: [DONE]\n\n")
 

@@ -197,7 +197,9 @@ def test_lifetime_out_of_range_is_refused(expires: str) -> None:
         CHECK.verify(changed, time.time())
 
 
-VECTORS = json.loads(Path(__file__).with_name("connections_sigv4.json").read_text())["vectors"]
+VECTORS = json.loads((Path(__file__).parents[1] / "data/connections_sigv4.json").read_text())[
+    "vectors"
+]
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["op"] for vector in VECTORS])

@@ -1,117 +1,26 @@
-"""The WebSocket API and @connections over real sockets, with the `websockets` client."""
+"""The WebSocket API over real sockets, with the `websockets` client."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 import pytest
-from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
-from yarl import URL
 
-from local.connections import ConnectionLimits, Connections
-from local.connections_api import ConnectionsApi, connection_id_in
-from local.environment import Credentials
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
 from local.limits import MAX_MESSAGE_BYTES
-from local.listening import bind, port_of, serve
-from local.sigv4_verification import SignatureCheck
-from local.websocket_api import Routes, WebSocketApi, WebSocketLimits
-from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered, failing
-
-CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", "us-east-1")
-OK = buffered({"statusCode": 200})
-
-
-class Bench:
-    def __init__(
-        self, api: WebSocketApi, invokers: Mapping[str, ScriptedInvoker], port: int
-    ) -> None:
-        self.api = api
-        self.invokers = invokers
-        self.port = port
-        self.http = aiohttp.ClientSession()
-
-    def connect(self, path: str = "/", **options: Any) -> connect:
-        return connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, **options)
-
-    async def event(self, route: str) -> Any:
-        return await self.invokers[route].events.get()
-
-    async def opened(self) -> str:
-        """Return the id of the connection that was opened last."""
-        return str((await self.event("$connect"))["requestContext"]["connectionId"])
-
-    async def call(
-        self,
-        method: str,
-        connection_id: str,
-        body: bytes = b"",
-        stage: str = "",
-        secret: str = "local",  # noqa: S107 - the key of the tests
-    ) -> aiohttp.ClientResponse:
-        path = f"{stage}/@connections/{quote(connection_id, safe='')}"
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = AWSRequest(method=method, url=url, data=body)
-        request.headers["Host"] = f"127.0.0.1:{self.port}"
-        SigV4Auth(SigningKeys("local", secret), "execute-api", "us-east-1").add_auth(request)
-        async with self.http.request(
-            method, URL(url, encoded=True), data=body, headers=dict(request.headers)
-        ) as response:
-            await response.read()
-            return response
-
-
-@asynccontextmanager
-async def serving(
-    scripts: Mapping[str, Script],
-    check: SignatureCheck | None,
-    limits: WebSocketLimits,
-    drain_timeout_s: float,
-) -> AsyncIterator[Bench]:
-    invokers = {route: ScriptedInvoker(script) for route, script in scripts.items()}
-    connections = Connections()
-    management = ConnectionsApi(connections, CHECK, limits=ConnectionLimits(drain_timeout_s))
-    routes = Routes(invokers, "$request.body.action", "dev")
-    api = WebSocketApi(routes, connections, management, check=check, limits=limits)
-    listening = bind("127.0.0.1", 0, "--ws-port")
-    runner = await serve(api.handle, listening)
-    it = Bench(api, invokers, port_of(listening))
-    try:
-        yield it
-    finally:
-        await it.http.close()
-        await api.close()
-        await runner.cleanup()
-
-
-def run(
-    test: Callable[[Bench], Awaitable[None]],
-    check: SignatureCheck | None = None,
-    limits: WebSocketLimits | None = None,
-    drain_timeout_s: float = 10.0,
-    without: tuple[str, ...] = (),
-    **scripts: Script,
-) -> None:
-    async def whole() -> None:
-        routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
-        given = {name.replace("on_", "$"): script for name, script in scripts.items()}
-        kept = {name: made for name, made in {**routes, **given}.items() if name not in without}
-        async with serving(kept, check, limits or WebSocketLimits(), drain_timeout_s) as it:
-            await test(it)
-
-    asyncio.run(whole())
+from local.websocket_api import WebSocketLimits
+from tests.local.scripted_invoker import Script, buffered, failing
+from tests.local.websocket_bench import CHECK, OK, Bench, closed_with, run
 
 
 def test_connect_event_has_headers_query_and_stage() -> None:
@@ -353,12 +262,6 @@ def test_connection_that_breaks_is_told_to_disconnect() -> None:
     run(test)
 
 
-async def closed_with(socket: ClientConnection) -> int | None:
-    with pytest.raises(ConnectionClosed):
-        await socket.recv()
-    return socket.close_code
-
-
 def test_message_of_the_largest_size_passes_and_a_larger_one_closes() -> None:
     async def test(it: Bench) -> None:
         async with it.connect() as socket:
@@ -392,118 +295,6 @@ def test_quiet_or_old_connection_is_closed(limits: WebSocketLimits) -> None:
     run(test, limits=limits)
 
 
-def test_post_reaches_the_client_as_text() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            connection_id = await it.opened()
-            for stage in ("", "/dev"):
-                response = await it.call("POST", connection_id, "hä".encode(), stage)
-                assert response.status == 200
-                assert await socket.recv() == "hä"
-            assert (await it.call("POST", connection_id, b"\xff")).status == 200
-            assert await socket.recv() == "\ufffd"
-
-    run(test)
-
-
-def test_post_before_connect_has_answered_is_gone() -> None:
-    async def script(event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
-        await answered.wait()
-        return await OK(event, receiver)
-
-    answered = asyncio.Event()
-
-    async def test(it: Bench) -> None:
-        connecting = asyncio.create_task(it.connect().__aenter__())
-        connection_id = await it.opened()
-        response = await it.call("POST", connection_id, b"x")
-        assert response.status == 410
-        assert response.headers["x-amzn-ErrorType"] == "GoneException"
-        answered.set()
-        socket = await connecting
-        assert (await it.call("POST", connection_id, b"x")).status == 200
-        await socket.close()
-
-    run(test, on_connect=script)
-
-
-def test_post_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            connection_id = await it.opened()
-            assert (await it.call("POST", connection_id, b"x" * MAX_MESSAGE_BYTES)).status == 200
-            assert len(await socket.recv()) == MAX_MESSAGE_BYTES
-            response = await it.call("POST", connection_id, b"x" * (MAX_MESSAGE_BYTES + 1))
-            assert response.status == 413
-            assert response.headers["x-amzn-ErrorType"] == "PayloadTooLargeException"
-
-    run(test)
-
-
-def test_call_with_a_wrong_signature_is_forbidden() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect():
-            connection_id = await it.opened()
-            response = await it.call("POST", connection_id, b"x", secret="wrong")
-            assert response.status == 403
-            assert response.headers["x-amzn-ErrorType"] == "InvalidSignatureException"
-            url = f"http://127.0.0.1:{it.port}/@connections/x"
-            async with it.http.post(url, data=b"x") as unsigned:
-                assert unsigned.status == 403
-
-    run(test)
-
-
-def test_connection_is_described() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect(user_agent_header="me/1"):
-            response = await it.call("GET", await it.opened())
-            told = json.loads(await response.text())
-            assert told["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "me/1"}
-            assert told["connectedAt"].endswith("Z")
-            assert told["lastActiveAt"] >= told["connectedAt"]
-        assert (await it.call("GET", "unknown=")).status == 410
-
-    run(test)
-
-
-def test_deleted_connection_is_closed() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            connection_id = await it.opened()
-            closing = asyncio.create_task(closed_with(socket))
-            assert (await it.call("DELETE", connection_id)).status == 204
-            assert await closing == 1000
-            assert (await it.call("DELETE", connection_id)).status == 410
-
-    run(test)
-
-
-def test_other_method_is_forbidden() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect():
-            assert (await it.call("PUT", await it.opened())).status == 403
-
-    run(test)
-
-
-def test_client_that_takes_nothing_makes_posts_wait_and_then_429() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect(max_queue=1) as socket:
-            connection_id = await it.opened()
-            socket.transport.pause_reading()
-            answers = []
-            while 429 not in answers:
-                posts = (it.call("POST", connection_id, b"x" * 100_000) for _ in range(8))
-                answers += [response.status for response in await asyncio.gather(*posts)]
-            assert set(answers) == {200, 429}
-            socket.transport.resume_reading()
-            for _ in range(answers.count(200)):
-                assert len(await socket.recv()) == 100_000
-
-    run(test, drain_timeout_s=0.2)
-
-
 def presigned(port: int, secret: str) -> str:
     request = AWSRequest(method="GET", url=f"http://127.0.0.1:{port}/dev")
     signer = SigV4QueryAuth(SigningKeys("local", secret), "execute-api", "us-east-1", 60)
@@ -519,6 +310,36 @@ def test_connection_may_need_a_signature() -> None:
             with pytest.raises(InvalidStatus) as caught:
                 await it.connect(path)
             assert caught.value.response.status_code == 403
+
+    run(test, CHECK)
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://elsewhere.example", "http://127.0.0.1.example", "null", "http://[", ""]
+)
+def test_open_door_is_closed_to_pages_of_other_sites(origin: str) -> None:
+    async def test(it: Bench) -> None:
+        with pytest.raises(InvalidStatus) as caught:
+            await it.connect(additional_headers={"Origin": origin})
+        assert caught.value.response.status_code == 403
+
+    run(test)
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:5173", "http://127.0.0.1", "http://[::1]:80"])
+def test_open_door_is_open_to_pages_of_this_machine(origin: str) -> None:
+    async def test(it: Bench) -> None:
+        async with it.connect(additional_headers={"Origin": origin}):
+            assert await it.opened()
+
+    run(test)
+
+
+def test_door_with_a_lock_is_open_to_every_page_that_has_the_key() -> None:
+    async def test(it: Bench) -> None:
+        origin = {"Origin": "https://elsewhere.example"}
+        async with it.connect(presigned(it.port, "local"), additional_headers=origin):
+            assert await it.opened()
 
     run(test, CHECK)
 
@@ -542,17 +363,3 @@ def test_ending_the_service_closes_connections() -> None:
             assert await closing == 1001
 
     run(test)
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/@connections/a%3D", "a="),
-        ("/dev/%40connections/a%2Fb%3D", "a/b="),
-        ("/@connections", None),
-        ("/a/b/@connections/c", None),
-        ("/dev", None),
-    ],
-)
-def test_connection_id_is_found_in_the_path(path: str, expected: str | None) -> None:
-    assert connection_id_in(path) == expected

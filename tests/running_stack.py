@@ -1,4 +1,4 @@
-"""The local stack as a child process, with its output."""
+"""The service as a user starts it: `python -m local` as a process, found by its banner."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
+PATIENCE_S = 30.0  # how long a test waits for the stack before it has failed
 
 
 class RunningStack:
-    """A stack that is starting; `wait_ready` waits for its banner."""
+    """A stack that is starting; `wait_ready` waits for its banner. `lines` is what it printed."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
         self.lines: list[str] = []
-        self._queue: queue.Queue[str | None] = queue.Queue()
+        self._unseen: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._queue.put(line.rstrip("\n"))
-        self._queue.put(None)
+    @property
+    def url(self) -> str:
+        return self._shown("Function URL")
+
+    @property
+    def websocket_url(self) -> str:
+        return self._shown("WebSocket")
 
     def wait_line(self, part: str) -> str:
-        """Wait for a line that holds `part`."""
-        while (line := self._queue.get()) is not None:
-            self.lines.append(line)
+        """Wait for a line that holds `part`, behind the one last waited for."""
+        while (line := self._unseen.get(timeout=PATIENCE_S)) is not None:
             if part in line:
                 return line
-        raise AssertionError(f"no line with {part!r} in:\n" + "\n".join(self.lines))
+        raise AssertionError(f"no line with {part!r} in:\n{self.text()}")
 
     def wait_ready(self) -> tuple[str, str]:
         """Wait for the banner; return the HTTP and the WebSocket URL."""
         self.wait_line("Ready")
-        text = "\n".join(self.lines)
-        found = re.search(r"Function URL +(\S+)[\s\S]*WebSocket +(\S+)", text)
-        assert found is not None
-        return found.group(1), found.group(2)
+        return self.url, self.websocket_url
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal and wait; return the exit status."""
@@ -54,15 +53,25 @@ class RunningStack:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for the end; return the exit status with the rest of the output in `lines`."""
-        status = self.process.wait()
-        self._reader.join()
-        while not self._queue.empty() and (line := self._queue.get()) is not None:
-            self.lines.append(line)
+        """Wait for the end; return the exit status, with all of the output in `lines`."""
+        status = self.process.wait(PATIENCE_S)
+        self._reader.join(PATIENCE_S)
         return status
 
     def text(self) -> str:
         return "\n".join(self.lines)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+            self._unseen.put(self.lines[-1])
+        self._unseen.put(None)
+
+    def _shown(self, name: str) -> str:
+        match = re.search(rf"^\s*{name}\s+(\S+)", self.text(), re.MULTILINE)
+        assert match, self.text()
+        return match[1]
 
 
 @contextmanager
@@ -86,6 +95,14 @@ def stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]
         running.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextmanager
+def ready_service(config: Path = ROOT / "serverless.yml", **environ: str) -> Iterator[RunningStack]:
+    """The service itself, or a copy of it, once its banner is there."""
+    with stack(config, **environ) as running:
+        running.wait_ready()
+        yield running
 
 
 def _bare_environ(environ: Mapping[str, str]) -> dict[str, str]:

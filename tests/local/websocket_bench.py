@@ -1,0 +1,118 @@
+"""A WebSocket API on a free port, its functions scripted, for the tests of this folder."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as SigningKeys
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from yarl import URL
+
+from local.connections import ConnectionLimits, Connections
+from local.connections_api import ConnectionsApi
+from local.environment import Credentials
+from local.listening import bind, port_of, serve
+from local.sigv4_verification import SignatureCheck
+from local.websocket_api import Routes, WebSocketApi, WebSocketLimits
+from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered
+
+CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", "us-east-1")
+OK = buffered({"statusCode": 200})
+
+
+class Bench:
+    def __init__(
+        self, api: WebSocketApi, invokers: Mapping[str, ScriptedInvoker], port: int
+    ) -> None:
+        self.api = api
+        self.invokers = invokers
+        self.port = port
+        self.http = aiohttp.ClientSession()
+
+    def connect(self, path: str = "/", **options: Any) -> connect:
+        return connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, **options)
+
+    async def event(self, route: str) -> Any:
+        return await self.invokers[route].events.get()
+
+    async def opened(self) -> str:
+        """Return the id of the connection that was opened last."""
+        return str((await self.event("$connect"))["requestContext"]["connectionId"])
+
+    async def call(
+        self,
+        method: str,
+        connection_id: str,
+        body: bytes = b"",
+        stage: str = "",
+        secret: str = "local",  # noqa: S107 - the key of the tests
+    ) -> aiohttp.ClientResponse:
+        path = f"{stage}/@connections/{quote(connection_id, safe='')}"
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = AWSRequest(method=method, url=url, data=body)
+        request.headers["Host"] = f"127.0.0.1:{self.port}"
+        SigV4Auth(SigningKeys("local", secret), "execute-api", "us-east-1").add_auth(request)
+        async with self.http.request(
+            method, URL(url, encoded=True), data=body, headers=dict(request.headers)
+        ) as response:
+            await response.read()
+            return response
+
+
+@asynccontextmanager
+async def serving(
+    scripts: Mapping[str, Script],
+    check: SignatureCheck | None,
+    limits: WebSocketLimits,
+    drain_timeout_s: float,
+) -> AsyncIterator[Bench]:
+    invokers = {route: ScriptedInvoker(script) for route, script in scripts.items()}
+    connections = Connections()
+    management = ConnectionsApi(connections, CHECK, limits=ConnectionLimits(drain_timeout_s))
+    routes = Routes(invokers, "$request.body.action", "dev")
+    open_door = check is None
+    api = WebSocketApi(
+        routes, connections, management, check=check, open_door=open_door, limits=limits
+    )
+    listening = bind("127.0.0.1", 0, "--ws-port")
+    runner = await serve(api.handle, listening)
+    it = Bench(api, invokers, port_of(listening))
+    try:
+        yield it
+    finally:
+        await it.http.close()
+        await api.close()
+        await runner.cleanup()
+
+
+def run(
+    test: Callable[[Bench], Awaitable[None]],
+    check: SignatureCheck | None = None,
+    limits: WebSocketLimits | None = None,
+    drain_timeout_s: float = 10.0,
+    without: tuple[str, ...] = (),
+    **scripts: Script,
+) -> None:
+    async def whole() -> None:
+        routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
+        given = {name.replace("on_", "$"): script for name, script in scripts.items()}
+        kept = {name: made for name, made in {**routes, **given}.items() if name not in without}
+        async with serving(kept, check, limits or WebSocketLimits(), drain_timeout_s) as it:
+            await test(it)
+
+    asyncio.run(whole())
+
+
+async def closed_with(socket: ClientConnection) -> int | None:
+    with pytest.raises(ConnectionClosed):
+        await socket.recv()
+    return socket.close_code
