@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -56,11 +57,8 @@ def demo_model(pause: Pause = pause_between_words) -> web.Application:
             return web.json_response(whole_answer(asked, int(time.time())))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        for number, chunk in enumerate(answer_chunks(asked, int(time.time()))):
-            if number > 1:
-                await pause()
-            await response.write(_sse(json.dumps(chunk)))
-        await response.write(_sse("[DONE]"))
+        with contextlib.suppress(ConnectionError):  # a client that has heard enough
+            await _stream(response, answer_chunks(asked, int(time.time())), pause)
         return response
 
     async def models(_request: web.Request) -> web.Response:
@@ -70,6 +68,16 @@ def demo_model(pause: Pause = pause_between_words) -> web.Application:
     app.router.add_post("/v1/chat/completions", chat)
     app.router.add_get("/v1/models", models)
     return app
+
+
+async def _stream(
+    response: web.StreamResponse, chunks: Sequence[Mapping[str, object]], pause: Pause
+) -> None:
+    for number, chunk in enumerate(chunks):
+        if number > 1:
+            await pause()
+        await response.write(_sse(json.dumps(chunk)))
+    await response.write(_sse("[DONE]"))
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
@@ -95,10 +103,9 @@ def parse_chat_request(body: bytes) -> ChatRequest:
 def answer_text(asked: ChatRequest) -> str:
     """Return the answer. It holds the question, so that `[[42]]` in it comes back."""
     return (
-        f"You said: {asked.question or 'nothing'}\n\n"
-        "This is Sluice's demo model, and it knows nothing else to say. It says it one word at a "
-        "time, as a model does, so that you can see the words arrive. Set OPENAI_API_KEY in .env "
-        "for answers worth waiting for."
+        f"You said “{asked.question}”. This is Sluice's demo model, and it knows nothing else to "
+        "say. It says it one word at a time, as a model does, so that you can see the words "
+        "arrive. Set OPENAI_API_KEY in .env for answers worth waiting for."
     )
 
 

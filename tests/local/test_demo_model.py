@@ -51,7 +51,7 @@ def test_answer_repeats_the_last_user_message() -> None:
             )
         text = answer.choices[0].message.content
         assert text is not None
-        assert text.startswith("You said: say [[42]]\n\n")
+        assert text.startswith("You said “say [[42]]”. ")
         assert answer.choices[0].finish_reason == "stop"
         assert answer.model == "m"
         assert answer.usage is not None
@@ -71,7 +71,7 @@ def test_stream_comes_word_by_word() -> None:
             )
             chunks = [chunk async for chunk in stream]
         texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
-        assert texts[:7] == ["", "You", " said:", " one", "  two", "\nthree", " \n\nThis"]
+        assert texts[:7] == ["", "You", " said", " “one", "  two", "\nthree", " ”."]
         assert texts[-2:] == [" for.", None]
         assert chunks[0].choices[0].delta.role == "assistant"
         assert chunks[-2].choices[0].finish_reason == "stop"
@@ -101,6 +101,28 @@ def test_each_word_is_sent_before_the_pause_after_it() -> None:
             assert (await response.read()).endswith(b"data: [DONE]\n\n")
 
     run(test, pause)
+
+
+def test_client_that_has_heard_enough_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    go_on: asyncio.Queue[bool] = asyncio.Queue()
+    left = asyncio.Event()
+
+    async def pause() -> None:
+        await (go_on.get() if not left.is_set() else asyncio.sleep(0))
+
+    async def test(url: str) -> None:
+        body = {"messages": [{"role": "user", "content": "a b"}], "stream": True}
+        async with aiohttp.ClientSession() as session:
+            response = await session.post(f"{url}/chat/completions", json=body)
+            response.close()
+            left.set()
+            go_on.put_nowait(item=True)
+            models = await session.get(f"{url}/models")
+            assert models.status == 200
+            models.release()
+
+    run(test, pause)
+    assert caplog.records == []
 
 
 def test_models_are_listed() -> None:
