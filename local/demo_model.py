@@ -76,7 +76,7 @@ async def _stream(
     for number, chunk in enumerate(chunks):
         if number > 1:
             await pause()
-        await response.write(_sse(json.dumps(chunk)))
+        await response.write(_sse(json.dumps(chunk, separators=(",", ":"))))
     await response.write(_sse("[DONE]"))
 
 

@@ -17,7 +17,6 @@ def test_defaults_need_no_environment() -> None:
     assert settings.websocket_auth == "forward_key"
     assert settings.api_gw_endpoint is None
     assert settings.openai_keys.plain == ()
-    assert not settings.log_chat
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,6 @@ def test_several_keys_are_separated_by_commas() -> None:
         ("PROXY", "socks5://x"),
         ("FUNCTION_URL_AUTH", "NONE"),
         ("WEBSOCKET_AUTH", "open"),
-        ("LOG_CHAT", "perhaps"),
         ("UPSTREAM_READ_TIMEOUT", "soon"),
         ("UPSTREAM_CONNECT_TIMEOUT", "0"),
         ("UPSTREAM_CONNECT_TIMEOUT", "inf"),

@@ -17,9 +17,6 @@ DEFAULT_PROMPT_TEMPLATES = "*_TEMPLATE,PROMPT_*"
 DEFAULT_CONNECT_TIMEOUT_S = 5.0  # a TCP and TLS handshake takes well under 1 s where it works
 DEFAULT_READ_TIMEOUT_S = 120.0  # reasoning models think for a minute and more without a byte
 
-TRUE_WORDS = ("true", "1", "yes", "on")
-FALSE_WORDS = ("false", "0", "no", "off", "")
-
 
 @dataclass(frozen=True, slots=True)
 class KeySource:
@@ -44,7 +41,6 @@ class Settings:
     proxy: str | None = field(repr=False)
     function_url_auth: str
     websocket_auth: str
-    log_chat: bool
     connect_timeout_s: float
     read_timeout_s: float
 
@@ -61,7 +57,6 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         proxy=_http_url(environ, "PROXY"),
         function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
         websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
-        log_chat=_flag(environ, "LOG_CHAT"),
         connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
         read_timeout_s=_seconds(environ, "UPSTREAM_READ_TIMEOUT", DEFAULT_READ_TIMEOUT_S),
     )
@@ -105,13 +100,6 @@ def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...])
     if value not in choices:
         raise SettingsError(variable, " or ".join(choices), repr(value))
     return value
-
-
-def _flag(environ: Mapping[str, str], variable: str) -> bool:
-    value = _text(environ, variable).lower()
-    if value not in TRUE_WORDS + FALSE_WORDS:
-        raise SettingsError(variable, "true or false", repr(value))
-    return value in TRUE_WORDS
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
