@@ -17,7 +17,7 @@ from awslambda.runtime_api import HTTP_INTEGRATION, OCTET_STREAM, PRELUDE_END, e
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Any, BinaryIO, Protocol, TypeVar
 
@@ -109,6 +109,10 @@ class ResponseStream(io.RawIOBase):
         self._send(http1.chunk(piece))
         return len(piece)
 
+    async def drain(self) -> None:
+        """Let other tasks run. What was written has been sent already: `write` waits for that."""
+        await _Turn()
+
     def end(self, data: str | Buffer | Any | None = None, /) -> None:
         """Complete the answer, after `data` if given. Once it has ended, `end()` does nothing."""
         if self._state is _State.ENDED:
@@ -186,6 +190,13 @@ def pipeline(source: BinaryIO | Iterable[bytes], response_stream: ResponseStream
     for piece in _pieces(source):
         response_stream.write(piece)
     response_stream.end()
+
+
+class _Turn:
+    """What asyncio.sleep(0) awaits, without asyncio."""
+
+    def __await__(self) -> Generator[None]:
+        yield
 
 
 def _pieces(source: Any) -> Iterable[bytes]:
