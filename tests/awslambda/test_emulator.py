@@ -1,0 +1,73 @@
+"""AWS's own Runtime Interface Emulator accepts what this runtime says to the Runtime API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.awslambda.emulator_process import Emulator, emulating
+from tests.awslambda.emulator_program import emulator_architecture, emulator_program
+from tests.awslambda.scripted_runtime_api import streamed
+from tests.examples.example_sources import STREAMED_PRELUDE, STREAMED_WORDS, source_of
+
+ARCHITECTURE = emulator_architecture()
+pytestmark = [
+    pytest.mark.skipif(
+        ARCHITECTURE is None,
+        reason="AWS publishes its emulator for Linux on x86_64 and arm64 alone",
+    ),
+    pytest.mark.timeout(300),  # the first test of a clone waits for a package registry
+]
+
+SUCCEEDED = "INVOKE RTDONE(status: success"
+COMPLAINTS = ("ERROR", "panic", "refused", "not delivered", "no reply", "Traceback")
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    return emulator_program(str(ARCHITECTURE))
+
+
+def assert_no_complaint(emulator: Emulator, invocations: int) -> None:
+    log = emulator.log()
+    assert log.count(SUCCEEDED) == invocations, log
+    assert [word for word in COMPLAINTS if word in log] == [], log
+
+
+def test_ordinary_function_answers_one_event_after_the_other(program: Path, tmp_path: Path) -> None:
+    with emulating(program, tmp_path, source_of("ordinary_function")) as emulator:
+        first = json.loads(emulator.invoke(b'{"queryStringParameters": {"name": "Ada"}}'))
+        second = json.loads(emulator.invoke(b"{}"))
+        assert_no_complaint(emulator, invocations=2)
+        log = emulator.log()
+    assert (first["statusCode"], first["headers"]) == (200, {"Content-Type": "application/json"})
+    bodies = [json.loads(answer["body"]) for answer in (first, second)]
+    assert [body["message"] for body in bodies] == ["Hello, Ada", "Hello, world"]
+    for body in bodies:
+        assert f"START RequestId: {body['requestId']}" in log
+
+
+def test_streamed_answer_arrives_whole_with_its_prelude(program: Path, tmp_path: Path) -> None:
+    with emulating(program, tmp_path, source_of("streaming_function")) as emulator:
+        for _ in range(2):
+            assert emulator.invoke(b"{}") == STREAMED_PRELUDE + b"".join(STREAMED_WORDS)
+        assert_no_complaint(emulator, invocations=2)
+
+
+def test_event_after_a_failed_one_is_served(program: Path, tmp_path: Path) -> None:
+    source = "def handler(event, context):\n    return 1 / event['divisor']"
+    with emulating(program, tmp_path, source) as emulator:
+        failure = json.loads(emulator.invoke(b'{"divisor": 0}'))
+        assert failure["errorType"] == "ZeroDivisionError"
+        assert emulator.invoke(b'{"divisor": 4}') == b"0.25"
+
+
+def test_event_after_error_trailers_is_served(program: Path, tmp_path: Path) -> None:
+    source = streamed("response_stream.write('begun')", "event['ended'] and response_stream.end()")
+    with emulating(program, tmp_path, source) as emulator:
+        assert emulator.invoke(b"{}") == b"begun"  # KeyError, in trailers that it takes and drops
+        assert emulator.invoke(b'{"ended": true}') == b"begun"
+        assert "refused" not in emulator.log()
+        assert emulator.log().count("KeyError") == 1
