@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 BOOTSTRAP = ROOT / "layers/runtime/bootstrap"
 PATIENCE_S = 20.0  # how long a test waits for a child before it has failed
+SLEEPS_IN_A_ROW = 10  # looks at a process that find it asleep before it counts as waiting
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 STREAMED = """
 import awslambda, os, sys, time
@@ -176,6 +178,14 @@ class Runtime:
         """Exit code, standard output, standard error, once the process has ended."""
         out, err = self.process.communicate(timeout=PATIENCE_S)
         return self.process.returncode, out, err
+
+    def wait_until_it_sleeps(self) -> None:
+        """Wait until the process waits for the kernel, as it does when nobody takes its bytes."""
+        state, seen = Path(f"/proc/{self.process.pid}/stat"), 0
+        while seen < SLEEPS_IN_A_ROW:
+            asleep = state.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "S"
+            seen = seen + 1 if asleep else 0
+            threading.Event().wait(0.01)  # nothing tells when another process has stopped
 
     def end(self) -> tuple[str, str]:
         """Let the process end: no Runtime API, no runtime. Its outputs."""

@@ -20,9 +20,9 @@ def test_refused_answer_is_logged_and_the_next_event_is_served(tmp_path: Path, s
         runtime.api.read_request()
         runtime.api.reply(status, b'{"errorType":"InvokeTimeout"}')
         runtime.api.expect_next()
-        _, err = runtime.end()
-    assert f"refused: {status}" in err
-    assert "InvokeTimeout" in err
+        out, _ = runtime.end()
+    assert f"[WARNING] Runtime API: the streamed response was refused: {status}" in out
+    assert "InvokeTimeout" in out
 
 
 def test_status_500_ends_the_process(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from traceback import FrameSummary
     from typing import Any
 
+MAX_XRAY_CAUSE_BYTES = 64 * 1024  # Lambda crops it there, which would leave no JSON
 NOT_IN_A_HEADER = dict.fromkeys([*range(32), 127])  # RFC 9110 section 5.5: controls, CR and LF
 
 
@@ -91,9 +93,14 @@ def stack_trace(error: BaseException) -> list[str]:
     """One text a frame, innermost last, without the runtime's own frames."""
     import traceback  # noqa: PLC0415 -- 9 ms that only failures pay
 
-    package = f"{__name__.partition('.')[0]}/"
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if package not in f.filename]
-    return traceback.format_list(frames)
+    return traceback.format_list(_frames(error))
+
+
+def _frames(error: BaseException) -> list[FrameSummary]:
+    import traceback  # noqa: PLC0415
+
+    own = f"{__package__}/"
+    return [f for f in traceback.extract_tb(error.__traceback__) if own not in f.filename]
 
 
 def error_document(error: BaseException, request_id: str = "") -> bytes:
@@ -117,8 +124,22 @@ def trailer_document(error: BaseException) -> bytes:
     return json.dumps(document).encode()
 
 
-def error_log(error: BaseException) -> str:
-    """The text of the function's log for an error that its handler let go."""
-    heading = f"[ERROR] {error_type(error)}: {error}\n"
-    frames = stack_trace(error)
-    return heading + ("Traceback (most recent call last):\n" + "".join(frames) if frames else "")
+def xray_cause(error: BaseException, working_directory: str) -> str:
+    """The cause of an error for X-Ray, as the JSON of a header; empty where it would be too long.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-errors
+    """
+    frames = _frames(error)
+    cause = {
+        "working_directory": working_directory,
+        "exceptions": [
+            {
+                "type": error_type(error),
+                "message": str(error),
+                "stack": [{"path": f.filename, "line": f.lineno, "label": f.name} for f in frames],
+            }
+        ],
+        "paths": sorted({frame.filename for frame in frames}),
+    }
+    text = json.dumps(cause)
+    return text if len(text) <= MAX_XRAY_CAUSE_BYTES else ""

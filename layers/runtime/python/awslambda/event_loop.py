@@ -4,6 +4,7 @@ What a failure means, by when it happens:
 
 ====================================  ==========================================================
 while the handler is loaded           POST /init/error, exit 1
+in a SnapStart hook                   POST /init/error, exit 64; POST /restore/error, exit 65
 before the first byte of an answer    POST /error: the caller gets a function error, next event
 after the first byte                  error trailers end the stream, next event
 after the end, in after_response      logged, next event
@@ -20,7 +21,7 @@ import site
 import sys
 from typing import NamedTuple
 
-from awslambda import deferral
+from awslambda import deferral, snapstart
 from awslambda.context import LambdaContext
 from awslambda.errors import (
     HandlerLoadError,
@@ -29,17 +30,20 @@ from awslambda.errors import (
     RuntimeApiError,
     UnmarshalError,
     error_document,
-    error_log,
     error_type,
+    xray_cause,
 )
+from awslambda.function_log import set_up_when_imported
+from awslambda.handler_call import HandlerCall
 from awslambda.handler_loading import load_handler
 from awslambda.response_stream import ResponseStream, is_streaming
+from awslambda.runtime_api import Failure
 from awslambda.runtime_client import RuntimeClient
+from awslambda.runtime_log import RuntimeLog
 from awslambda.search_path import search_path, site_folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import Runner
     from collections.abc import Callable, MutableMapping, Sequence
     from io import TextIOWrapper
     from typing import Any
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from awslambda.runtime_api import Invocation
 
 TRACE_ID_VARIABLE = "_X_AMZN_TRACE_ID"  # where X-Ray's SDKs look for the current trace
+CANNOT_GO_ON = 1
 
 
 def run(environ: MutableMapping[str, str], layer_python: str) -> int:
@@ -55,18 +60,20 @@ def run(environ: MutableMapping[str, str], layer_python: str) -> int:
     _make_lines_appear(sys.stdout)
     _make_lines_appear(sys.stderr)
     _set_search_path(environ, layer_python)
-    client = RuntimeClient(environ["AWS_LAMBDA_RUNTIME_API"])
+    log = RuntimeLog(environ)
+    set_up_when_imported(log)
+    client = RuntimeClient(environ["AWS_LAMBDA_RUNTIME_API"], log)
     try:
         handler = _load(environ["_HANDLER"])
     except Exception as error:  # noqa: BLE001 -- any code may run while a module is imported
-        _log(error)
-        client.post_init_error(error_type(error), error_document(error))
-        return 1
+        return _cannot_start(error, client, log)
     try:
-        EventLoop(client, handler, environ).serve_for_ever()
+        if snapstart.is_snapstart(environ) and (code := _pass_snapshot(client, log)):
+            return code
+        EventLoop(client, handler, environ, log).serve_for_ever()
     except (OSError, RuntimeApiError) as error:
-        _log(error)
-    return 1
+        log.failure(error)
+    return CANNOT_GO_ON
 
 
 class EventLoop:
@@ -77,11 +84,13 @@ class EventLoop:
         client: RuntimeClient,
         handler: Callable[..., Any],
         environ: MutableMapping[str, str],
+        log: RuntimeLog,
     ) -> None:
         self._client = client
-        self._handler = handler
+        self._is_streaming = is_streaming(handler)
+        self._call = HandlerCall(handler)
         self._environ = environ
-        self._runner: Runner | None = None
+        self._log = log
 
     def serve_for_ever(self) -> None:
         """Raises OSError or RuntimeApiError when there is no Runtime API to serve any more."""
@@ -90,19 +99,17 @@ class EventLoop:
 
     def _serve(self, invocation: Invocation) -> None:
         self._set_trace_id(invocation.trace_id)
+        self._log.request_id = invocation.request_id
         deferral.begin()
-        if is_streaming(self._handler):
-            answered = self._serve_streamed(invocation)
-        else:
-            answered = self._serve_buffered(invocation)
-        if answered:
-            deferral.run_pending(_log)
+        serve = self._serve_streamed if self._is_streaming else self._serve_buffered
+        if serve(invocation):
+            deferral.run_pending(self._log.failure)
+        self._log.request_id = ""
 
     def _serve_buffered(self, invocation: Invocation) -> bool:
         try:
-            context = LambdaContext(invocation, self._environ)
-            result = self._await(self._handler(_parse_event(invocation.event), context))
-            body = _encode_result(result)
+            event = _parse_event(invocation.event)
+            body = _encode_result(self._call.result(event, self._context(invocation)))
         except Exception as error:  # noqa: BLE001 -- the handler's, whatever it is
             self._report_failure(invocation, error)
             return False
@@ -112,43 +119,36 @@ class EventLoop:
     def _serve_streamed(self, invocation: Invocation) -> bool:
         stream = ResponseStream(_InvocationWire(self._client, invocation))
         try:
-            context = LambdaContext(invocation, self._environ)
-            self._await(self._handler(_parse_event(invocation.event), stream, context))
+            event = _parse_event(invocation.event)
+            self._call.stream(event, stream, self._context(invocation))
             stream.end()
         except Exception as error:  # noqa: BLE001 -- the handler's, whatever it is
-            self._end_failed_stream(invocation, stream, error)
-            return stream.ended
+            return self._end_failed_stream(invocation, stream, error)
         self._client.finish_stream()
         return True
 
     def _end_failed_stream(
         self, invocation: Invocation, stream: ResponseStream, error: Exception
-    ) -> None:
+    ) -> bool:
+        """Whether there is an answer, for all that."""
         if not stream.begun:
             self._report_failure(invocation, error)
-            return
-        _log(error)
+            return False
+        answered = stream.ended
+        self._log.failure(error)
         try:
             stream.fail(error)
         except ResponseStreamBroken:
-            return  # `error` says so already, or came first
+            return False  # `error` says so already, or came first
         self._client.finish_stream()
+        return answered
 
     def _report_failure(self, invocation: Invocation, error: Exception) -> None:
-        _log(error)
-        document = error_document(error, invocation.request_id)
-        self._client.post_error(invocation, error_type(error), document)
+        self._log.failure(error)
+        self._client.post_error(invocation, _failed_invocation(error, invocation.request_id))
 
-    def _await(self, result: Any) -> Any:
-        """The value of a coroutine; anything else as it is."""
-        if not hasattr(result, "__await__"):
-            return result
-        if self._runner is None:
-            import asyncio  # noqa: PLC0415 -- 40 ms that only async handlers pay
-
-            # One event loop for the process: what a handler keeps open stays usable.
-            self._runner = asyncio.Runner()
-        return self._runner.run(_coroutine(result))
+    def _context(self, invocation: Invocation) -> LambdaContext:
+        return LambdaContext(invocation, self._environ)
 
     def _set_trace_id(self, trace_id: str | None) -> None:
         if trace_id is None:
@@ -170,10 +170,6 @@ class _InvocationWire(NamedTuple):
         self.client.send(pieces)
 
 
-async def _coroutine(awaitable: Any) -> Any:
-    return await awaitable
-
-
 def _load(handler_string: str) -> Callable[..., Any]:
     try:
         return load_handler(handler_string)
@@ -183,10 +179,43 @@ def _load(handler_string: str) -> Callable[..., Any]:
         ) from error
 
 
+def _cannot_start(error: Exception, client: RuntimeClient, log: RuntimeLog) -> int:
+    log.failure(error)
+    client.post_init_error(_failure(error))
+    return CANNOT_GO_ON
+
+
+def _pass_snapshot(client: RuntimeClient, log: RuntimeLog) -> int:
+    """Wait for snapshot and restore; an exit code where a hook failed, else 0."""
+    try:
+        snapstart.run_before_snapshot()
+    except Exception as error:  # noqa: BLE001 -- the function's own hook
+        log.failure(error)
+        client.post_init_error(_failure(error, name="Runtime.BeforeSnapshotError"))
+        return snapstart.BEFORE_SNAPSHOT_EXIT
+    client.wait_for_restore()
+    try:
+        snapstart.run_after_restore()
+    except Exception as error:  # noqa: BLE001 -- the function's own hook
+        log.failure(error)
+        client.post_restore_error(_failure(error, name="Runtime.AfterRestoreError"))
+        return snapstart.AFTER_RESTORE_EXIT
+    return 0
+
+
+def _failure(error: Exception, name: str = "") -> Failure:
+    return Failure(name or error_type(error), error_document(error))
+
+
+def _failed_invocation(error: Exception, request_id: str) -> Failure:
+    cause = xray_cause(error, os.getcwd())  # noqa: PTH109 -- pathlib costs start-up time
+    return Failure(error_type(error), error_document(error, request_id), cause)
+
+
 def _parse_event(body: bytes) -> Any:
     try:
         return json.loads(body) if body else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnmarshalError(f"Unable to unmarshal input: {error}") from error
 
 
@@ -216,9 +245,3 @@ def _make_lines_appear(stream: Any) -> None:
     """Lambda freezes the process between events: what is in a buffer then comes late or never."""
     text: TextIOWrapper = stream
     text.reconfigure(line_buffering=True)
-
-
-def _log(error: BaseException) -> None:
-    """To standard output, where AWS's client writes errors too, as one piece."""
-    sys.stdout.write(error_log(error))
-    sys.stdout.flush()

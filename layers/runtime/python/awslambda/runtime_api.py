@@ -21,6 +21,7 @@ HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response"
 OCTET_STREAM = "application/octet-stream"
 ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
+XRAY_CAUSE = "Lambda-Runtime-Function-XRay-Error-Cause"
 RESPONSE_MODE = "Lambda-Runtime-Function-Response-Mode"
 INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
 PRELUDE_END = bytes(8)  # eight NULs divide the metadata of an HTTP answer from its body
@@ -42,6 +43,15 @@ class Invocation(NamedTuple):
     client_context: str | None = None
     cognito_identity: str | None = None
     tenant_id: str | None = None
+
+
+class Failure(NamedTuple):
+    """What Lambda is told of an exception."""
+
+    error_type: str
+    document: bytes
+    """JSON; see errors.error_document."""
+    xray_cause: str = ""
 
 
 def parse_invocation(reply: Reply) -> Invocation:
@@ -78,20 +88,29 @@ def response_request(host: str, invocation: Invocation, body: bytes) -> bytes:
     return _post(_path(invocation, "response"), headers, body)
 
 
-def error_request(host: str, invocation: Invocation, error_type: str, body: bytes) -> bytes:
+def error_request(host: str, invocation: Invocation, failure: Failure) -> bytes:
     """The news that a handler failed before its answer began."""
-    headers = [
-        ("Content-Type", "application/json"),
-        (ERROR_TYPE, error_type),
-        *_common_headers(host, invocation),
-    ]
+    headers = [*_failure_headers(failure), *_common_headers(host, invocation)]
+    body = failure.document
     return _post(_path(invocation, "error"), headers, body)
 
 
-def init_error_request(host: str, error_type: str, body: bytes) -> bytes:
+def init_error_request(host: str, failure: Failure) -> bytes:
     """The news that the function cannot start; the process must exit after it."""
-    headers = [("Content-Type", "application/json"), (ERROR_TYPE, error_type), ("Host", host)]
-    return _post(f"{ROOT}/init/error", headers, body)
+    headers = [*_failure_headers(failure), ("Host", host)]
+    return _post(f"{ROOT}/init/error", headers, failure.document)
+
+
+def restore_next_request(host: str) -> bytes:
+    """GET /runtime/restore/next: the snapshot may be taken. Its reply comes after the restore."""
+    headers = [("Host", host), ("User-Agent", USER_AGENT)]
+    return http1.request_head("GET", f"{ROOT}/restore/next", headers)
+
+
+def restore_error_request(host: str, failure: Failure) -> bytes:
+    """The news that a hook after the restore failed; the process must exit after it."""
+    headers = [*_failure_headers(failure), ("Host", host)]
+    return _post(f"{ROOT}/restore/error", headers, failure.document)
 
 
 def streamed_response_head(host: str, invocation: Invocation, content_type: str) -> bytes:
@@ -116,6 +135,11 @@ def error_trailers(error_type: str, document: bytes) -> bytes:
 
     encoded = binascii.b2a_base64(document, newline=False).decode()
     return http1.last_chunk([(ERROR_TYPE, error_type), (ERROR_BODY, encoded)])
+
+
+def _failure_headers(failure: Failure) -> list[tuple[str, str]]:
+    headers = [("Content-Type", "application/json"), (ERROR_TYPE, failure.error_type)]
+    return [*headers, (XRAY_CAUSE, failure.xray_cause)] if failure.xray_cause else headers
 
 
 def _common_headers(host: str, invocation: Invocation) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 
 from awslambda import http1, runtime_api
 from awslambda.errors import ResponseStreamBroken, RuntimeApiError
@@ -12,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from awslambda.runtime_api import Invocation
+    from awslambda.runtime_api import Failure, Invocation
+    from awslambda.runtime_log import RuntimeLog
 
     Piece = bytes | memoryview
 
@@ -32,9 +32,11 @@ class RuntimeClient:
     def __init__(
         self,
         address: str,
+        log: RuntimeLog,
         connect: Callable[[tuple[str, int]], socket.socket] = socket.create_connection,
     ) -> None:
         self._host = address
+        self._log = log
         self._connect = connect
         self._socket: socket.socket | None = None
 
@@ -54,14 +56,26 @@ class RuntimeClient:
         """Deliver the whole answer of an ordinary handler."""
         self._post(runtime_api.response_request(self._host, invocation, body), "response")
 
-    def post_error(self, invocation: Invocation, error_type: str, document: bytes) -> None:
+    def post_error(self, invocation: Invocation, failure: Failure) -> None:
         """Report that a handler failed before its answer began."""
-        request = runtime_api.error_request(self._host, invocation, error_type, document)
-        self._post(request, "error")
+        self._post(runtime_api.error_request(self._host, invocation, failure), "error")
 
-    def post_init_error(self, error_type: str, document: bytes) -> None:
+    def post_init_error(self, failure: Failure) -> None:
         """Report that the function cannot start; exit after it."""
-        self._post(runtime_api.init_error_request(self._host, error_type, document), "init error")
+        self._post(runtime_api.init_error_request(self._host, failure), "init error")
+
+    def wait_for_restore(self) -> None:
+        """Let Lambda take its snapshot; returns once it has been restored.
+
+        Raises OSError or RuntimeApiError where Lambda says otherwise.
+        """
+        reply = self._exchange(runtime_api.restore_next_request(self._host))
+        if reply.status != runtime_api.OK:
+            raise RuntimeApiError(f"the Runtime API answered {reply.status} to restore/next")
+
+    def post_restore_error(self, failure: Failure) -> None:
+        """Report that a hook failed after the restore; exit after it."""
+        self._post(runtime_api.restore_error_request(self._host, failure), "restore error")
 
     def open_stream(
         self, invocation: Invocation, content_type: str, first: Sequence[Piece]
@@ -93,13 +107,13 @@ class RuntimeClient:
                 self._check(self._receive(self._socket), "streamed response")
             except (OSError, RuntimeApiError) as error:
                 self._close()
-                _log(f"no reply to the streamed response: {error}")
+                self._warn(f"no reply to the streamed response: {error}")
 
     def _post(self, request: bytes, what: str) -> None:
         try:
             self._check(self._exchange(request), what)
         except OSError as error:
-            _log(f"the {what} was not delivered: {error}")
+            self._warn(f"the {what} was not delivered: {error}")
 
     def _check(self, reply: http1.Reply, what: str) -> None:
         """Accepted or not, the invocation is over: all but 500 means going on."""
@@ -107,7 +121,10 @@ class RuntimeClient:
             raise RuntimeApiError(f"the Runtime API answered 500 to the {what}: cannot go on")
         if reply.status >= 300:  # noqa: PLR2004 -- not a 2xx
             reason = reply.body[:MAX_LOGGED_REASON].decode("utf-8", "replace")
-            _log(f"the {what} was refused: {reply.status} {reason}")
+            self._warn(f"the {what} was refused: {reply.status} {reason}")
+
+    def _warn(self, message: str) -> None:
+        self._log.warning(f"Runtime API: {message}")
 
     def _exchange(self, request: bytes) -> http1.Reply:
         connection = self._connection()
@@ -165,8 +182,3 @@ def _send_all(connection: socket.socket, pieces: Sequence[Piece]) -> None:
             sent -= len(waiting.pop(0))
         if sent:
             waiting[0] = waiting[0][sent:]
-
-
-def _log(message: str) -> None:
-    sys.stderr.write(f"[WARNING] Runtime API: {message}\n")
-    sys.stderr.flush()

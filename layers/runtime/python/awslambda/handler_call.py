@@ -1,0 +1,53 @@
+"""Calls a handler, of whatever kind it is: plain, async, a generator, an async generator."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import Runner
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from typing import Any
+
+    from awslambda.context import LambdaContext
+    from awslambda.response_stream import ResponseStream
+
+
+class HandlerCall:
+    """Calls one handler, again and again; its async kinds all on one asyncio event loop."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self._handler = handler
+        self._runner: Runner | None = None
+
+    def result(self, event: Any, context: LambdaContext) -> Any:
+        """What an ordinary handler returns; awaited if it is async."""
+        value = self._handler(event, context)
+        return self._run(_value_of(value)) if hasattr(value, "__await__") else value
+
+    def stream(self, event: Any, stream: ResponseStream, context: LambdaContext) -> None:
+        """Let a streaming handler write; what it yields is written too, what it returns is not."""
+        value = self._handler(event, stream, context)
+        if hasattr(value, "__await__"):
+            self._run(_value_of(value))
+        elif hasattr(value, "__anext__"):
+            self._run(_write_all(value, stream))
+        elif hasattr(value, "__next__"):
+            for piece in value:
+                stream.write(piece)
+
+    def _run(self, coroutine: Any) -> Any:
+        if self._runner is None:
+            import asyncio  # noqa: PLC0415 -- 40 ms that only async handlers pay
+
+            # One event loop for the process: what a handler keeps open stays usable.
+            self._runner = asyncio.Runner()
+        return self._runner.run(coroutine)
+
+
+async def _value_of(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+async def _write_all(pieces: AsyncIterator[Any], stream: ResponseStream) -> None:
+    async for piece in pieces:
+        stream.write(piece)
