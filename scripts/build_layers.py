@@ -1,18 +1,25 @@
 """Build the Lambda layers: the sources under layers/, plus the locked packages in the shared one.
 
-The result is the same, byte for byte, on every machine: wheels for Lambda's platform whatever this
-one is, nothing compiled, and none of the files in which pip records the machine it ran on.
+The result is the same, byte for byte, in every folder: wheels for Lambda's platform whatever this
+machine is, and none of the files in which pip records where it ran. A machine that has the
+functions' Python adds the bytecode of each module: /opt is read-only, so that without it every cold
+start compiles them all again.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LAYER_WITH_PACKAGES = "shared"
 
@@ -26,6 +33,15 @@ SOURCES_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "requ
 # bin/ and RECORD hold the path of the Python that pip ran in and the hashes of such files.
 PACKAGE_FILES_LEFT_OUT = ("bin", "*.dist-info/RECORD", "**/__pycache__", "*/tests", "*/test")
 
+MOUNT_POINT = "/opt"
+"""Where Lambda unpacks layers.
+https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html"""
+
+PRINT_CACHE_TAG = "import sys; print(sys.implementation.cache_tag)"
+
+# What a frozenset's order, and with it the bytecode, depends on.
+SAME_EVERYWHERE = {"PYTHONHASHSEED": "0"}
+
 
 def build_layers(sources: Path, output: Path, packages: Path) -> None:
     """Replace `output` by one folder for each layer in `sources`."""
@@ -34,6 +50,45 @@ def build_layers(sources: Path, output: Path, packages: Path) -> None:
         shutil.copytree(source, output / source.name, ignore=SOURCES_LEFT_OUT)
     shared = output / LAYER_WITH_PACKAGES
     shutil.copytree(packages, shared / "python", dirs_exist_ok=True)
+
+
+def find_python(version: str, candidates: Iterable[str]) -> str | None:
+    """Return the first candidate that runs and is CPython of `version` (such as "3.13").
+
+    Only running one tells: pyenv's shims are on PATH for versions that they then refuse.
+    """
+    wanted = f"cpython-{version.replace('.', '')}"
+    return next((name for name in candidates if cache_tag(name) == wanted), None)
+
+
+def cache_tag(python: str) -> str | None:
+    try:
+        finished = subprocess.run(  # noqa: S603 - a Python of this machine
+            [python, "-I", "-S", "-c", PRINT_CACHE_TAG], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return finished.stdout.strip() if finished.returncode == 0 else None
+
+
+def pythons_on(path: str, version: str) -> list[str]:
+    """Return this Python and each pythonX.Y in the folders of `path`; shims may hide others."""
+    names = [Path(folder) / f"python{version}" for folder in path.split(os.pathsep) if folder]
+    return [sys.executable, *(str(name) for name in names if name.is_file())]
+
+
+def compile_layers(layers: Path, python: str) -> None:
+    """Put the bytecode of each module beside it, as `python` will look for it under /opt.
+
+    It holds no path of this machine and no time, and the function's Python loads it unchecked: what
+    is in a layer never changes. Raises CalledProcessError where a module does not compile.
+    """
+    for layer in sorted(layers.iterdir()):
+        paths = ["-s", str(layer), "-p", MOUNT_POINT]
+        command = [python, "-S", "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+        subprocess.run(  # noqa: S603 - a Python of this machine
+            [*command, *paths, str(layer / "python")], env=SAME_EVERYWHERE, check=True
+        )
 
 
 def locked_packages(requirements: Path, python: str, architecture: str, cache: Path) -> Path:
@@ -87,6 +142,23 @@ def main() -> int:
         )
         return 1
     build_layers(chosen.sources, chosen.output, packages)
+    return add_bytecode(chosen.output, chosen.python, os.environ["PATH"])
+
+
+def add_bytecode(layers: Path, version: str, path: str) -> int:
+    """Compile the layers with a Python from `path`; returns the exit code of the build."""
+    python = find_python(version, pythons_on(path, version))
+    if python is None:
+        sys.stderr.write(
+            f"layers ship without bytecode: no python{version} here; functions start slower by"
+            " compiling\n"
+        )
+        return 0
+    try:
+        compile_layers(layers, python)
+    except subprocess.CalledProcessError:
+        sys.stderr.write(f"Python {version} cannot compile the modules named above: mend them\n")
+        return 1
     return 0
 
 
