@@ -25,9 +25,6 @@ KINDS = {
         "async def handler(e, s, c):\n    s.write('a')\n    await s.drain()\n"
         "    s.write('b')\n    s.write({'c': 1})"
     ),
-    "return value is ignored": (
-        "def handler(e, s, c):\n    s.write('ab')\n    s.end({'c': 1})\n    return 'ignored'"
-    ),
 }
 
 
@@ -38,6 +35,20 @@ def test_streaming_handler_of_every_kind(tmp_path: Path, source: str) -> None:
             runtime.api.expect_next()
             runtime.api.give_event()
             assert runtime.api.expect_answer().body == b'ab{"c":1}'
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_return_value_of_a_streaming_handler_is_ignored_with_a_warning(
+    tmp_path: Path, kind: str
+) -> None:
+    source = f"{MARK}{kind} handler(e, s, c):\n    s.write('a')\n    return 'ignored'"
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b"a"
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert "[WARNING] Streaming handlers ignore return values." in out
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

@@ -120,8 +120,10 @@ class EventLoop:
         stream = ResponseStream(_InvocationWire(self._client, invocation))
         try:
             event = _parse_event(invocation.event)
-            self._call.stream(event, stream, self._context(invocation))
+            returned = self._call.stream(event, stream, self._context(invocation))
             stream.end()
+            if returned is not None:
+                self._log.warning("Streaming handlers ignore return values.")
         except Exception as error:  # noqa: BLE001 -- the handler's, whatever it is
             return self._end_failed_stream(invocation, stream, error)
         self._client.finish_stream()

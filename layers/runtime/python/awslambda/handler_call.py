@@ -24,16 +24,21 @@ class HandlerCall:
         value = self._handler(event, context)
         return self._run(_value_of(value)) if hasattr(value, "__await__") else value
 
-    def stream(self, event: Any, stream: ResponseStream, context: LambdaContext) -> None:
-        """Let a streaming handler write; what it yields is written too, what it returns is not."""
+    def stream(self, event: Any, stream: ResponseStream, context: LambdaContext) -> Any:
+        """Let a streaming handler write; what it yields is written too.
+
+        Gives back what the handler returns, of which there is no use.
+        """
         value = self._handler(event, stream, context)
         if hasattr(value, "__await__"):
-            self._run(_value_of(value))
-        elif hasattr(value, "__anext__"):
-            self._run(_write_all(value, stream))
-        elif hasattr(value, "__next__"):
+            return self._run(_value_of(value))
+        if hasattr(value, "__anext__"):
+            return self._run(_write_all(value, stream))
+        if hasattr(value, "__next__"):
             for piece in value:
                 stream.write(piece)
+            return None
+        return value
 
     def _run(self, coroutine: Any) -> Any:
         if self._runner is None:
