@@ -1,0 +1,91 @@
+"""What a child process costs: CPU time by the kernel's own account, and wall time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+PATIENCE_S = 10.0  # a start takes a tenth of a second; past this it has failed
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds: user and system time of the process, and time on the clock."""
+
+    cpu_ms: float
+    wall_ms: float
+
+
+class StartFailedError(Exception):
+    """A child process did not come as far as it was to be measured."""
+
+
+def cost_until_exit(command: list[str], environ: Mapping[str, str]) -> Cost:
+    """Run `command` to its end."""
+    started = time.perf_counter()
+    return _cost(_spawn(command, environ), started)
+
+
+def cost_until(
+    command: list[str], environ: Mapping[str, str], happened: Callable[[], None]
+) -> Cost:
+    """Run `command` until `happened()` returns, and end it there."""
+    started = time.perf_counter()
+    pid = _spawn(command, environ)
+    try:
+        happened()
+        wall_ms = (time.perf_counter() - started) * 1000
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        cost = _cost(pid, started)
+    return Cost(cost.cpu_ms, wall_ms)
+
+
+class FirstRequest:
+    """A listener on loopback that waits for the first request of a process."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        host, port = listener.getsockname()
+        self.address = f"{host}:{port}"
+
+    def wait(self, beginning: bytes) -> None:
+        """Return when a request that begins so has come whole; it gets no answer."""
+        try:
+            connection, _ = self._listener.accept()
+        except TimeoutError as error:
+            raise StartFailedError(f"no connection within {PATIENCE_S:g} s") from error
+        with connection:
+            connection.settimeout(PATIENCE_S)
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += (data := connection.recv(1 << 16))
+                if not data:
+                    break
+        if not received.startswith(beginning):
+            raise StartFailedError(f"expected a request {beginning!r}, found {received[:80]!r}")
+
+
+@contextmanager
+def first_request() -> Iterator[FirstRequest]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+        yield FirstRequest(listener)
+
+
+def _spawn(command: list[str], environ: Mapping[str, str]) -> int:
+    return os.posix_spawn(command[0], command, environ)
+
+
+def _cost(pid: int, started: float) -> Cost:
+    _, _, usage = os.wait4(pid, 0)
+    wall_ms = (time.perf_counter() - started) * 1000
+    return Cost((usage.ru_utime + usage.ru_stime) * 1000, wall_ms)
