@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import os
 import signal
+from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from local.console import LineSplitter
 from local.errors import ConfigurationError
 from local.limits import READ_BYTES, SHUTDOWN_GRACE_S
+from local.process_group import ProcessGroup, open_group
 
 _LAST_OUTPUT_WAIT_S = 1.0
 """A grandchild that left the group may hold the pipe; its output is not waited for longer."""
@@ -21,9 +23,10 @@ class ChildProcess:
     """One running child and whatever it starts itself; made by `start_child`."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, output: int, log: Callable[[str], None]
+        self, process: Process, group: ProcessGroup, output: int, log: Callable[[str], None]
     ) -> None:
         self._process = process
+        self._group = group
         self._log = log
         self._output = asyncio.create_task(self._read_output(output))
 
@@ -31,7 +34,7 @@ class ChildProcess:
         """Wait for the end of the child and of its output; return its exit status."""
         status = await self._process.wait()
         # What the child started must not outlive it and keep its sockets open.
-        self.kill()
+        await self._group.close()
         await asyncio.wait([self._output], timeout=_LAST_OUTPUT_WAIT_S)
         self._output.cancel()
         await asyncio.wait([self._output])
@@ -39,19 +42,15 @@ class ChildProcess:
 
     def kill(self) -> None:
         """Kill the whole group at once."""
-        self._signal(signal.SIGKILL)
+        self._group.signal(signal.SIGKILL)
 
     async def stop(self, grace_s: float = SHUTDOWN_GRACE_S) -> None:
         """Ask the group to end, then kill what is left of it."""
-        self._signal(signal.SIGTERM)
+        self._group.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self._process.wait()
-        self.kill()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+        self._group.signal(signal.SIGKILL)
 
     async def _read_output(self, descriptor: int) -> None:
         loop = asyncio.get_running_loop()
@@ -77,6 +76,7 @@ async def start_child(
 
     Raises ConfigurationError when the command cannot be started.
     """
+    group = await open_group()
     # A pipe of our own: asyncio's would make the wait for the child wait for everyone who has it.
     ours, theirs = os.pipe()
     try:
@@ -87,15 +87,24 @@ async def start_child(
             stdin=asyncio.subprocess.DEVNULL,
             stdout=theirs,
             stderr=theirs,
-            start_new_session=True,
+            process_group=group.id,
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:
         os.close(ours)
-        name = Path(command[0]).name
-        raise ConfigurationError(
-            f"cannot start the exec wrapper {name}: {error.strerror}; "
-            "expected an executable file in an attached layer"
-        ) from error
+        await group.close()
+        raise ConfigurationError(_refused(Path(command[0]).name, error)) from error
     finally:
         os.close(theirs)
-    return ChildProcess(process, ours, log)
+    return ChildProcess(process, group, ours, log)
+
+
+def _refused(wrapper: str, error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return (
+            f"cannot start the exec wrapper {wrapper}: {error.strerror}; "
+            "expected an executable file in an attached layer"
+        )
+    return (
+        f"cannot start the exec wrapper {wrapper}: {error}; "
+        "expected names and values of variables that an environment can hold"
+    )

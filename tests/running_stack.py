@@ -54,7 +54,11 @@ class RunningStack:
 
     def wait(self) -> int:
         """Wait for the end; return the exit status, with all of the output in `lines`."""
-        status = self.process.wait(PATIENCE_S)
+        try:
+            status = self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
         self._reader.join(PATIENCE_S)
         return status
 
@@ -76,7 +80,10 @@ class RunningStack:
 
 @contextmanager
 def stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]:
-    """Start `python -m local` with free ports and `environ` on top of a bare environment."""
+    """Start `python -m local` with free ports and `environ` on top of a bare environment.
+
+    At the end it gets SIGTERM, if it still runs.
+    """
     arguments = ["--config", str(config), "--http-port", "0", "--ws-port", "0", *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "local", *arguments],
@@ -91,8 +98,8 @@ def stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]
     try:
         yield running
     finally:
-        process.kill()
-        running.wait()
+        # Politely: a stack that is killed cannot remove its folder.
+        running.end()
         assert process.stdout is not None
         process.stdout.close()
 

@@ -76,11 +76,31 @@ def test_end_before_it_is_ready(tmp_path: Path) -> None:
 
 
 def test_children_do_not_survive_a_killed_stack(tmp_path: Path) -> None:
-    with stack(write_service(tmp_path)) as it:
+    with stack(write_service(tmp_path), TMPDIR=str(tmp_path)) as it:
         http, _ = it.wait_ready()
         pid = ask(http, ["answer_pid"]).json()
+        busy = ask(http, ["ignore_sigterm"], ["answer_grandchild"], ["hang"]).json()
         it.process.kill()
         asyncio.run(gone(pid))
+        asyncio.run(gone(busy))
+
+
+def test_child_that_hangs_in_its_start_does_not_survive_a_killed_stack(tmp_path: Path) -> None:
+    config = write_service(tmp_path, connect="init_hang")
+    with stack(config, TMPDIR=str(tmp_path)) as it:
+        pid = int(it.wait_line("connect | hanging as").split()[-1])
+        it.process.kill()
+        asyncio.run(gone(pid))
+
+
+def test_ended_stack_leaves_no_folder(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with stack(write_service(tmp_path), TMPDIR=str(temporary)) as it:
+        it.wait_ready()
+        assert list(temporary.iterdir()) != []
+        assert it.end() == 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_health_is_503_until_every_function_is_up(tmp_path: Path) -> None:

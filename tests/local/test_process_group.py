@@ -1,0 +1,98 @@
+"""Groups of processes that end with the process that opened them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from local.process_group import ProcessGroup, open_group
+from tests.local.processes import gone, is_gone
+
+# Opens a group, lets a child join that ignores SIGTERM and has one too, tells their ids, waits.
+_OWNER = """
+import asyncio
+from local.process_group import open_group
+
+async def main():
+    group = await open_group()
+    child = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", "trap '' TERM; sleep 3600 & echo $!; wait", process_group=group.id
+    )
+    print(group.id, child.pid, flush=True)
+    await child.wait()
+
+asyncio.run(main())
+"""
+
+
+async def join(group: ProcessGroup) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec("sleep", "3600", process_group=group.id)
+
+
+def test_close_kills_everyone_and_reaps_the_guard() -> None:
+    async def test() -> None:
+        group = await open_group()
+        child = await join(group)
+        await group.close()
+        assert await child.wait() == -signal.SIGKILL
+        assert is_gone(group.id)
+
+    asyncio.run(test())
+
+
+def test_guard_outlives_a_polite_end() -> None:
+    async def test() -> None:
+        group = await open_group()
+        child = await join(group)
+        group.signal(signal.SIGTERM)
+        assert await child.wait() == -signal.SIGTERM
+        assert not is_gone(group.id)
+        await group.close()
+
+    asyncio.run(test())
+
+
+def test_closed_group_is_signalled_no_more() -> None:
+    async def test() -> None:
+        group = await open_group()
+        await group.close()
+        await group.close()
+        group.signal(signal.SIGKILL)
+
+    asyncio.run(test())
+
+
+def test_everyone_dies_with_a_killed_owner() -> None:
+    async def test() -> None:
+        owner = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _OWNER,
+            cwd=Path(__file__).parents[2],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert owner.stdout is not None
+        lines = [await owner.stdout.readline(), await owner.stdout.readline()]
+        pids = [int(word) for line in lines for word in line.split()]
+        assert len(pids) == 3
+        owner.kill()
+        await owner.wait()
+        for pid in pids:
+            await gone(pid)
+
+    asyncio.run(test())
+
+
+def test_guard_that_was_killed_does_not_stop_the_group_from_being_closed() -> None:
+    async def test() -> None:
+        group = await open_group()
+        child = await join(group)
+        os.kill(group.id, signal.SIGKILL)
+        await gone(group.id)
+        await group.close()
+        assert await child.wait() == -signal.SIGKILL
+
+    asyncio.run(test())
