@@ -17,6 +17,12 @@ class BannerFacts:
     websocket_auth: str
     upstream: str
     own_keys: bool
+    has_forward_key: bool
+
+    def lets_nobody_connect(self) -> bool:
+        """Return whether the WebSocket asks for a key and none is the right one."""
+        wants_key = (self.websocket_auth or "forward_key") == "forward_key"
+        return wants_key and not self.has_forward_key
 
 
 def banner(facts: BannerFacts) -> str:
@@ -47,6 +53,8 @@ def curl_line(facts: BannerFacts) -> str:
 
 def wscat_line(facts: BannerFacts) -> str:
     """Return a wscat command that sends one prompt."""
+    if facts.lets_nobody_connect():
+        return f"Set FORWARD_KEY in .env to connect to {facts.place.ws_url()}"
     if facts.websocket_auth == "aws_iam":
         return f"{facts.place.ws_url()} takes presigned URLs only (WEBSOCKET_AUTH=aws_iam)"
     key = ' -H "Authorization: Bearer $FORWARD_KEY"'
@@ -68,6 +76,8 @@ def _url_auth(mode: str) -> str:
 
 def _websocket_auth(facts: BannerFacts) -> str:
     mode = facts.websocket_auth or "forward_key"
+    if facts.lets_nobody_connect():
+        return f"auth: {mode}; nobody can connect until FORWARD_KEY is set"
     scope = ", loopback only" if is_loopback(facts.place.host) else ""
     return f"auth: {mode}{scope}"
 

@@ -6,6 +6,7 @@ stack can know (its own ports, the demo model).
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -20,13 +21,14 @@ ACCOUNT_ID = "123456789012"
 
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 URL_AUTH_MODES = ("aws_iam", "none")
-DEMO_KEY = "demo"
-"""The demo model takes any key; a client may insist on having one."""
+WEBSOCKET_AUTH_MODES = ("forward_key", "aws_iam", "none")
+DEMO_KEY = "local-demo-model"
+"""The demo model takes any key; a client may insist on one, and hides it wherever it occurs."""
 
 # Node's and Python's own settings for this process would change what a function sees.
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
 _NO_ACCOUNT_HERE = ("OPENAI_API_KEY_PARAMETER", "FORWARD_KEY_PARAMETER")
-_UPSTREAM = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_API_KEY_PARAMETER")
+_DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class UserSettings:
 
     def wants_demo_model(self) -> bool:
         """Return whether nothing names a real upstream."""
-        return not any(self.get(name) for name in _UPSTREAM)
+        named = self.get("OPENAI_BASE_URL") or self.get("OPENAI_API_KEY_PARAMETER")
+        return not named.strip() and not holds_key(self.get("OPENAI_API_KEY"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,17 @@ def function_arn(function: FunctionSettings) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
 
 
+def holds_key(text: str) -> bool:
+    """Return whether a comma-separated list holds a key; blanks are none."""
+    return any(part.strip() for part in text.split(","))
+
+
+def has_forward_key(environment: Mapping[str, str]) -> bool:
+    """Return whether a function knows a key that clients can show, here or in a parameter."""
+    parameter = environment.get("FORWARD_KEY_PARAMETER", "").strip()
+    return bool(parameter) or holds_key(environment.get("FORWARD_KEY", ""))
+
+
 def check_auth(environment: Mapping[str, str], host: str) -> None:
     """Refuse settings that would let anyone in; raises ConfigurationError naming the variable.
 
@@ -162,12 +176,19 @@ def check_auth(environment: Mapping[str, str], host: str) -> None:
     url_auth = environment.get("FUNCTION_URL_AUTH", "")
     if url_auth not in URL_AUTH_MODES:
         raise ConfigurationError(f"FUNCTION_URL_AUTH must be aws_iam or none, found {url_auth!r}")
-    keys = environment.get("FORWARD_KEY") or environment.get("FORWARD_KEY_PARAMETER")
-    if url_auth == "none" and not keys:
+    if url_auth == "none" and not has_forward_key(environment):
         raise ConfigurationError(
             "FUNCTION_URL_AUTH=none lets anyone use your key: set FORWARD_KEY too, or use aws_iam"
         )
-    if environment.get("WEBSOCKET_AUTH") == "none" and not is_loopback(host):
+    _check_websocket_auth(environment.get("WEBSOCKET_AUTH", ""), host)
+
+
+def _check_websocket_auth(mode: str, host: str) -> None:
+    if mode and mode not in WEBSOCKET_AUTH_MODES:
+        raise ConfigurationError(
+            f"WEBSOCKET_AUTH must be forward_key, aws_iam or none, found {mode!r}"
+        )
+    if mode == "none" and not is_loopback(host):
         raise ConfigurationError(
             f"WEBSOCKET_AUTH=none is for loopback only and the host is {host}: "
             "use forward_key or aws_iam, or listen on 127.0.0.1"
@@ -175,10 +196,27 @@ def check_auth(environment: Mapping[str, str], host: str) -> None:
 
 
 def upstream_host(environment: Mapping[str, str]) -> str:
-    """Return scheme and host of the upstream; a base URL may carry a key elsewhere."""
-    parts = urlsplit(environment.get("OPENAI_BASE_URL") or "https://api.openai.com/v1")
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or 'unknown host'}{port}"
+    """Return scheme and host of the upstream; a base URL may carry a key elsewhere.
+
+    Raises ConfigurationError for another text than a URL, which it does not quote.
+    """
+    text = environment.get("OPENAI_BASE_URL", "").strip() or _DEFAULT_BASE_URL
+    scheme, host, port = _parts(text)
+    if scheme not in ("http", "https") or not host or port == 0:
+        raise ConfigurationError(
+            "OPENAI_BASE_URL: expected http:// or https:// and a host, "
+            "with a port of 1 to 65535 if it names one; found another text"
+        )
+    host = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{host}" + (f":{port}" if port else "")
+
+
+def _parts(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port, all empty for a text that is no URL."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port
+    return "", "", None
 
 
 def is_loopback(host: str) -> bool:

@@ -20,6 +20,7 @@ from local.environment import (
     UserSettings,
     check_auth,
     function_environment,
+    has_forward_key,
     upstream_host,
     user_credentials,
 )
@@ -136,6 +137,7 @@ class Stack:
             websocket_auth=connect.get("WEBSOCKET_AUTH", ""),
             upstream=upstream_host(url),
             own_keys=uses_own_keys(self._user),
+            has_forward_key=has_forward_key(connect),
         )
 
     def _function_url(self, facts: BannerFacts) -> FunctionUrl:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from local.banner import BannerFacts, banner, uses_own_keys
 from local.environment import LocalPlace, UserSettings
 
@@ -11,6 +15,7 @@ DEMO = BannerFacts(
     websocket_auth="none",
     upstream="unused",
     own_keys=False,
+    has_forward_key=False,
 )
 
 
@@ -37,6 +42,7 @@ def test_own_keys_are_named_not_shown() -> None:
         "forward_key",
         "https://api.example",
         own_keys=True,
+        has_forward_key=True,
     )
     told = banner(facts)
     assert '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"' in told
@@ -46,16 +52,24 @@ def test_own_keys_are_named_not_shown() -> None:
 
 
 def test_open_url_is_used_with_a_forward_key() -> None:
-    facts = BannerFacts(DEMO.place, "none", "none", "", own_keys=False)
+    facts = replace(DEMO, url_auth="none", has_forward_key=True)
     told = banner(facts)
     assert 'curl -N -H "Authorization: Bearer $FORWARD_KEY" \'http://' in told
     assert "(none: a key of FORWARD_KEY lets in)" in told
 
 
 def test_signed_websocket_has_no_line_that_would_fail() -> None:
-    told = banner(BannerFacts(DEMO.place, "aws_iam", "aws_iam", "", own_keys=False))
+    told = banner(replace(DEMO, websocket_auth="aws_iam"))
     assert "wscat" not in told
     assert "ws://127.0.0.1:3001 takes presigned URLs only" in told
+
+
+@pytest.mark.parametrize("mode", ["forward_key", ""])
+def test_websocket_without_any_right_key_says_so(mode: str) -> None:
+    told = banner(replace(DEMO, websocket_auth=mode))
+    assert "(auth: forward_key; nobody can connect until FORWARD_KEY is set)\n" in told
+    assert "  Set FORWARD_KEY in .env to connect to ws://127.0.0.1:3001\n" in told
+    assert "wscat" not in told
 
 
 def test_own_keys_are_a_whole_pair() -> None:

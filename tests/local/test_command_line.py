@@ -215,6 +215,8 @@ def test_function_that_cannot_start_ends_it_with_its_reason(tmp_path: Path, how:
     [
         ({"FUNCTION_URL_AUTH": "open"}, (), "FUNCTION_URL_AUTH must be aws_iam or none"),
         ({"FUNCTION_URL_AUTH": "none"}, (), "set FORWARD_KEY too"),
+        ({"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": ","}, (), "set FORWARD_KEY too"),
+        ({"OPENAI_BASE_URL": "http://127.0.0.1:99999/v1"}, (), "OPENAI_BASE_URL: expected"),
         ({"WEBSOCKET_AUTH": "none"}, ("--host", "0.0.0.0"), "WEBSOCKET_AUTH=none is for loopback"),  # noqa: S104
         ({}, ("--config", "nowhere.yml"), "cannot read nowhere.yml"),
     ],
@@ -227,6 +229,12 @@ def test_setting_that_cannot_be_used_is_one_sentence(
         (line,) = it.lines
         assert line.startswith("error: ")
         assert sentence in line
+
+
+def test_websocket_that_lets_nobody_in_says_so_and_starts(tmp_path: Path) -> None:
+    with stack(write_service(tmp_path), WEBSOCKET_AUTH="forward_key", FORWARD_KEY=" ,") as it:
+        it.wait_ready()
+        assert "nobody can connect until FORWARD_KEY is set" in it.text()
 
 
 def test_port_in_use_is_one_sentence(tmp_path: Path) -> None:

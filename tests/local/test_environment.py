@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from local.demo_model import ChatRequest, answer_text
 from local.environment import (
+    DEMO_KEY,
     Credentials,
     LocalPlace,
     UserSettings,
@@ -90,7 +92,13 @@ def test_demo_model_is_the_upstream_when_it_runs() -> None:
     place = LocalPlace("::1", 1, 2, "http://127.0.0.1:9/v1")
     made = function_environment(function(OPENAI_BASE_URL="https://real"), user(), place)
     assert made["OPENAI_BASE_URL"] == "http://127.0.0.1:9/v1"
+    assert made["OPENAI_API_KEY"] == DEMO_KEY
     assert made["API_GW_ENDPOINT"] == "http://[::1]:2"
+
+
+def test_demo_models_key_is_in_no_answer_of_it() -> None:
+    asked = ChatRequest(model="demo", question="", stream=False, include_usage=False)
+    assert DEMO_KEY not in answer_text(asked)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,9 @@ def test_demo_model_is_the_upstream_when_it_runs() -> None:
     [
         ({}, True),
         ({"OPENAI_API_KEY": ""}, True),
+        ({"OPENAI_API_KEY": " , "}, True),
+        ({"OPENAI_BASE_URL": " "}, True),
+        ({"OPENAI_API_KEY": ",x"}, False),
         ({"OPENAI_API_KEY": "x"}, False),
         ({"OPENAI_BASE_URL": "http://127.0.0.1"}, False),
         ({"OPENAI_API_KEY_PARAMETER": "/x"}, False),
@@ -148,6 +159,18 @@ def test_secret_is_not_in_the_text_of_credentials() -> None:
     [
         ({"FUNCTION_URL_AUTH": "open"}, "127.0.0.1", "FUNCTION_URL_AUTH must be"),
         ({"FUNCTION_URL_AUTH": "none"}, "127.0.0.1", "FORWARD_KEY"),
+        ({"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": ","}, "127.0.0.1", "FORWARD_KEY"),
+        ({"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": " , ,"}, "127.0.0.1", "FORWARD_KEY"),
+        (
+            {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": " "},
+            "127.0.0.1",
+            "FORWARD_KEY",
+        ),
+        (
+            {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "open"},
+            "127.0.0.1",
+            "WEBSOCKET_AUTH must be",
+        ),
         (
             {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "none"},
             "0.0.0.0",  # noqa: S104
@@ -165,6 +188,9 @@ def test_open_door_is_refused(environment: dict[str, str], host: str, variable: 
     "environment",
     [
         {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "k"},
+        {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": ", k"},
+        {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": "/k"},
+        {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "forward_key"},
         {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "none"},
     ],
 )
@@ -177,3 +203,23 @@ def test_upstream_is_told_without_user_or_path() -> None:
     told = upstream_host({"OPENAI_BASE_URL": "https://user:key@api.example.com:8443/v1?k=v"})
     assert told == "https://api.example.com:8443"
     assert upstream_host({}) == "https://api.openai.com"
+    assert upstream_host({"OPENAI_BASE_URL": " "}) == "https://api.openai.com"
+    assert upstream_host({"OPENAI_BASE_URL": "http://[::1]:80/v1"}) == "http://[::1]:80"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:99999/hush",
+        "http://127.0.0.1:0/hush",
+        "http://user:hush/x@host",
+        "http://[::1/hush",
+        "http:///hush",
+        "api.example.com/hush",
+        "ftp://api.example.com/hush",
+    ],
+)
+def test_upstream_that_is_no_url_is_named_not_quoted(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^OPENAI_BASE_URL: expected") as caught:
+        upstream_host({"OPENAI_BASE_URL": url})
+    assert "hush" not in str(caught.value)
