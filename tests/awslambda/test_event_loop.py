@@ -237,6 +237,46 @@ def handler(event, context):
     assert out.count("[ERROR] ZeroDivisionError") == 2
 
 
+@pytest.mark.parametrize("last", ["response_stream.write('x')", "response_stream.end('x')", "pass"])
+def test_after_response_is_dropped_when_a_streaming_handler_fails(
+    tmp_path: Path, last: str
+) -> None:
+    source = streamed("awslambda.after_response(print, 'must not run')", last, "raise ValueError")
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_request()
+        runtime.api.reply(202)
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert "must not run" not in out
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["ValueError('no character: \\ud800')", "type('Odd', (Exception,), {'__str__': None})()"],
+)
+def test_error_that_cannot_be_told_in_its_own_words_is_told_all_the_same(
+    tmp_path: Path, error: str
+) -> None:
+    with running(tmp_path, f"def handler(event, context): raise {error}") as runtime:
+        for _ in range(2):
+            runtime.api.expect_next()
+            runtime.api.give_event()
+            assert json.loads(runtime.api.expect_answer("error").body)["errorMessage"]
+
+
+def test_frames_of_a_package_with_a_similar_name_are_the_functions(tmp_path: Path) -> None:
+    (tmp_path / "myawslambda").mkdir()
+    (tmp_path / "myawslambda/code.py").write_text("def fail(): raise ValueError('mine')")
+    source = "from myawslambda.code import fail\ndef handler(event, context): fail()"
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        document = json.loads(runtime.api.expect_answer("error").body)
+    assert "myawslambda/code.py" in document["stackTrace"][-1]
+
+
 def test_after_response_is_dropped_when_the_handler_fails(tmp_path: Path) -> None:
     source = """
 import awslambda

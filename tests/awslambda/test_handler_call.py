@@ -76,6 +76,22 @@ def test_async_handlers_share_one_event_loop(tmp_path: Path) -> None:
     assert len(answers) == 1
 
 
+@pytest.mark.parametrize("mark", ["", MARK])
+def test_cancellation_that_leaves_the_handler_is_an_error_and_not_the_end(
+    tmp_path: Path, mark: str
+) -> None:
+    parameters = "e, s, c" if mark else "e, c"
+    source = (
+        f"import asyncio\n{mark}async def handler({parameters}):\n    raise asyncio.CancelledError"
+    )
+    with running(tmp_path, source) as runtime:
+        for _ in range(2):
+            runtime.api.expect_next()
+            runtime.api.give_event()
+            error = runtime.api.expect_answer("error")
+            assert error.header("Lambda-Runtime-Function-Error-Type") == "Runtime.HandlerCancelled"
+
+
 def test_other_tasks_run_while_drain_waits(tmp_path: Path) -> None:
     source = MARK + (
         "async def handler(e, s, c):\n    turns = []\n"

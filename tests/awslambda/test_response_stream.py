@@ -111,9 +111,14 @@ def test_last_metadata_counts(wire: RecordingWire, stream: ResponseStream) -> No
     assert wire.packets == [b'1a\r\n{"statusCode":404}' + bytes(8) + b"\r\n"]
 
 
-def test_content_type_cannot_smuggle_a_header(stream: ResponseStream) -> None:
-    with pytest.raises(ValueError, match="printable"):
-        stream.set_content_type("text/plain\r\nX: y")
+@pytest.mark.parametrize("content_type", ["text/plain\r\nX: y", "text/plain; name=€", "\x00"])
+def test_content_type_that_is_no_header_is_refused(
+    stream: ResponseStream, wire: RecordingWire, content_type: str
+) -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        stream.set_content_type(content_type)
+    stream.end()
+    assert wire.content_type == "application/octet-stream"
 
 
 def test_stream_is_a_binary_file(wire: RecordingWire, stream: ResponseStream) -> None:

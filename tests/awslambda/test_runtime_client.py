@@ -25,8 +25,11 @@ def test_refused_answer_is_logged_and_the_next_event_is_served(tmp_path: Path, s
     assert "InvokeTimeout" in out
 
 
-def test_status_500_ends_the_process(tmp_path: Path) -> None:
-    with running(tmp_path, "def handler(event, context): return 1") as runtime:
+@pytest.mark.parametrize(
+    "source", ["def handler(event, context): return 1", streamed("response_stream.end('x')")]
+)
+def test_status_500_ends_the_process(tmp_path: Path, source: str) -> None:
+    with running(tmp_path, source) as runtime:
         runtime.api.expect_next()
         runtime.api.give_event()
         runtime.api.read_request()
@@ -62,6 +65,20 @@ def test_connection_closed_between_events_is_opened_anew(tmp_path: Path) -> None
         runtime.api.drop_connection()
         runtime.api.expect_next()
         assert runtime.api.connections_made == 3
+
+
+@pytest.mark.parametrize(
+    "source", ["def handler(event, context): return 1", streamed("response_stream.end('x')")]
+)
+def test_reply_that_is_lost_does_not_cost_the_next_event(tmp_path: Path, source: str) -> None:
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_request()
+        runtime.api.drop_connection()
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert "[WARNING] Runtime API: no reply to the" in out
 
 
 def test_invocation_id_is_echoed_when_there_is_one(tmp_path: Path) -> None:

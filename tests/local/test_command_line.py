@@ -197,17 +197,36 @@ def test_curl_signs_as_the_banner_says(tmp_path: Path) -> None:
         assert json.loads(done.stdout)["queryStringParameters"] == {"message": "Hello"}
 
 
-@pytest.mark.parametrize("how", ["init_error", "init_exit"])
-def test_function_that_cannot_start_ends_it_with_its_reason(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize(
+    ("how", "printed", "reason"),
+    [
+        ("init_error", ["about to fail"], "Runtime.ImportModuleError: no x"),
+        (
+            "init_exit",
+            ["bye", "Runtime.ExitError: Runtime exited with error: exit status 3"],
+            "Runtime.ExitError: Runtime exited with error: exit status 3",
+        ),
+    ],
+)
+def test_function_that_cannot_start_ends_it_with_its_reason(
+    tmp_path: Path, how: str, printed: list[str], reason: str
+) -> None:
     with stack(write_service(tmp_path, connect=how)) as it:
         assert it.wait() == 1
-        told = {
-            "init_error": ("Runtime.ImportModuleError: no x", "  about to fail"),
-            "init_exit": ("Runtime.ExitError: Runtime exited with error: exit status 3", "  bye"),
-        }[how]
-        assert f"error: function connect could not start: {told[0]}" in it.text()
-        assert told[1] in it.text()
-        assert "Traceback" not in it.text()
+        assert it.lines == [
+            *(f"connect | {line}" for line in printed),
+            f"error: function connect could not start: {reason}",
+        ]
+
+
+def test_functions_that_cannot_start_for_one_reason_are_told_once(tmp_path: Path) -> None:
+    config = write_service(tmp_path, connect="init_error")
+    config.write_text(config.read_text().replace("stand_in.run", "stand_in.init_error"))
+    with stack(config) as it:
+        assert it.wait() == 1
+        printed, error = it.lines
+        assert printed.endswith(" | about to fail")
+        assert error.endswith("could not start: Runtime.ImportModuleError: no x")
 
 
 @pytest.mark.parametrize(
@@ -219,6 +238,9 @@ def test_function_that_cannot_start_ends_it_with_its_reason(tmp_path: Path, how:
         ({"OPENAI_BASE_URL": "http://127.0.0.1:99999/v1"}, (), "OPENAI_BASE_URL: expected"),
         ({"WEBSOCKET_AUTH": "none"}, ("--host", "0.0.0.0"), "WEBSOCKET_AUTH=none is for loopback"),  # noqa: S104
         ({}, ("--config", "nowhere.yml"), "cannot read nowhere.yml"),
+        ({}, ("--config", "/nowhere/else.yml"), "cannot read /nowhere/else.yml"),
+        ({}, ("--http-port", "3", "--ws-port", "3"), "--http-port and --ws-port are both 3"),
+        ({}, ("--host", "a..b"), "cannot listen on a..b"),
     ],
 )
 def test_setting_that_cannot_be_used_is_one_sentence(
@@ -278,6 +300,27 @@ def test_option_out_of_range_is_refused(tmp_path: Path, option: tuple[str, str])
     with stack(write_service(tmp_path), *option) as it:
         assert it.wait() == 2
         assert f"argument {option[0]}: must be" in it.text()
+
+
+def test_ctrl_c_while_it_is_still_loading_leaves_no_traceback(tmp_path: Path) -> None:
+    # Stands for any package that takes a while to import.
+    (tmp_path / "aiohttp.py").write_text(
+        "import time\nprint('importing', flush=True)\ntime.sleep(3600)\n"
+    )
+    with stack(write_service(tmp_path), PYTHONPATH=str(tmp_path)) as it:
+        it.wait_line("importing")
+        assert it.end(signal.SIGINT) == -signal.SIGINT
+        assert it.lines == ["importing"]
+
+
+def test_dotenv_that_cannot_be_read_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    config = write_service(tmp_path)
+    (tmp_path / ".env").write_text("A=1\nOPENAI_API_KEY='hush\n")
+    with stack(config) as it:
+        assert it.wait() == 1
+        (line,) = it.lines
+        assert line.startswith(f"error: {tmp_path / '.env'}, line 2: expected NAME=value")
+        assert "hush" not in line
 
 
 def test_dotenv_is_read_beside_the_config(tmp_path: Path) -> None:

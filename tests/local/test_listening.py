@@ -28,6 +28,12 @@ def test_host_that_is_not_ours_is_refused() -> None:
         bind("192.0.2.1", 0, "--http-port")
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 64])
+def test_host_that_no_name_can_be_is_refused(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"cannot listen on {host}"):
+        bind(host, 0, "--http-port")
+
+
 def record(error: Exception) -> logging.LogRecord:
     return logging.LogRecord("x", logging.ERROR, "", 1, "m", (), (type(error), error, None))
 

@@ -142,6 +142,12 @@ def test_minimal_file_gets_the_defaults_of_the_framework(tmp_path: Path) -> None
     ("text", "message"),
     [
         ("[", "is not YAML"),
+        ("[" * 3000, "is not YAML"),
+        ("service: 2024-13-45", "is not YAML: month must be"),
+        ("service: !!int x", "is not YAML"),
+        (FILE.replace("LONG: {", "LONG: &a {B: *a, "), "a value that holds itself"),
+        (FILE.replace("memorySize: 512", "memorySize: .inf"), "memorySize must be megabytes"),
+        (FILE.replace("memorySize: 512", "memorySize: .nan"), "memorySize must be megabytes"),
         ("- a", "must hold a mapping"),
         ("service: s", "at least one function"),
         ("functions: {f: {handler: a.b}}", "must name its service"),
@@ -169,3 +175,10 @@ def test_unusable_file_is_refused_with_its_reason(tmp_path: Path, text: str, mes
 def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot read serverless"):
         read_service(tmp_path / "serverless.yml", {})
+
+
+def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "serverless.yml"
+    path.write_bytes(b"service: \xfa")
+    with pytest.raises(ConfigurationError, match="is not YAML"):
+        read_service(path, {})

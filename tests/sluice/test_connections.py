@@ -6,18 +6,13 @@ import socket
 import ssl
 import threading
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from sluice.connections import ConnectionsClient, endpoint_of
 from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden
@@ -28,7 +23,9 @@ from tests.scripted_upstream import (
     refused_url,
     replies,
     scripted_upstream,
+    silent_until,
 )
+from tests.sluice.certificates import self_signed_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +89,8 @@ def test_connection_is_kept_from_post_to_post(
         (500, PostFailed),
         (503, PostFailed),
         (403, PostForbidden),
-        (413, PostForbidden),
+        (413, DeliveryError),
+        (404, DeliveryError),
     ],
 )
 def test_refusal_has_its_meaning(
@@ -102,8 +100,9 @@ def test_refusal_has_its_meaning(
     error: type[DeliveryError],
 ) -> None:
     upstream.script = replies(status, {"message": "no"})
-    with pytest.raises(error):
+    with pytest.raises(error) as caught:
         client.post("id", b"x")
+    assert type(caught.value) is error
 
 
 def test_forbidden_names_the_missing_permission(
@@ -112,6 +111,26 @@ def test_forbidden_names_the_missing_permission(
     upstream.script = replies(403, {"message": "Forbidden"})
     with pytest.raises(PostForbidden, match="execute-api:ManageConnections"):
         client.post("id", b"x")
+
+
+def test_reply_that_is_lost_is_not_worth_another_attempt(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(DeliveryError, match="did not say") as caught:
+        client.post("id", b"x")
+    assert not isinstance(caught.value, PostFailed)
+    assert len(upstream.requests) == 1
+
+
+def test_reply_is_waited_for_no_longer_than_told(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    done = threading.Event()
+    upstream.script = silent_until(done)
+    with pytest.raises(DeliveryError, match="did not say"):
+        client.post("id", b"x", timeout_s=0.05)
+    done.set()
 
 
 def test_endpoint_that_is_not_there_is_worth_another_try() -> None:
@@ -154,29 +173,6 @@ def test_certificate_must_be_trusted(tmp_path: Path) -> None:
             client.post("id", b"to a stranger")
         assert isinstance(caught.value.__cause__, ssl.SSLCertVerificationError)
         assert len(upstream.requests) == 1
-
-
-def self_signed_certificate(folder: Path) -> Path:
-    """A PEM file with a key and a certificate for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    today = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(address, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    pem = folder / "server.pem"
-    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return pem
 
 
 def test_endpoint_is_the_events_domain_and_stage() -> None:

@@ -7,10 +7,12 @@ import threading
 
 import pytest
 
-from sluice.delivery import MAX_ATTEMPTS, MAX_WAITING_BYTES, BackOff, Delivery
-from sluice.errors import ConnectionGone, DeliveryError, PostFailed
+from sluice.deadline import MARGIN_S, Deadline
+from sluice.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
+from sluice.errors import ConnectionGone, DeadlineReached, DeliveryError, PostFailed
 
 PATIENCE_S = 20.0
+FOREVER = Deadline(lambda: 900_000)
 
 
 class HeldPosts:
@@ -21,7 +23,7 @@ class HeldPosts:
         self._permits = threading.Semaphore(0)
         self.posted: list[bytes] = []
 
-    def __call__(self, frame: bytes) -> None:
+    def __call__(self, frame: bytes, _timeout_s: float) -> None:
         self._started.put(frame)
         assert self._permits.acquire(timeout=PATIENCE_S)
         self.posted.append(frame)
@@ -33,6 +35,18 @@ class HeldPosts:
         self._permits.release(posts)
 
 
+class FakeClock:
+    """Time that passes by sleeping."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self.slept: list[float] = []
+        self.deadline = Deadline(lambda: int((self._left - sum(self.slept)) * 1000))
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
 class Script:
     """A connection whose posts fail as told."""
 
@@ -41,7 +55,7 @@ class Script:
         self.posted: list[bytes] = []
         self.attempts = 0
 
-    def __call__(self, frame: bytes) -> None:
+    def __call__(self, frame: bytes, _timeout_s: float) -> None:
         self.attempts += 1
         outcome = self._outcomes.pop(0) if self._outcomes else None
         if outcome is not None:
@@ -55,7 +69,7 @@ def no_failure(error: DeliveryError) -> None:
 
 def test_first_delta_is_not_held_back() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure) as delivery:
+    with Delivery(posts, no_failure, FOREVER) as delivery:
         delivery.send_text("first")
         assert posts.wait_for_post() == b"first"
         posts.let_through()
@@ -63,7 +77,7 @@ def test_first_delta_is_not_held_back() -> None:
 
 def test_deltas_that_arrive_while_a_post_is_in_flight_share_the_next_frame() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure) as delivery:
+    with Delivery(posts, no_failure, FOREVER) as delivery:
         delivery.send_text("a")
         posts.wait_for_post()
         for text in "bcd":
@@ -79,14 +93,14 @@ def test_slow_client_does_not_slow_the_reader_until_the_bound() -> None:
     reader_done = threading.Event()
 
     def read(delivery: Delivery) -> None:
-        for _ in range(MAX_WAITING_BYTES // 1024 + 10):
+        for _ in range(MAX_WAITING // 1024 + 10):
             delivery.send_text("x" * 1024)
         reader_done.set()
 
-    with Delivery(posts, no_failure) as delivery:
+    with Delivery(posts, no_failure, FOREVER) as delivery:
         delivery.send_text("first")
         posts.wait_for_post()
-        for _ in range(MAX_WAITING_BYTES // 1024):
+        for _ in range(MAX_WAITING // 1024):
             delivery.send_text("x" * 1024)  # none of these waits
         reader = threading.Thread(target=read, args=[delivery])
         reader.start()
@@ -99,7 +113,7 @@ def test_slow_client_does_not_slow_the_reader_until_the_bound() -> None:
 def test_gone_connection_stops_the_producer_and_raises_for_the_reader() -> None:
     gone = ConnectionGone("gone")
     stopped = threading.Event()
-    delivery = Delivery(Script(None, gone), lambda _: stopped.set())
+    delivery = Delivery(Script(None, gone), lambda _: stopped.set(), FOREVER)
     with delivery:
         delivery.send_message("one")
         delivery.send_message("two")
@@ -114,25 +128,82 @@ def test_throttled_post_is_tried_again_in_order_with_growing_pauses() -> None:
     pauses: list[float] = []
     posts = Script(PostFailed("429"), PostFailed("500"), None)
     back_off = BackOff(sleep=pauses.append, random=lambda: 1.0)
-    with Delivery(posts, no_failure, back_off) as delivery:
+    with Delivery(posts, no_failure, FOREVER, back_off) as delivery:
         delivery.send_message("one")
         delivery.send_message("two")
     assert posts.posted == [b"one", b"two"]
     assert pauses == [0.1, 0.2]
 
 
-def test_post_that_never_succeeds_is_given_up() -> None:
+def test_post_is_tried_again_until_the_deadline() -> None:
+    clock = FakeClock(seconds=10)
     failures: list[DeliveryError] = []
-    posts = Script(*[PostFailed("500")] * 100)
-    back_off = BackOff(sleep=lambda _: None)
-    with Delivery(posts, failures.append, back_off) as delivery:
+    posts = Script(*[PostFailed("429")] * 1000)
+    back_off = BackOff(sleep=clock.sleep, random=lambda: 1.0)
+    with Delivery(posts, failures.append, clock.deadline, back_off) as delivery:
         delivery.send_message("one")
-    assert posts.attempts == MAX_ATTEMPTS
+    assert sum(clock.slept) > 10 - MARGIN_S - MAX_PAUSE_S
+    assert max(clock.slept) == MAX_PAUSE_S
+    assert posts.attempts == len(clock.slept) + 1
     assert [type(error) for error in failures] == [PostFailed]
     assert delivery.failure is failures[0]
 
 
+def test_time_for_a_post_is_what_is_left() -> None:
+    times: list[float] = []
+    with Delivery(
+        lambda _, seconds: times.append(seconds), no_failure, FakeClock(3).deadline
+    ) as it:
+        it.send_message("one")
+    assert times == [pytest.approx(2.9)]
+
+
+@pytest.mark.parametrize("error", [KeyError("AWS_ACCESS_KEY_ID"), UnicodeError("idna"), OSError()])
+def test_unforeseen_error_of_a_post_reaches_the_reader(error: Exception) -> None:
+    failures: list[DeliveryError] = []
+    with Delivery(Script(error), failures.append, FOREVER) as delivery:
+        delivery.send_text("one")
+        with pytest.raises(DeliveryError):
+            delivery.wait_until_sent()
+    assert failures == [delivery.failure]
+    assert failures[0].__cause__ is error
+
+
+def test_reader_waits_for_room_no_longer_than_the_deadline() -> None:
+    posts = HeldPosts()
+    with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
+        delivery.send_text("first")
+        posts.wait_for_post()
+        delivery.send_text("x" * MAX_WAITING)
+        with pytest.raises(DeadlineReached):
+            delivery.send_text("no room")
+        delivery.send_last_message("over")
+        posts.let_through(2)
+    assert posts.posted == [b"first", b"over"]
+
+
+def test_wait_until_sent_waits_for_the_post_in_flight() -> None:
+    posts = HeldPosts()
+    with Delivery(posts, no_failure, FOREVER) as delivery:
+        delivery.send_text("a")
+        posts.wait_for_post()
+        delivery.send_text("b")
+        posts.let_through(2)
+        delivery.wait_until_sent()
+        assert posts.posted == [b"a", b"b"]
+
+
+def test_wait_until_sent_ends_with_the_deadline() -> None:
+    posts = HeldPosts()
+    with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
+        delivery.send_text("a")
+        posts.wait_for_post()
+        with pytest.raises(DeadlineReached):
+            delivery.wait_until_sent()
+        posts.let_through()
+
+
 def test_nothing_to_send_ends_at_once() -> None:
-    with Delivery(Script(), no_failure) as delivery:
+    with Delivery(Script(), no_failure, FOREVER) as delivery:
         pass
     assert delivery.frames_sent == 0

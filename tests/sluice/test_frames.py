@@ -69,4 +69,23 @@ def test_frames_joined_are_the_texts_joined(steps: list[tuple[str, bool]]) -> No
             taken.append(frame)
     taken += drain(queue)
     assert b"".join(taken).decode() == "".join(text for text, _ in steps)
-    assert queue.waiting_bytes == 0
+    assert queue.waiting == 0
+
+
+def test_what_waits_is_counted_as_characters_and_then_as_bytes() -> None:
+    queue = FrameQueue()
+    queue.add_text("éé")
+    assert queue.waiting == 2
+    queue.add_message("€")
+    assert queue.waiting == 4 + 3
+    queue.take()
+    assert queue.waiting == 3
+    queue.clear()
+    assert (queue.waiting, queue.take()) == (0, None)
+
+
+def test_half_a_character_at_the_very_end_is_not_lost() -> None:
+    queue = FrameQueue()
+    queue.add_text("a\ud83d")
+    assert queue.take() == b"a"
+    assert queue.take(is_last=True) == "\ufffd".encode()

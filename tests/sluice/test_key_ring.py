@@ -49,6 +49,14 @@ def test_plain_variable_goes_before_the_parameter() -> None:
     assert parameters.reads == []
 
 
+@pytest.mark.parametrize("value", ["sk-a\nsk-b", "sk-\u2019", "sk a"])
+def test_key_of_a_parameter_is_checked_as_one_of_a_variable_is(value: str) -> None:
+    ring = KeyRing(KeySource("OPENAI_API_KEY", (), "/name"), Parameters(value).read)
+    with pytest.raises(SettingsError, match="OPENAI_API_KEY_PARAMETER") as caught:
+        ring.keys()
+    assert "sk" not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [None, " , "])
 def test_missing_or_empty_parameter_is_an_error_and_not_an_open_door(value: str | None) -> None:
     ring = KeyRing(KeySource("FORWARD_KEY", (), "/name"), Parameters(value).read)

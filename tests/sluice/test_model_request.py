@@ -115,6 +115,18 @@ def test_request_without_a_template_has_no_system_prompt() -> None:
         "OPENAI_API_KEY_PARAMETER",
         "_HANDLER",
         "PROMPT_A\nOPENAI_API_KEY",
+        "PROMPT_\ud800",
+        "PROMPT_" + "A" * 200,
+        "PROMPT_É",
+        "PROMPT_A=B",
+        "OPENAI_API_KEY_OLD_TEMPLATE",
+        "OPENAI_BASE_URL",
+        "PROMPT_TOKEN_2",
+        "PROMPT_TEMPLATES",
+        "STRIPE_KEY_TEMPLATE",
+        "PROXY",
+        "DATABASE_URL",
+        "PGPASS",
     ],
 )
 @pytest.mark.parametrize("patterns", ["*_TEMPLATE,PROMPT_*", "*"])
@@ -124,6 +136,14 @@ def test_secret_is_never_a_prompt_whatever_the_patterns_say(name: str, patterns:
     with pytest.raises(PromptTemplateNotAllowed) as caught:
         upstream_body(request, settings, {name: "SECRET VALUE"})
     assert "SECRET VALUE" not in str(caught.value.document())
+
+
+def test_value_that_holds_a_key_is_never_a_prompt() -> None:
+    settings = read_settings({"OPENAI_API_KEY": "sk-1234567890", "FORWARD_KEY": "fk-1234567890"})
+    request = TemplateRequest("PROMPT_A", plain_request("x").messages, ResponseType.FULL)
+    for secret in ("sk-1234567890", "fk-1234567890"):
+        with pytest.raises(PromptTemplateNotAllowed):
+            upstream_body(request, settings, {"PROMPT_A": f"use {secret} please"})
 
 
 @pytest.mark.parametrize("name", ["PATH", "HOME", "TEMPLATE", "prompt_a", "MY_TEMPLATE_2"])
@@ -154,5 +174,4 @@ def test_native_body_is_passed_on_as_the_same_bytes() -> None:
 def test_native_request_without_a_model_gets_the_default(document: dict[str, Any]) -> None:
     request = parse(document)
     assert isinstance(request, NativeRequest)
-    assert request.is_streamed
     assert json.loads(native_body(request, SETTINGS)) == {"stream": True, "model": "small"}

@@ -195,6 +195,17 @@ def test_event_without_an_end_does_not_fill_the_memory() -> None:
         list(text_deltas(STREAM, endless()))
 
 
+def test_comments_that_keep_a_stream_alive_are_no_endless_event() -> None:
+    ping = b": ping\n\n" * 20_000
+    data = [*[ping] * 80, answer_stream(["a"])]
+    assert list(text_deltas(STREAM, data)) == ["a"]
+
+
+def test_answer_that_is_not_streamed_is_bounded() -> None:
+    with pytest.raises(UpstreamBroken, match="at once"):
+        list(text_deltas(JSON, (b" " * 1_000_000 for _ in range(100))))
+
+
 def test_whole_text_is_bounded() -> None:
     assert whole_text(iter(["a", "b"])) == "ab"
     with pytest.raises(UpstreamBroken, match="as a stream"):

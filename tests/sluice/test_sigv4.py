@@ -71,6 +71,19 @@ def test_presigned_signature_is_botocores(query: list[tuple[str, str]], expires:
     assert ours.rpartition("&X-Amz-Signature=")[2] == signature
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["a=b+c", "a=%ff", "a=%FF&a=1&a=", "a=b=c", "b&a", "a=1;b=2", "~*!()=1", "a&&b", "%20="],
+)
+def test_query_is_signed_as_it_stands_on_the_wire(query: str) -> None:
+    url = f"https://abc.execute-api.us-east-1.amazonaws.com/x?{query}"
+    ours = sign("GET", url, b"", CREDENTIALS, SCOPE)
+    request = AWSRequest("GET", url)
+    request.context["timestamp"] = "20261120T080000Z"
+    assert ours["Authorization"].endswith(f"Signature={_botocore_signature(request)}")
+    assert f"?{query}&X-Amz-Algorithm=" in presign("GET", url, CREDENTIALS, SCOPE)
+
+
 def test_presigned_websocket_url_keeps_its_scheme_and_query() -> None:
     url = presign(
         "GET", "wss://abc.execute-api.us-east-1.amazonaws.com/dev?a=1", CREDENTIALS, SCOPE

@@ -6,14 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sluice.deadline import MARGIN_S
 from sluice.errors import UpstreamBroken
+from sluice.url_reply import MAX_HELD_BYTES, whole_lines
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
     GatedAnswer,
     ScriptedUpstream,
+    answer_stream,
     chunk,
     delta,
     dies_after,
@@ -85,17 +89,66 @@ def test_empty_answer_is_an_error_and_never_an_empty_stream(
     assert (reply.metadata["statusCode"], reply.error["code"]) == (502, "upstream_incomplete")
 
 
-@pytest.mark.parametrize("cut", [len(delta("half")), 20])
+@pytest.mark.parametrize("half", [b"", b'data: {"id": "c", "o', b'data: {"choices":[]}\n'])
 def test_upstream_that_dies_in_the_middle_ends_the_stream_with_an_error_event(
+    upstream: ScriptedUpstream, half: bytes
+) -> None:
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("one") + half))
+    reply = ask(upstream.url, query={"message": "Hello"})
+    first, *others, last, end = reply.body.split(b"\n\n")
+    assert (first + b"\n\n", end) == (delta("one"), b"")
+    said = [other.strip() for other in others if other.strip()]
+    assert said == ([half.strip()] if half.endswith(b"\n") else [])  # half a line says nothing
+    assert (
+        json.loads(last.strip().removeprefix(b"data: "))["error"]["code"] == "upstream_incomplete"
+    )
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+def test_error_event_follows_a_blank_line_however_that_was_cut(
     upstream: ScriptedUpstream, cut: int
 ) -> None:
-    half = delta("half")[:cut]
-
-    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(half))
+    event = b'data: {"choices":[]}\r\n\r\n'
+    pieces = chunk(event[:-cut]) + chunk(event[-cut:])
+    upstream.script = dies_after(EVENT_STREAM_HEAD + pieces)
     reply = ask(upstream.url, query={"message": "Hello"})
-    assert reply.body.startswith(half)
-    *_, last = reply.body.strip().split(b"\n\n")
-    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_incomplete"
+    assert reply.body.startswith(event + b'data: {"error"')
+
+
+def test_gateways_key_in_a_stream_is_masked(upstream: ScriptedUpstream) -> None:
+    events = answer_stream(["a"]).replace(b'"usage"', f'"leak": "{SECRET}", "usage"'.encode())
+    middle = events.index(SECRET.encode()) + 5
+    upstream.script = lambda _request, connection: connection.sendall(
+        EVENT_STREAM_HEAD + chunk(events[:middle]) + chunk(events[middle:]) + LAST_CHUNK
+    )
+    reply = ask(upstream.url, query={"message": "Hello"})
+    assert reply.body == events.replace(SECRET.encode(), b"[key]")
+
+
+@given(st.lists(st.binary(max_size=20).map(lambda data: data.replace(b"a", b"\n"))))
+def test_whole_lines_are_the_same_bytes(chunks: list[bytes]) -> None:
+    pieces = list(whole_lines(chunks))
+    assert b"".join(pieces) == b"".join(chunks)
+    assert all(piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
+
+
+def test_chunk_of_whole_lines_passes_uncopied_and_at_once() -> None:
+    event = delta("a")
+    assert next(whole_lines(iter([event, b"data: "]))) is event
+
+
+def test_line_that_does_not_end_is_not_held_for_ever() -> None:
+    line = b"x" * (MAX_HELD_BYTES + 1)
+    assert next(whole_lines(iter([line, line]))) == line
+
+
+def test_error_of_an_upstream_without_a_body_is_json(upstream: ScriptedUpstream) -> None:
+    upstream.script = lambda _request, connection: connection.sendall(
+        b"HTTP/1.1 503 Busy\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n"
+    )
+    reply = ask(upstream.url, query={"message": "Hello"})
+    assert reply.metadata["headers"]["content-type"] == "application/json"
+    assert reply.error["code"] == "upstream_refused"
 
 
 def test_json_answer_that_dies_in_the_middle_is_broken_off(upstream: ScriptedUpstream) -> None:

@@ -20,7 +20,7 @@ def connect(
 ) -> dict[str, Any]:
     settings = read_settings({"FORWARD_KEY": "fk-1,fk-2", **environ})
     event = {
-        "requestContext": {"connectionId": "c"},
+        "requestContext": {"connectionId": "c", "requestId": "r"},
         "headers": headers or {},
         **({"queryStringParameters": query} if query else {}),
     }
@@ -80,7 +80,10 @@ def test_parameter_that_cannot_be_read_closes_the_door(capsys: pytest.CaptureFix
         raise LookupError("AccessDeniedException")
 
     settings = read_settings({"FORWARD_KEY_PARAMETER": "/sluice/dev/forward-key"})
-    event = {"requestContext": {"connectionId": "c"}, "queryStringParameters": {"key": "x"}}
+    event = {
+        "requestContext": {"connectionId": "c", "requestId": "r"},
+        "queryStringParameters": {"key": "x"},
+    }
     ring = KeyRing(settings.forward_keys, unreadable)
     assert admit(parse_connect(event), settings, ring) == {"statusCode": 500}
     assert "/sluice/dev/forward-key: AccessDeniedException" in capsys.readouterr().out

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sluice.connections import ConnectionsClient
-from sluice.deadline import MARGIN_S, Deadline
+from sluice.deadline import MARGIN_S
 from sluice.errors import ConnectionGone, PostForbidden
 from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
@@ -20,6 +22,7 @@ from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
     ScriptedUpstream,
+    UpstreamRequest,
     chunk,
     delta,
     dies_after,
@@ -28,6 +31,7 @@ from tests.scripted_upstream import (
     replies,
     says,
 )
+from tests.sluice.deadlines import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +49,8 @@ class Posts(ConnectionsClient):
         self.frames: list[str] = []
         self.endpoints: list[str] = []
 
-    def post(self, connection_id: str, frame: bytes) -> None:
+    def post(self, connection_id: str, frame: bytes, timeout_s: float = 30.0) -> None:
+        assert timeout_s > 0
         assert connection_id == "c-1="
         if self._on_post is not None:
             self._on_post(frame)
@@ -74,7 +79,7 @@ def send(
     gateway = WebSocketGateway(settings, variables, client, keys, posts.at)
     body = message if isinstance(message, str) else json.dumps(message)
     event = MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body)
-    gateway.answer(event, Deadline(lambda: remaining_ms))
+    gateway.answer(event, deadline_in(remaining_ms))
     return posts.frames
 
 
@@ -225,6 +230,53 @@ def test_client_that_goes_while_the_model_is_silent_ends_the_upstream_request(
     assert send(upstream.url, {"messages": HELLO}, Posts(gone)) == []
     assert gated.sent == ["one"]
     gated.open(2)
+
+
+def test_connection_to_the_model_is_kept_from_answer_to_answer(upstream: ScriptedUpstream) -> None:
+    ports = set()
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.add(connection.getpeername())
+        says("a", "b")(request, connection)
+
+    upstream.script = script
+    settings = read_settings({"OPENAI_BASE_URL": upstream.url})
+    keys = KeyRing(settings.openai_keys, read_parameter)
+    posts = Posts()
+    gateway = WebSocketGateway(settings, {}, OpenAIClient(settings, keys), keys, posts.at)
+    for response_type in ("stream", "full", "stream"):
+        body = json.dumps({"messages": HELLO, "response_type": response_type})
+        gateway.answer(MessageEvent("c-1=", "r-1", "d", "s", body), deadline_in(900_000))
+    assert len(ports) == 1
+
+
+def test_error_stays_one_frame_however_long_it_is(upstream: ScriptedUpstream) -> None:
+    upstream.script = replies(400, {"error": {"message": "m" * 300_000, "code": {"odd": 1}}})
+    message = {"action": "sendmessage", "data": "x", "id": "i" * 130_000}
+    (frame,) = send(upstream.url, message, Posts())
+    document = json.loads(frame)
+    assert len(document["error"]["message"]) < 10_000
+    assert len(document["id"]) < 1_000
+
+
+def test_slow_connection_is_told_that_the_time_is_over(upstream: ScriptedUpstream) -> None:
+    never = threading.Event()
+
+    def slow(frame: bytes) -> None:
+        if not frame.startswith(b'{"error"'):
+            never.wait(0.8)
+
+    upstream.script = says("x" * 400_000)
+    posts = Posts(slow)
+    send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 400)
+    assert posts.error["code"] == "deadline_exceeded"
+    assert len(posts.frames) == 2
+
+
+def test_template_name_that_is_no_name_is_the_clients_fault(upstream: ScriptedUpstream) -> None:
+    posts = Posts()
+    send(upstream.url, {"prompt_template": "PROMPT_\ud800", "messages": HELLO}, posts)
+    assert posts.error["code"] == "prompt_template_not_allowed"
 
 
 def test_missing_permission_is_named_in_the_log(

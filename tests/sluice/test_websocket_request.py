@@ -26,6 +26,12 @@ def test_template_request_goes_with_and_without_an_action(action: dict[str, str]
     assert isinstance(request, TemplateRequest)
 
 
+@pytest.mark.parametrize("extra", [{"id": "7"}, {"temperature": 0.2}, {"action": "ask"}])
+def test_other_fields_of_a_template_request_are_ignored(extra: dict[str, object]) -> None:
+    request = parse_websocket_request(json.dumps({"messages": HELLO, **extra}))
+    assert isinstance(request, TemplateRequest)
+
+
 def test_ping_is_a_ping() -> None:
     assert parse_websocket_request('{"action":"ping"}') == Ping()
 

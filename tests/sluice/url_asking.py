@@ -7,13 +7,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
+from tests.sluice.deadlines import deadline_in
 
 HELLO = [{"role": "user", "content": "Hello"}]
 SECRET = "sk-secret-0123456789"
@@ -77,7 +77,7 @@ def ask(
         **({} if body is None else {"body": base64.b64encode(data), "isBase64Encoded": True}),
     }
     reply = Reply()
-    gateway.answer(parse_url_request(event), reply.open, Deadline(lambda: remaining_ms))
+    gateway.answer(parse_url_request(event), reply.open, deadline_in(remaining_ms))
     assert reply.ended
     assert reply.body
     return reply

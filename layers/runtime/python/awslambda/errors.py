@@ -5,6 +5,7 @@ AwsLambdaError
 │   └── WriteAfterEnd
 ├── ResponseStreamBroken        Lambda takes no more of this answer
 ├── HandlerLoadError            the function cannot start (names and texts as AWS's client has them)
+├── HandlerCancelled            an async handler let a cancellation through
 ├── UnmarshalError              the event is not JSON
 ├── MarshalError                the handler returned what is not JSON
 └── RuntimeApiError             Lambda's side of the Runtime API did not keep to it
@@ -13,6 +14,7 @@ AwsLambdaError
 from __future__ import annotations
 
 import json
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +67,12 @@ class HandlerLoadError(AwsLambdaError):
         self.error_type = error_type
 
 
+class HandlerCancelled(AwsLambdaError):
+    """An async handler let a cancellation through."""
+
+    error_type = "Runtime.HandlerCancelled"
+
+
 class UnmarshalError(AwsLambdaError):
     """The event is not JSON."""
 
@@ -89,6 +97,14 @@ def error_type(error: BaseException) -> str:
     return name.translate(NOT_IN_A_HEADER).encode("ascii", "replace").decode()
 
 
+def message_of(error: BaseException) -> str:
+    """An exception's text, for whose making the function's author may have written code."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 -- it must not hide the error that it should tell
+        return "(its text cannot be had: __str__ raised)"
+
+
 def stack_trace(error: BaseException) -> list[str]:
     """One text a frame, innermost last, without the runtime's own frames."""
     import traceback  # noqa: PLC0415 -- 9 ms that only failures pay
@@ -99,14 +115,15 @@ def stack_trace(error: BaseException) -> list[str]:
 def _frames(error: BaseException) -> list[FrameSummary]:
     import traceback  # noqa: PLC0415
 
-    own = f"{__package__}/"
-    return [f for f in traceback.extract_tb(error.__traceback__) if own not in f.filename]
+    own = os.path.dirname(__file__) + os.sep  # noqa: PTH120 -- pathlib costs start-up time
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if not frame.filename.startswith(own)]
 
 
 def error_document(error: BaseException, request_id: str = "") -> bytes:
     """The body of POST …/error, as AWS's Python client writes it."""
     document: dict[str, Any] = {
-        "errorMessage": str(error),
+        "errorMessage": message_of(error),
         "errorType": error_type(error),
         "requestId": request_id,
         "stackTrace": stack_trace(error),
@@ -118,7 +135,7 @@ def trailer_document(error: BaseException) -> bytes:
     """What the error trailer of a streamed answer holds, with Node.js's field names."""
     document: dict[str, Any] = {
         "errorType": error_type(error),
-        "errorMessage": str(error),
+        "errorMessage": message_of(error),
         "trace": stack_trace(error),
     }
     return json.dumps(document).encode()
@@ -135,7 +152,7 @@ def xray_cause(error: BaseException, working_directory: str) -> str:
         "exceptions": [
             {
                 "type": error_type(error),
-                "message": str(error),
+                "message": message_of(error),
                 "stack": [{"path": f.filename, "line": f.lineno, "label": f.name} for f in frames],
             }
         ],

@@ -125,25 +125,23 @@ class EventLoop:
             if returned is not None:
                 self._log.warning("Streaming handlers ignore return values.")
         except Exception as error:  # noqa: BLE001 -- the handler's, whatever it is
-            return self._end_failed_stream(invocation, stream, error)
+            self._end_failed_stream(invocation, stream, error)
+            return False
         self._client.finish_stream()
         return True
 
     def _end_failed_stream(
         self, invocation: Invocation, stream: ResponseStream, error: Exception
-    ) -> bool:
-        """Whether there is an answer, for all that."""
+    ) -> None:
         if not stream.begun:
             self._report_failure(invocation, error)
-            return False
-        answered = stream.ended
+            return
         self._log.failure(error)
         try:
             stream.fail(error)
         except ResponseStreamBroken:
-            return False  # `error` says so already, or came first
+            return  # `error` says so already, or came first
         self._client.finish_stream()
-        return answered
 
     def _report_failure(self, invocation: Invocation, error: Exception) -> None:
         self._log.failure(error)
@@ -246,4 +244,5 @@ def _set_search_path(environ: MutableMapping[str, str], layer_python: str) -> No
 def _make_lines_appear(stream: Any) -> None:
     """Lambda freezes the process between events: what is in a buffer then comes late or never."""
     text: TextIOWrapper = stream
-    text.reconfigure(line_buffering=True)
+    # A handler's text may hold what is no character; that must not cost the log line.
+    text.reconfigure(line_buffering=True, errors="backslashreplace")

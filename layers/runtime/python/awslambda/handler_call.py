@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from awslambda.errors import HandlerCancelled
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Runner
@@ -18,6 +20,7 @@ class HandlerCall:
     def __init__(self, handler: Callable[..., Any]) -> None:
         self._handler = handler
         self._runner: Runner | None = None
+        self._cancelled: type[BaseException] = HandlerCancelled
 
     def result(self, event: Any, context: LambdaContext) -> Any:
         """What an ordinary handler returns; awaited if it is async."""
@@ -46,7 +49,12 @@ class HandlerCall:
 
             # One event loop for the process: what a handler keeps open stays usable.
             self._runner = asyncio.Runner()
-        return self._runner.run(coroutine)
+            self._cancelled = asyncio.CancelledError
+        try:
+            return self._runner.run(coroutine)
+        except self._cancelled as error:
+            # No Exception to Python, but nothing that should end the process either.
+            raise HandlerCancelled("the handler's task was cancelled") from error
 
 
 async def _value_of(awaitable: Awaitable[Any]) -> Any:

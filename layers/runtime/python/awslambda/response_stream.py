@@ -88,8 +88,8 @@ class ResponseStream(io.RawIOBase):
             raise InvalidStreamingOperation(
                 "cannot set content-type, too late: the answer has begun; set it before write()"
             )
-        if not content_type.isprintable():
-            raise ValueError(f"content type {content_type!r}: expected printable characters only")
+        if not (content_type.isascii() and content_type.isprintable()):
+            raise ValueError(f"content type {content_type!r}: expected printable ASCII only")
         self._content_type = content_type
 
     def set_http_metadata(self, metadata: Metadata) -> None:
@@ -123,13 +123,11 @@ class ResponseStream(io.RawIOBase):
         self._send([*body, http1.LAST_CHUNK])
         self._state = _State.ENDED
 
-    def fail(self, error: BaseException) -> bool:
-        """End a begun answer with error trailers; False where there is none to end."""
-        if self._state is not _State.OPEN:
-            return False
-        self._state = _State.ENDED
-        self._wire.send([error_trailers(error_type(error), trailer_document(error))])
-        return True
+    def fail(self, error: BaseException) -> None:
+        """End a begun answer with error trailers; nothing where there is none to end."""
+        if self._state is _State.OPEN:
+            self._state = _State.ENDED
+            self._wire.send([error_trailers(error_type(error), trailer_document(error))])
 
     def writable(self) -> bool:
         return self._state is not _State.ENDED

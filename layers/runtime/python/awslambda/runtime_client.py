@@ -102,18 +102,23 @@ class RuntimeClient:
 
     def finish_stream(self) -> None:
         """Wait for the reply to a streamed answer whose last bytes have been sent."""
-        if self._socket is not None:
-            try:
-                self._check(self._receive(self._socket), "streamed response")
-            except (OSError, RuntimeApiError) as error:
-                self.close()
-                self._warn(f"no reply to the streamed response: {error}")
+        if self._socket is None:
+            return
+        try:
+            reply = self._receive(self._socket)
+        except (OSError, RuntimeApiError) as error:
+            self.close()
+            self._warn(f"no reply to the streamed response: {error}")
+        else:
+            self._check(reply, "streamed response")
 
     def _post(self, request: bytes, what: str) -> None:
         try:
-            self._check(self._exchange(request), what)
-        except OSError as error:
-            self._warn(f"the {what} was not delivered: {error}")
+            reply = self._exchange(request)
+        except (OSError, RuntimeApiError) as error:
+            self._warn(f"no reply to the {what}: {error}")
+        else:
+            self._check(reply, what)
 
     def _check(self, reply: http1.Reply, what: str) -> None:
         """Accepted or not, the invocation is over: all but 500 means going on."""

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 
-from awslambda.errors import error_type, stack_trace
+from awslambda.errors import error_type, message_of, stack_trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ class RuntimeLog:
     def failure(self, error: BaseException) -> None:
         """An exception that a handler let go."""
         if self.is_json:
-            self._object("ERROR", str(error), **error_fields(error))
+            self._object("ERROR", message_of(error), **error_fields(error))
         else:
             frames = stack_trace(error)
             trace = "Traceback (most recent call last):\n" + "".join(frames) if frames else ""
-            self._write(f"[ERROR] {error_type(error)}: {error}\n{trace}")
+            self._write(f"[ERROR] {error_type(error)}: {message_of(error)}\n{trace}")
 
     def warning(self, message: str) -> None:
         """Something that the operator should know and the handler cannot."""
@@ -76,7 +76,7 @@ def error_fields(error: BaseException) -> dict[str, Any]:
     """What a JSON log line tells of an exception."""
     return {
         "errorType": error_type(error),
-        "errorMessage": str(error),
+        "errorMessage": message_of(error),
         "stackTrace": stack_trace(error),
     }
 

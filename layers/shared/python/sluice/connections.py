@@ -8,13 +8,13 @@ from __future__ import annotations
 import select
 import ssl
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, RemoteDisconnected
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import certifi
 
-from sluice.errors import ConnectionGone, PostFailed, PostForbidden
+from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden
 from sluice.sigv4 import Credentials, Scope, sign
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SERVICE = "execute-api"
 TIMEOUT_S = 30.0  # to connect, and for the reply; API Gateway itself gives up after 29 s
+MIN_TIMEOUT_S = 0.01  # 0 would mean not to wait at all, which is another kind of socket
 OK, GONE, FORBIDDEN, TOO_MANY_REQUESTS = 200, 410, 403, 429
 FIRST_SERVER_ERROR = 500
 
@@ -54,23 +55,45 @@ class ConnectionsClient:
         """Close the kept connection; the next post opens a new one."""
         self._connection.close()
 
-    def post(self, connection_id: str, frame: bytes) -> None:
+    def post(self, connection_id: str, frame: bytes, timeout_s: float = TIMEOUT_S) -> None:
         """Send one text frame; returns when API Gateway has taken it.
 
-        Raises ConnectionGone (410), PostForbidden (403), PostFailed (429, 5xx, no answer: worth
-        another try).
+        Raises ConnectionGone (410), PostForbidden (403), PostFailed (429, 5xx, not sent: worth
+        another try), DeliveryError (another status, or no reply: the frame may have arrived, and
+        sending it again could show the client the same words twice).
         """
         url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
+        headers = self._signed(url, frame)
         self._close_if_dropped()
+        was_kept = self._connection.sock is not None
+        self._set_timeout(min(max(timeout_s, MIN_TIMEOUT_S), TIMEOUT_S))
         try:
-            self._connection.request("POST", urlsplit(url).path, frame, self._signed(url, frame))
-            reply = self._connection.getresponse()
-            reply.read()  # to its end, or the connection could not be used again
+            self._connection.request("POST", urlsplit(url).path, frame, headers)
         except (HTTPException, OSError) as error:
             self.close()
             raise PostFailed("The @connections endpoint cannot be reached.") from error
-        if reply.status != OK:
-            raise _refused(reply.status)
+        status = self._status(was_kept=was_kept)
+        if status != OK:
+            raise _refused(status)
+
+    def _status(self, *, was_kept: bool) -> int:
+        try:
+            reply = self._connection.getresponse()
+            reply.read()  # to its end, or the connection could not be used again
+        except (RemoteDisconnected, ConnectionResetError) as error:
+            self.close()
+            if was_kept:  # API Gateway closed it before our frame came
+                raise PostFailed("The @connections endpoint closed the connection.") from error
+            raise _unconfirmed() from error
+        except (HTTPException, OSError) as error:
+            self.close()
+            raise _unconfirmed() from error
+        return reply.status
+
+    def _set_timeout(self, seconds: float) -> None:
+        self._connection.timeout = seconds
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(seconds)
 
     def _close_if_dropped(self) -> None:
         """A kept connection that has something to read has been closed by the other side."""
@@ -100,11 +123,16 @@ def _connection_to(endpoint: str, trusted_certificates: str | None) -> HTTPConne
     return HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=trusted)
 
 
-def _refused(status: int) -> Exception:
+def _unconfirmed() -> DeliveryError:
+    return DeliveryError("API Gateway did not say whether it took a frame.")
+
+
+def _refused(status: int) -> DeliveryError:
     if status == GONE:
         return ConnectionGone("The client has closed its connection.")
     if status == TOO_MANY_REQUESTS or status >= FIRST_SERVER_ERROR:
         return PostFailed(f"API Gateway refused a frame with status {status}.")
-    action = "execute-api:ManageConnections on this API and stage"
-    hint = f": the function's role needs {action}" if status == FORBIDDEN else ""
-    return PostForbidden(f"API Gateway refused a frame with status {status}{hint}.")
+    if status == FORBIDDEN:
+        action = "execute-api:ManageConnections on this API and stage"
+        return PostForbidden(f"API Gateway refused a frame: the function's role needs {action}.")
+    return DeliveryError(f"API Gateway refused a frame with status {status}.")

@@ -10,10 +10,10 @@ from sluice.errors import DeadlineReached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 MARGIN_S = 1.0
 """Kept of the function's time to say that it is over: a write and a round trip to the client."""
+LAST_MOMENT_S = 0.1  # kept of the margin for the log line
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +26,21 @@ class Deadline:
         """Seconds for the answer. Raises DeadlineReached when there are none."""
         seconds = self.remaining_ms() / 1000 - MARGIN_S
         if seconds <= 0:
-            raise self.reached()
+            raise reached()
         return seconds
 
-    @staticmethod
-    def reached() -> DeadlineReached:
-        return DeadlineReached("The gateway's time for this answer is over.")
+    def seconds_to_last_moment(self) -> float:
+        """Seconds in which something can still be said, if only that the time is over."""
+        return max(0.0, self.remaining_ms() / 1000 - LAST_MOMENT_S)
 
 
-class Alarm:
-    """Calls `ring` from another thread when the deadline comes, unless the block ends before."""
+class Alarm(threading.Timer):
+    """Calls `ring` from another thread when the deadline comes, unless cancelled before."""
 
     def __init__(self, deadline: Deadline, ring: Callable[[DeadlineReached], None]) -> None:
-        self._timer = threading.Timer(deadline.seconds_left(), ring, [deadline.reached()])
-        self._timer.daemon = True
+        super().__init__(deadline.seconds_left(), ring, [reached()])
+        self.daemon = True
 
-    def __enter__(self) -> None:
-        self._timer.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._timer.cancel()
+def reached() -> DeadlineReached:
+    return DeadlineReached("The gateway's time for this answer is over.")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from sluice.errors import SluiceError
 
 
+MAX_ID_CHARACTERS = 256  # an id is a client's counter or UUID; the frame must stay one frame
+
+
 def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:
     """The body of an HTTP reply; an upstream's own error passes through."""
     if isinstance(error, UpstreamRefused) and error.reply_body:
@@ -22,8 +25,11 @@ def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:
 
 
 def http_headers(error: SluiceError) -> dict[str, str]:
-    headers = error.reply_headers if isinstance(error, UpstreamRefused) else error.headers
-    return {"content-type": "application/json", **headers}
+    """The headers beside http_body."""
+    if isinstance(error, UpstreamRefused) and error.reply_body:
+        return error.reply_headers
+    own = error.reply_headers if isinstance(error, UpstreamRefused) else error.headers
+    return {**own, "content-type": "application/json"}
 
 
 def event(error: SluiceError, secrets: Iterable[str]) -> bytes:
@@ -35,7 +41,7 @@ def websocket_frame(
     error: SluiceError, secrets: Iterable[str], request_id: str, client_id: str | None
 ) -> str:
     """The text frame that tells a client; `client_id` is the id it gave its request."""
-    extra = {} if client_id is None else {"id": client_id}
+    extra = {} if client_id is None else {"id": client_id[:MAX_ID_CHARACTERS]}
     return _document(error, secrets, {**extra, "requestId": request_id}).decode()
 
 

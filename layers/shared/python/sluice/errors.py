@@ -3,7 +3,7 @@
 SluiceError
 ├── SettingsError              an environment variable is not what it must be
 ├── RequestError               the client's request cannot be served as it is
-│   ├── InvalidJson, InvalidField, UnsupportedMediaType, RequestTooLarge
+│   ├── InvalidJson, InvalidField, UnsupportedMediaType
 │   ├── PromptTemplateNotAllowed, PromptTemplateNotFound
 │   └── UnknownPath, MethodNotAllowed
 ├── AuthenticationFailed       no key, or one that is not known
@@ -16,7 +16,7 @@ SluiceError
 ├── DeadlineReached            the function must end before the answer does
 └── DeliveryError              the client's WebSocket cannot be written to
     ├── ConnectionGone, PostForbidden
-    └── PostFailed             worth another try
+    └── PostFailed             worth another attempt
 
 `document()` is what a client sees, in OpenAI's shape. Messages never quote a prompt, an answer
 (NoMatch's short excerpt apart, which is the answer its client asked for) or a secret.
@@ -25,6 +25,8 @@ SluiceError
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
+MAX_TOLD_CHARACTERS = 4096  # of each field of an upstream's error: it is told in one frame
 
 
 class SluiceError(Exception):
@@ -100,11 +102,6 @@ class UnsupportedMediaType(RequestError):
     code = "unsupported_media_type"
 
 
-class RequestTooLarge(RequestError):
-    status = 413
-    code = "request_too_large"
-
-
 class UnknownPath(RequestError):
     status = 404
     code = "unknown_path"
@@ -165,9 +162,14 @@ class UpstreamRefused(UpstreamError):
 
     def document(self) -> dict[str, Any]:
         own = super().document()
-        if self.reported is None:
-            return own
-        return {name: self.reported.get(name) or own[name] for name in own}
+        reported = {name: _told(self.reported, name) for name in own}
+        return {name: reported[name] or own[name] for name in own}
+
+
+def _told(reported: dict[str, Any] | None, name: str) -> str | None:
+    """A field of an upstream's error object; providers put numbers and objects there too."""
+    value = (reported or {}).get(name)
+    return None if value is None else str(value)[:MAX_TOLD_CHARACTERS]
 
 
 class UpstreamUnreachable(UpstreamError):

@@ -20,31 +20,40 @@ class FrameQueue:
 
     def __init__(self) -> None:
         self._text: list[str] = []
+        self._text_characters = 0
         self._frames: deque[bytes] = deque()
-        self.waiting_bytes = 0
-        """An estimate of what is held, in bytes; exact for ASCII."""
+        self._frame_bytes = 0
+
+    @property
+    def waiting(self) -> int:
+        """How much is held: bytes of what is a frame already, characters of what is still text."""
+        return self._frame_bytes + self._text_characters
 
     def add_text(self, text: str) -> None:
         """Text that may share a frame with what comes before and after it."""
         self._text.append(text)
-        self.waiting_bytes += len(text)
+        self._text_characters += len(text)
 
     def add_message(self, message: str) -> None:
         """A message that shares no frame, unless it has to be split."""
         self._close_text()
         self._add_frames(message)
 
-    def take(self) -> bytes | None:
-        """The next frame, not empty; None when nothing waits."""
+    def take(self, *, is_last: bool = False) -> bytes | None:
+        """The next frame, not empty; None when nothing waits. is_last: no text will follow."""
         if not self._frames:
-            self._close_text(hold_back_half_character=True)
+            self._close_text(hold_back_half_character=not is_last)
         if not self._frames:
             return None
         frame = self._frames.popleft()
-        self.waiting_bytes = max(0, self.waiting_bytes - len(frame))
-        if not self._frames and not self._text:
-            self.waiting_bytes = 0
+        self._frame_bytes -= len(frame)
         return frame
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._text.clear()
+        self._frames.clear()
+        self._text_characters = self._frame_bytes = 0
 
     def _close_text(self, *, hold_back_half_character: bool = False) -> None:
         text = "".join(self._text)
@@ -54,6 +63,7 @@ class FrameQueue:
             # second with the next delta.
             self._text.append(text[-1])
             text = text[:-1]
+        self._text_characters = len(self._text)
         self._add_frames(text)
 
     def _add_frames(self, text: str) -> None:
@@ -61,6 +71,7 @@ class FrameQueue:
         while rest:
             end = _frame_end(rest)
             self._frames.append(rest[:end])
+            self._frame_bytes += end
             rest = rest[end:]
 
 

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from sluice.errors import SettingsError
-from sluice.settings import split_keys
+from sluice.settings import read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +47,7 @@ class KeyRing:
     def _read_keys(self) -> tuple[str, ...]:
         variable, name = f"{self._source.variable}_PARAMETER", self._source.parameter
         try:
-            keys = split_keys(self._read_parameter(name))
+            keys = read_keys(self._read_parameter(name), variable)
         except LookupError as error:
             raise SettingsError(
                 variable, "the name of an SSM parameter this function may read", f"{name}: {error}"

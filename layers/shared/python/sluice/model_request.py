@@ -52,10 +52,6 @@ class NativeRequest:
     body: bytes
     document: dict[str, Any]
 
-    @property
-    def is_streamed(self) -> bool:
-        return self.document.get("stream") is True
-
 
 def parse_object(body: bytes | str) -> dict[str, Any]:
     """A JSON object, or InvalidJson."""
@@ -115,7 +111,8 @@ def upstream_body(
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
     if request.prompt_template is not None:
         patterns = settings.prompt_template_patterns
-        prompt = system_prompt(request.prompt_template, patterns, environ)
+        secrets = settings.openai_keys.plain + settings.forward_keys.plain
+        prompt = system_prompt(request.prompt_template, patterns, environ, secrets)
         messages.insert(0, {"role": "system", "content": prompt})
     document = {"model": settings.openai_model, "messages": messages, "stream": True}
     return json.dumps(document).encode()

@@ -9,36 +9,45 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
-from urllib3.exceptions import ProtocolError as ConnectionBroken
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from sluice.deadline import Alarm, Deadline
-from sluice.errors import UpstreamBroken, UpstreamError, UpstreamSilent, UpstreamUnreachable
+from sluice.errors import (
+    SluiceError,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from sluice.upstream_connection import ConnectionWatch, watched_session
 from sluice.upstream_reply import passed_headers, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
-    from sluice.errors import SluiceError
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
 
 READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never waited for
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
+MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
+TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300
 
 
 class OpenAIClient:
-    """Asks an OpenAI-compatible API. Make one for the life of the process and share it."""
+    """Asks an OpenAI-compatible API, one request at a time.
+
+    Make one for the life of the process: it keeps the connection.
+    """
 
     def __init__(self, settings: Settings, keys: KeyRing) -> None:
         self._settings = settings
         self._keys = keys
-        self._session = requests.Session()
-        # Neither proxies nor a .netrc password of the machine: only what the settings say.
-        self._session.trust_env = False
-        self._session.headers.clear()
+        self._watch = ConnectionWatch()
+        self._session = watched_session(self._watch)
         if settings.proxy:
             self._session.proxies = {"http": settings.proxy, "https": settings.proxy}
 
@@ -48,18 +57,24 @@ class OpenAIClient:
         Use the answer as a context manager. Raises UpstreamRefused, UpstreamUnreachable,
         UpstreamSilent, DeadlineReached, SettingsError.
         """
-        response = self._post(f"{self._settings.openai_base_url}/chat/completions", body, deadline)
-        if response.status_code < FIRST_REDIRECT_STATUS:
-            return UpstreamAnswer(response, deadline)
-        with contextlib.closing(response):
-            if response.status_code < FIRST_ERROR_STATUS:
-                raise UpstreamError(
-                    f"The upstream redirects (status {response.status_code}): OPENAI_BASE_URL must "
-                    "be the address it redirects to."
-                )
-            raise self._refusal(response)
+        time_left = deadline.seconds_left()
+        headers = self._headers()
+        self._watch.begin()
+        alarm = Alarm(deadline, self._watch.stop)
+        alarm.start()
+        try:
+            response = self._post(body, headers, time_left)
+        except BaseException:
+            alarm.cancel()
+            self._watch.end()
+            raise
+        answer = UpstreamAnswer(response, self._watch, alarm, self._settings.read_timeout_s)
+        if response.status_code >= FIRST_REDIRECT_STATUS:
+            with answer:
+                raise _refused(response.status_code, answer)
+        return answer
 
-    def _post(self, url: str, body: bytes, deadline: Deadline) -> requests.Response:
+    def _headers(self) -> dict[str, str]:
         headers = {
             "Content-Type": "application/json",
             "Accept": "*/*",
@@ -67,51 +82,75 @@ class OpenAIClient:
             "User-Agent": "sluice",
         }
         key = self._keys.next_key()
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key}"
-        time_left = deadline.seconds_left()
-        read_timeout = min(self._settings.read_timeout_s, time_left)
-        try:
-            return self._session.post(
-                url,
-                data=body,
-                headers=headers,
-                timeout=(min(self._settings.connect_timeout_s, time_left), read_timeout),
-                stream=True,
-                allow_redirects=False,  # they would turn the POST into a GET
-            )
-        except requests.ConnectTimeout as error:
-            raise UpstreamUnreachable("The upstream cannot be reached: no connection.") from error
-        except requests.Timeout as error:
-            deadline.seconds_left()  # raises DeadlineReached where that was the reason
-            raise _silent(read_timeout) from error
-        except (requests.RequestException, HTTPError) as error:
-            raise UpstreamUnreachable("The upstream cannot be reached.") from error
+        return headers if key is None else {**headers, "Authorization": f"Bearer {key}"}
 
-    def _refusal(self, response: requests.Response) -> SluiceError:
+    def _post(self, body: bytes, headers: dict[str, str], time_left: float) -> requests.Response:
+        """Ask, a second time where the kept connection had been closed in the meantime.
+
+        Lambda freezes the process between events, so this is what a rested connection comes to.
+        """
         try:
-            body = response.raw.read(MAX_ERROR_BODY_BYTES, decode_content=True)
-        except (HTTPError, OSError):
-            body = b""
-        headers = {k: v for k, v in response.headers.items() if k.lower() != "content-encoding"}
-        return refusal(response.status_code, headers, body)
+            return self._post_once(body, headers, time_left)
+        except requests.ConnectionError as error:
+            if self._watch.stopped or not (self._watch.was_kept and _is_hang_up(error)):
+                raise self._failure(error) from error
+        except (requests.RequestException, HTTPError) as error:
+            raise self._failure(error) from error
+        try:
+            return self._post_once(body, headers, time_left)
+        except (requests.RequestException, HTTPError) as error:
+            raise self._failure(error) from error
+
+    def _post_once(
+        self, body: bytes, headers: dict[str, str], time_left: float
+    ) -> requests.Response:
+        connect_timeout = min(self._settings.connect_timeout_s, time_left)
+        return self._session.post(
+            f"{self._settings.openai_base_url}/chat/completions",
+            data=body,
+            headers=headers,
+            timeout=(connect_timeout, self._settings.read_timeout_s),
+            stream=True,
+            allow_redirects=False,  # they would turn the POST into a GET
+        )
+
+    def _failure(self, error: Exception) -> SluiceError:
+        if self._watch.stopped is not None:
+            return self._watch.stopped
+        if isinstance(error, requests.ReadTimeout):
+            return _silent(self._settings.read_timeout_s)
+        return UpstreamUnreachable("The upstream cannot be reached.")
 
 
 class UpstreamAnswer:
     """A model's answer, as it comes. A context manager: leaving it ends the request upstream."""
 
-    def __init__(self, response: requests.Response, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        response: requests.Response,
+        watch: ConnectionWatch,
+        alarm: Alarm,
+        read_timeout_s: float,
+    ) -> None:
         self.status = response.status_code
         self.headers = passed_headers(response.headers)
         """What of the reply's headers is for the client; names in lower case."""
         self._response = response
-        self._deadline = deadline
-        self._stopped: SluiceError | None = None
+        self._watch = watch
+        self._alarm = alarm
+        self._read_timeout_s = read_timeout_s
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._alarm.cancel()
+        self._watch.end()
         self._response.close()
 
     def chunks(self) -> Iterator[bytes]:
@@ -119,33 +158,61 @@ class UpstreamAnswer:
 
         Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and what `stop` was given.
         """
-        raw = self._response.raw
-        with Alarm(self._deadline, self.stop):
-            while data := self._read(raw):
-                yield data
-            raw.drain_conn()  # reading up to the end does not give the connection back; this does
+        while data := self._read():
+            yield data
+
+    def error_body(self) -> bytes:
+        """The body of an error, as far as it comes; not more than MAX_ERROR_BODY_BYTES."""
+        body = b""
+        with contextlib.suppress(UpstreamError):
+            while len(body) < MAX_ERROR_BODY_BYTES and (data := self._read(decode=True)):
+                body += data
+        return body[:MAX_ERROR_BODY_BYTES]
+
+    def finish(self) -> None:
+        """Read what is left behind the end of an answer, so that its connection can be kept.
+
+        For answers that were read up to what they say is their end, and not to that of the body.
+        """
+        self._watch.set_timeout(TIMEOUT_AFTER_END_S)
+        left = MAX_BYTES_AFTER_END
+        with contextlib.suppress(SluiceError):
+            while left > 0 and (data := self._read()):
+                left -= len(data)
 
     def stop(self, reason: SluiceError) -> None:
         """End `chunks` with `reason`; for other threads than the one that reads."""
-        self._stopped = self._stopped or reason
-        # Already over and back in the pool, or closed: then there is nothing to wake.
-        with contextlib.suppress(RuntimeError, ValueError, OSError):
-            self._response.raw.shutdown()
+        self._watch.stop(reason)
 
-    def _read(self, raw: Any) -> bytes:
+    def _read(self, *, decode: bool = False) -> bytes:
+        raw: Any = self._response.raw
         try:
-            data: bytes = b"" if self._stopped else raw.read1(READ_BYTES, decode_content=False)
+            data: bytes = raw.read1(READ_BYTES, decode_content=decode)
         except ReadTimeoutError as error:
-            raise self._stopped or _silent(None) from error
-        except (ConnectionBroken, HTTPError, OSError) as error:
-            raise self._stopped or UpstreamBroken(
+            raise self._watch.stopped or _silent(self._read_timeout_s) from error
+        except (HTTPError, OSError) as error:
+            raise self._watch.stopped or UpstreamBroken(
                 "The upstream ended the connection in the middle of its answer."
             ) from error
-        if self._stopped and not data:
-            raise self._stopped
+        if self._watch.stopped is not None:  # then what was read may end anywhere
+            raise self._watch.stopped
         return data
 
 
-def _silent(seconds: float | None) -> UpstreamSilent:
-    within = "" if seconds is None else f" within {seconds:g} s"
-    return UpstreamSilent(f"The upstream sent nothing{within}.")
+def _refused(status: int, answer: UpstreamAnswer) -> SluiceError:
+    if status < FIRST_ERROR_STATUS:
+        return UpstreamError(
+            f"The upstream redirects (status {status}): OPENAI_BASE_URL must be the address it "
+            "redirects to."
+        )
+    headers = {name: v for name, v in answer.headers.items() if name != "content-encoding"}
+    return refusal(status, headers, answer.error_body())
+
+
+def _is_hang_up(error: requests.ConnectionError) -> bool:
+    """Whether the other side closed the connection without a byte of a reply."""
+    return bool(error.args) and isinstance(error.args[0], ProtocolError)
+
+
+def _silent(seconds: float) -> UpstreamSilent:
+    return UpstreamSilent(f"The upstream sent nothing for {seconds:g} s.")

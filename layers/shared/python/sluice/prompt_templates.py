@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from sluice.errors import PromptTemplateNotAllowed, PromptTemplateNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-SECRET_NAMES = (
-    "AWS_*",
-    "_*",
-    "*KEY",
-    "*KEYS",
-    "*KEY_PARAMETER",
-    "*SECRET",
-    "*SECRETS",
-    "*TOKEN",
-    "*TOKENS",
-    "*PASSWORD",
-    "*PASSPHRASE",
-    "*CREDENTIALS",
-)
-"""Names that are never a prompt, whatever PROMPT_TEMPLATES says: a client could have the model
-repeat its system prompt."""
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # POSIX, and no longer than needed
+SECRET_WORDS = frozenset(
+    (
+        "APIKEY", "AUTH", "CREDENTIAL", "CREDENTIALS", "DSN", "JWT", "KEY", "KEYS", "PASS",
+        "PASSPHRASE", "PASSWD", "PASSWORD", "PAT", "PGPASS", "PRIVATE", "SECRET", "SECRETS",
+        "TOKEN", "TOKENS", "URI", "URL",
+    )
+)  # fmt: skip
+"""A name with one of these words is never a prompt, whatever PROMPT_TEMPLATES says: a client could
+have the model repeat its system prompt."""
+SECRET_PREFIXES = ("AWS_", "_", "AZURE_", "OPENAI_", "FORWARD_", "LAMBDA_")
+OWN_SETTINGS = frozenset(("API_GW_ENDPOINT", "PROMPT_TEMPLATES", "PROXY"))
 
 
-def system_prompt(name: str, patterns: tuple[str, ...], environ: Mapping[str, str]) -> str:
+def system_prompt(
+    name: str, patterns: tuple[str, ...], environ: Mapping[str, str], secrets: Iterable[str]
+) -> str:
     """The value of the environment variable `name`, if it may be a prompt.
 
-    Raises PromptTemplateNotAllowed, PromptTemplateNotFound. Both look the same for a variable that
-    exists and one that does not, unless the name is one of the permitted.
+    A value that holds one of the `secrets` may not, whatever its name. Raises
+    PromptTemplateNotAllowed, PromptTemplateNotFound. Both look the same for a variable that exists
+    and one that does not, unless the name is one of the permitted.
     """
-    if not _is_permitted(name, patterns):
+    prompt = environ.get(name, "") if _is_permitted(name, patterns) else None
+    if prompt is None or any(secret in prompt for secret in secrets):
         raise PromptTemplateNotAllowed(
             "This prompt_template is not allowed: expected a name that matches PROMPT_TEMPLATES "
             f"({', '.join(patterns)}) and is not a secret's.",
             param="prompt_template",
         )
-    prompt = environ.get(name, "")
     if not prompt:
         raise PromptTemplateNotFound(
             f"prompt_template {name} is not set: expected an environment variable of that name.",
@@ -50,5 +50,11 @@ def system_prompt(name: str, patterns: tuple[str, ...], environ: Mapping[str, st
 
 
 def _is_permitted(name: str, patterns: tuple[str, ...]) -> bool:
-    is_secret = any(fnmatchcase(name.upper(), pattern) for pattern in SECRET_NAMES)
-    return not is_secret and any(fnmatchcase(name, pattern) for pattern in patterns)
+    upper = name.upper()
+    return (
+        VARIABLE_NAME.fullmatch(name) is not None
+        and not upper.startswith(SECRET_PREFIXES)
+        and upper not in OWN_SETTINGS
+        and SECRET_WORDS.isdisjoint(upper.split("_"))
+        and any(fnmatchcase(name, pattern) for pattern in patterns)
+    )

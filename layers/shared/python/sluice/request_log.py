@@ -49,8 +49,9 @@ class RequestLog:
         self._fields["outcome"] = error.code if isinstance(error, SluiceError) else "internal_error"
         if isinstance(error, SluiceError) and not isinstance(error, NoMatch):
             self._fields["detail"] = error.message  # NoMatch quotes the answer; no other does
-        elif not isinstance(error, SluiceError):
-            self._fields["detail"] = type(error).__name__
+        root = _root_cause(error)
+        if root is not error or not isinstance(error, SluiceError):
+            self._fields["cause"] = type(root).__name__  # by name: its text may quote anything
 
     def __enter__(self) -> RequestLog:  # noqa: PYI034 -- `typing` is kept out of small functions
         return self
@@ -68,3 +69,10 @@ class RequestLog:
 
     def _elapsed_ms(self) -> float:
         return round((self._clock() - self._began) * 1000, 1)
+
+
+def _root_cause(error: BaseException) -> BaseException:
+    """The first of the exceptions that led to this one, such as ConnectionRefusedError."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error

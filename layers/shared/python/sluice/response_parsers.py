@@ -1,8 +1,8 @@
 """What a client gets of a model's answer: its text piece by piece, whole, or a value in it.
 
 Values are written by the model as [[42]] or [[some text]], as its system prompt asks. They are
-looked for while the answer comes, in time linear in its length, so that the upstream can be closed
-as soon as they are known.
+looked for while the answer comes, without going back over what was searched, so that the upstream
+can be closed as soon as they are known.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ BEGUN_INTEGER = re.compile(r"[+-]?[0-9]{0,1000}\]?")
 MAX_ANSWER_CHARACTERS = 4 * 1024 * 1024
 """What `full` may hold: far above any model's longest answer (some 128,000 tokens), far below the
 function's memory."""
+MAX_COMPLETION_BYTES = 32 * 1024 * 1024  # the same as JSON, which may escape every character
 MAX_VALUE_CHARACTERS = 128 * 1024  # what [[text]] may hold: as many as fit a frame
 EXCERPT_CHARACTERS = 200
 
@@ -37,7 +38,7 @@ def text_deltas(headers: Mapping[str, str], chunks: Iterable[bytes]) -> Iterator
     comes in the middle of the stream.
     """
     if not is_event_stream(headers):
-        yield from _text_of_completion(b"".join(chunks))
+        yield from _text_of_completion(_whole_body(chunks))
         return
     finished = False
     for data in event_data(chunks):
@@ -155,6 +156,15 @@ def _first_choice(document: dict[str, Any]) -> dict[str, Any]:
 def _text(message: object) -> str:
     content = message.get("content") if isinstance(message, dict) else None
     return content if isinstance(content, str) else ""
+
+
+def _whole_body(chunks: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_COMPLETION_BYTES:
+            raise UpstreamBroken(f"The upstream sent over {MAX_COMPLETION_BYTES} bytes at once.")
+    return bytes(body)
 
 
 def _text_of_completion(body: bytes) -> Iterator[str]:

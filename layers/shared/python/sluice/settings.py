@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from sluice.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+KEY = re.compile(r"[!#-\[\]-~]+")  # RFC 9110's visible characters, less those JSON escapes
+PARAMETER_NAME = re.compile(r"/[\w./-]+", re.ASCII)  # AWS Systems Manager's, from the root
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-4o-mini"
 DEFAULT_PROMPT_TEMPLATES = "*_TEMPLATE,PROMPT_*"
@@ -62,16 +65,21 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     )
 
 
-def split_keys(text: str) -> tuple[str, ...]:
-    """The keys of a comma-separated value."""
-    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
+def read_keys(text: str, variable: str) -> tuple[str, ...]:
+    """The keys of a comma-separated value. Raises SettingsError, which does not quote them."""
+    keys = _split(text)
+    if not all(KEY.fullmatch(key) for key in keys):
+        raise SettingsError(variable, "letters, digits and signs without blanks", "something else")
+    return keys
 
 
 def _key_source(environ: Mapping[str, str], variable: str) -> KeySource:
-    keys = split_keys(_text(environ, variable))
-    if any(not key.isascii() or not key.isprintable() or " " in key for key in keys):
-        raise SettingsError(variable, "printable ASCII without blanks", "something else")
-    return KeySource(variable, keys, _text(environ, f"{variable}_PARAMETER"))
+    named = f"{variable}_PARAMETER"
+    parameter = _text(environ, named)
+    if parameter and not PARAMETER_NAME.fullmatch(parameter):
+        # Not quoted: it may well be the key itself, put into the wrong variable.
+        raise SettingsError(named, "the name of an SSM parameter, /such/as/this", "something else")
+    return KeySource(variable, read_keys(_text(environ, variable), variable), parameter)
 
 
 def _base_url(environ: Mapping[str, str]) -> str:
@@ -89,8 +97,11 @@ def _http_url(environ: Mapping[str, str], variable: str) -> str | None:
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         valid = False
-    if not valid:
-        raise SettingsError(variable, "a URL that begins with http:// or https://", "another text")
+    if not valid or parts.query or parts.fragment:
+        raise SettingsError(variable, "http:// or https://, a host, maybe a path", "another text")
+    if parts.username is not None and variable != "PROXY":
+        # It would take the place of the key in the Authorization header.
+        raise SettingsError(variable, "a URL without a user name and password", "one with them")
     return text
 
 
@@ -114,7 +125,11 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
 
 
 def _list(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, ...]:
-    return split_keys(_text(environ, variable) or default)
+    return _split(_text(environ, variable) or default)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
 
 
 def _text(environ: Mapping[str, str], variable: str) -> str:

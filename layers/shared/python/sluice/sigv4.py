@@ -13,7 +13,7 @@ import hmac
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,9 +104,9 @@ def presign(
     }
     if credentials.session_token:
         authentication["X-Amz-Security-Token"] = credentials.session_token
+    added = "&".join(f"{name}={quote(value, safe='~')}" for name, value in authentication.items())
     base, _, query = url.partition("#")[0].partition("?")
-    pairs = [*parse_qsl(query, keep_blank_values=True), *authentication.items()]
-    unsigned = f"{base}?{_query_string(pairs)}"
+    unsigned = f"{base}?{query}&{added}" if query else f"{base}?{added}"
     canonical = canonical_request(method, unsigned, signed, hashlib.sha256(b"").hexdigest())
     signature = _signature(string_to_sign(canonical, scope), credentials, scope)
     return f"{unsigned}&X-Amz-Signature={signature}"
@@ -124,7 +124,7 @@ def canonical_request(
         [
             method.upper(),
             _canonical_path(parts.path),
-            _query_string(parse_qsl(parts.query, keep_blank_values=True)),
+            _canonical_query(parts.query),
             headers,
             _names(signed_headers),
             payload_hash,
@@ -157,9 +157,10 @@ def _canonical_path(path: str) -> str:
     return quote("/" + "/".join(kept) + slash, safe="/~")
 
 
-def _query_string(pairs: list[tuple[str, str]]) -> str:
-    encoded = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in pairs)
-    return "&".join(f"{name}={value}" for name, value in encoded)
+def _canonical_query(query: str) -> str:
+    """The pairs in order. They are encoded already, and stay what the service will get."""
+    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&")) if query else []
+    return "&".join(f"{name}={value}" for name, value in pairs)
 
 
 def _names(signed_headers: Mapping[str, str]) -> str:

@@ -17,36 +17,29 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """An event of a chat completion has some hundred bytes; one with an image or audio in it, a few MB.
 Past this the upstream does not send events, and the function's memory is worth more."""
+BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
     """The data of each event, however the bytes are cut. Raises UpstreamBroken."""
-    source = _Bounded(chunks)
     try:
-        for event in SSEClient(iter(source)).events():
-            source.event_ended()
+        for event in SSEClient(_bounded(_without_byte_order_mark(chunks))).events():
             yield event.data
     except UnicodeDecodeError as error:
         raise UpstreamBroken("The upstream sent an event that is not UTF-8.") from error
 
 
-class _Bounded:
-    """Chunks without a byte order mark, counted from event to event."""
-
-    def __init__(self, chunks: Iterable[bytes]) -> None:
-        self._chunks = _without_byte_order_mark(chunks)
-        self._bytes_of_event = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self._bytes_of_event += len(chunk)
-            if self._bytes_of_event > MAX_EVENT_BYTES:
-                raise UpstreamBroken(f"The upstream sent an event of over {MAX_EVENT_BYTES} bytes.")
-            yield chunk
-
-    def event_ended(self) -> None:
-        self._bytes_of_event = 0
+def _bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, counted from blank line to blank line."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if any(blank in chunk for blank in BLANK_LINES):
+            size = 0  # less the little behind the blank line, which the next one counts again
+        if size > MAX_EVENT_BYTES:
+            raise UpstreamBroken(f"The upstream sent an event of over {MAX_EVENT_BYTES} bytes.")
+        yield chunk
 
 
 def _without_byte_order_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -5,15 +5,22 @@ https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter
 
 from __future__ import annotations
 
+TIMEOUT_S = 2  # SSM answers in ms; $connect has 10 s in all, and two attempts must fit
+
 
 def read_parameter(name: str) -> str:
     """The decrypted value. Raises LookupError with AWS's code where it cannot be had."""
     # 200 ms of start-up, so only for a deployment that keeps its keys there.
     import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
-        reply = boto3.client("ssm").get_parameter(Name=name, WithDecryption=True)
+        config = Config(
+            connect_timeout=TIMEOUT_S, read_timeout=TIMEOUT_S, retries={"total_max_attempts": 2}
+        )
+        client = boto3.client("ssm", config=config)
+        reply = client.get_parameter(Name=name, WithDecryption=True)
     except ClientError as error:
         raise LookupError(error.response["Error"]["Code"]) from error
     except BotoCoreError as error:

@@ -12,9 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EVENT_STREAM = "text/event-stream"
-PASSED_HEADERS = ("content-type", "content-encoding", "x-request-id", "retry-after")
-PASSED_PREFIXES = ("x-ratelimit-", "openai-")
-MASKED = "[key]"
+PASSED_HEADERS = (
+    "content-type",
+    "content-encoding",
+    "openai-processing-ms",
+    "retry-after",
+    "x-request-id",
+)
+PASSED_PREFIX = "x-ratelimit-"
+MASKED = b"[key]"
+MIN_MASKED_CHARACTERS = 8  # shorter ones are words of any text, and no secret worth the name
 # Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
 QUOTED_KEY = re.compile(rb"\b[sp]k-[\w*.-]{8,}")
 
@@ -25,7 +32,7 @@ def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in lower.items()
-        if name in PASSED_HEADERS or name.startswith(PASSED_PREFIXES)
+        if name in PASSED_HEADERS or name.startswith(PASSED_PREFIX)
     }
 
 
@@ -40,9 +47,16 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRef
 
 def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
     """`text` without the secrets in it, nor anything that looks like a provider's key."""
-    for secret in secrets:
-        text = text.replace(secret.encode(), MASKED.encode())
-    return QUOTED_KEY.sub(MASKED.encode(), text)
+    return QUOTED_KEY.sub(MASKED, mask_secrets(text, secrets))
+
+
+def mask_secrets(text: bytes, secrets: Iterable[str]) -> bytes:
+    """`text` without the secrets in it; the same object where none is."""
+    # The longest first: one key may begin with another.
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= MIN_MASKED_CHARACTERS:
+            text = text.replace(secret.encode(), MASKED)
+    return text
 
 
 def reported_error(body: bytes) -> dict[str, Any] | None:

@@ -86,12 +86,14 @@ class UrlGateway:
         """Send the reply. Errors become replies too; see UrlReply.fail for those it cannot hold."""
         with RequestLog(request.request_id, "url") as log:
             log.note(method=request.method, path=request.path)
-            reply = UrlReply(open_body, log)
+            reply = UrlReply(open_body, self._known_keys, log)
             try:
                 self._route(request)(request, reply, deadline)
             except SluiceError as error:
-                secrets = self._openai_keys.known_keys() + self._forward_keys.known_keys()
-                reply.fail(error, secrets)
+                reply.fail(error)
+
+    def _known_keys(self) -> tuple[str, ...]:
+        return self._openai_keys.known_keys() + self._forward_keys.known_keys()
 
     def _route(self, request: UrlRequest) -> Callable[[UrlRequest, UrlReply, Deadline], None]:
         route = self._routes.get((request.method, request.path))
@@ -150,6 +152,7 @@ class UrlGateway:
             deltas = text_deltas(answer.headers, answer.chunks())
             if template.response_type is ResponseType.FULL:
                 text = whole_text(deltas)
+                answer.finish()
             else:
                 text = first_value(template.response_type, deltas)
         # A streamed body is never empty, and an empty answer is still an answer.

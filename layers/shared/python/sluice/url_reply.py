@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import error_body
 from sluice.errors import UpstreamBroken
-from sluice.upstream_reply import is_event_stream
+from sluice.upstream_reply import is_event_stream, mask_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from sluice.errors import SluiceError
     from sluice.request_log import RequestLog
 
 BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+LONGEST_BLANK_LINE = 4
+MAX_HELD_BYTES = 64 * 1024
+"""Of a line whose end has not come: providers send whole lines, so more than this is no delta."""
 
 
 class Body(Protocol):
@@ -27,11 +30,18 @@ class Body(Protocol):
 class UrlReply:
     """Sends one reply.
 
-    open_body: takes {"statusCode", "headers"} and gives the body to write to.
+    open_body: takes {"statusCode", "headers"} and gives the body to write to. secrets: gives what
+    must not be in a reply, whoever puts it there.
     """
 
-    def __init__(self, open_body: Callable[[dict[str, Any]], Body], log: RequestLog) -> None:
+    def __init__(
+        self,
+        open_body: Callable[[dict[str, Any]], Body],
+        secrets: Callable[[], tuple[str, ...]],
+        log: RequestLog,
+    ) -> None:
         self._open_body = open_body
+        self._secrets = secrets
         self._log = log
         self._body: Body | None = None
         self._is_event_stream = False
@@ -39,24 +49,28 @@ class UrlReply:
 
     def whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
         """Send a reply that is already there. `body` must not be empty: a URL may hang on one."""
-        self._begin(status, headers).write(body)
-        self._end()
+        opened = self._begin(status, headers)
+        opened.write(body)
+        opened.end()
 
     def relay(self, status: int, headers: dict[str, str], chunks: Iterable[bytes]) -> None:
-        """Pass on chunks as they come, untouched. Nothing is sent before the first is there."""
-        source = iter(chunks)
+        """Pass on chunks as they come, untouched unless they hold one of the gateway's keys.
+
+        Nothing is sent before the first is there. Of an event stream lines are sent whole: half a
+        line says nothing to a client, and if the other half never comes it is in the way.
+        """
+        secrets = self._secrets()
+        source = whole_lines(chunks) if is_event_stream(headers) else iter(chunks)
         first = next(source, b"")
         if not first:
             raise UpstreamBroken("The upstream sent an empty answer.")
         body = self._begin(status, headers)
-        body.write(first)
-        self._tail = first[-4:]
+        self._write(body, mask_secrets(first, secrets))
         for chunk in source:
-            body.write(chunk)
-            self._tail = (self._tail + chunk)[-4:]
-        self._end()
+            self._write(body, mask_secrets(chunk, secrets))
+        body.end()
 
-    def fail(self, error: SluiceError, secrets: Iterable[str]) -> None:
+    def fail(self, error: SluiceError) -> None:
         """Tell the client: by status and body, or, in an event stream, by its last event.
 
         A begun reply of another kind has no room for an error: `error` is raised, the runtime
@@ -65,12 +79,12 @@ class UrlReply:
         self._log.failed(error)
         if self._body is None:
             headers = error_body.http_headers(error)
-            self.whole(error.http_status, headers, error_body.http_body(error, secrets))
+            self.whole(error.http_status, headers, error_body.http_body(error, self._secrets()))
         elif self._is_event_stream:
-            # An event cut in the middle must end before the next can begin.
+            # The event under way must end before another can begin.
             gap = b"" if self._tail.endswith(BLANK_LINES) else b"\n\n"
-            self._body.write(gap + error_body.event(error, secrets))
-            self._end()
+            self._body.write(gap + error_body.event(error, self._secrets()))
+            self._body.end()
         else:
             raise error
 
@@ -81,6 +95,24 @@ class UrlReply:
         self._body = self._open_body({"statusCode": status, "headers": headers})
         return self._body
 
-    def _end(self) -> None:
-        if self._body is not None:
-            self._body.end()
+    def _write(self, body: Body, data: bytes) -> None:
+        body.write(data)
+        self._tail = (self._tail + data[-LONGEST_BLANK_LINE:])[-LONGEST_BLANK_LINE:]
+
+
+def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, cut behind line ends; what has no end comes when the chunks have ended.
+
+    A chunk that ends a line, as they do, passes uncopied.
+    """
+    held = b""
+    for chunk in chunks:
+        data = held + chunk if held else chunk
+        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if len(data) - end > MAX_HELD_BYTES:
+            end = len(data)
+        held = data[end:]
+        if end:
+            yield data if end == len(data) else data[:end]
+    if held:
+        yield held

@@ -22,7 +22,8 @@ def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) ->
     A client that offers sub-protocols must be given one of them, or its browser hangs up.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
     """
-    with RequestLog(request.connection_id, "connect") as log:
+    with RequestLog(request.request_id, "connect") as log:
+        log.note(connection_id=request.connection_id)
         try:
             if settings.websocket_auth == "forward_key":
                 check_key(request.presented_key, forward_keys.keys())

@@ -16,6 +16,7 @@ class ConnectRequest:
     """A client at the door. Header names are in lower case."""
 
     connection_id: str
+    request_id: str
     headers: dict[str, str]
     query: dict[str, str]
 
@@ -50,9 +51,10 @@ class MessageEvent:
 
 def parse_connect(event: dict[str, Any]) -> ConnectRequest:
     """Read a $connect event. Raises KeyError where it is none."""
-    headers = event.get("headers") or {}
+    context, headers = event["requestContext"], event.get("headers") or {}
     return ConnectRequest(
-        connection_id=event["requestContext"]["connectionId"],
+        connection_id=context["connectionId"],
+        request_id=context["requestId"],
         headers={name.lower(): value for name, value in headers.items()},
         query=event.get("queryStringParameters") or {},
     )

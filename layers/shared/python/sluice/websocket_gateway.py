@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sluice.connections import endpoint_of
 from sluice.delivery import Delivery
 from sluice.error_body import websocket_frame
-from sluice.errors import DeliveryError, SluiceError
+from sluice.errors import DeadlineReached, DeliveryError, SluiceError
 from sluice.model_request import ResponseType, upstream_body
 from sluice.request_log import RequestLog
 from sluice.response_parsers import first_value, text_deltas, whole_text
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 END_MARK = "<END>"
 PONG = json.dumps({"type": "pong"})
+WHOLE_ANSWERS = (ResponseType.STREAM, ResponseType.FULL)  # the others stop in the middle
 
 
 class WebSocketGateway:
@@ -52,63 +56,59 @@ class WebSocketGateway:
 
     def answer(self, message: MessageEvent, deadline: Deadline) -> None:
         """Send the answer, or one error frame, to the connection the message came from."""
-        connections = self._connections_of(message)
         running = _Running()
         with RequestLog(message.request_id, "websocket") as log:
-            delivery = Delivery(
-                lambda frame: connections.post(message.connection_id, frame), running.stop
-            )
-            with delivery:
-                self._answer_or_explain(message, delivery, running, deadline, log)
+            log.note(connection_id=message.connection_id)
+            post = partial(self._connections_of(message).post, message.connection_id)
+            with Delivery(post, running.stop, deadline) as delivery:
+                exchange = _Exchange(message, delivery, running, deadline, log)
+                self._answer_or_explain(exchange)
             log.note(frames=delivery.frames_sent)
             if delivery.failure is not None:
                 log.failed(delivery.failure)
 
-    def _answer_or_explain(
-        self,
-        message: MessageEvent,
-        delivery: Delivery,
-        running: _Running,
-        deadline: Deadline,
-        log: RequestLog,
-    ) -> None:
+    def _answer_or_explain(self, exchange: _Exchange) -> None:
         try:
-            self._answer(message, delivery, running, deadline, log)
+            self._answer(exchange)
+            exchange.delivery.wait_until_sent()
         except DeliveryError:
             return  # nobody is left to be told; the log is, from `delivery.failure`
         except SluiceError as error:
-            log.failed(error)
-            self._explain(error, message, delivery)
+            self._explain(error, exchange)
         except Exception as error:
-            log.failed(error)
-            self._explain(SluiceError("The gateway failed; its log says how."), message, delivery)
+            exchange.log.failed(error)
+            self._explain(SluiceError("The gateway failed; its log says how."), exchange)
             raise
 
-    def _explain(self, error: SluiceError, message: MessageEvent, delivery: Delivery) -> None:
+    def _explain(self, error: SluiceError, exchange: _Exchange) -> None:
+        exchange.log.failed(error)
+        message, delivery = exchange.message, exchange.delivery
         secrets = self._openai_keys.known_keys()
         frame = websocket_frame(error, secrets, message.request_id, client_id(message.body))
-        if delivery.failure is None:
-            delivery.send_message(frame)
+        if isinstance(error, DeadlineReached):
+            delivery.send_last_message(frame)
+            return
+        with contextlib.suppress(DeliveryError):  # the client has gone: the log is enough
+            try:
+                delivery.send_message(frame)
+            except DeadlineReached:
+                delivery.send_last_message(frame)
 
-    def _answer(
-        self,
-        message: MessageEvent,
-        delivery: Delivery,
-        running: _Running,
-        deadline: Deadline,
-        log: RequestLog,
-    ) -> None:
-        request = parse_websocket_request(message.body)
+    def _answer(self, exchange: _Exchange) -> None:
+        request = parse_websocket_request(exchange.message.body)
         if isinstance(request, Ping):
-            delivery.send_message(PONG)
+            exchange.delivery.send_message(PONG)
             return
         template = request.template if isinstance(request, PlainPrompt) else request
         body = upstream_body(template, self._settings, self._environ)
-        with self._client.chat(body, deadline) as upstream:
-            running.upstream = upstream
-            _deliver(template, upstream, delivery, log)
-        if template.response_type is ResponseType.STREAM and not isinstance(request, PlainPrompt):
-            delivery.send_message(END_MARK)
+        with self._client.chat(body, exchange.deadline) as upstream:
+            exchange.running.upstream = upstream
+            _deliver(template, upstream, exchange)
+            is_marked = not isinstance(request, PlainPrompt)
+            if template.response_type is ResponseType.STREAM and is_marked:
+                exchange.delivery.send_message(END_MARK)
+            if template.response_type in WHOLE_ANSWERS:
+                upstream.finish()
 
     def _connections_of(self, message: MessageEvent) -> ConnectionsClient:
         own = self._settings.api_gw_endpoint
@@ -128,15 +128,24 @@ class _Running:
             self.upstream.stop(reason)
 
 
-def _deliver(
-    template: TemplateRequest, upstream: UpstreamAnswer, delivery: Delivery, log: RequestLog
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One message and all that its answer needs."""
+
+    message: MessageEvent
+    delivery: Delivery
+    running: _Running
+    deadline: Deadline
+    log: RequestLog
+
+
+def _deliver(template: TemplateRequest, upstream: UpstreamAnswer, exchange: _Exchange) -> None:
     deltas = text_deltas(upstream.headers, upstream.chunks())
     if template.response_type is ResponseType.STREAM:
         for delta in deltas:
-            log.first_byte()
-            delivery.send_text(delta)
+            exchange.log.first_byte()
+            exchange.delivery.send_text(delta)
     elif template.response_type is ResponseType.FULL:
-        delivery.send_message(whole_text(deltas))
+        exchange.delivery.send_message(whole_text(deltas))
     else:
-        delivery.send_message(first_value(template.response_type, deltas))
+        exchange.delivery.send_message(first_value(template.response_type, deltas))

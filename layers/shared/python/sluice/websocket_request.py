@@ -34,7 +34,7 @@ def parse_websocket_request(body: str) -> TemplateRequest | PlainPrompt | Ping:
         return Ping()
     if action == "sendmessage" and "data" in document:
         return PlainPrompt(plain_request(_prompt(document["data"])))
-    if is_template(document):
+    if is_template(document) or ("messages" in document and "model" not in document):
         return parse_template(document)
     if action == "sendmessage":
         raise InvalidField("data: expected text.", param="data")

@@ -1,0 +1,150 @@
+"""The socket under requests: so that another thread can stop an answer, whatever it waits for.
+
+requests gives no hold on a connection before its reply has a head, and urllib3's own
+HTTPResponse.shutdown() takes the TLS layer away under a thread that reads: it would go on with
+the ciphertext.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+if TYPE_CHECKING:
+    from sluice.errors import SluiceError
+
+
+class ConnectionWatch:
+    """The connection that is asked now. One request at a time, as Lambda serves events.
+
+    Other threads may call `stop`; all else is for the thread that asks.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._socket: Any = None
+        self._in_use = False
+        self.was_kept = False
+        """Whether the connection had been used before: then it may have been closed meanwhile."""
+        self.stopped: SluiceError | None = None
+
+    def begin(self) -> None:
+        """A request begins: forget the one before."""
+        with self._lock:
+            self._socket, self._in_use, self.was_kept, self.stopped = None, True, False, None
+
+    def asked(self, connection: socket.socket, *, was_kept: bool) -> None:
+        """The request has this connection."""
+        with self._lock:
+            self._socket, self.was_kept = connection, was_kept
+            if self.stopped is not None:
+                self._shut_down()
+
+    def end(self) -> None:
+        """The answer is over: its connection may serve the next one, and is not to be stopped."""
+        with self._lock:
+            self._socket, self._in_use = None, False
+
+    def stop(self, reason: SluiceError) -> None:
+        """End whatever the asking thread waits for; it then finds `reason` in `stopped`."""
+        with self._lock:
+            if self._in_use and self.stopped is None:
+                self.stopped = reason
+                self._shut_down()
+
+    def set_timeout(self, seconds: float) -> None:
+        """Wait no longer than this for each further piece."""
+        if self._socket is not None:
+            self._socket.settimeout(seconds)
+
+    def _shut_down(self) -> None:
+        if self._socket is not None:
+            # Below TLS, whose own shutdown() is not for other threads; urllib3's TLS within TLS
+            # keeps its socket in an attribute.
+            below = getattr(self._socket, "socket", self._socket)
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(below, socket.SHUT_RDWR)
+
+
+def watched_session(watch: ConnectionWatch) -> requests.Session:
+    """A session that has nothing of this machine in it, and tells `watch` what it uses.
+
+    No proxies of the environment, no .netrc (which would replace the key), no cookies: they would
+    go from one user's request to the next one's.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.clear()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _WatchedAdapter(watch)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+class _WatchedAdapter(HTTPAdapter):
+    """Gives urllib3 connections that tell a watch when they are used."""
+
+    def __init__(self, watch: ConnectionWatch) -> None:
+        self._pool_classes = _pool_classes(watch)
+        super().__init__(pool_connections=1, pool_maxsize=1)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = self._pool_classes
+        return manager
+
+
+def _pool_classes(watch: ConnectionWatch) -> dict[str, type[HTTPConnectionPool]]:
+    class PlainConnection(HTTPConnection):
+        was_asked = False
+
+        def connect(self) -> None:
+            super().connect()
+            self.was_asked = False
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _tell(watch, self)
+            super().request(*args, **kwargs)
+
+    class TlsConnection(HTTPSConnection):
+        was_asked = False
+
+        def connect(self) -> None:
+            super().connect()
+            self.was_asked = False
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _tell(watch, self)
+            super().request(*args, **kwargs)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = PlainConnection
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = TlsConnection
+
+    return {"http": PlainPool, "https": TlsPool}
+
+
+def _tell(watch: ConnectionWatch, connection: Any) -> None:
+    """A request is about to go out on the connection."""
+    if connection.sock is None:
+        connection.connect()
+    # The time-out so far was that for connecting; a large request may take longer to send, and
+    # the deadline ends it if need be.
+    connection.timeout = None
+    watch.asked(connection.sock, was_kept=connection.was_asked)
+    connection.was_asked = True
