@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
-from local.command_line import main
+
+def _start() -> int:
+    # Nothing has to be ended yet: until then Ctrl-C means to go, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from local.command_line import main  # noqa: PLC0415 - takes a while, and Ctrl-C may come
+
+    return main(sys.argv[1:], os.environ)
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))
+    sys.exit(_start())

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from dotenv import dotenv_values
-
 from local.banner import banner
 from local.console import Console
+from local.dotenv_file import read_dotenv
 from local.environment import UserSettings
-from local.errors import LocalStackError
+from local.errors import LocalStackError, SamePortError
 from local.limits import DEFAULT_CONCURRENCY
 from local.serverless_yml import ServiceSettings, read_service
 from local.stack import Stack, StackOptions
@@ -30,24 +29,24 @@ def main(
     """Run the local stack until Ctrl-C or SIGTERM; return the exit status."""
     options = _parser().parse_args(arguments)
     console = Console(out)
+    failure = ""
     try:
         user = read_user_settings(options.config, environ)
         service = read_service(options.config, user.merged())
         asyncio.run(_run(service, user, _stack_options(options), console))
     except LocalStackError as error:
-        # Also when nobody reads the console, the reason is told.
-        err.write(f"error: {error}\n")
-        return 1
+        failure = str(error)
     finally:
         console.close()
-    return 0
+    if failure:
+        # Below all else, and also when nobody reads the console.
+        err.write(f"error: {failure}\n")
+    return 1 if failure else 0
 
 
 def read_user_settings(config: Path, environ: Mapping[str, str]) -> UserSettings:
     """Return the shell's variables and those of `.env` beside serverless.yml."""
-    values = dotenv_values(config.resolve().parent / ".env", interpolate=False)
-    found = {name: value for name, value in values.items() if value is not None}
-    return UserSettings(dict(environ), found)
+    return UserSettings(dict(environ), read_dotenv(config.resolve().parent / ".env"))
 
 
 async def _run(
@@ -82,6 +81,8 @@ async def _serve(
 
 
 def _stack_options(options: argparse.Namespace) -> StackOptions:
+    if options.http_port == options.ws_port != 0:
+        raise SamePortError(options.http_port)
     return StackOptions(
         host=options.host,
         http_port=options.http_port,

@@ -3,6 +3,7 @@
 LocalStackError
   ConfigurationError          serverless.yml, .env or an environment variable is not usable
     UnresolvedVariableError   an expression of serverless.yml has no value
+  SamePortError               both ports of the command line are one
   PortInUseError              another program listens there
   FunctionStartFailedError    a function's first start ended before it asked for an event
 PreludeError                  a streamed answer does not begin as its content type says
@@ -33,6 +34,16 @@ class UnresolvedVariableError(ConfigurationError):
         self.place = place
 
 
+class SamePortError(LocalStackError):
+    """The command line gives the Function URL and the WebSocket API one port."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"--http-port and --ws-port are both {port}: expected two ports, or 0 for free ones"
+        )
+        self.port = port
+
+
 class PortInUseError(LocalStackError):
     """A port asked for on the command line is taken."""
 
@@ -56,11 +67,9 @@ class FunctionFailure:
 class FunctionStartFailedError(LocalStackError):
     """A function ended or reported an error before it asked for its first event."""
 
-    def __init__(self, function: str, failure: FunctionFailure, log: tuple[str, ...]) -> None:
-        told = "".join(f"\n  {line}" for line in log)
+    def __init__(self, function: str, failure: FunctionFailure) -> None:
         super().__init__(
-            f"function {function} could not start: "
-            f"{failure.error_type}: {failure.error_message}{told}"
+            f"function {function} could not start: {failure.error_type}: {failure.error_message}"
         )
         self.function = function
         self.failure = failure

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Protocol
 from local.child_process import ChildProcess, start_child
 from local.errors import ConfigurationError, FunctionFailure
 from local.invocation import Invocation
-from local.limits import INIT_TIMEOUT_S, KEPT_LOG_LINES
+from local.limits import INIT_TIMEOUT_S
 from local.runtime_api import RuntimeApi
 
 
@@ -59,7 +58,6 @@ class ExecutionEnvironment:
         self._started = False
         self._stopping = False
         self._deadline_ms = 0
-        self.log_lines: deque[str] = deque(maxlen=KEPT_LOG_LINES)
 
     def start(self) -> None:
         """Start the child; the owner hears when it waits or has ended."""
@@ -111,7 +109,9 @@ class ExecutionEnvironment:
         try:
             address = await self._api.start()
             environ = {**function.environ, "AWS_LAMBDA_RUNTIME_API": address}
-            self._child = await start_child(function.command, environ, function.folder, self._log)
+            self._child = await start_child(
+                function.command, environ, function.folder, function.log
+            )
             if self._stopping:
                 self._child.kill()
             self._set_timer(function.init_timeout_s)
@@ -135,10 +135,6 @@ class ExecutionEnvironment:
     def _exited(self, status: int) -> FunctionFailure:
         how = f"exit status {status}" if status >= 0 else f"signal: {-status}"
         return FunctionFailure("Runtime.ExitError", f"Runtime exited with error: {how}")
-
-    def _log(self, line: str) -> None:
-        self.log_lines.append(line)
-        self._function.log(line)
 
     def _set_timer(self, seconds: float) -> None:
         self._cancel_timer()

@@ -11,18 +11,16 @@ from local.invocation import AnswerReceiver, Invocation, new_identity, new_trace
 
 
 class FirstStart:
-    """How a function's first environment came up: a failure and its log lines, or neither."""
+    """How a function's first environment came up."""
 
     def __init__(self) -> None:
         self._done: asyncio.Future[FunctionFailure | None] = (
             asyncio.get_running_loop().create_future()
         )
-        self.log: tuple[str, ...] = ()
 
-    def settle(self, failure: FunctionFailure | None, log: tuple[str, ...] = ()) -> None:
+    def settle(self, failure: FunctionFailure | None) -> None:
         """Take the result of the first start; later ones are not its business."""
         if not self._done.done():
-            self.log = log
             self._done.set_result(failure)
 
     def is_up(self) -> bool:
@@ -88,7 +86,7 @@ class FunctionPool:
         self._all.discard(environment)
         if environment in self._idle:
             self._idle.remove(environment)
-        self.first_start.settle(failure, tuple(environment.log_lines))
+        self.first_start.settle(failure)
         if environment in self._starting:
             self._starting.discard(environment)
             if self._queue:

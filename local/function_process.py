@@ -5,10 +5,9 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local.console import Console
 from local.environment import (
     WRAPPER,
     Credentials,
@@ -30,11 +29,12 @@ def function_process(
     environment: Mapping[str, str],
     keys: Credentials,
     folder: Path,
-    console: Console,
+    log: Callable[[str], None],
 ) -> FunctionProcess:
     """Lay the function's layers into `folder` and return how to run it.
 
-    `environment` is what `function_environment` made. Raises ConfigurationError, also for a
+    `environment` is what `function_environment` made; `log` gets each line the function prints.
+    Raises ConfigurationError, also for a
     function without an exec wrapper: Lambda's own Python client is not on this machine.
     """
     opt = folder / function.key / "opt"
@@ -54,7 +54,7 @@ def function_process(
         command=(str(wrapper), sys.executable, STOCK_CLIENT),
         environ={**environment, **by_lambda, WRAPPER: str(wrapper)},
         folder=service.folder,
-        log=lambda line: console.line(f"{function.key} | {line}"),
+        log=log,
     )
 
 

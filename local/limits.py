@@ -62,8 +62,8 @@ MAX_LOG_LINE_BYTES = 64 * KIB
 MAX_WAITING_LOG_LINES = 10_000
 """Lines that wait for a slow console; further ones are counted and dropped."""
 
-KEPT_LOG_LINES = 200
-"""A child's last lines, shown again when its start fails."""
+START_LOG_HOLD_S = 0.5
+"""A starting child's line is shown so much later: its failure follows its traceback in less."""
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
 MAX_CLOCK_SKEW_S = 300.0

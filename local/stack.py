@@ -31,6 +31,7 @@ from local.function_url import FunctionUrl
 from local.listening import Handler, bind, port_of, serve, serve_app
 from local.serverless_yml import REGION, ServiceSettings
 from local.sigv4_verification import SignatureCheck
+from local.start_log import StartLog
 from local.websocket_api import Routes, WebSocketApi
 
 
@@ -61,6 +62,7 @@ class Stack:
         self._cleanup = AsyncExitStack()
         self._keys = user_credentials(user)
         self._pools: dict[str, FunctionPool] = {}
+        self._logs: dict[str, StartLog] = {}
 
     async def __aenter__(self) -> BannerFacts:
         try:
@@ -115,15 +117,20 @@ class Stack:
     def _make_pools(self, environments: Mapping[str, Mapping[str, str]]) -> None:
         folder = Path(self._cleanup.enter_context(tempfile.TemporaryDirectory(prefix="sluice-")))
         for function in self._service.functions:
+            log = self._log_of(function.key)
             process = function_process(
                 self._service,
                 function,
                 environments[function.key],
                 self._keys,
                 folder,
-                self._console,
+                log.line,
             )
             self._pools[function.key] = FunctionPool(process, self._options.concurrency)
+            self._logs[function.key] = log
+
+    def _log_of(self, key: str) -> StartLog:
+        return StartLog(lambda line: self._console.line(f"{key} | {line}"))
 
     def _facts(
         self, place: LocalPlace, environments: Mapping[str, Mapping[str, str]]
@@ -164,13 +171,18 @@ class Stack:
     async def _start_functions(self) -> None:
         for pool in self._pools.values():
             pool.start()
-        await asyncio.gather(*(_up(key, pool) for key, pool in self._pools.items()))
+        try:
+            await asyncio.gather(*(self._up(key) for key in self._pools))
+        except FunctionStartFailedError as error:
+            for key, log in self._logs.items():
+                (log.release if key == error.function else log.mute)()
+            raise
+
+    async def _up(self, key: str) -> None:
+        failure = await self._pools[key].first_start.wait()
+        if failure is not None:
+            raise FunctionStartFailedError(key, failure)
+        self._logs[key].release()
 
     async def _stop_functions(self) -> None:
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
-
-
-async def _up(key: str, pool: FunctionPool) -> None:
-    failure = await pool.first_start.wait()
-    if failure is not None:
-        raise FunctionStartFailedError(key, failure, pool.first_start.log)

@@ -1,0 +1,51 @@
+"""What a function prints while it starts, held for a moment: of several that fail alike one tells.
+
+A setting that is wrong stops every function at once, each with the same traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from local.limits import START_LOG_HOLD_S
+
+
+class StartLog:
+    """Passes lines on to `log`: late at first, at once after `release`, never after `mute`."""
+
+    def __init__(self, log: Callable[[str], None], hold_s: float = START_LOG_HOLD_S) -> None:
+        self._log = log
+        self._hold_s = hold_s
+        self._held: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._late = True
+        self._muted = False
+
+    def line(self, text: str) -> None:
+        """Take a line."""
+        self._held.append(text)
+        if not self._late:
+            self._flush()
+        elif self._timer is None:
+            # A start that takes long is to be watched while it does.
+            self._timer = asyncio.get_running_loop().call_later(self._hold_s, self._flush)
+
+    def release(self) -> None:
+        """Pass on what is held, and each further line at once."""
+        self._late = False
+        self._flush()
+
+    def mute(self) -> None:
+        """Drop what is held and each further line."""
+        self._muted = True
+        self.release()
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        held, self._held = self._held, []
+        for text in held:
+            if not self._muted:
+                self._log(text)
