@@ -32,6 +32,8 @@ def bind(host: str, port: int, option: str) -> socket.socket:
             raise PortInUseError(host, port, option) from error
         reason = error.strerror or "unknown address"
         raise ConfigurationError(f"cannot listen on {host}, port {port}: {reason}") from error
+    except UnicodeError as error:
+        raise ConfigurationError(f"cannot listen on {host}: expected a name or address") from error
     except OverflowError as error:
         raise ConfigurationError(f"{option} must be 0 to 65535, found {port}") from error
 

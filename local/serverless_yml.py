@@ -5,6 +5,7 @@ Only these parts are resolved; `resources`, `custom`, `iam` may hold anything.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,17 +75,23 @@ def read_service(
 
     `environ` is what `${env:…}` sees, `options` what `${opt:…}` sees. Raises ConfigurationError.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path.name}: {error.strerror}") from error
-    try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path.name} is not YAML: {_flat(error)}") from error
+    document = _document(path)
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path.name} must hold a mapping with service and functions")
-    return _Reader(document, path.resolve().parent, environ, options or {}).service()
+        raise ConfigurationError(f"{path} must hold a mapping with service and functions")
+    try:
+        return _Reader(document, path.resolve().parent, environ, options or {}).service()
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: a value that holds itself has no end") from error
+
+
+def _document(path: Path) -> object:
+    try:
+        # PyYAML lets the ValueErrors of dates and numbers through, and of bytes that are no text.
+        return yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path} is not YAML: {_flat(error)}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -203,7 +210,8 @@ class _Reader:
     def _layer_folders(self) -> dict[str, Path]:
         layers = _mapping(self._document.get("layers"), "layers")
         found = {}
-        for key, raw in layers.items():
+        for name, raw in layers.items():
+            key = str(name)
             path = self._get(_mapping(raw, f"layers.{key}"), "path", f"layers.{key}.path")
             found[f"{key[:1].upper()}{key[1:]}LambdaLayer"] = self._folder / str(path)
         return found
@@ -279,7 +287,7 @@ def _timeout(value: object, place: str) -> float:
 
 def _memory(value: object, place: str) -> int:
     megabytes = _number(value, DEFAULT_MEMORY_MB)
-    if megabytes is None or megabytes <= 0:
+    if megabytes is None or not 0 < megabytes < math.inf:
         raise ConfigurationError(f"{place}.memorySize must be megabytes, found {value!r}")
     return int(megabytes)
 

@@ -173,7 +173,7 @@ def test_unusable_file_is_refused_with_its_reason(tmp_path: Path, text: str, mes
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="cannot read serverless"):
+    with pytest.raises(ConfigurationError, match=r"cannot read /.*/serverless\.yml: No such"):
         read_service(tmp_path / "serverless.yml", {})
 
 
