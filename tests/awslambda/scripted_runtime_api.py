@@ -5,6 +5,7 @@ It shares no code with the runtime it judges. It serves one connection after the
 
 from __future__ import annotations
 
+import select
 import socket
 import subprocess
 import sys
@@ -119,6 +120,12 @@ class RuntimeApi:
     def send(self, data: bytes) -> None:
         assert self._connection is not None
         self._connection.sendall(data)
+
+    def has_been_sent_more(self) -> bool:
+        """Whether the runtime has sent anything, here or on a new connection, that was not read."""
+        assert self._connection is not None
+        readable, _, _ = select.select([self._connection, self._listener], [], [], 0)
+        return bool(self._buffer or readable)
 
     def expect_next(self) -> None:
         request = self.read_request()

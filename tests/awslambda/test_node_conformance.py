@@ -119,6 +119,31 @@ def test_failed_start_is_told_as_nodes_client_tells_it(name: str, tmp_path: Path
     assert document["errorType"] == json.loads(bytes.fromhex(recorded["body_hex"]))["errorType"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slow_202_end_then_return",
+        "slow_202_throw_before_write",
+        "throw_after_write",
+        "text_write",
+        "buffered_handler_object",
+    ],
+)
+def test_next_event_is_not_asked_for_before_the_reply(name: str, tmp_path: Path) -> None:
+    """Node.js's client does ask where the handler failed: Lambda then gives the same event again."""
+    equivalent = EQUIVALENTS[name]
+    assert not isinstance(equivalent, NotHere)
+    kind = equivalent.kind if isinstance(equivalent, Same) else "async"
+    with running(tmp_path, source_of(equivalent.lines, kind)) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.read_request()
+        runtime.wait_until_it_sleeps()
+        assert not runtime.api.has_been_sent_more()
+        runtime.api.reply(202)
+        runtime.api.expect_next()
+
+
 @pytest.mark.parametrize("name", cases(Different))
 def test_deliberate_difference(name: str, tmp_path: Path) -> None:
     equivalent, case = EQUIVALENTS[name], RECORDED[name]
