@@ -130,7 +130,7 @@ def test_failed_start_is_told_as_nodes_client_tells_it(name: str, tmp_path: Path
     ],
 )
 def test_next_event_is_not_asked_for_before_the_reply(name: str, tmp_path: Path) -> None:
-    """Node.js's client does ask where the handler failed: Lambda then gives the same event again."""
+    """Node.js does ask where the handler failed: Lambda then gives the same event again."""
     equivalent = EQUIVALENTS[name]
     assert not isinstance(equivalent, NotHere)
     kind = equivalent.kind if isinstance(equivalent, Same) else "async"

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+from aiohttp import web
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
@@ -31,9 +32,14 @@ OK = buffered({"statusCode": 200})
 
 class Bench:
     def __init__(
-        self, api: WebSocketApi, invokers: Mapping[str, ScriptedInvoker], port: int
+        self,
+        api: WebSocketApi,
+        invokers: Mapping[str, ScriptedInvoker],
+        server: web.Server[web.BaseRequest],
+        port: int,
     ) -> None:
         self.api = api
+        self.server = server
         self.invokers = invokers
         self.port = port
         self.http = aiohttp.ClientSession()
@@ -85,7 +91,8 @@ async def serving(
     )
     listening = bind("127.0.0.1", 0, "--ws-port")
     runner = await serve(api.handle, listening)
-    it = Bench(api, invokers, port_of(listening))
+    assert isinstance(runner.server, web.Server)
+    it = Bench(api, invokers, runner.server, port_of(listening))
     try:
         yield it
     finally:
