@@ -56,8 +56,8 @@ def demo_model(pause: Pause = pause_between_words) -> web.Application:
         if not asked.stream:
             return web.json_response(whole_answer(asked, int(time.time())))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        await response.prepare(request)
         with contextlib.suppress(ConnectionError):  # a client that has heard enough
+            await response.prepare(request)
             await _stream(response, answer_chunks(asked, int(time.time())), pause)
         return response
 

@@ -146,21 +146,16 @@ class WebSocketApi:
         if answer is None or not answer.is_success():
             status = 502 if answer is None else answer.status
             return _refusal(status, _phrase(status), peer.connection_id)
-        socket = web.WebSocketResponse(
-            timeout=CLOSE_HANDSHAKE_TIMEOUT_S,
-            # One more than a message may have: aiohttp refuses from this size on.
-            max_msg_size=MAX_MESSAGE_BYTES + 1,
-            # API Gateway offers no permessage-deflate.
-            compress=False,
-            protocols=(answer.protocol,) if answer.protocol else (),
-            # Every post waits for its client, not only each sixteenth 16 KB.
-            writer_limit=0,
-        )
-        await socket.prepare(request)
-        connection = Connection(peer, socket, self._now)
+        connection = Connection(peer, _socket(answer.protocol), self._now)
+        try:
+            await connection.socket.prepare(request)
+        except ConnectionError:
+            # The client left meanwhile: nobody hears this answer, but $connect is to be undone.
+            self._disconnect(connection, _ABNORMAL, "")
+            return _refusal(HTTPStatus.GONE, _phrase(HTTPStatus.GONE), peer.connection_id)
         self._connections.add(connection)
         await self._serve(connection)
-        return socket
+        return connection.socket
 
     async def _ask_connect(self, peer: Peer) -> ProxyAnswer | None:
         pool = self._routes.pools.get(CONNECT)
@@ -268,6 +263,19 @@ def is_own_origin(origin: str | None) -> bool:
         return is_loopback(urlsplit(origin).hostname or "")
     except ValueError:
         return False
+
+
+def _socket(protocol: str | None) -> web.WebSocketResponse:
+    return web.WebSocketResponse(
+        timeout=CLOSE_HANDSHAKE_TIMEOUT_S,
+        # One more than a message may have: aiohttp refuses from this size on.
+        max_msg_size=MAX_MESSAGE_BYTES + 1,
+        # API Gateway offers no permessage-deflate.
+        compress=False,
+        protocols=(protocol,) if protocol else (),
+        # Every post waits for its client, not only each sixteenth 16 KB.
+        writer_limit=0,
+    )
 
 
 async def _messages(socket: web.WebSocketResponse) -> Any:

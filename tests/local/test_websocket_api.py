@@ -19,14 +19,8 @@ from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
 from local.limits import MAX_MESSAGE_BYTES
 from local.websocket_api import WebSocketLimits
-from tests.local.processes import until
 from tests.local.scripted_invoker import Script, buffered, failing
 from tests.local.websocket_bench import CHECK, OK, Bench, closed_with, run
-
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-)
 
 
 def test_connect_event_has_headers_query_and_stage() -> None:
@@ -70,59 +64,6 @@ def test_key_offered_as_a_subprotocol_is_not_logged(caplog: pytest.LogCaptureFix
 
     run(test, on_connect=buffered({"statusCode": 401}))
     assert "hush" not in caplog.text
-
-
-def test_client_that_leaves_during_the_handshake_is_disconnected_quietly(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    asked, gone = asyncio.Event(), asyncio.Event()
-
-    async def script(_event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
-        asked.set()
-        await gone.wait()
-        return await OK(_event, receiver)
-
-    async def test(it: Bench) -> None:
-        _, client = await asyncio.open_connection("127.0.0.1", it.port)
-        client.write(UPGRADE)
-        await asked.wait()
-        client.close()
-        await until(lambda: not it.server.connections)
-        gone.set()
-        opened = await it.opened()
-        event = await it.event("$disconnect")
-        assert event["requestContext"]["connectionId"] == opened
-        assert event["requestContext"]["disconnectStatusCode"] == 1006
-        assert (await it.call("GET", opened)).status == 410
-
-    run(test, on_connect=script)
-    assert caplog.text == ""
-
-
-def test_client_that_leaves_before_it_is_refused_was_never_connected(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    asked, gone = asyncio.Event(), asyncio.Event()
-
-    async def script(_event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
-        asked.set()
-        await gone.wait()
-        return await buffered({"statusCode": 401})(_event, receiver)
-
-    async def test(it: Bench) -> None:
-        _, client = await asyncio.open_connection("127.0.0.1", it.port)
-        client.write(UPGRADE)
-        await asked.wait()
-        client.close()
-        await until(lambda: not it.server.connections)
-        gone.set()
-        await it.invokers["$connect"].invocations[0].outcome
-        async with it.http.get(f"http://127.0.0.1:{it.port}/") as response:
-            assert response.status == 426
-        assert it.invokers["$disconnect"].events.empty()
-
-    run(test, on_connect=script)
-    assert caplog.text == ""
 
 
 def test_messages_of_one_connection_run_at_the_same_time() -> None:

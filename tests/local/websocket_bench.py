@@ -35,7 +35,7 @@ class Bench:
         self,
         api: WebSocketApi,
         invokers: Mapping[str, ScriptedInvoker],
-        server: web.Server[web.BaseRequest],
+        server: web.Server,
         port: int,
     ) -> None:
         self.api = api
