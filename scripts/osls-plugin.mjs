@@ -13,8 +13,9 @@ const THIS_API =
   'arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketsApi}/*'
 
 export default class SluicePlugin {
-  constructor (serverless) {
+  constructor (serverless, options, { log }) {
     this.serverless = serverless
+    this.log = log
     this.hooks = {
       'before:package:cleanup': () => this.checkSettings(),
       'before:deploy:function:initialize': () => this.checkSettings(),
@@ -35,6 +36,8 @@ export default class SluicePlugin {
   checkSettings () {
     const refused = refusal(this.declared.environment, process.env)
     if (refused) this.stop(refused)
+    const needed = requirement(this.declared.environment)
+    if (needed) this.log.warning(needed)
     const { url } = this.serverless.service.getFunction('stream')
     if (this.declared.environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
   }
@@ -89,15 +92,29 @@ export function refusal (settings, env) {
   if (!FUNCTION_URL_AUTH.includes(url)) {
     return `FUNCTION_URL_AUTH must be ${FUNCTION_URL_AUTH.join(' or ')}, found '${url}'`
   }
-  if (url === 'none' && !env.FORWARD_KEY && !env.FORWARD_KEY_PARAMETER) {
+  // The parameter has a default name: somebody who set neither may not know that it is needed.
+  const knowsOfKeys = holdsKey(env.FORWARD_KEY) || env.FORWARD_KEY_PARAMETER
+  if (url === 'none' && !(knowsOfKeys && settings.FORWARD_KEY_PARAMETER)) {
     return 'FUNCTION_URL_AUTH=none needs a forward key, or anybody could spend your key: set' +
-      ' FORWARD_KEY_PARAMETER to the name of an SSM SecureString that holds one'
+      ' FORWARD_KEY_PARAMETER to the name of an SSM SecureString that holds one;' +
+      ' FORWARD_KEY itself is never deployed'
   }
-  const unrooted = PARAMETERS.find((name) => !settings[name].startsWith('/'))
+  const unrooted = PARAMETERS.find((name) => !settings[name]?.startsWith('/'))
   if (unrooted) { // "parameter" + the name makes the ARN in the role
     return `${unrooted} must be the name of an SSM parameter that begins with a slash,` +
-      ` found '${settings[unrooted]}'`
+      ` found '${settings[unrooted] ?? ''}'`
   }
+}
+
+/** In one sentence, what must exist in the account for these settings, or undefined. */
+export function requirement (settings) {
+  if (settings.FUNCTION_URL_AUTH !== 'none') return
+  return 'FUNCTION_URL_AUTH=none: the keys that open the URL are read from the SSM SecureString' +
+    ` ${settings.FORWARD_KEY_PARAMETER}, which must exist; FORWARD_KEY itself is never deployed`
+}
+
+function holdsKey (list = '') {
+  return list.split(',').some((key) => key.trim())
 }
 
 /** osls lets the role manage the connections of every API, beside what serverless.yml grants. */

@@ -26,9 +26,10 @@ PACKAGE_TIMEOUT_S = 240
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What `sls package` left in its folder."""
+    """What `sls package` left in its folder, and what it said meanwhile."""
 
     folder: Path
+    said: str
 
     @property
     def template(self) -> dict[str, Any]:
@@ -94,4 +95,4 @@ def run_sls_package(
 def package(service: Path, environment: Mapping[str, str], umask: int = 0o022) -> Package:
     finished = run_sls_package(service, environment, umask)
     assert finished.returncode == 0, finished.stdout + finished.stderr
-    return Package(service / ".serverless")
+    return Package(service / ".serverless", finished.stderr)

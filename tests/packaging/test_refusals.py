@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.packaged_service import CHECKOUT, copy_service, run_sls_package
+from tests.packaging.packaged_service import CHECKOUT, Package, copy_service, run_sls_package
 
 SAFE = {
     "FUNCTION_URL_AUTH": "aws_iam",
@@ -15,18 +15,23 @@ SAFE = {
     "FORWARD_KEY_PARAMETER": "/sluice/dev/forward-key",
 }
 CALL = """
-const { refusal } = await import(process.argv[1])
-console.log(JSON.stringify(refusal(...JSON.parse(process.argv[2])) ?? null))
+const { [process.argv[2]]: ask } = await import(process.argv[1])
+console.log(JSON.stringify(ask(...JSON.parse(process.argv[3])) ?? null))
 """
 
 
-def refusal(settings: dict[str, str], shell: dict[str, str] | None = None) -> str | None:
+def ask(function: str, *arguments: dict[str, str]) -> str | None:
+    """Return what a function of the plugin answers: a sentence, or nothing."""
     plugin = str(CHECKOUT / "scripts" / "osls-plugin.mjs")
-    arguments = json.dumps([{**SAFE, **settings}, shell or {}])
-    command = ["node", "--input-type=module", "--eval", CALL, plugin, arguments]
+    call = [CALL, plugin, function, json.dumps(arguments)]
+    command = ["node", "--input-type=module", "--eval", *call]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     sentence: str | None = json.loads(printed)
     return sentence
+
+
+def refusal(settings: dict[str, str], shell: dict[str, str] | None = None) -> str | None:
+    return ask("refusal", {**SAFE, **settings}, shell or {})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,10 @@ def test_safe_settings_are_deployed(settings: dict[str, str], shell: dict[str, s
         ({"FUNCTION_URL_AUTH": ""}, "FUNCTION_URL_AUTH must be aws_iam or none, found ''"),
         ({"FUNCTION_URL_AUTH": "none"}, "FUNCTION_URL_AUTH=none needs a forward key"),
         (
+            {"FORWARD_KEY_PARAMETER": ""},
+            "FORWARD_KEY_PARAMETER must be the name of an SSM parameter",
+        ),
+        (
             {"FORWARD_KEY_PARAMETER": "forward-key"},
             "FORWARD_KEY_PARAMETER must be the name of an SSM parameter that begins with a slash",
         ),
@@ -66,6 +75,40 @@ def test_unsafe_settings_are_refused_in_a_sentence_that_names_the_variable(
     assert refused is not None
     assert refused.startswith(sentence)
     assert "\n" not in refused
+
+
+@pytest.mark.parametrize(
+    ("shell", "parameter"),
+    [
+        pytest.param({}, "/k", id="nothing set"),
+        pytest.param({"FORWARD_KEY": ""}, "/k", id="empty key"),
+        pytest.param({"FORWARD_KEY": " , "}, "/k", id="list without a key"),
+        pytest.param({"FORWARD_KEY_PARAMETER": ""}, "", id="empty name"),
+        pytest.param({"FORWARD_KEY": "k", "FORWARD_KEY_PARAMETER": ""}, "", id="key without name"),
+    ],
+)
+def test_open_url_without_a_key_that_is_deployed_is_refused(
+    shell: dict[str, str], parameter: str
+) -> None:
+    settings = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": parameter}
+    refused = refusal(settings, shell)
+    assert refused is not None
+    assert refused.startswith("FUNCTION_URL_AUTH=none needs a forward key")
+    assert "set FORWARD_KEY_PARAMETER to the name of an SSM SecureString" in refused
+
+
+def test_open_url_says_which_parameter_must_exist() -> None:
+    needed = ask("requirement", {**SAFE, "FUNCTION_URL_AUTH": "none"})
+    assert needed is not None
+    assert "SSM SecureString /sluice/dev/forward-key, which must exist" in needed
+    assert "\n" not in needed
+    assert ask("requirement", SAFE) is None
+
+
+def test_packaging_an_open_url_warns_once(by_default: Package, customized: Package) -> None:
+    warning = "SecureString /sluice/dev/forward-key, which must exist"
+    assert customized.said.count(warning) == 1
+    assert warning not in by_default.said
 
 
 def test_packaging_hears_dotenv_and_stops_before_it_makes_anything(tmp_path: Path) -> None:
