@@ -198,60 +198,6 @@ def test_stream_is_complete_while_the_handler_still_works(tmp_path: Path) -> Non
         runtime.api.expect_next()
 
 
-def test_after_response_runs_once_the_answer_is_posted(tmp_path: Path) -> None:
-    gate, done = tmp_path / "gate", tmp_path / "done"
-    source = f"""
-import awslambda, os, time
-def later(name):
-    while not os.path.exists({str(gate)!r}): time.sleep(0.01)
-    open({str(done)!r}, "a").write(name)
-    awslambda.after_response(lambda: open({str(done)!r}, "a").write(" and again"))
-def handler(event, context):
-    awslambda.after_response(later, "ran")
-    return "answer"
-"""
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        assert runtime.api.expect_answer().body == b'"answer"'
-        assert not done.exists()
-        gate.touch()
-        runtime.api.expect_next()
-        assert done.read_text() == "ran and again"
-
-
-def test_exception_in_after_response_is_logged_and_the_next_event_is_served(tmp_path: Path) -> None:
-    source = """
-import awslambda
-def handler(event, context):
-    awslambda.after_response(lambda: 1 / 0)
-    return 1
-"""
-    with running(tmp_path, source) as runtime:
-        for _ in range(2):
-            runtime.api.expect_next()
-            runtime.api.give_event()
-            assert runtime.api.expect_answer().body == b"1"
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert out.count("[ERROR] ZeroDivisionError") == 2
-
-
-@pytest.mark.parametrize("last", ["response_stream.write('x')", "response_stream.end('x')", "pass"])
-def test_after_response_is_dropped_when_a_streaming_handler_fails(
-    tmp_path: Path, last: str
-) -> None:
-    source = streamed("awslambda.after_response(print, 'must not run')", last, "raise ValueError")
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(202)
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert "must not run" not in out
-
-
 @pytest.mark.parametrize(
     "error",
     ["ValueError('no character: \\ud800')", "type('Odd', (Exception,), {'__str__': None})()"],
@@ -266,6 +212,49 @@ def test_error_that_cannot_be_told_in_its_own_words_is_told_all_the_same(
             assert json.loads(runtime.api.expect_answer("error").body)["errorMessage"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "asyncio.run(asyncio.sleep(0)); raise asyncio.CancelledError",
+        "import os, tempfile\n    with tempfile.TemporaryDirectory() as d: os.chdir(d)\n    1 / 0",
+        "import sys; sys.stdout.close(); 1 / 0",
+    ],
+)
+def test_failure_of_any_kind_is_reported_and_the_next_event_served(
+    tmp_path: Path, line: str
+) -> None:
+    source = f"import asyncio\ndef handler(event, context):\n    {line}"
+    with running(tmp_path, source) as runtime:
+        for _ in range(2):
+            runtime.api.expect_next()
+            runtime.api.give_event()
+            runtime.api.expect_answer("error")
+
+
+def test_stream_kept_by_a_failed_handler_cannot_reach_the_next_callers_answer(
+    tmp_path: Path,
+) -> None:
+    source = """
+import awslambda
+kept = []
+@awslambda.streamify_response
+def handler(event, response_stream, context):
+    if not kept:
+        kept.append(response_stream)
+        raise ValueError("before the first byte")
+    response_stream.write("second begins, ")
+    try: kept[0].write("SECRET OF THE FIRST CALLER")
+    except awslambda.WriteAfterEnd: response_stream.write("second ends")
+"""
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.expect_answer("error")
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b"second begins, second ends"
+
+
 def test_frames_of_a_package_with_a_similar_name_are_the_functions(tmp_path: Path) -> None:
     (tmp_path / "myawslambda").mkdir()
     (tmp_path / "myawslambda/code.py").write_text("def fail(): raise ValueError('mine')")
@@ -275,22 +264,6 @@ def test_frames_of_a_package_with_a_similar_name_are_the_functions(tmp_path: Pat
         runtime.api.give_event()
         document = json.loads(runtime.api.expect_answer("error").body)
     assert "myawslambda/code.py" in document["stackTrace"][-1]
-
-
-def test_after_response_is_dropped_when_the_handler_fails(tmp_path: Path) -> None:
-    source = """
-import awslambda
-def handler(event, context):
-    awslambda.after_response(print, "must not run")
-    raise ValueError("no answer")
-"""
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.expect_answer("error")
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert "must not run" not in out
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,41 @@ def test_basic_config_of_the_function_adds_no_second_handler(tmp_path: Path) -> 
     assert output_of(tmp_path, source).count("while loading") == 1
 
 
+def test_formatter_of_the_functions_own_gets_its_lines_and_the_request_id(tmp_path: Path) -> None:
+    source = """
+import logging
+logging.getLogger().handlers[0].setFormatter(logging.Formatter("%(aws_request_id)s %(message)s"))
+def handler(event, context):
+    logging.warning("one")
+    logging.warning("two")
+"""
+    lines = output_of(tmp_path, source).splitlines()
+    assert lines[:2] == [f"{REQUEST_ID} one", f"{REQUEST_ID} two"]
+
+
+def test_stack_info_is_told(tmp_path: Path) -> None:
+    source = "import logging\ndef handler(e, c): logging.warning('where', stack_info=True)"
+    assert "Stack (most recent call last)" in output_of(tmp_path, source)
+    (line,) = objects_of(output_of(tmp_path, source, AWS_LAMBDA_LOG_FORMAT="JSON"))
+    assert line["stackInfo"].startswith("Stack (most recent call last)")
+
+
+def test_looking_for_logging_is_not_importing_it(tmp_path: Path) -> None:
+    source = "import importlib.util\nimportlib.util.find_spec('logging')\n" + LOGGING
+    assert f"\t{REQUEST_ID}\ttwo" in output_of(tmp_path, source)
+
+
+def test_unknown_level_is_no_reason_not_to_start(tmp_path: Path) -> None:
+    variables = {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": "VERBOSE"}
+    assert objects_of(output_of(tmp_path, LOGGING, **variables))
+
+
+def test_package_of_the_functions_own_called_logging_does_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "logging.py").write_text("mine = True")
+    source = "import logging\ndef handler(event, context): print(logging.mine)"
+    assert output_of(tmp_path, source).startswith("True\n")
+
+
 def test_logging_that_is_imported_in_the_handler_is_set_up_then(tmp_path: Path) -> None:
     source = "def handler(event, context):\n    import logging\n    logging.error('late')"
     assert f"\t{REQUEST_ID}\tlate\n" in output_of(tmp_path, source)

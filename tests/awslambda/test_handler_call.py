@@ -89,7 +89,22 @@ def test_cancellation_that_leaves_the_handler_is_an_error_and_not_the_end(
             runtime.api.expect_next()
             runtime.api.give_event()
             error = runtime.api.expect_answer("error")
-            assert error.header("Lambda-Runtime-Function-Error-Type") == "Runtime.HandlerCancelled"
+            assert error.header("Lambda-Runtime-Function-Error-Type") == "CancelledError"
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_generator_is_closed_before_the_next_event(tmp_path: Path, kind: str) -> None:
+    source = f"""{MARK}{kind} handler(e, s, c):
+    try: yield None
+    finally: print("closed")
+"""
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        runtime.api.expect_answer("error")  # None cannot be written
+        runtime.api.expect_next()
+        out, _ = runtime.end()
+    assert "closed" in out
 
 
 def test_other_tasks_run_while_drain_waits(tmp_path: Path) -> None:

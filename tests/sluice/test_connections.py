@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +20,7 @@ from tests.scripted_upstream import (
     PATIENCE_S,
     ScriptedUpstream,
     UpstreamRequest,
+    dies_after,
     refused_url,
     replies,
     scripted_upstream,
@@ -121,6 +122,56 @@ def test_reply_that_is_lost_is_not_worth_another_attempt(
         client.post("id", b"x")
     assert not isinstance(caught.value, PostFailed)
     assert len(upstream.requests) == 1
+
+
+def test_reply_that_is_lost_on_a_kept_connection_is_not_either(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    client.post("id", b"one")
+    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(DeliveryError, match="did not say"):
+        client.post("id", b"two")
+    assert [request.body for request in upstream.requests] == [b"one", b"two"]
+
+
+def test_reply_whose_body_is_lost_is_a_reply(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    upstream.script = dies_after(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n")
+    client.post("id", b"one")
+    upstream.script = replies(200, {})
+    client.post("id", b"two")
+    assert [request.body for request in upstream.requests] == [b"one", b"two"]
+
+
+def test_connection_that_rested_is_not_trusted_with_a_frame(upstream: ScriptedUpstream) -> None:
+    ports = []
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.append(connection.getpeername())
+        replies(200, {})(request, connection)
+
+    upstream.script = script
+    times = [NOW]
+    endpoint = upstream.url.replace("/v1", "/prod")
+    with closing(ConnectionsClient(endpoint, ENVIRON, clock=lambda: times[-1])) as client:
+        for seconds in (0, 4, 8, 14):
+            times.append(NOW + timedelta(seconds=seconds))
+            client.post("id", b"x")
+    assert [ports.index(port) for port in ports] == [0, 0, 0, 3]
+
+
+def test_post_under_way_can_be_broken_off(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    done = threading.Event()
+    upstream.script = silent_until(done)
+    breaker = threading.Timer(0.05, client.abort)
+    breaker.start()
+    with pytest.raises(DeliveryError, match="did not say"):
+        client.post("id", b"x")
+    breaker.join()
+    done.set()
 
 
 def test_reply_is_waited_for_no_longer_than_told(

@@ -127,6 +127,9 @@ def test_request_without_a_template_has_no_system_prompt() -> None:
         "PROXY",
         "DATABASE_URL",
         "PGPASS",
+        "PROMPT_KEY2",
+        "DBPASSWORD_TEMPLATE",
+        "PROMPT_ACCESSKEY",
     ],
 )
 @pytest.mark.parametrize("patterns", ["*_TEMPLATE,PROMPT_*", "*"])
@@ -139,11 +142,13 @@ def test_secret_is_never_a_prompt_whatever_the_patterns_say(name: str, patterns:
 
 
 def test_value_that_holds_a_key_is_never_a_prompt() -> None:
-    settings = read_settings({"OPENAI_API_KEY": "sk-1234567890", "FORWARD_KEY": "fk-1234567890"})
     request = TemplateRequest("PROMPT_A", plain_request("x").messages, ResponseType.FULL)
-    for secret in ("sk-1234567890", "fk-1234567890"):
+    secrets = ("sk-1234567890", "fk-1234567890", "demo")
+    for secret in secrets[:2]:
         with pytest.raises(PromptTemplateNotAllowed):
-            upstream_body(request, settings, {"PROMPT_A": f"use {secret} please"})
+            upstream_body(request, SETTINGS, {"PROMPT_A": f"use {secret} please"}, secrets)
+    # What is too short to be a secret is a word.
+    assert upstream_body(request, SETTINGS, {"PROMPT_A": "You demonstrate things."}, secrets)
 
 
 @pytest.mark.parametrize("name", ["PATH", "HOME", "TEMPLATE", "prompt_a", "MY_TEMPLATE_2"])

@@ -201,6 +201,12 @@ def test_comments_that_keep_a_stream_alive_are_no_endless_event() -> None:
     assert list(text_deltas(STREAM, data)) == ["a"]
 
 
+def test_blank_lines_between_chunks_end_events_too() -> None:
+    event = [b"data: {}\n", b"\n"] * 100
+    padded = [b": " + b"x" * 100_000 + b"\n", b"\n"] * 100
+    assert list(text_deltas(STREAM, [*padded, *event, answer_stream(["a"])])) == ["a"]
+
+
 def test_answer_that_is_not_streamed_is_bounded() -> None:
     with pytest.raises(UpstreamBroken, match="at once"):
         list(text_deltas(JSON, (b" " * 1_000_000 for _ in range(100))))

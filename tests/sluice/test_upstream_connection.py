@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from urllib3.exceptions import HTTPError
 
-from sluice.deadline import MARGIN_S
+from sluice.deadline import MARGIN_S, Alarm
 from sluice.errors import ConnectionGone, DeadlineReached, UpstreamUnreachable
+from sluice.openai_client import AT_ONCE_S
 from sluice.upstream_connection import ConnectionWatch, watched_session
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -83,6 +84,29 @@ def test_kept_connection_that_was_closed_meanwhile_is_opened_anew(
     upstream.script = hang_up_once
     assert b"again" in read_all(client)
     assert len(upstream.requests) == 3
+
+
+def test_hang_up_that_comes_late_is_not_asked_again(upstream: ScriptedUpstream) -> None:
+    """The model may have begun, and a second answer would be billed as well."""
+    client = client_of(upstream.url)
+    read_all(client)
+
+    def think_and_hang_up(_request: UpstreamRequest, connection: socket.socket) -> None:
+        threading.Event().wait(AT_ONCE_S + 0.1)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    upstream.script = think_and_hang_up
+    with pytest.raises(UpstreamUnreachable):
+        read_all(client)
+    assert len(upstream.requests) == 2
+
+
+def test_alarm_that_was_cancelled_in_the_last_moment_does_not_ring() -> None:
+    rings: list[str] = []
+    alarm = Alarm(900, lambda: rings.append("late"))
+    alarm.cancel()
+    alarm._come()  # noqa: SLF001 -- the timer's thread was past its own check already
+    assert rings == []
 
 
 def test_new_connection_that_hangs_up_is_not_asked_again(upstream: ScriptedUpstream) -> None:

@@ -212,6 +212,12 @@ def test_unknown_key_is_401_and_asks_nobody(
     assert upstream.requests == []
 
 
+def test_path_that_is_none_of_ours_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    ask(refused_url(), path="/my-password-in-the-path")
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["path"], fields["outcome"]) == ("(unknown)", "unknown_path")
+
+
 def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
     upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:

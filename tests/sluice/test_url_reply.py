@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from sluice.deadline import MARGIN_S
 from sluice.errors import UpstreamBroken
+from sluice.upstream_reply import masked
 from sluice.url_reply import MAX_HELD_BYTES, whole_lines
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -123,6 +125,29 @@ def test_gateways_key_in_a_stream_is_masked(upstream: ScriptedUpstream) -> None:
     )
     reply = ask(upstream.url, query={"message": "Hello"})
     assert reply.body == events.replace(SECRET.encode(), b"[key]")
+
+
+@given(
+    st.lists(st.sampled_from([SECRET, "sk-", "secret", " ", "sk-secret-012345678"])).map("".join),
+    st.lists(st.integers(0, 200)),
+)
+def test_secret_is_masked_however_it_is_cut(text: str, cuts: list[int]) -> None:
+    data = text.encode()
+    marks = [0, *sorted(cuts), len(data)]
+    chunks = [data[start:end] for start, end in pairwise(marks)]
+    masked_text = b"".join(masked(chunks, [SECRET, "fk-another-key"]))
+    assert masked_text == data.replace(SECRET.encode(), b"[key]")
+
+
+def test_key_in_a_json_answer_is_masked_across_chunks(upstream: ScriptedUpstream) -> None:
+    body = b'{"leak": "%b"}' % SECRET.encode()
+    head = (
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    sent = head + chunk(body[:15]) + chunk(body[15:]) + LAST_CHUNK
+    upstream.script = lambda _request, connection: connection.sendall(sent)
+    reply = ask(upstream.url, "POST", "/", {"model": "m", "messages": []})
+    assert reply.body == b'{"leak": "[key]"}'
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda data: data.replace(b"a", b"\n"))))

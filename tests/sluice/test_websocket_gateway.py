@@ -23,6 +23,7 @@ from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
     UpstreamRequest,
+    answer_stream,
     chunk,
     delta,
     dies_after,
@@ -248,6 +249,43 @@ def test_connection_to_the_model_is_kept_from_answer_to_answer(upstream: Scripte
         body = json.dumps({"messages": HELLO, "response_type": response_type})
         gateway.answer(MessageEvent("c-1=", "r-1", "d", "s", body), deadline_in(900_000))
     assert len(ports) == 1
+
+
+@pytest.mark.parametrize(
+    "head", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"]
+)
+@pytest.mark.parametrize("response_type", ["stream", "full"])
+def test_upstream_that_closes_its_connection_behind_a_good_answer_is_no_error(
+    upstream: ScriptedUpstream, head: bytes, response_type: str
+) -> None:
+    answer = head + b"Content-Type: text/event-stream\r\n\r\n" + answer_stream(["a"])
+    upstream.script = dies_after(answer)
+    frames = send(upstream.url, {"messages": HELLO, "response_type": response_type}, Posts())
+    assert frames == (["a", "<END>"] if response_type == "stream" else ["a"])
+
+
+def test_half_a_character_at_the_end_of_an_answer_does_not_hold_it_up(
+    upstream: ScriptedUpstream,
+) -> None:
+    upstream.script = says("Hi ", "\ud83d")
+    frames = send(upstream.url, {"action": "sendmessage", "data": "x"}, Posts())
+    assert "".join(frames) == "Hi \ufffd"
+
+
+def test_error_behind_slow_frames_is_told_in_place_of_them_when_time_is_over(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    never = threading.Event()
+
+    def slow(frame: bytes) -> None:
+        if not frame.startswith(b'{"error"'):
+            never.wait(0.8)
+
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("x" * 400_000)))
+    posts = Posts(slow)
+    send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 400)
+    assert posts.error["code"] == "upstream_incomplete"
+    assert json.loads(capsys.readouterr().out)["outcome"] == "upstream_incomplete"
 
 
 def test_error_stays_one_frame_however_long_it_is(upstream: ScriptedUpstream) -> None:

@@ -18,7 +18,7 @@ _pending: list[Callable[[], object]] | None = None  # None: this runtime does no
 
 
 def after_response(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call `function` once this invocation's answer has been posted.
+    """Call `function`, a plain one, once this invocation's answer has been posted.
 
     The invocation still lasts until the function returns: it is billed, it keeps this environment
     busy, and the function's timeout covers it. Several are called in order. An exception is logged
@@ -44,6 +44,16 @@ def run_pending(report: Callable[[BaseException], None]) -> None:
     while _pending:
         function = _pending.pop(0)
         try:
-            function()
-        except Exception as error:  # noqa: BLE001 -- the function's author's code: log and go on
+            _call(function)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- the author's code: log and go on
             report(error)
+
+
+def _call(function: Callable[[], object]) -> None:
+    result = function()
+    if hasattr(result, "__await__"):
+        if hasattr(result, "close"):
+            result.close()
+        raise TypeError("after_response calls plain functions, and was given an async one")

@@ -5,7 +5,6 @@ AwsLambdaError
 │   └── WriteAfterEnd
 ├── ResponseStreamBroken        Lambda takes no more of this answer
 ├── HandlerLoadError            the function cannot start (names and texts as AWS's client has them)
-├── HandlerCancelled            an async handler let a cancellation through
 ├── UnmarshalError              the event is not JSON
 ├── MarshalError                the handler returned what is not JSON
 └── RuntimeApiError             Lambda's side of the Runtime API did not keep to it
@@ -65,12 +64,6 @@ class HandlerLoadError(AwsLambdaError):
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
         self.error_type = error_type
-
-
-class HandlerCancelled(AwsLambdaError):
-    """An async handler let a cancellation through."""
-
-    error_type = "Runtime.HandlerCancelled"
 
 
 class UnmarshalError(AwsLambdaError):

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 TRACE_ID_VARIABLE = "_X_AMZN_TRACE_ID"  # where X-Ray's SDKs look for the current trace
 CANNOT_GO_ON = 1
+ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
+"""What a handler may end its process with; Lambda then reports Runtime.ExitError. Anything else
+that leaves a handler, asyncio's CancelledError too, is an error of its invocation."""
 
 
 def run(environ: MutableMapping[str, str], layer_python: str) -> int:
@@ -65,7 +68,9 @@ def run(environ: MutableMapping[str, str], layer_python: str) -> int:
     client = RuntimeClient(environ["AWS_LAMBDA_RUNTIME_API"], log)
     try:
         handler = _load(environ["_HANDLER"])
-    except Exception as error:  # noqa: BLE001 -- any code may run while a module is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- any code may run while a module is imported
         return _cannot_start(error, client, log)
     try:
         if snapstart.is_snapstart(environ) and (code := _pass_snapshot(client, log)):
@@ -110,7 +115,9 @@ class EventLoop:
         try:
             event = _parse_event(invocation.event)
             body = _encode_result(self._call.result(event, self._context(invocation)))
-        except Exception as error:  # noqa: BLE001 -- the handler's, whatever it is
+        except ENDS_THE_PROCESS:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- the handler's, whatever it is
             self._report_failure(invocation, error)
             return False
         self._client.post_response(invocation, body)
@@ -124,16 +131,21 @@ class EventLoop:
             stream.end()
             if returned is not None:
                 self._log.warning("Streaming handlers ignore return values.")
-        except Exception as error:  # noqa: BLE001 -- the handler's, whatever it is
+        except ENDS_THE_PROCESS:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- the handler's, whatever it is
             self._end_failed_stream(invocation, stream, error)
             return False
+        finally:
+            stream.detach_from_invocation()
         self._client.finish_stream()
         return True
 
     def _end_failed_stream(
-        self, invocation: Invocation, stream: ResponseStream, error: Exception
+        self, invocation: Invocation, stream: ResponseStream, error: BaseException
     ) -> None:
         if not stream.begun:
+            stream.detach_from_invocation()
             self._report_failure(invocation, error)
             return
         self._log.failure(error)
@@ -143,9 +155,12 @@ class EventLoop:
             return  # `error` says so already, or came first
         self._client.finish_stream()
 
-    def _report_failure(self, invocation: Invocation, error: Exception) -> None:
+    def _report_failure(self, invocation: Invocation, error: BaseException) -> None:
         self._log.failure(error)
-        self._client.post_error(invocation, _failed_invocation(error, invocation.request_id))
+        folder = self._environ.get("LAMBDA_TASK_ROOT", "/var/task")
+        document = error_document(error, invocation.request_id)
+        failure = Failure(error_type(error), document, xray_cause(error, folder))
+        self._client.post_error(invocation, failure)
 
     def _context(self, invocation: Invocation) -> LambdaContext:
         return LambdaContext(invocation, self._environ)
@@ -179,7 +194,7 @@ def _load(handler_string: str) -> Callable[..., Any]:
         ) from error
 
 
-def _cannot_start(error: Exception, client: RuntimeClient, log: RuntimeLog) -> int:
+def _cannot_start(error: BaseException, client: RuntimeClient, log: RuntimeLog) -> int:
     log.failure(error)
     client.post_init_error(_failure(error))
     return CANNOT_GO_ON
@@ -189,27 +204,26 @@ def _pass_snapshot(client: RuntimeClient, log: RuntimeLog) -> int:
     """Wait for snapshot and restore; an exit code where a hook failed, else 0."""
     try:
         snapstart.run_before_snapshot()
-    except Exception as error:  # noqa: BLE001 -- the function's own hook
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- the function's own hook
         log.failure(error)
         client.post_init_error(_failure(error, name="Runtime.BeforeSnapshotError"))
         return snapstart.BEFORE_SNAPSHOT_EXIT
     client.wait_for_restore()
     try:
         snapstart.run_after_restore()
-    except Exception as error:  # noqa: BLE001 -- the function's own hook
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 -- the function's own hook
         log.failure(error)
         client.post_restore_error(_failure(error, name="Runtime.AfterRestoreError"))
         return snapstart.AFTER_RESTORE_EXIT
     return 0
 
 
-def _failure(error: Exception, name: str = "") -> Failure:
+def _failure(error: BaseException, name: str = "") -> Failure:
     return Failure(name or error_type(error), error_document(error))
-
-
-def _failed_invocation(error: Exception, request_id: str) -> Failure:
-    cause = xray_cause(error, os.getcwd())  # noqa: PTH109 -- pathlib costs start-up time
-    return Failure(error_type(error), error_document(error, request_id), cause)
 
 
 def _parse_event(body: bytes) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from awslambda.runtime_log import RuntimeLog
 
 
+TEXT_FORMAT = "[%(levelname)s]\t%(asctime)s\t%(aws_request_id)s\t%(message)s"
 LEVELS = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}  # Lambda's names that `logging` does not know
 
 
@@ -49,55 +50,68 @@ class _ImportWatch:
         _path: Sequence[str] | None = None,
         _target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if name != "logging":
-            return None
-        sys.meta_path.remove(self)
-        spec = PathFinder.find_spec(name)
+        spec = PathFinder.find_spec(name) if name == "logging" else None
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
                 execute(module)
-                _set_up(self._log)
+                self._is_imported()
 
             spec.loader.exec_module = exec_module  # type: ignore[method-assign] # for this import
         return spec
+
+    def _is_imported(self) -> None:
+        if self in sys.meta_path:  # more than one may have asked where it is
+            sys.meta_path.remove(self)
+            _set_up(self._log)
 
 
 def _set_up(log: RuntimeLog) -> None:
     import logging  # noqa: PLC0415 -- the function has: a whole module that only some pay for
 
-    class FunctionLogFormatter(logging.Formatter):
+    if not hasattr(logging, "StreamHandler"):
+        return  # a package of the function's own with that name
+
+    class TextFormatter(logging.Formatter):
+        def formatTime(self, record: logging.LogRecord, _format: str | None = None) -> str:  # noqa: N802 -- logging's name
+            return timestamp(record.created)
+
+    class JsonFormatter(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return _json_line(log, record) if log.is_json else _text_line(log, record, self)
+            return _json_line(log, record)
+
+    def add_request_id(record: logging.LogRecord) -> bool:
+        """As AWS's client does, so that a formatter of the function's own may name it."""
+        record.aws_request_id = log.request_id
+        return True
 
     handler = logging.StreamHandler(sys.stdout)
-    handler.terminator = ""  # the lines bring their ends
-    handler.setFormatter(FunctionLogFormatter())
+    handler.addFilter(add_request_id)
+    handler.setFormatter(JsonFormatter() if log.is_json else TextFormatter(TEXT_FORMAT))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
-    if log.level:
-        root.setLevel(LEVELS.get(log.level, log.level))
-
-
-def _text_line(log: RuntimeLog, record: logging.LogRecord, formatter: logging.Formatter) -> str:
-    heading = f"[{record.levelname}]\t{timestamp(record.created)}\t{log.request_id}\t"
-    trace = f"\n{formatter.formatException(record.exc_info)}" if record.exc_info else ""
-    return f"{heading}{record.getMessage()}{trace}\n"
+    root.addHandler(handler)
+    level = LEVELS.get(log.level, log.level)
+    if level in logging.getLevelNamesMapping():
+        root.setLevel(level)
 
 
 def _json_line(log: RuntimeLog, record: logging.LogRecord) -> str:
     fields: dict[str, Any] = {"logger": record.name}
+    if record.stack_info:
+        fields["stackInfo"] = record.stack_info
     if record.exc_info and record.exc_info[1] is not None:
         fields.update(error_fields(record.exc_info[1]))
     own = vars(record)
     fields.update({name: own[name] for name in own.keys() - _STANDARD_ATTRIBUTES})
-    return log.line(record.created, record.levelname, record.getMessage(), fields)
+    line = log.line(record.created, record.levelname, record.getMessage(), fields)
+    return line.removesuffix("\n")
 
 
 # fmt: off
 _STANDARD_ATTRIBUTES = frozenset(
     (
+        "aws_request_id",
         "args", "asctime", "created", "exc_info", "exc_text", "filename", "funcName", "levelname",
         "levelno", "lineno", "message", "module", "msecs", "msg", "name", "pathname", "process",
         "processName", "relativeCreated", "stack_info", "taskName", "thread", "threadName",

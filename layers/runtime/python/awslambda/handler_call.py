@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from awslambda.errors import HandlerCancelled
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Runner
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
     from typing import Any
 
     from awslambda.context import LambdaContext
@@ -20,7 +18,6 @@ class HandlerCall:
     def __init__(self, handler: Callable[..., Any]) -> None:
         self._handler = handler
         self._runner: Runner | None = None
-        self._cancelled: type[BaseException] = HandlerCancelled
 
     def result(self, event: Any, context: LambdaContext) -> Any:
         """What an ordinary handler returns; awaited if it is async."""
@@ -36,11 +33,9 @@ class HandlerCall:
         if hasattr(value, "__await__"):
             return self._run(_value_of(value))
         if hasattr(value, "__anext__"):
-            return self._run(_write_all(value, stream))
+            return self._run(_write_all_async(value, stream))
         if hasattr(value, "__next__"):
-            for piece in value:
-                stream.write(piece)
-            return None
+            return _write_all(value, stream)
         return value
 
     def _run(self, coroutine: Any) -> Any:
@@ -49,18 +44,24 @@ class HandlerCall:
 
             # One event loop for the process: what a handler keeps open stays usable.
             self._runner = asyncio.Runner()
-            self._cancelled = asyncio.CancelledError
-        try:
-            return self._runner.run(coroutine)
-        except self._cancelled as error:
-            # No Exception to Python, but nothing that should end the process either.
-            raise HandlerCancelled("the handler's task was cancelled") from error
+        return self._runner.run(coroutine)
 
 
 async def _value_of(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-async def _write_all(pieces: AsyncIterator[Any], stream: ResponseStream) -> None:
-    async for piece in pieces:
-        stream.write(piece)
+def _write_all(pieces: Generator[Any, None, object], stream: ResponseStream) -> None:
+    try:
+        for piece in pieces:
+            stream.write(piece)
+    finally:
+        pieces.close()  # what it holds open is let go now, not when somebody collects it
+
+
+async def _write_all_async(pieces: AsyncGenerator[Any], stream: ResponseStream) -> None:
+    try:
+        async for piece in pieces:
+            stream.write(piece)
+    finally:
+        await pieces.aclose()

@@ -129,6 +129,10 @@ class ResponseStream(io.RawIOBase):
             self._state = _State.ENDED
             self._wire.send([error_trailers(error_type(error), trailer_document(error))])
 
+    def detach_from_invocation(self) -> None:
+        """Send nothing more, whoever still holds this stream: the wire is the next answer's."""
+        self._state = _State.ENDED
+
     def writable(self) -> bool:
         return self._state is not _State.ENDED
 

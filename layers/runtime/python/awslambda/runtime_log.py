@@ -36,7 +36,7 @@ class RuntimeLog:
         self.is_json = environ.get(FORMAT_VARIABLE, "").upper() == "JSON"
         self.level = environ.get(LEVEL_VARIABLE, "").upper() if self.is_json else ""
         self.request_id = ""
-        self._out = out
+        self._out = out or sys.stdout  # as it is now: a handler may replace or close it
         self._clock = clock
 
     def failure(self, error: BaseException) -> None:
@@ -67,9 +67,11 @@ class RuntimeLog:
 
     def _write(self, text: str) -> None:
         """As one piece, so that a log line is one event; flushed, for the process may be frozen."""
-        out = self._out or sys.stdout
-        out.write(text)
-        out.flush()
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except (OSError, ValueError):
+            return  # closed: losing a line is better than losing the process
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:

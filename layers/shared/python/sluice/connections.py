@@ -5,10 +5,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 
 from __future__ import annotations
 
+import contextlib
 import select
+import socket
 import ssl
-from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection, RemoteDisconnected
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 SERVICE = "execute-api"
 TIMEOUT_S = 30.0  # to connect, and for the reply; API Gateway itself gives up after 29 s
+MAX_REST = timedelta(seconds=5)  # the longest pause of a model; a handshake takes some 10 ms
 MIN_TIMEOUT_S = 0.01  # 0 would mean not to wait at all, which is another kind of socket
 OK, GONE, FORBIDDEN, TOO_MANY_REQUESTS = 200, 410, 403, 429
 FIRST_SERVER_ERROR = 500
@@ -49,6 +52,7 @@ class ConnectionsClient:
         self._endpoint = endpoint.rstrip("/")
         self._environ = environ
         self._clock = clock
+        self._used_at = clock()
         self._connection = _connection_to(self._endpoint, trusted_certificates)
 
     def close(self) -> None:
@@ -64,30 +68,36 @@ class ConnectionsClient:
         """
         url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
         headers = self._signed(url, frame)
-        self._close_if_dropped()
-        was_kept = self._connection.sock is not None
+        self._close_if_rested()
         self._set_timeout(min(max(timeout_s, MIN_TIMEOUT_S), TIMEOUT_S))
         try:
             self._connection.request("POST", urlsplit(url).path, frame, headers)
         except (HTTPException, OSError) as error:
             self.close()
             raise PostFailed("The @connections endpoint cannot be reached.") from error
-        status = self._status(was_kept=was_kept)
+        status = self._status()
         if status != OK:
             raise _refused(status)
 
-    def _status(self, *, was_kept: bool) -> int:
+    def abort(self) -> None:
+        """Break off the post under way, from another thread."""
+        connection = self._connection.sock
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                # Below TLS, whose own shutdown() is not for other threads.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def _status(self) -> int:
         try:
             reply = self._connection.getresponse()
-            reply.read()  # to its end, or the connection could not be used again
-        except (RemoteDisconnected, ConnectionResetError) as error:
-            self.close()
-            if was_kept:  # API Gateway closed it before our frame came
-                raise PostFailed("The @connections endpoint closed the connection.") from error
-            raise _unconfirmed() from error
         except (HTTPException, OSError) as error:
             self.close()
-            raise _unconfirmed() from error
+            raise DeliveryError("API Gateway did not say whether it took a frame.") from error
+        try:
+            reply.read()  # to its end, or the connection could not be used again
+        except (HTTPException, OSError):
+            self.close()
+        self._used_at = self._clock()
         return reply.status
 
     def _set_timeout(self, seconds: float) -> None:
@@ -95,13 +105,18 @@ class ConnectionsClient:
         if self._connection.sock is not None:
             self._connection.sock.settimeout(seconds)
 
-    def _close_if_dropped(self) -> None:
-        """A kept connection that has something to read has been closed by the other side."""
-        if self._connection.sock is not None:
-            poll = select.poll()
-            poll.register(self._connection.sock, select.POLLIN)
-            if poll.poll(0):
-                self.close()
+    def _close_if_rested(self) -> None:
+        """Close a connection that may have died unnoticed: a frame sent into it would be lost.
+
+        Lambda freezes the process between events, so a connection may be gone without a sign. One
+        that has something to read has been closed by the other side.
+        """
+        if self._connection.sock is None:
+            return
+        poll = select.poll()
+        poll.register(self._connection.sock, select.POLLIN)
+        if poll.poll(0) or self._clock() - self._used_at > MAX_REST:
+            self.close()
 
     def _signed(self, url: str, frame: bytes) -> dict[str, str]:
         region = self._environ.get("AWS_REGION", "us-east-1")
@@ -121,10 +136,6 @@ def _connection_to(endpoint: str, trusted_certificates: str | None) -> HTTPConne
         return HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
     trusted = ssl.create_default_context(cafile=trusted_certificates or certifi.where())
     return HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=trusted)
-
-
-def _unconfirmed() -> DeliveryError:
-    return DeliveryError("API Gateway did not say whether it took a frame.")
 
 
 def _refused(status: int) -> DeliveryError:

@@ -34,12 +34,27 @@ class Deadline:
         return max(0.0, self.remaining_ms() / 1000 - LAST_MOMENT_S)
 
 
-class Alarm(threading.Timer):
-    """Calls `ring` from another thread when the deadline comes, unless cancelled before."""
+class Alarm:
+    """Calls `ring` from another thread in `seconds`, unless cancelled before."""
 
-    def __init__(self, deadline: Deadline, ring: Callable[[DeadlineReached], None]) -> None:
-        super().__init__(deadline.seconds_left(), ring, [reached()])
-        self.daemon = True
+    def __init__(self, seconds: float, ring: Callable[[], object]) -> None:
+        self._ring = ring
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._timer = threading.Timer(seconds, self._come)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """It does not ring any more once this has returned, and not in the next invocation."""
+        with self._lock:
+            self._cancelled = True
+        self._timer.cancel()
+
+    def _come(self) -> None:
+        with self._lock:
+            if not self._cancelled:
+                self._ring()
 
 
 def reached() -> DeadlineReached:

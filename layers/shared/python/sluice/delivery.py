@@ -46,7 +46,7 @@ class Delivery:
     post: sends one frame within so many seconds; raises DeliveryError, of which PostFailed is
     worth another attempt, until the deadline. on_failure: called once, from the sending thread,
     when the connection cannot be written to any more: stop producing. A context manager: leaving
-    it waits until everything has been sent, or cannot be.
+    it waits until everything has been sent, or cannot be, or time is over.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Delivery:
         self._changed = threading.Condition()
         self._queue = FrameQueue()
         self._ended = False
+        self._all_is_said = False
         self._is_idle = True
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         self.failure: DeliveryError | None = None
@@ -81,7 +82,12 @@ class Delivery:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join()  # its posts and pauses end by the deadline
+        self._thread.join(self._deadline.seconds_to_last_moment())
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a post is still under way although time is over: use its connection no more."""
+        return self._thread.is_alive()
 
     def send_text(self, text: str) -> None:
         """Text that may share a frame with its neighbours.
@@ -108,8 +114,13 @@ class Delivery:
             self._changed.notify_all()
 
     def wait_until_sent(self) -> None:
-        """Wait until nothing waits any more. Raises the DeliveryError, and DeadlineReached."""
+        """Wait until nothing waits any more; no text may follow, but a message may.
+
+        Raises the DeliveryError, and DeadlineReached.
+        """
         with self._changed:
+            self._all_is_said = True
+            self._changed.notify_all()
             self._wait_for(lambda: self._is_idle and not self._queue.waiting)
 
     def _wait_for_room(self) -> None:
@@ -145,12 +156,15 @@ class Delivery:
         """The next frame, waited for; None at the end."""
         with self._changed:
             self._is_idle = True
-            while (frame := self._queue.take(is_last=self._ended)) is None and not self._ended:
+            while (frame := self._take()) is None and not self._ended:
                 self._changed.notify_all()  # all is sent
                 self._changed.wait()
             self._is_idle = frame is None
             self._changed.notify_all()  # there is room again
             return frame
+
+    def _take(self) -> bytes | None:
+        return self._queue.take(is_last=self._ended or self._all_is_said)
 
     def _send(self, frame: bytes) -> None:
         """Post until it succeeds or the deadline comes; the last moment is for one attempt."""

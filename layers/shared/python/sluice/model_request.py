@@ -15,7 +15,7 @@ from sluice.errors import InvalidField, InvalidJson
 from sluice.prompt_templates import system_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from sluice.settings import Settings
 
@@ -102,16 +102,18 @@ def plain_request(text: str) -> TemplateRequest:
 
 
 def upstream_body(
-    request: TemplateRequest, settings: Settings, environ: Mapping[str, str]
+    request: TemplateRequest,
+    settings: Settings,
+    environ: Mapping[str, str],
+    secrets: Iterable[str] = (),
 ) -> bytes:
     """The chat completion that answers a template request; always streamed.
 
-    Raises PromptTemplateNotAllowed, PromptTemplateNotFound.
+    secrets: what no prompt may hold. Raises PromptTemplateNotAllowed, PromptTemplateNotFound.
     """
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
     if request.prompt_template is not None:
         patterns = settings.prompt_template_patterns
-        secrets = settings.openai_keys.plain + settings.forward_keys.plain
         prompt = system_prompt(request.prompt_template, patterns, environ, secrets)
         messages.insert(0, {"role": "system", "content": prompt})
     document = {"model": settings.openai_model, "messages": messages, "stream": True}

@@ -6,12 +6,15 @@ https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 import contextlib
+import time
+from functools import partial
+from http.client import RemoteDisconnected
 from typing import TYPE_CHECKING, Any, Self
 
 import requests
 from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
-from sluice.deadline import Alarm, Deadline
+from sluice.deadline import Alarm, Deadline, reached
 from sluice.errors import (
     SluiceError,
     UpstreamBroken,
@@ -33,6 +36,7 @@ READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never wai
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+AT_ONCE_S = 1.0  # in which a connection that was closed says so: a round trip, generously
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300
 
@@ -57,13 +61,11 @@ class OpenAIClient:
         Use the answer as a context manager. Raises UpstreamRefused, UpstreamUnreachable,
         UpstreamSilent, DeadlineReached, SettingsError.
         """
-        time_left = deadline.seconds_left()
         headers = self._headers()
         self._watch.begin()
-        alarm = Alarm(deadline, self._watch.stop)
-        alarm.start()
+        alarm = Alarm(deadline.seconds_left(), partial(self._watch.stop, reached()))
         try:
-            response = self._post(body, headers, time_left)
+            response = self._post(body, headers, deadline)
         except BaseException:
             alarm.cancel()
             self._watch.end()
@@ -84,27 +86,34 @@ class OpenAIClient:
         key = self._keys.next_key()
         return headers if key is None else {**headers, "Authorization": f"Bearer {key}"}
 
-    def _post(self, body: bytes, headers: dict[str, str], time_left: float) -> requests.Response:
+    def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> requests.Response:
         """Ask, a second time where the kept connection had been closed in the meantime.
 
         Lambda freezes the process between events, so this is what a rested connection comes to.
         """
         try:
-            return self._post_once(body, headers, time_left)
+            return self._post_once(body, headers, deadline)
         except requests.ConnectionError as error:
-            if self._watch.stopped or not (self._watch.was_kept and _is_hang_up(error)):
+            if self._watch.stopped or not (self._had_rested() and _is_hang_up(error)):
                 raise self._failure(error) from error
         except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
         try:
-            return self._post_once(body, headers, time_left)
+            return self._post_once(body, headers, deadline)
         except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
 
+    def _had_rested(self) -> bool:
+        """Whether a kept connection failed as soon as it was used again.
+
+        One that fails later has had a server behind it, and a model that may have begun.
+        """
+        return self._watch.was_kept and time.monotonic() - self._watch.asked_at < AT_ONCE_S
+
     def _post_once(
-        self, body: bytes, headers: dict[str, str], time_left: float
+        self, body: bytes, headers: dict[str, str], deadline: Deadline
     ) -> requests.Response:
-        connect_timeout = min(self._settings.connect_timeout_s, time_left)
+        connect_timeout = min(self._settings.connect_timeout_s, deadline.seconds_left())
         return self._session.post(
             f"{self._settings.openai_base_url}/chat/completions",
             data=body,
@@ -139,6 +148,7 @@ class UpstreamAnswer:
         self._watch = watch
         self._alarm = alarm
         self._read_timeout_s = read_timeout_s
+        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
@@ -149,6 +159,7 @@ class UpstreamAnswer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._is_over = True
         self._alarm.cancel()
         self._watch.end()
         self._response.close()
@@ -182,7 +193,8 @@ class UpstreamAnswer:
 
     def stop(self, reason: SluiceError) -> None:
         """End `chunks` with `reason`; for other threads than the one that reads."""
-        self._watch.stop(reason)
+        if not self._is_over:
+            self._watch.stop(reason)
 
     def _read(self, *, decode: bool = False) -> bytes:
         raw: Any = self._response.raw
@@ -210,8 +222,10 @@ def _refused(status: int, answer: UpstreamAnswer) -> SluiceError:
 
 
 def _is_hang_up(error: requests.ConnectionError) -> bool:
-    """Whether the other side closed the connection without a byte of a reply."""
-    return bool(error.args) and isinstance(error.args[0], ProtocolError)
+    """Whether the other side closed the connection in place of a reply."""
+    reason = error.args[0] if error.args else None
+    hang_ups = (RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+    return isinstance(reason, ProtocolError) and isinstance(reason.args[-1], hang_ups)
 
 
 def _silent(seconds: float) -> UpstreamSilent:

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from sluice.errors import PromptTemplateNotAllowed, PromptTemplateNotFound
+from sluice.upstream_reply import mask_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ SECRET_WORDS = frozenset(
 )  # fmt: skip
 """A name with one of these words is never a prompt, whatever PROMPT_TEMPLATES says: a client could
 have the model repeat its system prompt."""
+SECRET_ENDINGS = ("ACCESSKEY", "APIKEY", "PASSWORD", "SECRET", "SECRETKEY", "TOKEN")
 SECRET_PREFIXES = ("AWS_", "_", "AZURE_", "OPENAI_", "FORWARD_", "LAMBDA_")
 OWN_SETTINGS = frozenset(("API_GW_ENDPOINT", "PROMPT_TEMPLATES", "PROXY"))
 
@@ -35,7 +37,7 @@ def system_prompt(
     and one that does not, unless the name is one of the permitted.
     """
     prompt = environ.get(name, "") if _is_permitted(name, patterns) else None
-    if prompt is None or any(secret in prompt for secret in secrets):
+    if prompt is None or _holds_secret(prompt, secrets):
         raise PromptTemplateNotAllowed(
             "This prompt_template is not allowed: expected a name that matches PROMPT_TEMPLATES "
             f"({', '.join(patterns)}) and is not a secret's.",
@@ -55,6 +57,16 @@ def _is_permitted(name: str, patterns: tuple[str, ...]) -> bool:
         VARIABLE_NAME.fullmatch(name) is not None
         and not upper.startswith(SECRET_PREFIXES)
         and upper not in OWN_SETTINGS
-        and SECRET_WORDS.isdisjoint(upper.split("_"))
+        and not any(map(_is_secret_word, upper.split("_")))
         and any(fnmatchcase(name, pattern) for pattern in patterns)
     )
+
+
+def _is_secret_word(word: str) -> bool:
+    stem = word.rstrip("0123456789")
+    return stem in SECRET_WORDS or stem.endswith(SECRET_ENDINGS)
+
+
+def _holds_secret(prompt: str, secrets: Iterable[str]) -> bool:
+    text = prompt.encode("utf-8", "replace")
+    return mask_secrets(text, secrets) is not text

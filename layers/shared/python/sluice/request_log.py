@@ -46,6 +46,9 @@ class RequestLog:
         self._fields.setdefault("first_byte_ms", self._elapsed_ms())
 
     def failed(self, error: BaseException) -> None:
+        """Record what went wrong; what goes wrong after it does not count."""
+        if self._fields["outcome"] != OK:
+            return
         self._fields["outcome"] = error.code if isinstance(error, SluiceError) else "internal_error"
         if isinstance(error, SluiceError) and not isinstance(error, NoMatch):
             self._fields["detail"] = error.message  # NoMatch quotes the answer; no other does
@@ -73,6 +76,10 @@ class RequestLog:
 
 def _root_cause(error: BaseException) -> BaseException:
     """The first of the exceptions that led to this one, such as ConnectionRefusedError."""
-    while (cause := error.__cause__ or error.__context__) is not None:
+    while (cause := error.__cause__ or _context(error)) is not None:
         error = cause
     return error
+
+
+def _context(error: BaseException) -> BaseException | None:
+    return None if error.__suppress_context__ else error.__context__

@@ -12,6 +12,7 @@ from sluice.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+MAX_TIMEOUT_S = 3600  # four times what a function may run
 KEY = re.compile(r"[!#-\[\]-~]+")  # RFC 9110's visible characters, less those JSON escapes
 PARAMETER_NAME = re.compile(r"/[\w./-]+", re.ASCII)  # AWS Systems Manager's, from the root
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -119,8 +120,8 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
         seconds = float(text) if text else default
     except ValueError:
         seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise SettingsError(variable, "a number of seconds above 0", repr(text))
+    if not 0 < seconds <= MAX_TIMEOUT_S:
+        raise SettingsError(variable, f"seconds, above 0 and up to {MAX_TIMEOUT_S}", repr(text))
     return seconds
 
 

@@ -18,6 +18,7 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 """An event of a chat completion has some hundred bytes; one with an image or audio in it, a few MB.
 Past this the upstream does not send events, and the function's memory is worth more."""
 BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+MAX_BLANK_LINE_BYTES = 4
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -32,11 +33,13 @@ def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
 
 def _bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks, counted from blank line to blank line."""
-    size = 0
+    size, tail = 0, b""
     for chunk in chunks:
         size += len(chunk)
-        if any(blank in chunk for blank in BLANK_LINES):
+        seen = tail + chunk
+        if any(blank in seen for blank in BLANK_LINES):
             size = 0  # less the little behind the blank line, which the next one counts again
+        tail = seen[-MAX_BLANK_LINE_BYTES + 1 :]
         if size > MAX_EVENT_BYTES:
             raise UpstreamBroken(f"The upstream sent an event of over {MAX_EVENT_BYTES} bytes.")
         yield chunk

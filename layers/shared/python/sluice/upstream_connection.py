@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ class ConnectionWatch:
         self._in_use = False
         self.was_kept = False
         """Whether the connection had been used before: then it may have been closed meanwhile."""
+        self.asked_at = 0.0
+        """When the request went out, by the monotonic clock, in seconds."""
         self.stopped: SluiceError | None = None
 
     def begin(self) -> None:
@@ -44,7 +47,7 @@ class ConnectionWatch:
     def asked(self, connection: socket.socket, *, was_kept: bool) -> None:
         """The request has this connection."""
         with self._lock:
-            self._socket, self.was_kept = connection, was_kept
+            self._socket, self.was_kept, self.asked_at = connection, was_kept, time.monotonic()
             if self.stopped is not None:
                 self._shut_down()
 
@@ -62,8 +65,9 @@ class ConnectionWatch:
 
     def set_timeout(self, seconds: float) -> None:
         """Wait no longer than this for each further piece."""
-        if self._socket is not None:
-            self._socket.settimeout(seconds)
+        with contextlib.suppress(OSError):  # closed already: nothing to wait for
+            if self._socket is not None:
+                self._socket.settimeout(seconds)
 
     def _shut_down(self) -> None:
         if self._socket is not None:

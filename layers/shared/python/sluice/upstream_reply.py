@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.errors import UpstreamRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 EVENT_STREAM = "text/event-stream"
 PASSED_HEADERS = (
@@ -54,9 +54,34 @@ def mask_secrets(text: bytes, secrets: Iterable[str]) -> bytes:
     """`text` without the secrets in it; the same object where none is."""
     # The longest first: one key may begin with another.
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= MIN_MASKED_CHARACTERS:
+        if len(secret) >= MIN_MASKED_CHARACTERS and secret.encode() in text:
             text = text.replace(secret.encode(), MASKED)
     return text
+
+
+def masked(chunks: Iterable[bytes], secrets: Iterable[str]) -> Iterator[bytes]:
+    """The chunks without the secrets in them, even those that a chunk's end cuts in two.
+
+    A chunk with nothing of a secret in it passes uncopied and at once.
+    """
+    longest_first = sorted((s for s in secrets if len(s) >= MIN_MASKED_CHARACTERS), key=len)[::-1]
+    held = b""
+    for chunk in chunks:
+        data = mask_secrets(held + chunk if held else chunk, longest_first)
+        begun = max((_begun(data, secret.encode()) for secret in longest_first), default=0)
+        held = data[len(data) - begun :]
+        if begun < len(data):
+            yield data[: len(data) - begun] if begun else data
+    if held:
+        yield held
+
+
+def _begun(data: bytes, secret: bytes) -> int:
+    """How many bytes at the end of `data` may be the beginning of the secret."""
+    if data[-1:] not in secret:
+        return 0
+    longest = min(len(secret) - 1, len(data))
+    return next((n for n in range(longest, 0, -1) if data.endswith(secret[:n])), 0)
 
 
 def reported_error(body: bytes) -> dict[str, Any] | None:

@@ -77,6 +77,8 @@ class UrlGateway:
             ("GET", "/healthz"): self._health,
         }
 
+        self._paths = {path for _, path in self._routes}
+
     def answer(
         self,
         request: UrlRequest,
@@ -85,7 +87,9 @@ class UrlGateway:
     ) -> None:
         """Send the reply. Errors become replies too; see UrlReply.fail for those it cannot hold."""
         with RequestLog(request.request_id, "url") as log:
-            log.note(method=request.method, path=request.path)
+            # A path that is none of ours is the client's own words.
+            path = request.path if request.path in self._paths else "(unknown)"
+            log.note(method=request.method, path=path)
             reply = UrlReply(open_body, self._known_keys, log)
             try:
                 self._route(request)(request, reply, deadline)
@@ -144,7 +148,8 @@ class UrlGateway:
     def _answer_template(
         self, template: TemplateRequest, reply: UrlReply, deadline: Deadline
     ) -> None:
-        body = upstream_body(template, self._settings, self._environ)
+        secrets = self._openai_keys.keys() + self._forward_keys.known_keys()
+        body = upstream_body(template, self._settings, self._environ, secrets)
         with self._client.chat(body, deadline) as answer:
             if template.response_type is ResponseType.STREAM:
                 reply.relay(answer.status, _reply_headers(answer.headers), answer.chunks())
@@ -167,9 +172,7 @@ def _parsed(request: UrlRequest, parse: Callable[[bytes], ParsedT]) -> ParsedT:
         content_type = request.headers.get("content-type", "application/json")
         if "json" in content_type or content_type == FORM:
             raise
-        raise UnsupportedMediaType(
-            f"Expected application/json, found {content_type.partition(';')[0]}."
-        ) from error
+        raise UnsupportedMediaType("Expected application/json.") from error
 
 
 def _reply_headers(upstream: dict[str, str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import error_body
 from sluice.errors import UpstreamBroken
-from sluice.upstream_reply import is_event_stream, mask_secrets
+from sluice.upstream_reply import is_event_stream, masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,15 +59,15 @@ class UrlReply:
         Nothing is sent before the first is there. Of an event stream lines are sent whole: half a
         line says nothing to a client, and if the other half never comes it is in the way.
         """
-        secrets = self._secrets()
-        source = whole_lines(chunks) if is_event_stream(headers) else iter(chunks)
+        lines = whole_lines(chunks) if is_event_stream(headers) else chunks
+        source = masked(lines, self._secrets())
         first = next(source, b"")
         if not first:
             raise UpstreamBroken("The upstream sent an empty answer.")
         body = self._begin(status, headers)
-        self._write(body, mask_secrets(first, secrets))
+        self._write(body, first)
         for chunk in source:
-            self._write(body, mask_secrets(chunk, secrets))
+            self._write(body, chunk)
         body.end()
 
     def fail(self, error: SluiceError) -> None:

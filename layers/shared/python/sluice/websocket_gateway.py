@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sluice.connections import endpoint_of
+from sluice.deadline import Alarm
 from sluice.delivery import Delivery
 from sluice.error_body import websocket_frame
 from sluice.errors import DeadlineReached, DeliveryError, SluiceError
@@ -59,10 +60,15 @@ class WebSocketGateway:
         running = _Running()
         with RequestLog(message.request_id, "websocket") as log:
             log.note(connection_id=message.connection_id)
-            post = partial(self._connections_of(message).post, message.connection_id)
+            connections = self._connections_of(message)
+            post = partial(connections.post, message.connection_id)
+            alarm = Alarm(deadline.seconds_to_last_moment(), connections.abort)
             with Delivery(post, running.stop, deadline) as delivery:
                 exchange = _Exchange(message, delivery, running, deadline, log)
                 self._answer_or_explain(exchange)
+            alarm.cancel()
+            if delivery.is_stuck:
+                self._connections.clear()  # the next answer gets a connection of its own
             log.note(frames=delivery.frames_sent)
             if delivery.failure is not None:
                 log.failed(delivery.failure)
@@ -91,6 +97,7 @@ class WebSocketGateway:
         with contextlib.suppress(DeliveryError):  # the client has gone: the log is enough
             try:
                 delivery.send_message(frame)
+                delivery.wait_until_sent()
             except DeadlineReached:
                 delivery.send_last_message(frame)
 
@@ -100,7 +107,8 @@ class WebSocketGateway:
             exchange.delivery.send_message(PONG)
             return
         template = request.template if isinstance(request, PlainPrompt) else request
-        body = upstream_body(template, self._settings, self._environ)
+        secrets = self._openai_keys.keys()
+        body = upstream_body(template, self._settings, self._environ, secrets)
         with self._client.chat(body, exchange.deadline) as upstream:
             exchange.running.upstream = upstream
             _deliver(template, upstream, exchange)
