@@ -112,35 +112,28 @@ class _WatchedAdapter(HTTPAdapter):
 
 
 def _pool_classes(watch: ConnectionWatch) -> dict[str, type[HTTPConnectionPool]]:
-    class PlainConnection(HTTPConnection):
-        was_asked = False
-
-        def connect(self) -> None:
-            super().connect()
-            self.was_asked = False
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            _tell(watch, self)
-            super().request(*args, **kwargs)
-
-    class TlsConnection(HTTPSConnection):
-        was_asked = False
-
-        def connect(self) -> None:
-            super().connect()
-            self.was_asked = False
-
-        def request(self, *args: Any, **kwargs: Any) -> None:
-            _tell(watch, self)
-            super().request(*args, **kwargs)
-
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = PlainConnection
+        ConnectionCls = _watched(HTTPConnection, watch)
 
     class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = TlsConnection
+        ConnectionCls = _watched(HTTPSConnection, watch)
 
     return {"http": PlainPool, "https": TlsPool}
+
+
+def _watched(kind: type[HTTPConnection], watch: ConnectionWatch) -> Any:
+    class Watched(kind):  # type: ignore[valid-type, misc] # one text for both kinds
+        was_asked = False
+
+        def connect(self) -> None:
+            super().connect()
+            self.was_asked = False
+
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            _tell(watch, self)
+            super().request(*args, **kwargs)
+
+    return Watched
 
 
 def _tell(watch: ConnectionWatch, connection: Any) -> None:

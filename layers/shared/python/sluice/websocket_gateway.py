@@ -62,11 +62,12 @@ class WebSocketGateway:
             log.note(connection_id=message.connection_id)
             connections = self._connections_of(message)
             post = partial(connections.post, message.connection_id)
-            alarm = Alarm(deadline.seconds_to_last_moment(), connections.abort)
-            with Delivery(post, running.stop, deadline) as delivery:
+            with (
+                Alarm(deadline.seconds_to_last_moment(), connections.abort),
+                Delivery(post, running.stop, deadline) as delivery,
+            ):
                 exchange = _Exchange(message, delivery, running, deadline, log)
                 self._answer_or_explain(exchange)
-            alarm.cancel()
             if delivery.is_stuck:
                 self._connections.clear()  # the next answer gets a connection of its own
             log.note(frames=delivery.frames_sent)
