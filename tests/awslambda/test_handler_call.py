@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 MARK = "import asyncio, awslambda\n@awslambda.streamify_response\n"
 KINDS = {
+    "an iterator": "def handler(e, s, c):\n    return iter(['a', b'b', {'c': 1}])",
+    "an async iterator": (
+        "class Pieces:\n    left = ['a', b'b', {'c': 1}]\n    def __init__(self): self.at = 0\n"
+        "    async def __anext__(self):\n        self.at += 1\n"
+        "        if self.at > 3: raise StopAsyncIteration\n        return self.left[self.at - 1]\n"
+        "    def __aiter__(self): return self\n"
+        "def handler(e, s, c): return Pieces()\nhandler = awslambda.streamify_response(handler)"
+    ),
     "generator": "def handler(e, s, c):\n    yield 'a'\n    yield b'b'\n    yield {'c': 1}",
     "async generator": (
         "async def handler(e, s, c):\n    yield 'a'\n    await asyncio.sleep(0)\n"
@@ -30,11 +38,13 @@ KINDS = {
 
 @pytest.mark.parametrize("source", KINDS.values(), ids=KINDS)
 def test_streaming_handler_of_every_kind(tmp_path: Path, source: str) -> None:
-    with running(tmp_path, MARK + source) as runtime:
+    mark = MARK.partition("@")[0] if source.startswith("class") else MARK
+    with running(tmp_path, mark + source) as runtime:
         for _ in range(2):
             runtime.api.expect_next()
             runtime.api.give_event()
-            assert runtime.api.expect_answer().body == b'ab{"c":1}'
+            answer = runtime.api.expect_answer()
+            assert (answer.body, answer.trailers) == (b'ab{"c":1}', [])
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

@@ -198,9 +198,55 @@ def test_wait_until_sent_ends_with_the_deadline() -> None:
     with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
         delivery.send_text("a")
         posts.wait_for_post()
+        delivery.send_text("b")
         with pytest.raises(DeadlineReached):
             delivery.wait_until_sent()
+        posts.let_through(2)
+
+
+def test_post_that_does_not_return_is_the_last_one() -> None:
+    posts = HeldPosts()
+    deadline = Deadline(lambda: 150)
+    with Delivery(posts, no_failure, deadline) as delivery:
+        delivery.send_message("stuck")
+        posts.wait_for_post()
+        delivery.send_last_message("must not follow in another invocation")
+    assert delivery.is_stuck
+    posts.let_through(2)
+    delivery._thread.join(PATIENCE_S)  # noqa: SLF001 -- to see what it still does
+    assert posts.posted == [b"stuck"]
+
+
+def test_last_frame_under_way_at_the_deadline_is_no_reason_for_an_error() -> None:
+    posts = HeldPosts()
+    with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
+        delivery.send_message("<END>")
+        posts.wait_for_post()
+        delivery.wait_until_sent()
         posts.let_through()
+    assert posts.posted == [b"<END>"]
+
+
+def test_message_under_way_is_not_sent_twice() -> None:
+    posts = HeldPosts()
+    with Delivery(posts, no_failure, FOREVER) as delivery:
+        delivery.send_message("error")
+        posts.wait_for_post()
+        delivery.drop_all_but_the_last_message()
+        posts.let_through()
+    assert posts.posted == [b"error"]
+
+
+def test_all_but_the_last_message_can_be_dropped() -> None:
+    posts = HeldPosts()
+    with Delivery(posts, no_failure, FOREVER) as delivery:
+        delivery.send_text("under way")
+        posts.wait_for_post()
+        delivery.send_text("no time for this")
+        delivery.send_message("error")
+        delivery.drop_all_but_the_last_message()
+        posts.let_through(2)
+    assert posts.posted == [b"under way", b"error"]
 
 
 def test_nothing_to_send_ends_at_once() -> None:

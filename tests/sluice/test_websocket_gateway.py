@@ -288,6 +288,26 @@ def test_error_behind_slow_frames_is_told_in_place_of_them_when_time_is_over(
     assert json.loads(capsys.readouterr().out)["outcome"] == "upstream_incomplete"
 
 
+def test_prompt_that_holds_a_forward_key_is_refused(upstream: ScriptedUpstream) -> None:
+    posts = Posts()
+    request = {"prompt_template": "PROMPT_A", "messages": HELLO}
+    prompt = "You know fk-forward-secret."
+    send(upstream.url, request, posts, PROMPT_A=prompt, FORWARD_KEY="fk-forward-secret")
+    assert posts.error["code"] == "prompt_template_not_allowed"
+
+
+def test_upstream_that_keeps_talking_behind_its_end_is_left(upstream: ScriptedUpstream) -> None:
+    def talkative(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD + chunk(answer_stream(["a"])))
+        while True:
+            connection.sendall(chunk(b": ping\n\n"))
+            threading.Event().wait(0.05)
+
+    upstream.script = talkative
+    assert send(upstream.url, {"messages": HELLO}, Posts()) == ["a", "<END>"]
+    assert upstream.gone.wait(20)
+
+
 def test_error_stays_one_frame_however_long_it_is(upstream: ScriptedUpstream) -> None:
     upstream.script = replies(400, {"error": {"message": "m" * 300_000, "code": {"odd": 1}}})
     message = {"action": "sendmessage", "data": "x", "id": "i" * 130_000}

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import Runner
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from typing import Any
 
     from awslambda.context import LambdaContext
@@ -51,17 +51,20 @@ async def _value_of(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
 
 
-def _write_all(pieces: Generator[Any, None, object], stream: ResponseStream) -> None:
+def _write_all(pieces: Iterator[Any], stream: ResponseStream) -> None:
     try:
         for piece in pieces:
             stream.write(piece)
     finally:
-        pieces.close()  # what it holds open is let go now, not when somebody collects it
+        # What a generator holds open is let go now, not when somebody collects it.
+        if hasattr(pieces, "close"):
+            pieces.close()
 
 
-async def _write_all_async(pieces: AsyncGenerator[Any], stream: ResponseStream) -> None:
+async def _write_all_async(pieces: AsyncIterator[Any], stream: ResponseStream) -> None:
     try:
         async for piece in pieces:
             stream.write(piece)
     finally:
-        await pieces.aclose()
+        if hasattr(pieces, "aclose"):
+            await pieces.aclose()

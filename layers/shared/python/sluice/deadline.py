@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from sluice.errors import DeadlineReached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 MARGIN_S = 1.0
 """Kept of the function's time to say that it is over: a write and a round trip to the client."""
@@ -36,10 +35,7 @@ class Deadline:
 
 
 class Alarm:
-    """Calls `ring` from another thread in `seconds`, unless cancelled before.
-
-    As a context manager it is cancelled when the block ends.
-    """
+    """Calls `ring` from another thread in `seconds`, unless cancelled before."""
 
     def __init__(self, seconds: float, ring: Callable[[], object]) -> None:
         self._ring = ring
@@ -48,17 +44,6 @@ class Alarm:
         self._timer = threading.Timer(seconds, self._come)
         self._timer.daemon = True
         self._timer.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.cancel()
 
     def cancel(self) -> None:
         """It does not ring any more once this has returned, and not in the next invocation."""

@@ -64,6 +64,7 @@ class Delivery:
         self._queue = FrameQueue()
         self._ended = False
         self._all_is_said = False
+        self._is_given_up = False
         self._is_idle = True
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         self.failure: DeliveryError | None = None
@@ -83,6 +84,8 @@ class Delivery:
             self._ended = True
             self._changed.notify_all()
         self._thread.join(self._deadline.seconds_to_last_moment())
+        with self._changed:
+            self._is_given_up = True  # whatever happens to the post under way, none follows it
 
     @property
     def is_stuck(self) -> bool:
@@ -116,12 +119,22 @@ class Delivery:
     def wait_until_sent(self) -> None:
         """Wait until nothing waits any more; no text may follow, but a message may.
 
-        Raises the DeliveryError, and DeadlineReached.
+        Raises the DeliveryError, and DeadlineReached where something still waits then. What is
+        under way by then is waited for at the end.
         """
         with self._changed:
             self._all_is_said = True
             self._changed.notify_all()
-            self._wait_for(lambda: self._is_idle and not self._queue.waiting)
+            try:
+                self._wait_for(lambda: self._is_idle and not self._queue.waiting)
+            except DeadlineReached:
+                if self._queue.waiting:
+                    raise
+
+    def drop_all_but_the_last_message(self) -> None:
+        """Of what waits, for there is no time for it; nothing where that is under way already."""
+        with self._changed:
+            self._queue.keep_last()
 
     def _wait_for_room(self) -> None:
         self._wait_for(lambda: self._queue.waiting < MAX_WAITING)
@@ -164,6 +177,8 @@ class Delivery:
             return frame
 
     def _take(self) -> bytes | None:
+        if self._is_given_up:
+            return None
         return self._queue.take(is_last=self._ended or self._all_is_said)
 
     def _send(self, frame: bytes) -> None:

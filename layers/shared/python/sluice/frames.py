@@ -49,6 +49,14 @@ class FrameQueue:
         self._frame_bytes -= len(frame)
         return frame
 
+    def keep_last(self) -> None:
+        """Forget what waits but for the last frame."""
+        self._close_text()
+        last = list(self._frames)[-1:]
+        self.clear()
+        self._frames.extend(last)
+        self._frame_bytes = sum(map(len, last))
+
     def clear(self) -> None:
         """Forget what waits."""
         self._text.clear()

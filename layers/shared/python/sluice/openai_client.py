@@ -186,9 +186,9 @@ class UpstreamAnswer:
         For answers that were read up to what they say is their end, and not to that of the body.
         """
         self._watch.set_timeout(TIMEOUT_AFTER_END_S)
-        left = MAX_BYTES_AFTER_END
+        end, left = time.monotonic() + TIMEOUT_AFTER_END_S, MAX_BYTES_AFTER_END
         with contextlib.suppress(SluiceError):
-            while left > 0 and (data := self._read()):
+            while left > 0 and time.monotonic() < end and (data := self._read()):
                 left -= len(data)
 
     def stop(self, reason: SluiceError) -> None:

@@ -52,11 +52,8 @@ def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
 
 def mask_secrets(text: bytes, secrets: Iterable[str]) -> bytes:
     """`text` without the secrets in it; the same object where none is."""
-    # The longest first: one key may begin with another.
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= MIN_MASKED_CHARACTERS and secret.encode() in text:
-            text = text.replace(secret.encode(), MASKED)
-    return text
+    pattern = _pattern(_longest_first(secrets))
+    return text if pattern is None or not pattern.search(text) else pattern.sub(MASKED, text)
 
 
 def masked(chunks: Iterable[bytes], secrets: Iterable[str]) -> Iterator[bytes]:
@@ -64,20 +61,48 @@ def masked(chunks: Iterable[bytes], secrets: Iterable[str]) -> Iterator[bytes]:
 
     A chunk with nothing of a secret in it passes uncopied and at once.
     """
-    longest_first = sorted((s for s in secrets if len(s) >= MIN_MASKED_CHARACTERS), key=len)[::-1]
+    longest_first = _longest_first(secrets)
+    pattern = _pattern(longest_first)
     held = b""
     for chunk in chunks:
-        data = mask_secrets(held + chunk if held else chunk, longest_first)
-        begun = max((_begun(data, secret.encode()) for secret in longest_first), default=0)
+        data = held + chunk if held else chunk
+        begun = _begun(data, longest_first, pattern)
         held = data[len(data) - begun :]
         if begun < len(data):
-            yield data[: len(data) - begun] if begun else data
+            decided = data[: len(data) - begun] if begun else data
+            yield mask_secrets(decided, longest_first)
     if held:
-        yield held
+        yield mask_secrets(held, longest_first)
 
 
-def _begun(data: bytes, secret: bytes) -> int:
-    """How many bytes at the end of `data` may be the beginning of the secret."""
+def _longest_first(secrets: Iterable[str]) -> list[str]:
+    """Those worth masking; one may begin with another."""
+    long_enough = (secret for secret in secrets if len(secret) >= MIN_MASKED_CHARACTERS)
+    return sorted(long_enough, key=len, reverse=True)
+
+
+def _pattern(longest_first: list[str]) -> re.Pattern[bytes] | None:
+    if not longest_first:
+        return None
+    return re.compile(b"|".join(re.escape(secret.encode()) for secret in longest_first))
+
+
+def _begun(data: bytes, secrets: list[str], pattern: re.Pattern[bytes] | None) -> int:
+    """How many bytes at the end of `data` may be the beginning of a secret."""
+    whole_until = 0
+    for match in pattern.finditer(data) if pattern else ():
+        # One secret may go on as another, longer one.
+        since = data[match.start() :]
+        if any(
+            secret.encode().startswith(since) and len(secret) > len(since) for secret in secrets
+        ):
+            return len(since)
+        whole_until = match.end()
+    rest = data[whole_until:] if whole_until else data
+    return max((_length_begun(rest, secret.encode()) for secret in secrets), default=0)
+
+
+def _length_begun(data: bytes, secret: bytes) -> int:
     if data[-1:] not in secret:
         return 0
     longest = min(len(secret) - 1, len(data))

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sluice.connections import endpoint_of
-from sluice.deadline import Alarm
 from sluice.delivery import Delivery
 from sluice.error_body import websocket_frame
 from sluice.errors import DeadlineReached, DeliveryError, SluiceError
@@ -62,13 +61,11 @@ class WebSocketGateway:
             log.note(connection_id=message.connection_id)
             connections = self._connections_of(message)
             post = partial(connections.post, message.connection_id)
-            with (
-                Alarm(deadline.seconds_to_last_moment(), connections.abort),
-                Delivery(post, running.stop, deadline) as delivery,
-            ):
+            with Delivery(post, running.stop, deadline) as delivery:
                 exchange = _Exchange(message, delivery, running, deadline, log)
                 self._answer_or_explain(exchange)
             if delivery.is_stuck:
+                connections.abort()
                 self._connections.clear()  # the next answer gets a connection of its own
             log.note(frames=delivery.frames_sent)
             if delivery.failure is not None:
@@ -100,7 +97,7 @@ class WebSocketGateway:
                 delivery.send_message(frame)
                 delivery.wait_until_sent()
             except DeadlineReached:
-                delivery.send_last_message(frame)
+                delivery.drop_all_but_the_last_message()
 
     def _answer(self, exchange: _Exchange) -> None:
         request = parse_websocket_request(exchange.message.body)
@@ -108,7 +105,7 @@ class WebSocketGateway:
             exchange.delivery.send_message(PONG)
             return
         template = request.template if isinstance(request, PlainPrompt) else request
-        secrets = self._openai_keys.keys()
+        secrets = self._openai_keys.keys() + self._settings.forward_keys.plain
         body = upstream_body(template, self._settings, self._environ, secrets)
         with self._client.chat(body, exchange.deadline) as upstream:
             exchange.running.upstream = upstream
