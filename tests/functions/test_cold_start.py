@@ -22,14 +22,14 @@ FUNCTIONS = {
     "default": {
         "packages": {*HTTP_CLIENT, "sseclient"},
         "sluice": "authentication connections deadline delivery error_body errors frames key_ring"
-        " model_request openai_client prompt_templates request_log response_parsers settings sigv4"
-        " sse ssm_parameter upstream_connection upstream_reply websocket_events websocket_gateway"
-        " websocket_request",
+        " model_request openai_client prompt_templates request_log response_parsers secret_mask"
+        " settings sigv4 sse ssm_parameter upstream_connection upstream_reply websocket_events"
+        " websocket_gateway websocket_request",
     },
     "stream": {
         "packages": {*HTTP_CLIENT, "sseclient"},
         "sluice": "authentication deadline error_body errors key_ring model_request openai_client"
-        " prompt_templates request_log response_parsers settings sse ssm_parameter"
+        " prompt_templates request_log response_parsers secret_mask settings sse ssm_parameter"
         " upstream_connection upstream_reply url_events url_gateway url_reply",
     },
 }

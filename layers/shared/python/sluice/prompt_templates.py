@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from sluice.errors import PromptTemplateNotAllowed, PromptTemplateNotFound
-from sluice.upstream_reply import mask_secrets
+from sluice.secret_mask import SecretMask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,4 +69,4 @@ def _is_secret_word(word: str) -> bool:
 
 def _holds_secret(prompt: str, secrets: Iterable[str]) -> bool:
     text = prompt.encode("utf-8", "replace")
-    return mask_secrets(text, secrets) is not text
+    return SecretMask(secrets).apply(text) is not text

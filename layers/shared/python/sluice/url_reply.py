@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import error_body
 from sluice.errors import UpstreamBroken
-from sluice.upstream_reply import is_event_stream, masked
+from sluice.secret_mask import SecretMask
+from sluice.sse import BLANK_LINES, MAX_BLANK_LINE_BYTES
+from sluice.upstream_reply import is_event_stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -14,8 +16,6 @@ if TYPE_CHECKING:
     from sluice.errors import SluiceError
     from sluice.request_log import RequestLog
 
-BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
-LONGEST_BLANK_LINE = 4
 MAX_HELD_BYTES = 64 * 1024
 """Of a line whose end has not come: providers send whole lines, so more than this is no delta."""
 
@@ -60,7 +60,7 @@ class UrlReply:
         line says nothing to a client, and if the other half never comes it is in the way.
         """
         lines = whole_lines(chunks) if is_event_stream(headers) else chunks
-        source = masked(lines, self._secrets())
+        source = SecretMask(self._secrets()).stream(lines)
         first = next(source, b"")
         if not first:
             raise UpstreamBroken("The upstream sent an empty answer.")
@@ -97,7 +97,7 @@ class UrlReply:
 
     def _write(self, body: Body, data: bytes) -> None:
         body.write(data)
-        self._tail = (self._tail + data[-LONGEST_BLANK_LINE:])[-LONGEST_BLANK_LINE:]
+        self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

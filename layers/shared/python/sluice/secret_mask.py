@@ -1,0 +1,61 @@
+"""Takes the gateway's own keys out of bytes, whole or as they come. No I/O."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MASKED = b"[key]"
+MIN_MASKED_CHARACTERS = 8  # shorter ones are words of any text, and no secret worth the name
+
+
+class SecretMask:
+    """Made once for many texts: what depends on the secrets alone is worked out here."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        worth_masking = (secret for secret in secrets if len(secret) >= MIN_MASKED_CHARACTERS)
+        # The longest first: one secret may begin with another.
+        self._secrets = sorted((secret.encode() for secret in worth_masking), key=len)[::-1]
+        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets)))
+
+    def apply(self, text: bytes) -> bytes:
+        """`text` without the secrets in it; the same object where none is."""
+        if not self._secrets or not self._pattern.search(text):
+            return text
+        return self._pattern.sub(MASKED, text)
+
+    def stream(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """The chunks without the secrets in them, even those that a chunk's end cuts in two.
+
+        A chunk with nothing of a secret in it passes uncopied and at once.
+        """
+        held = b""
+        for chunk in chunks:
+            data = held + chunk if held else chunk
+            begun = self._begun(data)
+            held = data[len(data) - begun :]
+            if begun < len(data):
+                yield self.apply(data[: len(data) - begun] if begun else data)
+        if held:
+            yield self.apply(held)
+
+    def _begun(self, data: bytes) -> int:
+        """How many bytes at the end of `data` may be the beginning of a secret."""
+        whole_until = 0
+        for match in self._pattern.finditer(data) if self._secrets else ():
+            since = data[match.start() :]
+            if any(secret.startswith(since) and secret != since for secret in self._secrets):
+                return len(since)  # one secret may go on as another, longer one
+            whole_until = match.end()
+        rest = data[whole_until:] if whole_until else data
+        return max((_length_begun(rest, secret) for secret in self._secrets), default=0)
+
+
+def _length_begun(data: bytes, secret: bytes) -> int:
+    if data[-1:] not in secret:
+        return 0
+    longest = min(len(secret) - 1, len(data))
+    return next((n for n in range(longest, 0, -1) if data.endswith(secret[:n])), 0)

@@ -1,0 +1,39 @@
+"""Keys are masked however the bytes that hold them are cut."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.secret_mask import SecretMask
+
+SECRET = "sk-secret-0123456789"
+
+
+@given(
+    st.lists(
+        st.sampled_from([SECRET, f"{SECRET}-longer", "-longer", "sk-", " ", "sk-secret-012345678"])
+    ).map("".join),
+    st.lists(st.integers(0, 200)),
+)
+def test_secret_is_masked_however_it_is_cut(text: str, cuts: list[int]) -> None:
+    data = text.encode()
+    marks = [0, *sorted(cuts), len(data)]
+    chunks = [data[start:end] for start, end in pairwise(marks)]
+    secrets = [SECRET, "fk-another-key", f"{SECRET}-longer"]
+    whole = data.replace(f"{SECRET}-longer".encode(), b"[key]").replace(SECRET.encode(), b"[key]")
+    assert b"".join(SecretMask(secrets).stream(chunks)) == whole
+
+
+@pytest.mark.parametrize("secrets", [[], [SECRET], ["demo"]])
+def test_chunk_with_nothing_of_a_secret_passes_uncopied_and_at_once(secrets: list[str]) -> None:
+    chunk = b'data: {"text": "demo"}\n\n'
+    assert next(SecretMask(secrets).stream(iter([chunk, b"more"]))) is chunk
+
+
+def test_text_without_a_secret_is_the_same_object() -> None:
+    text = b"nothing here"
+    assert SecretMask([SECRET]).apply(text) is text
