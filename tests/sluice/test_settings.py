@@ -17,6 +17,14 @@ def test_defaults_need_no_environment() -> None:
     assert settings.websocket_auth == "forward_key"
     assert settings.api_gw_endpoint is None
     assert settings.openai_keys.plain == ()
+    assert (settings.state_table, settings.state_file) == ("", "")
+    assert (settings.ascii_quotes, settings.log_chat) == (False, False)
+
+
+@pytest.mark.parametrize("value", ["true", "True", " TRUE "])
+def test_switch_is_on_when_it_is_true(value: str) -> None:
+    settings = read_settings({"ASCII_QUOTES": value, "LOG_CHAT": value})
+    assert (settings.ascii_quotes, settings.log_chat) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +59,8 @@ def test_several_keys_are_separated_by_commas() -> None:
         ("PROXY", "socks5://x"),
         ("FUNCTION_URL_AUTH", "NONE"),
         ("WEBSOCKET_AUTH", "open"),
+        ("ASCII_QUOTES", "yes"),
+        ("LOG_CHAT", "1"),
         ("UPSTREAM_READ_TIMEOUT", "soon"),
         ("UPSTREAM_CONNECT_TIMEOUT", "0"),
         ("UPSTREAM_CONNECT_TIMEOUT", "inf"),

@@ -14,8 +14,11 @@ SluiceError
 │   ├── UpstreamBroken         it ended in the middle, or sent what is no answer
 │   └── NoMatch                its answer holds no [[value]]
 ├── DeadlineReached            the function must end before the answer does
+├── Cancelled                  the client wants no more of this answer
+├── StateUnavailable           the store of connections and cancellations does not answer
 └── DeliveryError              the client's WebSocket cannot be written to
     ├── ConnectionGone, PostForbidden
+    ├── PostTooLarge           worth two attempts of half the size
     └── PostFailed             worth another attempt
 
 `document()` is what a client sees, in OpenAI's shape. Messages never quote a prompt, an answer
@@ -195,6 +198,17 @@ class DeadlineReached(SluiceError):
     code = "deadline_exceeded"
 
 
+class Cancelled(SluiceError):
+    status = 499  # nginx's: the client is the one who ended it, and no standard status says so
+    type = "cancelled_error"
+    code = "cancelled"
+
+
+class StateUnavailable(SluiceError):
+    status = 503
+    code = "state_unavailable"
+
+
 class DeliveryError(SluiceError):
     """The client's WebSocket cannot be written to; nobody is left to be told."""
 
@@ -209,6 +223,10 @@ class ConnectionGone(DeliveryError):
 
 class PostForbidden(DeliveryError):
     code = "post_forbidden"
+
+
+class PostTooLarge(DeliveryError):
+    code = "post_too_large"
 
 
 class PostFailed(DeliveryError):

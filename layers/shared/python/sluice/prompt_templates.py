@@ -24,7 +24,9 @@ SECRET_WORDS = frozenset(
 have the model repeat its system prompt."""
 SECRET_ENDINGS = ("ACCESSKEY", "APIKEY", "PASSWORD", "SECRET", "SECRETKEY", "TOKEN")
 SECRET_PREFIXES = ("AWS_", "_", "AZURE_", "OPENAI_", "FORWARD_", "LAMBDA_")
-OWN_SETTINGS = frozenset(("API_GW_ENDPOINT", "PROMPT_TEMPLATES", "PROXY"))
+OWN_SETTINGS = frozenset(
+    ("API_GW_ENDPOINT", "PROMPT_TEMPLATES", "PROXY", "STATE_FILE", "STATE_TABLE")
+)
 
 
 def system_prompt(

@@ -47,6 +47,12 @@ class Settings:
     websocket_auth: str
     connect_timeout_s: float
     read_timeout_s: float
+    state_table: str
+    """The DynamoDB table of connections and cancellations; empty where there is none."""
+    state_file: str
+    """The SQLite file that takes its place on one machine; empty where there is none."""
+    ascii_quotes: bool
+    log_chat: bool
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -63,6 +69,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
         connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
         read_timeout_s=_seconds(environ, "UPSTREAM_READ_TIMEOUT", DEFAULT_READ_TIMEOUT_S),
+        state_table=_text(environ, "STATE_TABLE"),
+        state_file=_text(environ, "STATE_FILE"),
+        ascii_quotes=_switch(environ, "ASCII_QUOTES"),
+        log_chat=_switch(environ, "LOG_CHAT"),
     )
 
 
@@ -112,6 +122,14 @@ def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...])
     if value not in choices:
         raise SettingsError(variable, " or ".join(choices), repr(value))
     return value
+
+
+def _switch(environ: Mapping[str, str], variable: str) -> bool:
+    """Off unless it is switched on."""
+    value = _text(environ, variable).lower() or "false"
+    if value not in ("true", "false"):
+        raise SettingsError(variable, "true or false", repr(value))
+    return value == "true"
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
