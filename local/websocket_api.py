@@ -106,11 +106,11 @@ class WebSocketApi:
         if self._open_door and not is_own_origin(request.headers.get("Origin")):
             return _refusal(403, "pages of other sites need WEBSOCKET_AUTH=forward_key")
         try:
-            self._authorise(request, path, query)
+            access_key = self._authorise(request, path, query)
         except SignatureRefusedError as error:
             return _refusal(403, str(error))
         stage = segments[0] if segments else self._routes.default_stage
-        return await self._connect(request, self._peer(request, stage, query))
+        return await self._connect(request, self._peer(request, stage, query, access_key))
 
     async def close(self) -> None:
         """Close every connection and wait for what is under way."""
@@ -121,12 +121,14 @@ class WebSocketApi:
         for task in tuple(self._tasks):
             task.cancel()
 
-    def _authorise(self, request: web.BaseRequest, path: str, query: str) -> None:
-        if self._check is not None:
-            headers = tuple(request.headers.items())
-            self._check.verify(SignedRequest("GET", path, query, headers, b""), self._now())
+    def _authorise(self, request: web.BaseRequest, path: str, query: str) -> str:
+        """Return the access key that signed the handshake, "" where it needs no signature."""
+        if self._check is None:
+            return ""
+        headers = tuple(request.headers.items())
+        return self._check.verify(SignedRequest("GET", path, query, headers, b""), self._now())
 
-    def _peer(self, request: web.BaseRequest, stage: str, query: str) -> Peer:
+    def _peer(self, request: web.BaseRequest, stage: str, query: str, access_key: str) -> Peer:
         return Peer(
             connection_id=new_connection_id(),
             stage=stage,
@@ -139,6 +141,7 @@ class WebSocketApi:
                 *forwarding_headers(request, new_trace_id(self._now())),
             ),
             query=tuple(parse_qsl(query, keep_blank_values=True)),
+            access_key=access_key,
         )
 
     async def _connect(self, request: web.BaseRequest, peer: Peer) -> web.StreamResponse:

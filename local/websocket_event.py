@@ -12,17 +12,26 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from local.environment import ACCOUNT_ID
+
 CONNECT = "$connect"
 DISCONNECT = "$disconnect"
 DEFAULT = "$default"
 
 API_ID = "local"
+SIGNER_ARN = f"arn:aws:iam::{ACCOUNT_ID}:user/local"
+SIGNER_ID = "AIDALOCALUSER00000000"
+"""Whom the one key pair of this stack belongs to: ARN and, in IAM's shape, unique id."""
+
 _SELECTION_PREFIX = "$request.body."
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One connection, as every event of it describes it."""
+    """One connection, as every event of it describes it.
+
+    `access_key` is the one that signed $connect; empty where nothing is signed.
+    """
 
     connection_id: str
     stage: str
@@ -32,6 +41,7 @@ class Peer:
     connected_at: float
     headers: Sequence[tuple[str, str]] = ()
     query: Sequence[tuple[str, str]] = ()
+    access_key: str = ""
 
 
 def new_connection_id() -> str:
@@ -60,12 +70,14 @@ def _named_route(body: str, expression: str) -> str | None:
 
 
 def connect_event(peer: Peer, request_id: str, now: float) -> bytes:
-    """Return the event of $connect, the only one with the client's headers and query."""
+    """Return the event of $connect, the only one with the client's headers, query and signer."""
+    context = _context(peer, CONNECT, "CONNECT", request_id, now)
+    context["identity"] = {**_identity(peer), **_signer(peer)}
     return _event(
         {
             **_multi("headers", "multiValueHeaders", peer.headers),
             **_multi("queryStringParameters", "multiValueQueryStringParameters", peer.query),
-            "requestContext": _context(peer, CONNECT, "CONNECT", request_id, now),
+            "requestContext": context,
         }
     )
 
@@ -118,9 +130,29 @@ def _context(
         "stage": peer.stage,
         "connectedAt": int(peer.connected_at * 1000),
         "requestTimeEpoch": int(now * 1000),
-        "identity": {"sourceIp": peer.source_ip, "userAgent": peer.user_agent},
+        "identity": _identity(peer),
         "requestId": request_id,
         "domainName": peer.domain,
         "connectionId": peer.connection_id,
         "apiId": API_ID,
+    }
+
+
+def _identity(peer: Peer) -> dict[str, str]:
+    return {"sourceIp": peer.source_ip, "userAgent": peer.user_agent}
+
+
+def _signer(peer: Peer) -> dict[str, str]:
+    """Return what API Gateway tells of the caller of an IAM-authorised route.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
+    """
+    if not peer.access_key:
+        return {}
+    return {
+        "accessKey": peer.access_key,
+        "accountId": ACCOUNT_ID,
+        "caller": SIGNER_ID,
+        "user": SIGNER_ID,
+        "userArn": SIGNER_ARN,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,21 @@ def test_connect_event_has_headers_and_query() -> None:
 def test_connect_event_without_query_has_no_query_keys() -> None:
     peer = Peer("id=", "dev", "h", "ip", "", 1.0)
     assert set(json.loads(connect_event(peer, "r", NOW))) == {"requestContext", "isBase64Encoded"}
+
+
+def test_connect_event_names_its_signer_and_a_message_does_not() -> None:
+    signed = replace(PEER, access_key="AKIALOCAL")
+    assert json.loads(connect_event(signed, "r", NOW))["requestContext"]["identity"] == {
+        "sourceIp": "127.0.0.1",
+        "userAgent": "ws/1",
+        "accessKey": "AKIALOCAL",
+        "accountId": "123456789012",
+        "caller": "AIDALOCALUSER00000000",
+        "user": "AIDALOCALUSER00000000",
+        "userArn": "arn:aws:iam::123456789012:user/local",
+    }
+    message = json.loads(message_event(signed, "$default", "", "r", NOW))
+    assert message["requestContext"]["identity"] == CONTEXT["identity"]
 
 
 def test_message_event_has_no_headers() -> None:
