@@ -1,0 +1,103 @@
+"""What invocations tell each other of connections: whose they are, and what is to end.
+
+Three items, each written by one kind of event alone, so that it does not matter in which order
+they come: `$disconnect` may well be before the record of its `$connect`, which is written after
+the client has its answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from sluice.state_store import StateStore, open_store
+
+if TYPE_CHECKING:
+    from sluice.settings import Settings
+
+# Seconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+CONNECTION_LIFETIME_S = 2 * 3600
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+LONGEST_ANSWER_S = 15 * 60
+OPENED_KEPT_S = CONNECTION_LIFETIME_S + LONGEST_ANSWER_S  # for an answer that begins at the end
+ENDED_KEPT_S = LONGEST_ANSWER_S + 5 * 60  # for what was asked before, with clocks that differ
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLook:
+    """What is known of a connection and one request on it."""
+
+    principal: str | None
+    """Who opened it; None where that is not recorded, or not yet."""
+    is_closed: bool
+    is_cancelled: bool
+
+
+class ConnectionState:
+    """Records and looks. Every method raises StateUnavailable where the store does not work.
+
+    `clock` tells Unix time in seconds. May be used from any thread.
+    """
+
+    def __init__(self, store: StateStore, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+
+    def opened(self, connection_id: str, principal: str) -> None:
+        """Record who opened a connection."""
+        item = {"principal": principal}
+        self._store.put(_opened(connection_id), item, self._clock() + OPENED_KEPT_S)
+
+    def closed(self, connection_id: str) -> None:
+        """Record that a connection is closed, which ends every answer on it."""
+        self._store.put(_closed(connection_id), {}, self._clock() + ENDED_KEPT_S)
+
+    def cancelled(self, connection_id: str, request_id: str, at_ms: int) -> None:
+        """Record that a client wants no more of a request that it has sent until then.
+
+        `request_id` is the client's own, any text; `at_ms` is the cancelling message's
+        requestTimeEpoch. A later cancellation of the same id takes the place of an earlier one.
+        """
+        key = _cancelled(connection_id, request_id)
+        self._store.put(key, {"at_ms": at_ms}, self._clock() + ENDED_KEPT_S)
+
+    def look(self, connection_id: str, request_id: str | None, since_ms: int) -> ConnectionLook:
+        """What is known by now; `request_id` is None for a request that has no id.
+
+        `since_ms` is the request's requestTimeEpoch: clients use an id again, and what they
+        cancelled before is another request.
+        """
+        keys = [_opened(connection_id), _closed(connection_id)]
+        if request_id is not None:
+            keys.append(_cancelled(connection_id, request_id))
+        items = self._store.get_all(keys)
+        principal = items.get(keys[0], {}).get("principal")
+        cancelled_at = items.get(keys[-1], {}).get("at_ms")
+        return ConnectionLook(
+            principal=None if principal is None else str(principal),
+            is_closed=keys[1] in items,
+            is_cancelled=cancelled_at is not None and int(cancelled_at) >= since_ms,
+        )
+
+
+def connection_state(settings: Settings) -> ConnectionState | None:
+    """The state that `settings` name a store for, or None. Nothing is opened before its use."""
+    store = open_store(settings)
+    return ConnectionState(store) if store else None
+
+
+def _opened(connection_id: str) -> str:
+    return f"opened {connection_id}"
+
+
+def _closed(connection_id: str) -> str:
+    return f"closed {connection_id}"
+
+
+def _cancelled(connection_id: str, request_id: str) -> str:
+    # By its digest: the id may be long, and hold blanks and what is no Unicode.
+    digest = sha256(request_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"cancelled {connection_id} {digest}"
