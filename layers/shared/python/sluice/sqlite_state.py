@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sluice.errors import StateUnavailable
 from sluice.state_store import Item, distinct_keys
@@ -21,8 +21,8 @@ BUSY_TIMEOUT_S = 5.0  # writers take turns of under 1 ms; 16 at once were seen t
 MAX_REMOVED = 50  # expired rows that one put takes away: more than it adds, and still under 1 ms
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS state (id TEXT PRIMARY KEY, item TEXT, expires_at INTEGER) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS state_expires_at ON state (expires_at);
+CREATE TABLE state (id TEXT PRIMARY KEY, item TEXT, expires_at INTEGER) WITHOUT ROWID;
+CREATE INDEX state_expires_at ON state (expires_at);
 """
 PUT = "INSERT OR REPLACE INTO state (id, item, expires_at) VALUES (?, ?, ?)"
 REMOVE_EXPIRED = """
@@ -66,19 +66,30 @@ class SqliteState:
     def _opened(self, operation: str) -> Iterator[sqlite3.Connection]:
         try:
             self._make_file()
-            with closing(sqlite3.connect(self._path, BUSY_TIMEOUT_S, isolation_level=None)) as it:
-                it.execute("PRAGMA journal_mode = WAL")  # readers do not wait for a writer
+            with _connection(self._path) as database:
                 # A process that dies loses nothing so. A machine that does loses the last moments,
                 # and with them the connections that they tell of. FULL would wait for the disk.
-                it.execute("PRAGMA synchronous = NORMAL")
-                it.executescript(SCHEMA)
-                yield it
+                database.execute("PRAGMA synchronous = NORMAL")
+                yield database
         except (sqlite3.Error, OSError) as error:
             raise StateUnavailable(f"The state file could not be {operation}.") from error
 
     def _make_file(self) -> None:
-        """SQLite gives a new file the mode of the umask, and its companions that of the file."""
         if self._path.exists():
             return
+        # Made elsewhere and linked: two processes that turn one file to WAL get "database is
+        # locked" whatever the time-out, and neither must replace what the other already uses.
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        with TemporaryDirectory(dir=self._path.parent) as folder:
+            # SQLite would give it the mode of the umask. Its companions get the file's own.
+            file = Path(folder) / self._path.name
+            file.touch(0o600)
+            with _connection(file) as database:
+                database.execute("PRAGMA journal_mode = WAL")  # readers wait for no writer
+                database.executescript(SCHEMA)
+            with suppress(FileExistsError):
+                self._path.hardlink_to(file)
+
+
+def _connection(path: Path) -> closing[sqlite3.Connection]:
+    return closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None))

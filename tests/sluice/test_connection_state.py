@@ -1,0 +1,170 @@
+"""What is known of connections, in whichever order it was written."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.connection_state import (
+    ENDED_KEPT_S,
+    OPENED_KEPT_S,
+    ConnectionLook,
+    ConnectionState,
+    connection_state,
+)
+from sluice.errors import StateUnavailable
+from sluice.settings import read_settings
+from sluice.sqlite_state import SqliteState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOTHING = ConnectionLook(principal=None, is_closed=False, is_cancelled=False)
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def state(tmp_path: Path, clock: Clock) -> ConnectionState:
+    return ConnectionState(SqliteState(str(tmp_path / "state.sqlite3"), clock), clock)
+
+
+def test_unknown_connection_is_neither_closed_nor_cancelled(state: ConnectionState) -> None:
+    assert state.look("c", "r", 1) == NOTHING
+    assert state.look("c", None, 1) == NOTHING
+
+
+def test_principal_is_who_opened_it(state: ConnectionState) -> None:
+    state.opened("c", "arn:aws:iam::123456789012:user/jörg")
+    assert state.look("c", None, 1).principal == "arn:aws:iam::123456789012:user/jörg"
+    assert state.look("another", None, 1) == NOTHING
+
+
+def records() -> list[Callable[[ConnectionState], None]]:
+    return [
+        lambda state: state.opened("c", "p"),
+        lambda state: state.closed("c"),
+        lambda state: state.cancelled("c", "r", 5),
+    ]
+
+
+@pytest.mark.parametrize("order", permutations(range(3)))
+def test_records_may_come_in_any_order(state: ConnectionState, order: tuple[int, ...]) -> None:
+    for number in order:
+        records()[number](state)
+    assert state.look("c", "r", 5) == ConnectionLook("p", is_closed=True, is_cancelled=True)
+
+
+def test_closing_one_connection_closes_no_other(state: ConnectionState) -> None:
+    state.closed("c")
+    assert state.look("c", "r", 1) == ConnectionLook(None, is_closed=True, is_cancelled=False)
+    assert state.look("c2", "r", 1) == NOTHING
+
+
+@pytest.mark.parametrize(("since_ms", "is_cancelled"), [(999, True), (1000, True), (1001, False)])
+def test_cancellation_counts_for_what_was_asked_before_it(
+    state: ConnectionState, since_ms: int, is_cancelled: bool
+) -> None:
+    state.cancelled("c", "r", 1000)
+    assert state.look("c", "r", since_ms).is_cancelled is is_cancelled
+
+
+def test_id_that_is_used_and_cancelled_again_is_cancelled(state: ConnectionState) -> None:
+    state.cancelled("c", "r", 1000)
+    state.cancelled("c", "r", 2000)
+    assert state.look("c", "r", 1500).is_cancelled
+
+
+def test_request_without_an_id_cannot_be_cancelled(state: ConnectionState) -> None:
+    state.cancelled("c", "", 1000)
+    assert not state.look("c", None, 1).is_cancelled
+    assert state.look("c", "", 1).is_cancelled
+
+
+STRANGE_IDS = [
+    "",
+    " ",
+    "x",
+    "x y",
+    "c x",
+    "opened c",
+    "\x00",
+    "\ud800",
+    "\udfff",
+    "é",
+    "e\u0301",
+    "🙂" * 256,
+    "🙂" * 255 + "🙃",
+]
+
+
+@pytest.mark.parametrize("request_id", STRANGE_IDS)
+def test_cancellation_is_of_one_request_on_one_connection(
+    state: ConnectionState, request_id: str
+) -> None:
+    state.cancelled("c", request_id, 1000)
+    cancelled = [(c, r) for c in ("c", "c x", "") for r in STRANGE_IDS if looks(state, c, r)]
+    assert cancelled == [("c", request_id)]
+
+
+def looks(state: ConnectionState, connection_id: str, request_id: str) -> bool:
+    return state.look(connection_id, request_id, 1).is_cancelled
+
+
+def test_connection_is_known_for_its_life_and_its_last_answer(
+    state: ConnectionState, clock: Clock
+) -> None:
+    state.opened("c", "p")
+    clock.now += 2 * 3600 + 15 * 60 - 1
+    assert state.look("c", None, 1).principal == "p"
+    clock.now += 2
+    assert state.look("c", None, 1) == NOTHING
+    assert OPENED_KEPT_S == 2 * 3600 + 15 * 60
+
+
+def test_end_is_known_for_longer_than_the_longest_answer(
+    state: ConnectionState, clock: Clock
+) -> None:
+    state.closed("c")
+    state.cancelled("c", "r", 1000)
+    clock.now += 15 * 60 + 60
+    assert state.look("c", "r", 1) == ConnectionLook(None, is_closed=True, is_cancelled=True)
+    clock.now += ENDED_KEPT_S
+    assert state.look("c", "r", 1) == NOTHING
+
+
+def test_store_that_does_not_work_is_told_by_every_method(tmp_path: Path, clock: Clock) -> None:
+    (tmp_path / "file").touch()
+    state = ConnectionState(SqliteState(str(tmp_path / "file" / "state"), clock), clock)
+    for call in (*records(), lambda state: state.look("c", "r", 1)):
+        with pytest.raises(StateUnavailable):
+            call(state)
+
+
+def test_settings_without_a_store_have_no_state() -> None:
+    assert connection_state(read_settings({})) is None
+
+
+def test_settings_with_a_file_have_state_that_others_see(tmp_path: Path) -> None:
+    settings = read_settings({"STATE_FILE": str(tmp_path / "state.sqlite3")})
+    here, elsewhere = connection_state(settings), connection_state(settings)
+    assert here is not None
+    assert elsewhere is not None
+    here.opened("c", "p")
+    assert elsewhere.look("c", None, 1).principal == "p"
