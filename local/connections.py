@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
+from local.clock import Clock
 from local.limits import POST_DRAIN_TIMEOUT_S
 from local.websocket_event import Peer
 
@@ -20,21 +19,14 @@ class ClientTooSlowError(Exception):
     """The client has taken nothing for so long that the post was refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLimits:
-    """How long one post waits for a slow client."""
-
-    drain_timeout_s: float = POST_DRAIN_TIMEOUT_S
-
-
 class Connection:
     """One open connection; `active` is called for each message either way."""
 
-    def __init__(self, peer: Peer, socket: web.WebSocketResponse, now: Callable[[], float]) -> None:
+    def __init__(self, peer: Peer, socket: web.WebSocketResponse, clock: Clock) -> None:
         self.peer = peer
         self.socket = socket
         self.last_active_at = peer.connected_at
-        self._now = now
+        self._clock = clock
         self._sending = asyncio.Lock()
         self._under_way: asyncio.Task[bool] | None = None
         self.close_code: int | None = None
@@ -47,15 +39,15 @@ class Connection:
 
     def active(self) -> None:
         """Note that a message passed."""
-        self.last_active_at = self._now()
+        self.last_active_at = self._clock.now()
 
-    async def send_text(self, text: bytes, limits: ConnectionLimits) -> None:
+    async def send_text(self, text: bytes) -> None:
         """Hand one text frame to the socket and wait until the client takes what it has.
 
         Raises ConnectionGoneError, and ClientTooSlowError when an earlier frame is still not
         taken; the frame is then not sent, so that a retry does not send it twice.
         """
-        await self._wait_for_turn(limits.drain_timeout_s)
+        await self._wait_for_turn()
         if self.socket.closed:
             self._sending.release()
             raise ConnectionGoneError
@@ -65,13 +57,17 @@ class Connection:
         self._under_way = sending
         # The frame is in the socket's buffer at once; only the wait for the client can take long,
         # and it goes on after this post was answered: the next one finds its turn not yet come.
-        done, _ = await asyncio.wait([sending], timeout=limits.drain_timeout_s)
-        if done and not sending.result():
+        try:
+            async with self._clock.timeout(POST_DRAIN_TIMEOUT_S):
+                lives = await asyncio.shield(sending)
+        except TimeoutError:
+            return
+        if not lives:
             raise ConnectionGoneError
 
-    async def _wait_for_turn(self, timeout_s: float) -> None:
+    async def _wait_for_turn(self) -> None:
         try:
-            async with asyncio.timeout(timeout_s):
+            async with self._clock.timeout(POST_DRAIN_TIMEOUT_S):
                 await self._sending.acquire()
         except TimeoutError as error:
             raise ClientTooSlowError from error

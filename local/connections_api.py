@@ -17,7 +17,6 @@ from local.connections import (
     ClientTooSlowError,
     Connection,
     ConnectionGoneError,
-    ConnectionLimits,
     Connections,
 )
 from local.function_url import BodyTooLargeError, read_body, request_target
@@ -47,12 +46,10 @@ class ConnectionsApi:
         connections: Connections,
         check: SignatureCheck,
         now: Callable[[], float] = time.time,
-        limits: ConnectionLimits | None = None,
     ) -> None:
         self._connections = connections
         self._check = check
         self._now = now
-        self._limits = limits or ConnectionLimits()
 
     async def handle(self, request: web.BaseRequest, connection_id: str) -> web.Response:
         """Answer one call."""
@@ -78,7 +75,7 @@ class ConnectionsApi:
             return _too_large()
         connection = self._connections.find(connection_id)
         if method == "POST":
-            await connection.send_text(_utf8(body), self._limits)
+            await connection.send_text(_utf8(body))
             return _answer(200)
         if method == "GET":
             return _answer(200, json.dumps(_description(connection)))

@@ -4,7 +4,6 @@ Known differences from AWS, because a laptop is not a bill:
 
 * response streams are not slowed to 2 MB/s after their first 6 MB;
 * there is no limit on new connections or posts per second;
-* a WebSocket frame may be as long as a message (AWS closes above 32 KB a frame with 1009);
 * a function's memory size is told to it but not enforced;
 * a Function URL answers every origin's OPTIONS by calling the function: there is no `cors`;
 * a buffered answer behind RESPONSE_STREAM is shown by the rules of BUFFERED (AWS documents none).
@@ -75,6 +74,9 @@ MAX_PRESIGNED_S = 604_800
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html
 MAX_MESSAGE_BYTES = 128 * KIB
 """One WebSocket message, either way; a longer one from the client closes with 1009."""
+
+MAX_FRAME_BYTES = 32 * KIB
+"""Payload of one frame from the client; a longer one closes with 1009, several make a message."""
 
 INTEGRATION_TIMEOUT_S = 29.0
 """A route's function answers within it; cannot be raised for a WebSocket API."""

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -17,9 +16,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
+from local.clock import Clock, LoopClock
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
 from local.environment import is_loopback
+from local.frame_guard import FrameGuard, FrameTooBigError
 from local.function_url import forwarding_headers, request_target
 from local.invocation import Invoker, WholeAnswer, new_trace_id
 from local.limits import (
@@ -48,15 +49,6 @@ _ABNORMAL = 1006  # RFC 6455, 7.1.5: there was no close frame
 
 
 @dataclass(frozen=True, slots=True)
-class WebSocketLimits:
-    """API Gateway's times, in seconds."""
-
-    integration_s: float = INTEGRATION_TIMEOUT_S
-    idle_s: float = IDLE_TIMEOUT_S
-    lifetime_s: float = CONNECTION_LIFETIME_S
-
-
-@dataclass(frozen=True, slots=True)
 class Routes:
     """Which pool runs the function of which route, and how a message's route is found."""
 
@@ -80,16 +72,14 @@ class WebSocketApi:
         *,
         check: SignatureCheck | None = None,
         open_door: bool = False,
-        limits: WebSocketLimits | None = None,
-        now: Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
         self._routes = routes
         self._connections = connections
         self._management = management
         self._check = check
         self._open_door = open_door
-        self._limits = limits or WebSocketLimits()
-        self._now = now
+        self._clock = clock or LoopClock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -126,7 +116,9 @@ class WebSocketApi:
         if self._check is None:
             return ""
         headers = tuple(request.headers.items())
-        return self._check.verify(SignedRequest("GET", path, query, headers, b""), self._now())
+        return self._check.verify(
+            SignedRequest("GET", path, query, headers, b""), self._clock.now()
+        )
 
     def _peer(self, request: web.BaseRequest, stage: str, query: str, access_key: str) -> Peer:
         return Peer(
@@ -135,10 +127,10 @@ class WebSocketApi:
             domain=request.host,
             source_ip=request.remote or "",
             user_agent=request.headers.get("User-Agent", ""),
-            connected_at=self._now(),
+            connected_at=self._clock.now(),
             headers=(
                 *request.headers.items(),
-                *forwarding_headers(request, new_trace_id(self._now())),
+                *forwarding_headers(request, new_trace_id(self._clock.now())),
             ),
             query=tuple(parse_qsl(query, keep_blank_values=True)),
             access_key=access_key,
@@ -147,9 +139,12 @@ class WebSocketApi:
     async def _connect(self, request: web.BaseRequest, peer: Peer) -> web.StreamResponse:
         answer = await self._ask_connect(peer)
         if answer is None or not answer.is_success():
-            status = 502 if answer is None else answer.status
+            status = _refusal_status(answer)
             return _refusal(status, _phrase(status), peer.connection_id)
-        connection = Connection(peer, _socket(answer.protocol), self._now)
+        connection = Connection(peer, _socket(answer.protocol), self._clock)
+        guard = FrameGuard(request.protocol)
+        if request.transport is not None:
+            request.transport.set_protocol(guard)
         try:
             await connection.socket.prepare(request)
         except ConnectionError:
@@ -157,30 +152,27 @@ class WebSocketApi:
             self._disconnect(connection, _ABNORMAL, "")
             return _refusal(HTTPStatus.GONE, _phrase(HTTPStatus.GONE), peer.connection_id)
         self._connections.add(connection)
-        await self._serve(connection)
+        await self._serve(connection, guard)
         return connection.socket
 
     async def _ask_connect(self, peer: Peer) -> ProxyAnswer | None:
         pool = self._routes.pools.get(CONNECT)
         if pool is None:
             return ProxyAnswer(200, None)
-        event = connect_event(peer, str(uuid.uuid4()), self._now())
+        event = connect_event(peer, str(uuid.uuid4()), self._clock.now())
         try:
             return await self._integrate(pool, event)
         except TimeoutError:
             return ProxyAnswer(HTTPStatus.GATEWAY_TIMEOUT, None)
 
-    async def _serve(self, connection: Connection) -> None:
+    async def _serve(self, connection: Connection, guard: FrameGuard) -> None:
         code, reason = _ABNORMAL, ""
         watch = asyncio.create_task(self._watch(connection))
         try:
-            async for message in _messages(connection.socket):
-                if message.type is WSMsgType.TEXT:
-                    self._take(connection, message.data)
-                elif message.type is WSMsgType.BINARY:
-                    await connection.close(WSCloseCode.UNSUPPORTED_DATA)
-                else:
-                    code, reason = _client_close(message)
+            async with guard.listening():
+                code, reason = await self._listen(connection)
+        except FrameTooBigError:
+            await connection.close(WSCloseCode.MESSAGE_TOO_BIG)
         finally:
             watch.cancel()
             self._connections.remove(connection)
@@ -188,12 +180,23 @@ class WebSocketApi:
             await connection.close(WSCloseCode.OK)
             self._disconnect(connection, code, reason)
 
+    async def _listen(self, connection: Connection) -> tuple[int, str]:
+        """Take messages until there are no more; return the status and reason of the end."""
+        async for message in _messages(connection.socket):
+            if message.type is WSMsgType.TEXT:
+                self._take(connection, message.data)
+            elif message.type is WSMsgType.BINARY:
+                await connection.close(WSCloseCode.UNSUPPORTED_DATA)
+            else:
+                return _client_close(message)
+        return _ABNORMAL, ""
+
     async def _watch(self, connection: Connection) -> None:
         """Close the connection when it is too old or too quiet."""
-        end = connection.peer.connected_at + self._limits.lifetime_s
+        end = connection.peer.connected_at + CONNECTION_LIFETIME_S
         # The end moves with each message, so it is looked at again when it was due.
-        while (until := min(end, connection.last_active_at + self._limits.idle_s)) > self._now():  # noqa: ASYNC110
-            await asyncio.sleep(until - self._now())
+        while (until := min(end, connection.last_active_at + IDLE_TIMEOUT_S)) > self._clock.now():
+            await self._clock.sleep(until - self._clock.now())
         self._spawn(connection.close(WSCloseCode.GOING_AWAY))
 
     def _take(self, connection: Connection, body: str) -> None:
@@ -203,7 +206,7 @@ class WebSocketApi:
         if route is None:
             self._spawn(self._tell(connection, "Forbidden", request_id))
             return
-        event = message_event(connection.peer, route, body, request_id, self._now())
+        event = message_event(connection.peer, route, body, request_id, self._clock.now())
         self._spawn(self._message(connection, self._routes.pools[route], event, request_id))
 
     async def _message(
@@ -221,7 +224,9 @@ class WebSocketApi:
             return
         if code == _NO_STATUS:
             reason = reason or "Client-side close frame status not set"
-        event = disconnect_event(connection.peer, code, reason, str(uuid.uuid4()), self._now())
+        event = disconnect_event(
+            connection.peer, code, reason, str(uuid.uuid4()), self._clock.now()
+        )
         # Best effort, as AWS says: nobody waits for its outcome.
         pool.submit(event, WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES))
 
@@ -229,7 +234,7 @@ class WebSocketApi:
         """Return the function's answer, None for a failure; raises TimeoutError."""
         receiver = WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES)
         invocation = pool.submit(event, receiver)
-        async with asyncio.timeout(self._limits.integration_s):
+        async with self._clock.timeout(INTEGRATION_TIMEOUT_S):
             # The function goes on when API Gateway stops waiting.
             failure = await asyncio.shield(invocation.outcome)
         if failure is not None or receiver.too_large:
@@ -271,7 +276,7 @@ def is_own_origin(origin: str | None) -> bool:
 def _socket(protocol: str | None) -> web.WebSocketResponse:
     return web.WebSocketResponse(
         timeout=CLOSE_HANDSHAKE_TIMEOUT_S,
-        # One more than a message may have: aiohttp refuses from this size on.
+        # FrameGuard refuses before: one more than a message may have is what aiohttp refuses.
         max_msg_size=MAX_MESSAGE_BYTES + 1,
         # API Gateway offers no permessage-deflate.
         compress=False,
@@ -297,6 +302,13 @@ def _client_close(message: WSMessage) -> tuple[int, str]:
     if message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
         return message.data.code, ""
     return _ABNORMAL, ""
+
+
+def _refusal_status(answer: ProxyAnswer | None) -> int:
+    # A 1xx would tell the client to wait, or that it is let in (RFC 9110, 15.2).
+    if answer is None or answer.status < HTTPStatus.OK:
+        return HTTPStatus.BAD_GATEWAY
+    return answer.status
 
 
 def _refusal(status: int, message: str, connection_id: str = "") -> web.Response:

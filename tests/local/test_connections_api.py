@@ -11,7 +11,8 @@ import pytest
 from local.connections_api import connection_id_in
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
-from local.limits import MAX_MESSAGE_BYTES
+from local.limits import MAX_MESSAGE_BYTES, POST_DRAIN_TIMEOUT_S
+from tests.local.hand_clock import HandClock
 from tests.local.websocket_bench import OK, Bench, closed_with, run
 
 
@@ -110,21 +111,30 @@ def test_other_method_is_forbidden() -> None:
     run(test)
 
 
+async def ended_or_waiting(posting: asyncio.Task[Any], clock: HandClock) -> None:
+    """Wait until the post has its answer or waits for the client."""
+    waiting = asyncio.create_task(clock.armed(POST_DRAIN_TIMEOUT_S))
+    await asyncio.wait([posting, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+
+
 def test_client_that_takes_nothing_makes_posts_wait_and_then_429() -> None:
     async def test(it: Bench) -> None:
         async with it.connect(max_queue=1) as socket:
             connection_id = await it.opened()
             socket.transport.pause_reading()
-            answers = []
+            answers: list[int] = []
             while 429 not in answers:
-                posts = (it.call("POST", connection_id, b"x" * 100_000) for _ in range(8))
-                answers += [response.status for response in await asyncio.gather(*posts)]
+                posting = asyncio.create_task(it.call("POST", connection_id, b"x" * 100_000))
+                await ended_or_waiting(posting, it.clock)
+                it.clock.advance(POST_DRAIN_TIMEOUT_S)
+                answers.append((await posting).status)
             assert set(answers) == {200, 429}
             socket.transport.resume_reading()
             for _ in range(answers.count(200)):
                 assert len(await socket.recv()) == 100_000
 
-    run(test, drain_timeout_s=0.2)
+    run(test)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import aiohttp
@@ -11,16 +10,16 @@ import pytest
 from botocore.auth import SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
-from local.limits import MAX_MESSAGE_BYTES
-from local.websocket_api import WebSocketLimits
+from local.limits import (
+    INTEGRATION_TIMEOUT_S,
+)
 from tests.local.scripted_invoker import Script, buffered, failing
-from tests.local.websocket_bench import CHECK, OK, Bench, closed_with, run
+from tests.local.websocket_bench import CHECK, OK, Bench, closed_with, run, told
 
 
 def test_connect_event_has_headers_query_and_stage() -> None:
@@ -90,7 +89,11 @@ def test_messages_of_one_connection_run_at_the_same_time() -> None:
     ("script", "status"),
     [
         (buffered({"statusCode": 401}), 401),
+        (buffered({"statusCode": 403}), 403),
+        (buffered({"statusCode": 418}), 418),
+        (buffered({"statusCode": 500, "body": "why"}), 500),
         (buffered({"statusCode": 302}), 302),
+        (buffered({"statusCode": 101}), 502),
         (failing(), 502),
         (buffered(None), 502),
     ],
@@ -112,11 +115,14 @@ def test_connect_that_takes_too_long_is_refused() -> None:
         await asyncio.Event().wait()
 
     async def test(it: Bench) -> None:
+        connecting = asyncio.create_task(it.connect().__aenter__())
+        await it.event("$connect")
+        it.clock.advance(INTEGRATION_TIMEOUT_S)
         with pytest.raises(InvalidStatus) as caught:
-            await it.connect()
+            await connecting
         assert caught.value.response.status_code == 504
 
-    run(test, on_connect=script, limits=WebSocketLimits(integration_s=0.1))
+    run(test, on_connect=script)
 
 
 def test_subprotocol_that_the_function_chose_is_agreed_on() -> None:
@@ -130,8 +136,20 @@ def test_subprotocol_that_the_function_chose_is_agreed_on() -> None:
     run(test, on_connect=chosen)
 
 
-async def told(socket: ClientConnection) -> Any:
-    return json.loads(await socket.recv())
+def test_connections_at_once_are_not_mixed_up() -> None:
+    async def test(it: Bench) -> None:
+        async with it.connect() as one, it.connect() as two, it.connect() as three:
+            sockets = {await it.opened(): socket for socket in (one, two, three)}
+            for number, (connection_id, socket) in enumerate(sockets.items()):
+                await socket.send(f"ask {number}")
+                context = (await it.event("$default"))["requestContext"]
+                assert context["connectionId"] == connection_id
+            for number, connection_id in enumerate(sockets):
+                await it.call("POST", connection_id, b"answer %d" % number)
+            heard = [await socket.recv() for socket in sockets.values()]
+            assert heard == ["answer 0", "answer 1", "answer 2"]
+
+    run(test)
 
 
 def test_failed_function_is_told_and_the_connection_stays_open() -> None:
@@ -140,11 +158,12 @@ def test_failed_function_is_told_and_the_connection_stays_open() -> None:
             connection_id = await it.opened()
             for _ in range(2):
                 await socket.send("x")
-                message = await told(socket)
-                assert message["message"] == "Internal server error"
-                assert message["connectionId"] == connection_id
                 event = await it.event("$default")
-                assert message["requestId"] == event["requestContext"]["requestId"]
+                assert await told(socket) == {
+                    "message": "Internal server error",
+                    "connectionId": connection_id,
+                    "requestId": event["requestContext"]["requestId"],
+                }
 
     run(test, on_default=failing())
 
@@ -167,21 +186,31 @@ def test_answer_that_takes_too_long_is_told_and_the_function_goes_on() -> None:
 
     async def test(it: Bench) -> None:
         async with it.connect() as socket:
+            connection_id = await it.opened()
             await socket.send("x")
-            assert (await told(socket))["message"] == "Endpoint request timed out"
+            event = await it.event("$default")
+            it.clock.advance(INTEGRATION_TIMEOUT_S)
+            assert await told(socket) == {
+                "message": "Endpoint request timed out",
+                "connectionId": connection_id,
+                "requestId": event["requestContext"]["requestId"],
+            }
             go_on.set()
             assert await it.invokers["$default"].invocations[0].outcome is None
             await socket.send("y")
             await it.event("$default")
 
-    run(test, on_default=script, limits=WebSocketLimits(integration_s=0.1))
+    run(test, on_default=script)
 
 
 def test_message_without_a_route_is_forbidden() -> None:
     async def test(it: Bench) -> None:
         async with it.connect() as socket:
+            connection_id = await it.opened()
             await socket.send("x")
-            assert (await told(socket))["message"] == "Forbidden"
+            message = await told(socket)
+            assert message.pop("requestId")
+            assert message == {"message": "Forbidden", "connectionId": connection_id}
 
     run(test, without=("$default",))
 
@@ -260,39 +289,6 @@ def test_connection_that_breaks_is_told_to_disconnect() -> None:
         assert it.invokers["$disconnect"].events.empty()
 
     run(test)
-
-
-def test_message_of_the_largest_size_passes_and_a_larger_one_closes() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            await socket.send("x" * MAX_MESSAGE_BYTES)
-            assert len((await it.event("$default"))["body"]) == MAX_MESSAGE_BYTES
-            await socket.send("x" * (MAX_MESSAGE_BYTES + 1))
-            assert await closed_with(socket) == 1009
-            event = await it.event("$disconnect")
-            assert event["requestContext"]["disconnectStatusCode"] == 1009
-
-    run(test)
-
-
-def test_binary_message_closes() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            await socket.send(b"x")
-            assert await closed_with(socket) == 1003
-
-    run(test)
-
-
-@pytest.mark.parametrize("limits", [WebSocketLimits(idle_s=0.2), WebSocketLimits(lifetime_s=0.2)])
-def test_quiet_or_old_connection_is_closed(limits: WebSocketLimits) -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            assert await closed_with(socket) == 1001
-            event = await it.event("$disconnect")
-            assert event["requestContext"]["disconnectStatusCode"] == 1001
-
-    run(test, limits=limits)
 
 
 def presigned(port: int, secret: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,12 +19,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from yarl import URL
 
-from local.connections import ConnectionLimits, Connections
+from local.connections import Connections
 from local.connections_api import ConnectionsApi
 from local.environment import Credentials
 from local.listening import bind, port_of, serve
 from local.sigv4_verification import SignatureCheck
-from local.websocket_api import Routes, WebSocketApi, WebSocketLimits
+from local.websocket_api import Routes, WebSocketApi
+from tests.local.hand_clock import HandClock
 from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered
 
 CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", "us-east-1")
@@ -37,8 +39,10 @@ class Bench:
         invokers: Mapping[str, ScriptedInvoker],
         server: web.Server,
         port: int,
+        clock: HandClock,
     ) -> None:
         self.api = api
+        self.clock = clock
         self.server = server
         self.invokers = invokers
         self.port = port
@@ -76,23 +80,21 @@ class Bench:
 
 @asynccontextmanager
 async def serving(
-    scripts: Mapping[str, Script],
-    check: SignatureCheck | None,
-    limits: WebSocketLimits,
-    drain_timeout_s: float,
+    scripts: Mapping[str, Script], check: SignatureCheck | None
 ) -> AsyncIterator[Bench]:
+    clock = HandClock()
     invokers = {route: ScriptedInvoker(script) for route, script in scripts.items()}
     connections = Connections()
-    management = ConnectionsApi(connections, CHECK, limits=ConnectionLimits(drain_timeout_s))
+    management = ConnectionsApi(connections, CHECK)
     routes = Routes(invokers, "$request.body.action", "dev")
     open_door = check is None
     api = WebSocketApi(
-        routes, connections, management, check=check, open_door=open_door, limits=limits
+        routes, connections, management, check=check, open_door=open_door, clock=clock
     )
     listening = bind("127.0.0.1", 0, "--ws-port")
     runner = await serve(api.handle, listening)
     assert isinstance(runner.server, web.Server)
-    it = Bench(api, invokers, runner.server, port_of(listening))
+    it = Bench(api, invokers, runner.server, port_of(listening), clock)
     try:
         yield it
     finally:
@@ -104,8 +106,6 @@ async def serving(
 def run(
     test: Callable[[Bench], Awaitable[None]],
     check: SignatureCheck | None = None,
-    limits: WebSocketLimits | None = None,
-    drain_timeout_s: float = 10.0,
     without: tuple[str, ...] = (),
     **scripts: Script,
 ) -> None:
@@ -113,10 +113,15 @@ def run(
         routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
         given = {name.replace("on_", "$"): script for name, script in scripts.items()}
         kept = {name: made for name, made in {**routes, **given}.items() if name not in without}
-        async with serving(kept, check, limits or WebSocketLimits(), drain_timeout_s) as it:
+        async with serving(kept, check) as it:
             await test(it)
 
     asyncio.run(whole())
+
+
+async def told(socket: ClientConnection) -> Any:
+    """Return the next frame, which is JSON."""
+    return json.loads(await socket.recv())
 
 
 async def closed_with(socket: ClientConnection) -> int | None:
