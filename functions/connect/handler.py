@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+import awslambda
+from sluice.connection_state import connection_state
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
-from sluice.websocket_admission import admit
+from sluice.websocket_admission import admit, record_opened
 from sluice.websocket_events import parse_connect
 
 if TYPE_CHECKING:
@@ -16,7 +18,14 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 forward_keys = KeyRing(settings.forward_keys, read_parameter)
+state = connection_state(settings)
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    return admit(parse_connect(event), settings, forward_keys)
+    request = parse_connect(event)
+    admission = admit(request, settings, forward_keys)
+    if state is not None and admission.principal is not None:
+        # The client need not wait for a client of the store, which takes longer to import than
+        # everything else here.
+        awslambda.after_response(record_opened, request, admission.principal, state)
+    return admission.answer

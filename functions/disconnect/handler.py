@@ -1,12 +1,22 @@
-"""$disconnect: a connection holds nothing to release; an answer under way ends at its next post."""
+"""$disconnect: what still runs on the connection is told to end."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+import awslambda
+from sluice.connection_state import connection_state
+from sluice.settings import read_settings
+from sluice.websocket_admission import record_closed
+from sluice.websocket_events import parse_disconnect
 
 if TYPE_CHECKING:
     from awslambda.context import LambdaContext
 
+state = connection_state(read_settings(os.environ))
 
-def handler(_event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
+    awslambda.after_response(record_closed, parse_disconnect(event), state)
     return {"statusCode": 200}

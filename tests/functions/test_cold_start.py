@@ -15,10 +15,14 @@ HTTP_CLIENT = {"certifi", "charset_normalizer", "idna", "requests", "urllib3"}
 FUNCTIONS = {
     "connect": {
         "packages": set[str](),
-        "sluice": "authentication errors key_ring request_log settings ssm_parameter"
+        "sluice": "authentication connection_state errors key_ring request_log settings"
+        " ssm_parameter state_store websocket_admission websocket_events",
+    },
+    "disconnect": {
+        "packages": set[str](),
+        "sluice": "authentication connection_state errors request_log settings state_store"
         " websocket_admission websocket_events",
     },
-    "disconnect": {"packages": set[str](), "sluice": ""},
     "default": {
         "packages": {*HTTP_CLIENT, "sseclient"},
         "sluice": "authentication connections deadline delivery error_body errors frames key_ring"

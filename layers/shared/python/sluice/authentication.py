@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."
+NAME_DIGITS = 12  # 48 bits: names differ for any number of keys, and say nothing of a random key
 
 
 def check_key(presented: str | None, keys: Iterable[str]) -> None:
@@ -24,6 +26,11 @@ def check_key(presented: str | None, keys: Iterable[str]) -> None:
     if not any(matches):
         found = "an unknown key" if presented else "no key"
         raise AuthenticationFailed(f"Expected a key of this gateway, found {found}.")
+
+
+def key_name(key: str) -> str:
+    """What a log may call a key: the same for the same key, and not the key."""
+    return f"key-{sha256(key.encode()).hexdigest()[:NAME_DIGITS]}"
 
 
 def key_of_headers(headers: Mapping[str, str]) -> str | None:

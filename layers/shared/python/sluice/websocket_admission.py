@@ -1,21 +1,35 @@
-"""$connect: who is let in."""
+"""$connect and $disconnect: who is let in, and what other functions are told of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sluice.authentication import check_key
-from sluice.errors import SluiceError
+from sluice.authentication import check_key, key_name
+from sluice.errors import SluiceError, StateUnavailable
 from sluice.request_log import RequestLog
 
 if TYPE_CHECKING:
+    from sluice.connection_state import ConnectionState
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
-    from sluice.websocket_events import ConnectRequest
+    from sluice.websocket_events import ConnectRequest, DisconnectEvent
+
+ANONYMOUS = "anonymous"
 
 
-def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) -> dict[str, Any]:
-    """The answer to $connect: API Gateway opens the connection on status 200 only.
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What came of a $connect."""
+
+    principal: str | None
+    """Who is let in; None for who is refused."""
+    answer: dict[str, Any]
+    """API Gateway opens the connection on status 200 only."""
+
+
+def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) -> Admission:
+    """Let a client in, or refuse it.
 
     With aws_iam API Gateway has let only signed requests come here.
 
@@ -25,11 +39,45 @@ def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) ->
     with RequestLog(request.request_id, "connect") as log:
         log.note(connection_id=request.connection_id)
         try:
-            if settings.websocket_auth == "forward_key":
-                check_key(request.presented_key, forward_keys.keys())
+            principal = _principal(request, settings.websocket_auth, forward_keys)
         except SluiceError as error:
             log.failed(error)
-            return {"statusCode": error.http_status}
+            return Admission(None, {"statusCode": error.http_status})
+        log.note(principal=principal)
     protocol = request.chosen_protocol
     headers = {"Sec-WebSocket-Protocol": protocol} if protocol else {}
-    return {"statusCode": 200, "headers": headers}
+    return Admission(principal, {"statusCode": 200, "headers": headers})
+
+
+def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRing) -> str:
+    """Who asks, by a name that is no secret. Raises SluiceError for who may not come in."""
+    if websocket_auth == "forward_key":
+        key = request.presented_key
+        check_key(key, forward_keys.keys())
+        return key_name(key or "")
+    return request.user_arn or ANONYMOUS
+
+
+def record_opened(request: ConnectRequest, principal: str, state: ConnectionState) -> None:
+    """Tell other functions whose connection this is. A failure is logged, and harms nobody."""
+    log = RequestLog(request.request_id, "connect_record")
+    try:
+        state.opened(request.connection_id, principal)
+    except StateUnavailable as error:
+        with log:
+            log.note(connection_id=request.connection_id)
+            log.failed(error)
+
+
+def record_closed(event: DisconnectEvent, state: ConnectionState | None) -> None:
+    """Log that a connection is over, and tell other functions, so that answers on it end."""
+    with RequestLog(event.request_id, "disconnect") as log:
+        log.note(
+            connection_id=event.connection_id,
+            disconnect_status_code=event.status_code,
+        )
+        try:
+            if state is not None:
+                state.closed(event.connection_id)
+        except StateUnavailable as error:
+            log.failed(error)

@@ -19,6 +19,8 @@ class ConnectRequest:
     request_id: str
     headers: dict[str, str]
     query: dict[str, str]
+    user_arn: str = ""
+    """Who signed, where the route is IAM-authorised; otherwise empty."""
 
     @property
     def protocols(self) -> list[str]:
@@ -49,6 +51,16 @@ class MessageEvent:
     body: str
 
 
+@dataclass(frozen=True, slots=True)
+class DisconnectEvent:
+    """A connection is over. API Gateway tries to say so, and promises nothing."""
+
+    connection_id: str
+    request_id: str
+    status_code: int | None
+    """Of the close frame (RFC 6455 section 7.4), or 1005 or 1006 where there was none."""
+
+
 def parse_connect(event: dict[str, Any]) -> ConnectRequest:
     """Read a $connect event. Raises KeyError where it is none."""
     context, headers = event["requestContext"], event.get("headers") or {}
@@ -57,6 +69,17 @@ def parse_connect(event: dict[str, Any]) -> ConnectRequest:
         request_id=context["requestId"],
         headers={name.lower(): value for name, value in headers.items()},
         query=event.get("queryStringParameters") or {},
+        user_arn=context.get("identity", {}).get("userArn") or "",
+    )
+
+
+def parse_disconnect(event: dict[str, Any]) -> DisconnectEvent:
+    """Read a $disconnect event. Raises KeyError where it is none."""
+    context = event["requestContext"]
+    return DisconnectEvent(
+        connection_id=context["connectionId"],
+        request_id=context["requestId"],
+        status_code=context.get("disconnectStatusCode"),
     )
 
 
