@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sluice.connections import ConnectionsClient, endpoint_of
-from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden
+from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden, PostTooLarge
 from tests.scripted_upstream import (
     PATIENCE_S,
     ScriptedUpstream,
@@ -90,7 +90,7 @@ def test_connection_is_kept_from_post_to_post(
         (500, PostFailed),
         (503, PostFailed),
         (403, PostForbidden),
-        (413, DeliveryError),
+        (413, PostTooLarge),
         (404, DeliveryError),
     ],
 )
@@ -114,24 +114,27 @@ def test_forbidden_names_the_missing_permission(
         client.post("id", b"x")
 
 
-def test_reply_that_is_lost_is_not_worth_another_attempt(
+@pytest.mark.parametrize("posts_before", [0, 1])
+def test_connection_closed_in_place_of_a_reply_is_worth_another_attempt(
+    upstream: ScriptedUpstream, client: ConnectionsClient, posts_before: int
+) -> None:
+    for _ in range(posts_before):
+        client.post("id", b"before")
+    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(PostFailed, match="did not say"):
+        client.post("id", b"x")
+    upstream.script = replies(200, {})
+    client.post("id", b"x")
+    assert [request.body for request in upstream.requests[posts_before:]] == [b"x", b"x"]
+
+
+def test_reply_that_is_none_is_not_worth_another_attempt(
     upstream: ScriptedUpstream, client: ConnectionsClient
 ) -> None:
-    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
+    upstream.script = dies_after(b"HTTP/1.1 okay\r\n")
     with pytest.raises(DeliveryError, match="did not say") as caught:
         client.post("id", b"x")
     assert not isinstance(caught.value, PostFailed)
-    assert len(upstream.requests) == 1
-
-
-def test_reply_that_is_lost_on_a_kept_connection_is_not_either(
-    upstream: ScriptedUpstream, client: ConnectionsClient
-) -> None:
-    client.post("id", b"one")
-    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
-    with pytest.raises(DeliveryError, match="did not say"):
-        client.post("id", b"two")
-    assert [request.body for request in upstream.requests] == [b"one", b"two"]
 
 
 def test_reply_whose_body_is_lost_is_a_reply(
@@ -168,8 +171,9 @@ def test_post_under_way_can_be_broken_off(
     upstream.script = silent_until(done)
     breaker = threading.Timer(0.05, client.abort)
     breaker.start()
-    with pytest.raises(DeliveryError, match="did not say"):
+    with pytest.raises(DeliveryError, match="did not say") as caught:
         client.post("id", b"x")
+    assert not isinstance(caught.value, PostFailed)
     breaker.join()
     done.set()
 
@@ -179,8 +183,9 @@ def test_reply_is_waited_for_no_longer_than_told(
 ) -> None:
     done = threading.Event()
     upstream.script = silent_until(done)
-    with pytest.raises(DeliveryError, match="did not say"):
+    with pytest.raises(DeliveryError, match="did not say") as caught:
         client.post("id", b"x", timeout_s=0.05)
+    assert not isinstance(caught.value, PostFailed)
     done.set()
 
 

@@ -10,6 +10,8 @@ import pytest
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
 from sluice.errors import ConnectionGone, DeadlineReached, DeliveryError, PostFailed
+from sluice.frames import PIECE_OVERHEAD
+from sluice.text_frames import TextFrames
 
 PATIENCE_S = 20.0
 FOREVER = Deadline(lambda: 900_000)
@@ -69,19 +71,19 @@ def no_failure(error: DeliveryError) -> None:
 
 def test_first_delta_is_not_held_back() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, FOREVER) as delivery:
-        delivery.send_text("first")
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("first")
         assert posts.wait_for_post() == b"first"
         posts.let_through()
 
 
 def test_deltas_that_arrive_while_a_post_is_in_flight_share_the_next_frame() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, FOREVER) as delivery:
-        delivery.send_text("a")
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("a")
         posts.wait_for_post()
         for text in "bcd":
-            delivery.send_text(text)
+            delivery.send(text)
         delivery.send_message("<END>")
         posts.let_through(3)
     assert posts.posted == [b"a", b"bcd", b"<END>"]
@@ -94,14 +96,14 @@ def test_slow_client_does_not_slow_the_reader_until_the_bound() -> None:
 
     def read(delivery: Delivery) -> None:
         for _ in range(MAX_WAITING // 1024 + 10):
-            delivery.send_text("x" * 1024)
+            delivery.send("x" * 1024)
         reader_done.set()
 
-    with Delivery(posts, no_failure, FOREVER) as delivery:
-        delivery.send_text("first")
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("first")
         posts.wait_for_post()
-        for _ in range(MAX_WAITING // 1024):
-            delivery.send_text("x" * 1024)  # none of these waits
+        for _ in range(MAX_WAITING // (1024 + PIECE_OVERHEAD)):
+            delivery.send("x" * 1024)  # none of these waits
         reader = threading.Thread(target=read, args=[delivery])
         reader.start()
         assert not reader_done.is_set()
@@ -113,13 +115,13 @@ def test_slow_client_does_not_slow_the_reader_until_the_bound() -> None:
 def test_gone_connection_stops_the_producer_and_raises_for_the_reader() -> None:
     gone = ConnectionGone("gone")
     stopped = threading.Event()
-    delivery = Delivery(Script(None, gone), lambda _: stopped.set(), FOREVER)
+    delivery = Delivery(TextFrames(), Script(None, gone), lambda _: stopped.set(), FOREVER)
     with delivery:
         delivery.send_message("one")
         delivery.send_message("two")
         assert stopped.wait(PATIENCE_S)
         with pytest.raises(ConnectionGone):
-            delivery.send_text("three")
+            delivery.send("three")
     assert delivery.failure is gone
     assert delivery.frames_sent == 1
 
@@ -128,7 +130,7 @@ def test_throttled_post_is_tried_again_in_order_with_growing_pauses() -> None:
     pauses: list[float] = []
     posts = Script(PostFailed("429"), PostFailed("500"), None)
     back_off = BackOff(sleep=pauses.append, random=lambda: 1.0)
-    with Delivery(posts, no_failure, FOREVER, back_off) as delivery:
+    with Delivery(TextFrames(), posts, no_failure, FOREVER, back_off) as delivery:
         delivery.send_message("one")
         delivery.send_message("two")
     assert posts.posted == [b"one", b"two"]
@@ -140,7 +142,7 @@ def test_post_is_tried_again_until_the_deadline() -> None:
     failures: list[DeliveryError] = []
     posts = Script(*[PostFailed("429")] * 1000)
     back_off = BackOff(sleep=clock.sleep, random=lambda: 1.0)
-    with Delivery(posts, failures.append, clock.deadline, back_off) as delivery:
+    with Delivery(TextFrames(), posts, failures.append, clock.deadline, back_off) as delivery:
         delivery.send_message("one")
     assert sum(clock.slept) > 10 - MARGIN_S - MAX_PAUSE_S
     assert max(clock.slept) == MAX_PAUSE_S
@@ -152,7 +154,7 @@ def test_post_is_tried_again_until_the_deadline() -> None:
 def test_time_for_a_post_is_what_is_left() -> None:
     times: list[float] = []
     with Delivery(
-        lambda _, seconds: times.append(seconds), no_failure, FakeClock(3).deadline
+        TextFrames(), lambda _, seconds: times.append(seconds), no_failure, FakeClock(3).deadline
     ) as it:
         it.send_message("one")
     assert times == [pytest.approx(2.9)]
@@ -161,8 +163,8 @@ def test_time_for_a_post_is_what_is_left() -> None:
 @pytest.mark.parametrize("error", [KeyError("AWS_ACCESS_KEY_ID"), UnicodeError("idna"), OSError()])
 def test_unforeseen_error_of_a_post_reaches_the_reader(error: Exception) -> None:
     failures: list[DeliveryError] = []
-    with Delivery(Script(error), failures.append, FOREVER) as delivery:
-        delivery.send_text("one")
+    with Delivery(TextFrames(), Script(error), failures.append, FOREVER) as delivery:
+        delivery.send("one")
         with pytest.raises(DeliveryError):
             delivery.wait_until_sent()
     assert failures == [delivery.failure]
@@ -171,12 +173,14 @@ def test_unforeseen_error_of_a_post_reaches_the_reader(error: Exception) -> None
 
 def test_reader_waits_for_room_no_longer_than_the_deadline() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
-        delivery.send_text("first")
+    with Delivery(
+        TextFrames(), posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)
+    ) as delivery:
+        delivery.send("first")
         posts.wait_for_post()
-        delivery.send_text("x" * MAX_WAITING)
+        delivery.send("x" * MAX_WAITING)
         with pytest.raises(DeadlineReached):
-            delivery.send_text("no room")
+            delivery.send("no room")
         delivery.send_last_message("over")
         posts.let_through(2)
     assert posts.posted == [b"first", b"over"]
@@ -184,10 +188,10 @@ def test_reader_waits_for_room_no_longer_than_the_deadline() -> None:
 
 def test_wait_until_sent_waits_for_the_post_in_flight() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, FOREVER) as delivery:
-        delivery.send_text("a")
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("a")
         posts.wait_for_post()
-        delivery.send_text("b")
+        delivery.send("b")
         posts.let_through(2)
         delivery.wait_until_sent()
         assert posts.posted == [b"a", b"b"]
@@ -195,10 +199,12 @@ def test_wait_until_sent_waits_for_the_post_in_flight() -> None:
 
 def test_wait_until_sent_ends_with_the_deadline() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
-        delivery.send_text("a")
+    with Delivery(
+        TextFrames(), posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)
+    ) as delivery:
+        delivery.send("a")
         posts.wait_for_post()
-        delivery.send_text("b")
+        delivery.send("b")
         with pytest.raises(DeadlineReached):
             delivery.wait_until_sent()
         posts.let_through(2)
@@ -207,7 +213,7 @@ def test_wait_until_sent_ends_with_the_deadline() -> None:
 def test_post_that_does_not_return_is_the_last_one() -> None:
     posts = HeldPosts()
     deadline = Deadline(lambda: 150)
-    with Delivery(posts, no_failure, deadline) as delivery:
+    with Delivery(TextFrames(), posts, no_failure, deadline) as delivery:
         delivery.send_message("stuck")
         posts.wait_for_post()
         delivery.send_last_message("must not follow in another invocation")
@@ -219,7 +225,9 @@ def test_post_that_does_not_return_is_the_last_one() -> None:
 
 def test_last_frame_under_way_at_the_deadline_is_no_reason_for_an_error() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)) as delivery:
+    with Delivery(
+        TextFrames(), posts, no_failure, Deadline(lambda: int(MARGIN_S * 1000) + 50)
+    ) as delivery:
         delivery.send_message("<END>")
         posts.wait_for_post()
         delivery.wait_until_sent()
@@ -229,7 +237,7 @@ def test_last_frame_under_way_at_the_deadline_is_no_reason_for_an_error() -> Non
 
 def test_message_under_way_is_not_sent_twice() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, FOREVER) as delivery:
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
         delivery.send_message("error")
         posts.wait_for_post()
         delivery.drop_all_but_the_last_message()
@@ -239,10 +247,10 @@ def test_message_under_way_is_not_sent_twice() -> None:
 
 def test_all_but_the_last_message_can_be_dropped() -> None:
     posts = HeldPosts()
-    with Delivery(posts, no_failure, FOREVER) as delivery:
-        delivery.send_text("under way")
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("under way")
         posts.wait_for_post()
-        delivery.send_text("no time for this")
+        delivery.send("no time for this")
         delivery.send_message("error")
         delivery.drop_all_but_the_last_message()
         posts.let_through(2)
@@ -250,6 +258,6 @@ def test_all_but_the_last_message_can_be_dropped() -> None:
 
 
 def test_nothing_to_send_ends_at_once() -> None:
-    with Delivery(Script(), no_failure, FOREVER) as delivery:
+    with Delivery(TextFrames(), Script(), no_failure, FOREVER) as delivery:
         pass
     assert delivery.frames_sent == 0

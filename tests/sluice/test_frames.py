@@ -5,32 +5,33 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.frames import MAX_FRAME_BYTES, FrameQueue
+from sluice.frames import MAX_FRAME_BYTES, PIECE_OVERHEAD
+from sluice.text_frames import TextFrames
 
 
-def drain(queue: FrameQueue) -> list[bytes]:
+def drain(queue: TextFrames) -> list[bytes]:
     return list(iter(queue.take, None))
 
 
 def test_text_that_waits_is_joined_into_one_frame() -> None:
-    queue = FrameQueue()
+    queue = TextFrames()
     for text in ("a", "b", "c"):
-        queue.add_text(text)
+        queue.add(text)
     assert drain(queue) == [b"abc"]
 
 
-def test_message_shares_no_frame() -> None:
-    queue = FrameQueue()
-    queue.add_text("a")
+def test_message_shares_no_frame_and_follows_every_piece() -> None:
+    queue = TextFrames()
+    queue.add("a")
     queue.add_message("<END>")
-    queue.add_text("b")
-    assert drain(queue) == [b"a", b"<END>", b"b"]
+    queue.add("b")
+    assert drain(queue) == [b"ab", b"<END>"]
 
 
 def test_large_text_is_split_between_characters() -> None:
-    queue = FrameQueue()
+    queue = TextFrames()
     text = "a" + "€" * MAX_FRAME_BYTES
-    queue.add_text(text)
+    queue.add(text)
     frames = drain(queue)
     assert all(len(frame) <= MAX_FRAME_BYTES for frame in frames)
     assert all(len(frame) > MAX_FRAME_BYTES - 4 for frame in frames[:-1])
@@ -38,33 +39,33 @@ def test_large_text_is_split_between_characters() -> None:
 
 
 def test_halves_of_a_character_from_two_deltas_become_one() -> None:
-    queue = FrameQueue()
-    queue.add_text("a\ud83d")
+    queue = TextFrames()
+    queue.add("a\ud83d")
     assert queue.take() == b"a"
     assert queue.take() is None
-    queue.add_text("\ude00b")
+    queue.add("\ude00b")
     assert queue.take() == "😀b".encode()
 
 
 def test_half_a_character_without_its_other_half_is_replaced_at_the_end() -> None:
-    queue = FrameQueue()
-    queue.add_text("\ud83d")
+    queue = TextFrames()
+    queue.add("\ud83d")
     queue.add_message("<END>")
     assert drain(queue) == ["�".encode(), b"<END>"]
 
 
 def test_empty_text_makes_no_frame() -> None:
-    queue = FrameQueue()
-    queue.add_text("")
+    queue = TextFrames()
+    queue.add("")
     queue.add_message("")
     assert drain(queue) == []
 
 
 @given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.booleans())))
 def test_frames_joined_are_the_texts_joined(steps: list[tuple[str, bool]]) -> None:
-    queue, taken = FrameQueue(), list[bytes]()
+    queue, taken = TextFrames(), list[bytes]()
     for text, take in steps:
-        queue.add_text(text)
+        queue.add(text)
         if take and (frame := queue.take()):
             taken.append(frame)
     taken += drain(queue)
@@ -72,12 +73,13 @@ def test_frames_joined_are_the_texts_joined(steps: list[tuple[str, bool]]) -> No
     assert queue.waiting == 0
 
 
-def test_what_waits_is_counted_as_characters_and_then_as_bytes() -> None:
-    queue = FrameQueue()
-    queue.add_text("éé")
-    assert queue.waiting == 2
+def test_what_waits_is_counted_with_what_each_piece_takes_beside_its_characters() -> None:
+    queue = TextFrames()
+    queue.add("éé")
+    queue.add("é")
+    assert queue.waiting == 3 + 2 * PIECE_OVERHEAD
     queue.add_message("€")
-    assert queue.waiting == 4 + 3
+    assert queue.waiting == 3 + 2 * PIECE_OVERHEAD + 3
     queue.take()
     assert queue.waiting == 3
     queue.clear()
@@ -85,7 +87,7 @@ def test_what_waits_is_counted_as_characters_and_then_as_bytes() -> None:
 
 
 def test_half_a_character_at_the_very_end_is_not_lost() -> None:
-    queue = FrameQueue()
-    queue.add_text("a\ud83d")
+    queue = TextFrames()
+    queue.add("a\ud83d")
     assert queue.take() == b"a"
     assert queue.take(is_last=True) == "\ufffd".encode()

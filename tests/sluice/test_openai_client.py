@@ -6,12 +6,12 @@ import gzip
 import json
 import socket
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.errors import (
+    Cancelled,
     ConnectionGone,
     DeadlineReached,
     UpstreamBroken,
@@ -24,9 +24,11 @@ from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
+from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
+    PATIENCE_S,
     GatedAnswer,
     ScriptedUpstream,
     UpstreamRequest,
@@ -41,9 +43,6 @@ from tests.scripted_upstream import (
     silent_until,
 )
 from tests.sluice.deadlines import FOREVER, deadline_in
-
-if TYPE_CHECKING:
-    pass
 
 BODY = b'{"model":"m","messages":[]}'
 
@@ -271,13 +270,43 @@ def test_nothing_is_asked_when_the_time_is_over(upstream: ScriptedUpstream) -> N
 
 def test_stop_from_another_thread_ends_a_waiting_read(upstream: ScriptedUpstream) -> None:
     upstream.script = GatedAnswer("never")
-    with client_of(upstream.url).chat(BODY, FOREVER) as answer:
-        stopper = threading.Timer(0.05, answer.stop, [ConnectionGone("gone")])
+    stop_signal = StopSignal()
+    with client_of(upstream.url).chat(BODY, FOREVER, stop_signal) as answer:
+        stopper = threading.Timer(0.05, stop_signal.stop, [ConnectionGone("gone")])
         stopper.start()
         with pytest.raises(ConnectionGone):
             next(answer.chunks())
         stopper.join()
         upstream.script.open(2)
+
+
+def test_stop_ends_the_wait_for_a_reply_that_has_not_begun(upstream: ScriptedUpstream) -> None:
+    asked, done, stop_signal = threading.Event(), threading.Event(), StopSignal()
+
+    def silent(_request: UpstreamRequest, _connection: socket.socket) -> None:
+        asked.set()
+        done.wait(PATIENCE_S)
+
+    def stop_once_asked() -> None:
+        asked.wait(PATIENCE_S)
+        stop_signal.stop(Cancelled("enough"))
+
+    upstream.script = silent
+    stopper = threading.Thread(target=stop_once_asked)
+    stopper.start()
+    with pytest.raises(Cancelled):
+        client_of(upstream.url).chat(BODY, FOREVER, stop_signal)
+    stopper.join()
+    done.set()
+
+
+def test_request_that_was_stopped_before_it_began_is_not_answered(
+    upstream: ScriptedUpstream,
+) -> None:
+    stop_signal = StopSignal()
+    stop_signal.stop(Cancelled("enough"))
+    with pytest.raises(Cancelled):
+        client_of(upstream.url).chat(BODY, FOREVER, stop_signal)
 
 
 def test_outbound_proxy_is_used(upstream: ScriptedUpstream) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sluice.completion_events import completion_events
 from sluice.errors import NoMatch, UpstreamBroken, UpstreamRefused
 from sluice.model_request import ResponseType
 from sluice.response_parsers import (
@@ -22,10 +23,15 @@ from sluice.response_parsers import (
 from tests.scripted_upstream import answer_stream, delta, sse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 STREAM = {"content-type": "text/event-stream; charset=utf-8"}
 JSON = {"content-type": "application/json"}
+
+
+def deltas_of(headers: Mapping[str, str], chunks: Iterable[bytes]) -> Iterator[str]:
+    return text_deltas(completion_events(headers, chunks))
+
 
 INTEGERS = [
     ("[[42]]", "42"),
@@ -120,38 +126,38 @@ def test_no_match_tells_what_was_said_cut_to_200_characters() -> None:
 def test_deltas_of_a_stream_however_it_is_cut() -> None:
     data = answer_stream(["Héllo", " ", "wörld"])
     for cut in range(len(data)):
-        assert "".join(text_deltas(STREAM, [data[:cut], data[cut:]])) == "Héllo wörld"
+        assert "".join(deltas_of(STREAM, [data[:cut], data[cut:]])) == "Héllo wörld"
 
 
 def test_empty_deltas_and_chunks_without_choices_give_nothing() -> None:
-    assert list(text_deltas(STREAM, [answer_stream(["", "a"])])) == ["a"]
+    assert list(deltas_of(STREAM, [answer_stream(["", "a"])])) == ["a"]
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_every_line_end_of_the_specification_is_understood(line_end: bytes) -> None:
     data = answer_stream(["a", "b"]).replace(b"\n", line_end)
-    assert list(text_deltas(STREAM, [data])) == ["a", "b"]
+    assert list(deltas_of(STREAM, [data])) == ["a", "b"]
 
 
 def test_comments_and_other_fields_are_skipped() -> None:
     data = b": keep-alive\n\nevent: x\nid: 1\nretry: 5\n" + answer_stream(["a"])
-    assert list(text_deltas(STREAM, [data])) == ["a"]
+    assert list(deltas_of(STREAM, [data])) == ["a"]
 
 
 def test_byte_order_mark_does_not_cost_the_first_event() -> None:
     data = b"\xef\xbb\xbf" + delta("first") + sse("[DONE]")
     for cut in range(5):
-        assert list(text_deltas(STREAM, [data[:cut], data[cut:]])) == ["first"]
+        assert list(deltas_of(STREAM, [data[:cut], data[cut:]])) == ["first"]
 
 
 def test_answer_that_is_not_streamed_is_one_delta() -> None:
     body = json.dumps({"choices": [{"message": {"content": "all"}}]}).encode()
-    assert list(text_deltas(JSON, [body[:9], body[9:]])) == ["all"]
+    assert list(deltas_of(JSON, [body[:9], body[9:]])) == ["all"]
 
 
 def test_stream_with_a_finish_reason_needs_no_done() -> None:
     data = answer_stream(["a"]).replace(b"data: [DONE]\n\n", b"")
-    assert list(text_deltas(STREAM, [data])) == ["a"]
+    assert list(deltas_of(STREAM, [data])) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -167,19 +173,19 @@ def test_stream_with_a_finish_reason_needs_no_done() -> None:
 )
 def test_stream_that_is_cut_short_or_garbled_is_an_error(data: bytes) -> None:
     with pytest.raises(UpstreamBroken):
-        list(text_deltas(STREAM, [data]))
+        list(deltas_of(STREAM, [data]))
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"choices":[]}', b"<html>"])
 def test_completion_without_choices_is_an_error(body: bytes) -> None:
     with pytest.raises(UpstreamBroken):
-        list(text_deltas(JSON, [body]))
+        list(deltas_of(JSON, [body]))
 
 
 @pytest.mark.parametrize("error", [{"message": "too many", "code": "rate_limit"}, "too many"])
 def test_error_in_the_middle_of_a_stream_is_the_upstreams(error: object) -> None:
     data = delta("a") + sse({"error": error})
-    deltas = text_deltas(STREAM, [data])
+    deltas = deltas_of(STREAM, [data])
     assert next(deltas) == "a"
     with pytest.raises(UpstreamRefused) as caught:
         next(deltas)
@@ -192,24 +198,24 @@ def test_event_without_an_end_does_not_fill_the_memory() -> None:
             yield b"data: " + b"x" * 1_000_000
 
     with pytest.raises(UpstreamBroken, match="event of over"):
-        list(text_deltas(STREAM, endless()))
+        list(deltas_of(STREAM, endless()))
 
 
 def test_comments_that_keep_a_stream_alive_are_no_endless_event() -> None:
     ping = b": ping\n\n" * 20_000
     data = [*[ping] * 80, answer_stream(["a"])]
-    assert list(text_deltas(STREAM, data)) == ["a"]
+    assert list(deltas_of(STREAM, data)) == ["a"]
 
 
 def test_blank_lines_between_chunks_end_events_too() -> None:
     event = [b"data: {}\n", b"\n"] * 100
     padded = [b": " + b"x" * 100_000 + b"\n", b"\n"] * 100
-    assert list(text_deltas(STREAM, [*padded, *event, answer_stream(["a"])])) == ["a"]
+    assert list(deltas_of(STREAM, [*padded, *event, answer_stream(["a"])])) == ["a"]
 
 
 def test_answer_that_is_not_streamed_is_bounded() -> None:
     with pytest.raises(UpstreamBroken, match="at once"):
-        list(text_deltas(JSON, (b" " * 1_000_000 for _ in range(100))))
+        list(deltas_of(JSON, (b" " * 1_000_000 for _ in range(100))))
 
 
 def test_whole_text_is_bounded() -> None:

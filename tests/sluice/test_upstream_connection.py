@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 from sluice.deadline import MARGIN_S, Alarm
 from sluice.errors import ConnectionGone, DeadlineReached, UpstreamUnreachable
 from sluice.openai_client import AT_ONCE_S
+from sluice.stop_signal import StopSignal
 from sluice.upstream_connection import ConnectionWatch, watched_session
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -171,9 +172,10 @@ def test_alarm_does_not_outlive_its_answer(upstream: ScriptedUpstream) -> None:
 
 def test_stop_after_the_end_leaves_the_kept_connection_alone(upstream: ScriptedUpstream) -> None:
     client = client_of(upstream.url)
-    with client.chat(BODY, FOREVER) as answer:
+    stop_signal = StopSignal()
+    with client.chat(BODY, FOREVER, stop_signal) as answer:
         list(answer.chunks())
-    answer.stop(ConnectionGone("too late"))
+    stop_signal.stop(ConnectionGone("too late"))
     assert b"[DONE]" in read_all(client)
 
 

@@ -16,6 +16,7 @@ from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
+from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import MessageEvent, parse_message
 from sluice.websocket_gateway import WebSocketGateway
 from tests.scripted_upstream import (
@@ -37,7 +38,10 @@ from tests.sluice.deadlines import deadline_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sluice.connection_state import ConnectionState
+
 HELLO = [{"role": "user", "content": "Hello"}]
+AT_MS = 1_700_000_000_000
 SECRET = "sk-secret-0123456789"
 
 
@@ -74,14 +78,19 @@ def send(
     url: str, message: object, posts: Posts, remaining_ms: int = 900_000, **environ: str
 ) -> list[str]:
     variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": SECRET, **environ}
+    body = message if isinstance(message, str) else json.dumps(message)
+    event = MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body, AT_MS)
+    gateway_with(variables, posts).answer(event, deadline_in(remaining_ms))
+    return posts.frames
+
+
+def gateway_with(
+    variables: dict[str, str], posts: Posts, state: ConnectionState | None = None
+) -> WebSocketGateway:
     settings = read_settings(variables)
     keys = KeyRing(settings.openai_keys, read_parameter)
-    client = OpenAIClient(settings, keys)
-    gateway = WebSocketGateway(settings, variables, client, keys, posts.at)
-    body = message if isinstance(message, str) else json.dumps(message)
-    event = MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body)
-    gateway.answer(event, deadline_in(remaining_ms))
-    return posts.frames
+    answers = ModelAnswers(settings, variables, OpenAIClient(settings, keys), keys, state)
+    return WebSocketGateway(settings, answers, keys.known_keys, posts.at, state)
 
 
 def test_plain_prompt_is_answered_by_text_without_an_end_mark(upstream: ScriptedUpstream) -> None:
@@ -241,13 +250,10 @@ def test_connection_to_the_model_is_kept_from_answer_to_answer(upstream: Scripte
         says("a", "b")(request, connection)
 
     upstream.script = script
-    settings = read_settings({"OPENAI_BASE_URL": upstream.url})
-    keys = KeyRing(settings.openai_keys, read_parameter)
-    posts = Posts()
-    gateway = WebSocketGateway(settings, {}, OpenAIClient(settings, keys), keys, posts.at)
+    gateway = gateway_with({"OPENAI_BASE_URL": upstream.url}, Posts())
     for response_type in ("stream", "full", "stream"):
         body = json.dumps({"messages": HELLO, "response_type": response_type})
-        gateway.answer(MessageEvent("c-1=", "r-1", "d", "s", body), deadline_in(900_000))
+        gateway.answer(MessageEvent("c-1=", "r-1", "d", "s", body, AT_MS), deadline_in(900_000))
     assert len(ports) == 1
 
 
@@ -361,5 +367,11 @@ def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
 
 
 def test_event_of_api_gateway_is_read() -> None:
-    context = {"connectionId": "c", "requestId": "r", "domainName": "d", "stage": "s"}
-    assert parse_message({"requestContext": context}) == MessageEvent("c", "r", "d", "s", "")
+    context = {
+        "connectionId": "c",
+        "requestId": "r",
+        "domainName": "d",
+        "stage": "s",
+        "requestTimeEpoch": 7,
+    }
+    assert parse_message({"requestContext": context}) == MessageEvent("c", "r", "d", "s", "", 7)

@@ -8,7 +8,15 @@ import pytest
 
 from sluice.errors import InvalidField, InvalidJson
 from sluice.model_request import Message, ResponseType, TemplateRequest
-from sluice.websocket_request import Ping, PlainPrompt, client_id, parse_websocket_request
+from sluice.websocket_request import (
+    Cancel,
+    Chat,
+    Ping,
+    PlainPrompt,
+    Unreadable,
+    client_id,
+    parse_websocket_request,
+)
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -45,18 +53,41 @@ def test_ping_is_a_ping() -> None:
         ('{"action":"dance"}', "action"),
         ('{"action":["sendmessage"],"data":"x"}', "action"),
         ("{}", "action"),
-        ('{"model":"m","messages":[]}', "action"),
+        ('{"action":"chat","id":"7"}', "request"),
+        ('{"action":"chat","id":"7","request":[]}', "request"),
+        ('{"action":"chat","request":{}}', "id"),
+        ('{"action":"chat","id":7,"request":{}}', "id"),
+        ('{"action":"chat","id":"","request":{}}', "id"),
+        ('{"action":"cancel"}', "id"),
+        (f'{{"action":"cancel","id":"{"x" * 257}"}}', "id"),
     ],
 )
 def test_wrong_field_is_named(body: str, param: str) -> None:
-    with pytest.raises(InvalidField) as caught:
-        parse_websocket_request(body)
-    assert caught.value.param == param
+    request = parse_websocket_request(body)
+    assert isinstance(request, Unreadable)
+    assert isinstance(request.error, InvalidField)
+    assert request.error.param == param
 
 
-def test_text_that_is_not_json_is_refused() -> None:
-    with pytest.raises(InvalidJson):
-        parse_websocket_request("Hello?")
+def test_text_that_is_not_json_is_unreadable() -> None:
+    request = parse_websocket_request("Hello?")
+    assert isinstance(request, Unreadable)
+    assert isinstance(request.error, InvalidJson)
+
+
+def test_chat_is_the_providers_request_with_an_id() -> None:
+    native = {"model": "m", "messages": HELLO, "tools": []}
+    body = json.dumps({"action": "chat", "id": "7", "request": native})
+    assert parse_websocket_request(body) == Chat("7", native)
+
+
+def test_providers_request_alone_is_a_chat_without_an_id() -> None:
+    native = {"model": "m", "messages": HELLO, "stream": True}
+    assert parse_websocket_request(json.dumps(native)) == Chat(None, native)
+
+
+def test_cancel_names_a_request() -> None:
+    assert parse_websocket_request('{"action":"cancel","id":"7"}') == Cancel("7")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,13 @@ from urllib.parse import quote, urlsplit
 
 import certifi
 
-from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden
+from sluice.errors import (
+    ConnectionGone,
+    DeliveryError,
+    PostFailed,
+    PostForbidden,
+    PostTooLarge,
+)
 from sluice.sigv4 import Credentials, Scope, sign
 
 if TYPE_CHECKING:
@@ -26,7 +32,7 @@ SERVICE = "execute-api"
 TIMEOUT_S = 30.0  # to connect, and for the reply; API Gateway itself gives up after 29 s
 MAX_REST = timedelta(seconds=5)  # the longest pause of a model; a handshake takes some 10 ms
 MIN_TIMEOUT_S = 0.01  # 0 would mean not to wait at all, which is another kind of socket
-OK, GONE, FORBIDDEN, TOO_MANY_REQUESTS = 200, 410, 403, 429
+OK, FORBIDDEN, GONE, TOO_LARGE, TOO_MANY_REQUESTS = 200, 403, 410, 413, 429
 FIRST_SERVER_ERROR = 500
 
 
@@ -54,6 +60,7 @@ class ConnectionsClient:
         self._clock = clock
         self._used_at = clock()
         self._connection = _connection_to(self._endpoint, trusted_certificates)
+        self._is_aborted = False
 
     def close(self) -> None:
         """Close the kept connection; the next post opens a new one."""
@@ -62,9 +69,10 @@ class ConnectionsClient:
     def post(self, connection_id: str, frame: bytes, timeout_s: float = TIMEOUT_S) -> None:
         """Send one text frame; returns when API Gateway has taken it.
 
-        Raises ConnectionGone (410), PostForbidden (403), PostFailed (429, 5xx, not sent: worth
-        another try), DeliveryError (another status, or no reply: the frame may have arrived, and
-        sending it again could show the client the same words twice).
+        Raises ConnectionGone (410), PostForbidden (403), PostTooLarge (413: worth two frames of
+        half the size), PostFailed (429, 5xx, no connection, or one that was closed in place of a
+        reply: worth another try), DeliveryError (another status, or silence: the frame may well
+        have arrived, and sending it again could show the client the same words twice).
         """
         url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
         headers = self._signed(url, frame)
@@ -80,7 +88,8 @@ class ConnectionsClient:
             raise _refused(status)
 
     def abort(self) -> None:
-        """Break off the post under way, from another thread."""
+        """Break off the post under way, from another thread; this client is of no use any more."""
+        self._is_aborted = True
         connection = self._connection.sock
         if connection is not None:
             with contextlib.suppress(OSError):
@@ -92,7 +101,10 @@ class ConnectionsClient:
             reply = self._connection.getresponse()
         except (HTTPException, OSError) as error:
             self.close()
-            raise DeliveryError("API Gateway did not say whether it took a frame.") from error
+            # Servers close a connection in place of a reply when they have not taken the request.
+            is_hang_up = isinstance(error, ConnectionError) and not self._is_aborted
+            kind = PostFailed if is_hang_up else DeliveryError
+            raise kind("API Gateway did not say whether it took a frame.") from error
         try:
             reply.read()  # to its end, or the connection could not be used again
         except (HTTPException, OSError):
@@ -143,6 +155,8 @@ def _refused(status: int) -> DeliveryError:
         return ConnectionGone("The client has closed its connection.")
     if status == TOO_MANY_REQUESTS or status >= FIRST_SERVER_ERROR:
         return PostFailed(f"API Gateway refused a frame with status {status}.")
+    if status == TOO_LARGE:
+        return PostTooLarge("API Gateway refused a frame as too large.")
     if status == FORBIDDEN:
         action = "execute-api:ManageConnections on this API and stage"
         return PostForbidden(f"API Gateway refused a frame: the function's role needs {action}.")

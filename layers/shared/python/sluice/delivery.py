@@ -1,7 +1,8 @@
 """Frames to one connection, posted from a thread of their own.
 
 The reader of the model never waits for a post: what it adds while one is in flight goes out
-together with the next. Only when MAX_WAITING waits does it have to.
+together with the next. Only when MAX_WAITING waits does it have to; that, one event of the model
+and the frame in flight are all that an answer holds in memory, however slow its client is.
 """
 
 from __future__ import annotations
@@ -13,18 +14,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from sluice.deadline import reached
-from sluice.errors import DeadlineReached, DeliveryError, PostFailed
-from sluice.frames import FrameQueue
+from sluice.errors import DeadlineReached, DeliveryError, PostFailed, PostTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from sluice.deadline import Deadline
+    from sluice.errors import SluiceError
+    from sluice.frames import FrameQueue
 
 MAX_WAITING = 1024 * 1024
-"""Characters and bytes that wait: the bound for a client that is slower than the model. Eight full
-frames of ASCII; 4 MB of memory at the most, for a character takes up to four bytes."""
+"""What may wait, in characters and bytes, each piece with its overhead: the bound for a client that
+is slower than the model. 4 MB of memory at the most, for a character takes up to four bytes."""
 FIRST_PAUSE_S = 0.1  # doubles; 429 means the client's buffer is full, which a moment may mend
 MAX_PAUSE_S = 2.0  # what a client may have to wait longer than needed
 
@@ -41,32 +43,37 @@ class BackOff:
 
 
 class Delivery:
-    """Sends text and messages to a connection, in order, from its own thread.
+    """Sends an answer to a connection, in order, from its own thread.
 
-    post: sends one frame within so many seconds; raises DeliveryError, of which PostFailed is
-    worth another attempt, until the deadline. on_failure: called once, from the sending thread,
-    when the connection cannot be written to any more: stop producing. A context manager: leaving
-    it waits until everything has been sent, or cannot be, or time is over.
+    queue: makes the frames. post: sends one within so many seconds; raises DeliveryError, of which
+    PostFailed is worth another attempt, until the deadline, and PostTooLarge smaller frames.
+    on_failure: called once, from the sending thread, when the connection cannot be written to any
+    more: stop producing. on_sent: called after each frame. A context manager: leaving it waits
+    until everything has been sent, or cannot be, or time is over.
     """
 
     def __init__(
         self,
+        queue: FrameQueue,
         post: Callable[[bytes, float], None],
         on_failure: Callable[[DeliveryError], None],
         deadline: Deadline,
         back_off: BackOff | None = None,
+        on_sent: Callable[[], None] = lambda: None,
     ) -> None:
+        self._queue = queue
         self._post = post
         self._on_failure = on_failure
+        self._on_sent = on_sent
         self._deadline = deadline
         self._back_off = back_off or BackOff()
         self._changed = threading.Condition()
-        self._queue = FrameQueue()
         self._ended = False
         self._all_is_said = False
         self._is_given_up = False
         self._is_idle = True
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        self._interruption: SluiceError | None = None
         self.failure: DeliveryError | None = None
         self.frames_sent = 0
 
@@ -92,21 +99,37 @@ class Delivery:
         """Whether a post is still under way although time is over: use its connection no more."""
         return self._thread.is_alive()
 
-    def send_text(self, text: str) -> None:
-        """Text that may share a frame with its neighbours.
+    def send(self, piece: str) -> None:
+        """A piece of the answer, which may share a frame with its neighbours.
 
-        Waits while too much waits. Raises the DeliveryError once failed, and DeadlineReached.
+        Waits while too much waits. Raises the DeliveryError once failed, DeadlineReached, and what
+        `interrupt` was given.
         """
         with self._changed:
             self._wait_for_room()
-            self._queue.add_text(text)
+            self._queue.add(piece)
             self._changed.notify_all()
 
     def send_message(self, message: str) -> None:
-        """A message of its own. As send_text."""
+        """A message of its own. As send."""
         with self._changed:
             self._wait_for_room()
             self._queue.add_message(message)
+            self._changed.notify_all()
+
+    def finish(self, *, is_cancelled: bool = False) -> None:
+        """The answer is over: its frames say so in their own way.
+
+        is_cancelled: by the client; what still waits is dropped.
+        """
+        with self._changed:
+            self._queue.finish(is_cancelled=is_cancelled)
+            self._changed.notify_all()
+
+    def interrupt(self, reason: SluiceError) -> None:
+        """Whoever waits to send more hears of `reason`; from any thread."""
+        with self._changed:
+            self._interruption = reason
             self._changed.notify_all()
 
     def send_last_message(self, message: str) -> None:
@@ -134,24 +157,27 @@ class Delivery:
     def drop_all_but_the_last_message(self) -> None:
         """Of what waits, for there is no time for it; nothing where that is under way already."""
         with self._changed:
-            self._queue.keep_last()
+            self._queue.keep_last_message()
 
     def _wait_for_room(self) -> None:
         self._wait_for(lambda: self._queue.waiting < MAX_WAITING)
 
     def _wait_for(self, is_so: Callable[[], bool]) -> None:
-        if not (self.failure or is_so()):
+        if not (self._trouble or is_so()):
             time_left = self._deadline.seconds_left()
-            if not self._changed.wait_for(lambda: self.failure or is_so(), time_left):
+            if not self._changed.wait_for(lambda: self._trouble or is_so(), time_left):
                 raise reached()
-        if self.failure is not None:
-            raise self.failure
+        if self._trouble is not None:
+            raise self._trouble
+
+    @property
+    def _trouble(self) -> SluiceError | None:
+        return self.failure or self._interruption
 
     def _run(self) -> None:
         try:
             while (frame := self._next_frame()) is not None:
                 self._send(frame)
-                self.frames_sent += 1
         except DeliveryError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 -- whatever it is, the reader must hear of it
@@ -182,6 +208,17 @@ class Delivery:
         return self._queue.take(is_last=self._ended or self._all_is_said)
 
     def _send(self, frame: bytes) -> None:
+        """Post a frame; where it is too large, put it back to be split."""
+        try:
+            self._post_until_taken(frame)
+        except PostTooLarge:
+            with self._changed:
+                self._queue.take_back()
+            return
+        self.frames_sent += 1
+        self._on_sent()
+
+    def _post_until_taken(self, frame: bytes) -> None:
         """Post until it succeeds or the deadline comes; the last moment is for one attempt."""
         attempt = 0
         while True:

@@ -127,6 +127,16 @@ def native_body(request: NativeRequest, settings: Settings) -> bytes:
     return json.dumps({**request.document, "model": settings.openai_model}).encode()
 
 
+def chat_body(request: dict[str, Any], settings: Settings) -> bytes:
+    """The provider's own request; by the default model and streamed where it does not say."""
+    document = dict(request)
+    if not document.get("model"):
+        document["model"] = settings.openai_model
+    if document.get("stream") is None:
+        document["stream"] = True
+    return json.dumps(document).encode()
+
+
 def _parse_message(index: int, message: object) -> Message:
     where = f"messages[{index}]"
     if not isinstance(message, dict):

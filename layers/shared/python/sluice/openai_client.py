@@ -22,6 +22,7 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
+from sluice.stop_signal import StopSignal
 from sluice.upstream_connection import ConnectionWatch, watched_session
 from sluice.upstream_reply import passed_headers, refusal
 
@@ -55,22 +56,23 @@ class OpenAIClient:
         if settings.proxy:
             self._session.proxies = {"http": settings.proxy, "https": settings.proxy}
 
-    def chat(self, body: bytes, deadline: Deadline) -> UpstreamAnswer:
+    def chat(
+        self, body: bytes, deadline: Deadline, stop_signal: StopSignal | None = None
+    ) -> UpstreamAnswer:
         """POST /chat/completions with the JSON `body`; returns when the reply's head is there.
 
-        Use the answer as a context manager. Raises UpstreamRefused, UpstreamUnreachable,
-        UpstreamSilent, DeadlineReached, SettingsError.
+        Use the answer as a context manager. stop_signal: ends it, head or not, from another thread.
+        Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, DeadlineReached, SettingsError,
+        and the signal's reason.
         """
         headers = self._headers()
-        self._watch.begin()
-        alarm = Alarm(deadline.seconds_left(), partial(self._watch.stop, reached()))
+        asking = _Asking(self._watch, deadline, stop_signal or StopSignal())
         try:
             response = self._post(body, headers, deadline)
         except BaseException:
-            alarm.cancel()
-            self._watch.end()
+            asking.end()
             raise
-        answer = UpstreamAnswer(response, self._watch, alarm, self._settings.read_timeout_s)
+        answer = UpstreamAnswer(response, asking, self._settings.read_timeout_s)
         if response.status_code >= FIRST_REDIRECT_STATUS:
             with answer:
                 raise _refused(response.status_code, answer)
@@ -131,24 +133,40 @@ class OpenAIClient:
         return UpstreamUnreachable("The upstream cannot be reached.")
 
 
+class _Asking:
+    """One request under way, which the deadline or a signal may stop until it has ended."""
+
+    def __init__(self, watch: ConnectionWatch, deadline: Deadline, stop_signal: StopSignal) -> None:
+        self.watch = watch
+        self._stop_signal = stop_signal
+        seconds = deadline.seconds_left()
+        watch.begin()
+        stop_signal.listen(watch.stop)
+        self._alarm = Alarm(seconds, partial(watch.stop, reached()))
+
+    def end(self) -> None:
+        """Nothing stops the connection any more: it may serve the next request."""
+        self._alarm.cancel()
+        self._stop_signal.forget(self.watch.stop)
+        self.watch.end()
+
+
 class UpstreamAnswer:
     """A model's answer, as it comes. A context manager: leaving it ends the request upstream."""
 
     def __init__(
         self,
         response: requests.Response,
-        watch: ConnectionWatch,
-        alarm: Alarm,
+        asking: _Asking,
         read_timeout_s: float,
     ) -> None:
         self.status = response.status_code
         self.headers = passed_headers(response.headers)
         """What of the reply's headers is for the client; names in lower case."""
         self._response = response
-        self._watch = watch
-        self._alarm = alarm
+        self._asking = asking
+        self._watch = asking.watch
         self._read_timeout_s = read_timeout_s
-        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
@@ -159,15 +177,13 @@ class UpstreamAnswer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._is_over = True
-        self._alarm.cancel()
-        self._watch.end()
+        self._asking.end()
         self._response.close()
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes of the body, each piece as soon as it is there, as the upstream sent them.
 
-        Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and what `stop` was given.
+        Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and the reason of a stop signal.
         """
         while data := self._read():
             yield data
@@ -190,11 +206,6 @@ class UpstreamAnswer:
         with contextlib.suppress(SluiceError):
             while left > 0 and time.monotonic() < end and (data := self._read()):
                 left -= len(data)
-
-    def stop(self, reason: SluiceError) -> None:
-        """End `chunks` with `reason`; for other threads than the one that reads."""
-        if not self._is_over:
-            self._watch.stop(reason)
 
     def _read(self, *, decode: bool = False) -> bytes:
         raw: Any = self._response.raw

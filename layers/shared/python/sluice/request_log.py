@@ -45,6 +45,14 @@ class RequestLog:
         """The client gets its first byte now; later calls do not count."""
         self._fields.setdefault("first_byte_ms", self._elapsed_ms())
 
+    def first_frame(self) -> None:
+        """API Gateway has taken the first frame now; later calls do not count."""
+        self._fields.setdefault("first_frame_ms", self._elapsed_ms())
+
+    def conversation(self, messages: object, answer: str) -> None:
+        """Record what was said: for LOG_CHAT=true alone."""
+        self._fields.update(messages=messages, answer=answer)
+
     def failed(self, error: BaseException) -> None:
         """Record what went wrong; what goes wrong after it does not count."""
         if self._fields["outcome"] != OK:

@@ -7,49 +7,39 @@ can be closed as soon as they are known.
 
 from __future__ import annotations
 
-import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sluice.errors import NoMatch, UpstreamBroken, UpstreamRefused
+from sluice.errors import NoMatch, UpstreamBroken
 from sluice.model_request import ResponseType
-from sluice.sse import event_data
-from sluice.upstream_reply import is_event_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-END_OF_STREAM = "[DONE]"
+    from sluice.completion_events import CompletionEvent
+
 INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")  # longer numbers are no number a model was asked for
 BEGUN_INTEGER = re.compile(r"[+-]?[0-9]{0,1000}\]?")
 MAX_ANSWER_CHARACTERS = 4 * 1024 * 1024
 """What `full` may hold: far above any model's longest answer (some 128,000 tokens), far below the
 function's memory."""
-MAX_COMPLETION_BYTES = 32 * 1024 * 1024  # the same as JSON, which may escape every character
 MAX_VALUE_CHARACTERS = 128 * 1024  # what [[text]] may hold: as many as fit a frame
 EXCERPT_CHARACTERS = 200
+ASCII_QUOTES = {
+    **dict.fromkeys(range(0x201C, 0x2020), '"'),
+    **dict.fromkeys(range(0x2018, 0x201C), "'"),
+}
+"""By code point: the four curly quotation marks of each kind, as Unicode has them in a row."""
 
 
-def text_deltas(headers: Mapping[str, str], chunks: Iterable[bytes]) -> Iterator[str]:
-    """The pieces of the answer's text, none of them empty.
+def text_deltas(events: Iterable[CompletionEvent]) -> Iterator[str]:
+    """The pieces of the answer's text, none of them empty."""
+    return (event.text for event in events if event.text)
 
-    headers: the upstream's, names in lower case. An upstream that does not stream gives one piece.
-    Raises UpstreamBroken where the answer is cut short or is none, UpstreamRefused where an error
-    comes in the middle of the stream.
-    """
-    if not is_event_stream(headers):
-        yield from _text_of_completion(_whole_body(chunks))
-        return
-    finished = False
-    for data in event_data(chunks):
-        if data.strip() == END_OF_STREAM:
-            return
-        choice = _first_choice(_parse_chunk(data))
-        finished = finished or bool(choice.get("finish_reason"))
-        if text := _text(choice.get("delta")):
-            yield text
-    if not finished:
-        raise UpstreamBroken("The upstream's stream ended before the answer did.")
+
+def with_ascii_quotes(deltas: Iterable[str]) -> Iterator[str]:
+    """The deltas with straight quotation marks in place of curly ones."""
+    return (delta.translate(ASCII_QUOTES) for delta in deltas)
 
 
 def whole_text(deltas: Iterable[str]) -> str:
@@ -126,50 +116,3 @@ class TextSearch:
             self._searched = 0
         self._text = self._text[-1:]
         return None
-
-
-def _parse_chunk(data: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise UpstreamBroken("The upstream sent an event that is not JSON.") from error
-    if not isinstance(document, dict):
-        raise UpstreamBroken("The upstream sent an event that is no object.")
-    if document.get("error"):
-        raise _reported(document["error"])
-    return document
-
-
-def _reported(error: object) -> UpstreamRefused:
-    """An error in the middle of a stream; the status of its reply was 200, so it has none."""
-    reported = error if isinstance(error, dict) else {"message": str(error)}
-    return UpstreamRefused(502, {}, json.dumps({"error": reported}).encode(), reported)
-
-
-def _first_choice(document: dict[str, Any]) -> dict[str, Any]:
-    """The first choice; Azure's first event and the one with the usage have none."""
-    choices = document.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    return choice if isinstance(choice, dict) else {}
-
-
-def _text(message: object) -> str:
-    content = message.get("content") if isinstance(message, dict) else None
-    return content if isinstance(content, str) else ""
-
-
-def _whole_body(chunks: Iterable[bytes]) -> bytes:
-    body = bytearray()
-    for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_COMPLETION_BYTES:
-            raise UpstreamBroken(f"The upstream sent over {MAX_COMPLETION_BYTES} bytes at once.")
-    return bytes(body)
-
-
-def _text_of_completion(body: bytes) -> Iterator[str]:
-    choice = _first_choice(_parse_chunk(body.decode("utf-8", "replace")))
-    if not choice:
-        raise UpstreamBroken("The upstream's answer holds no choices.")
-    if text := _text(choice.get("message")):
-        yield text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice import VERSION
 from sluice.authentication import check_key, key_of_headers
+from sluice.completion_events import completion_events
 from sluice.errors import (
     InvalidField,
     InvalidJson,
@@ -25,7 +26,7 @@ from sluice.model_request import (
     upstream_body,
 )
 from sluice.request_log import RequestLog
-from sluice.response_parsers import first_value, text_deltas, whole_text
+from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.upstream_reply import is_event_stream
 from sluice.url_reply import UrlReply
 
@@ -154,7 +155,9 @@ class UrlGateway:
             if template.response_type is ResponseType.STREAM:
                 reply.relay(answer.status, _reply_headers(answer.headers), answer.chunks())
                 return
-            deltas = text_deltas(answer.headers, answer.chunks())
+            deltas = text_deltas(completion_events(answer.headers, answer.chunks()))
+            if self._settings.ascii_quotes:
+                deltas = with_ascii_quotes(deltas)
             if template.response_type is ResponseType.FULL:
                 text = whole_text(deltas)
                 answer.finish()

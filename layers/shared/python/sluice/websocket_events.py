@@ -49,6 +49,8 @@ class MessageEvent:
     domain_name: str
     stage: str
     body: str
+    at_ms: int
+    """When API Gateway took it, Unix time: one clock for all messages of a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +94,5 @@ def parse_message(event: dict[str, Any]) -> MessageEvent:
         domain_name=context["domainName"],
         stage=context["stage"],
         body=event.get("body") or "",
+        at_ms=context["requestTimeEpoch"],
     )

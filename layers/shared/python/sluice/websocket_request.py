@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sluice.errors import InvalidField, InvalidJson
+from sluice.errors import InvalidField, InvalidJson, RequestError
 from sluice.model_request import is_template, parse_object, parse_template, plain_request
 
 if TYPE_CHECKING:
     from sluice.model_request import TemplateRequest
 
-FORMS = '{"action":"sendmessage","data":"text"} or {"prompt_template", "messages", "response_type"}'
+MAX_ID_CHARACTERS = 256  # an id is a client's counter or UUID, and stands in every frame
+FORMS = (
+    '{"action":"sendmessage","data":"text"}, {"prompt_template", "messages", "response_type"}, '
+    '{"action":"chat","id","request"}, {"action":"cancel","id"} or {"action":"ping"}'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +26,40 @@ class PlainPrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Chat:
+    """{"action": "chat", "id", "request"}, or the provider's own JSON alone, which has no id."""
+
+    id: str | None
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """{"action": "cancel", "id"}: no more of the answer to the request with this id."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ping:
     """{"action": "ping"}: keeps the connection from idling and shows that somebody answers."""
 
 
-def parse_websocket_request(body: str) -> TemplateRequest | PlainPrompt | Ping:
-    """Read a message. Raises InvalidJson, InvalidField."""
-    document = parse_object(body)
-    action = document.pop("action", None)
-    if action == "ping":
-        return Ping()
-    if action == "sendmessage" and "data" in document:
-        return PlainPrompt(plain_request(_prompt(document["data"])))
-    if is_template(document) or ("messages" in document and "model" not in document):
-        return parse_template(document)
-    if action == "sendmessage":
-        raise InvalidField("data: expected text.", param="data")
-    raise InvalidField(f"action: expected {FORMS}.", param="action")
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Not one of the others."""
+
+    error: RequestError
+
+
+def parse_websocket_request(
+    body: str,
+) -> TemplateRequest | PlainPrompt | Chat | Cancel | Ping | Unreadable:
+    """Read a message, whatever it is."""
+    try:
+        return _parse(parse_object(body))
+    except RequestError as error:
+        return Unreadable(error)
 
 
 def client_id(body: str) -> str | None:
@@ -48,6 +69,41 @@ def client_id(body: str) -> str | None:
     except InvalidJson:
         return None
     return value if isinstance(value, str) else None
+
+
+def _parse(document: dict[str, Any]) -> TemplateRequest | PlainPrompt | Chat | Cancel | Ping:
+    action = document.pop("action", None)
+    if action == "ping":
+        return Ping()
+    if action == "cancel":
+        return Cancel(_id(document))
+    if action == "chat":
+        return _chat(document)
+    if action == "sendmessage" and "data" in document:
+        return PlainPrompt(plain_request(_prompt(document["data"])))
+    if is_template(document) or ("messages" in document and "model" not in document):
+        return parse_template(document)
+    if "messages" in document:
+        return Chat(None, document)
+    if action == "sendmessage":
+        raise InvalidField("data: expected text.", param="data")
+    raise InvalidField(f"action: expected {FORMS}.", param="action")
+
+
+def _chat(document: dict[str, Any]) -> Chat:
+    request = document.get("request")
+    if not isinstance(request, dict):
+        raise InvalidField(
+            "request: expected the provider's own request, {messages, …}.", param="request"
+        )
+    return Chat(_id(document), request)
+
+
+def _id(document: dict[str, Any]) -> str:
+    value = document.get("id")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS:
+        raise InvalidField(f"id: expected text of 1 to {MAX_ID_CHARACTERS} characters.", param="id")
+    return value
 
 
 def _prompt(data: object) -> str:

@@ -1,0 +1,105 @@
+"""A chat completion as the events it comes in, streamed or whole. No I/O.
+
+https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sluice.errors import UpstreamBroken, UpstreamRefused
+from sluice.sse import event_data
+from sluice.upstream_reply import is_event_stream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+END_OF_STREAM = "[DONE]"
+MAX_COMPLETION_BYTES = 32 * 1024 * 1024
+"""What an answer in one piece may have: `full`'s limit as JSON, which may escape all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionEvent:
+    """One event of a chat completion, or a whole one, which has a message in place of a delta."""
+
+    data: str
+    """JSON, as the upstream sent it."""
+    document: dict[str, Any]
+    """What it says."""
+    text: str
+    """What it adds to the text of the answer; empty where it adds nothing."""
+
+
+def completion_events(
+    headers: Mapping[str, str], chunks: Iterable[bytes]
+) -> Generator[CompletionEvent, None, None]:
+    """The events of an answer, without the mark at its end.
+
+    headers: the upstream's, names in lower case. An upstream that does not stream gives one event.
+    Raises UpstreamBroken where the answer is cut short or is none, UpstreamRefused where an error
+    comes in the middle of the stream.
+    """
+    if not is_event_stream(headers):
+        yield _whole_completion(chunks)
+        return
+    is_finished = False
+    for data in event_data(chunks):
+        if data.strip() == END_OF_STREAM:
+            return
+        document = _parse(data)
+        choice = _first_choice(document)
+        is_finished = is_finished or bool(choice.get("finish_reason"))
+        yield CompletionEvent(data, document, _content(choice.get("delta")))
+    if not is_finished:
+        raise UpstreamBroken("The upstream's stream ended before the answer did.")
+
+
+def _whole_completion(chunks: Iterable[bytes]) -> CompletionEvent:
+    data = _whole_body(chunks).decode("utf-8", "replace")
+    document = _parse(data)
+    choice = _first_choice(document)
+    if not choice:
+        raise UpstreamBroken("The upstream's answer holds no choices.")
+    return CompletionEvent(data, document, _content(choice.get("message")))
+
+
+def _whole_body(chunks: Iterable[bytes]) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_COMPLETION_BYTES:
+            raise UpstreamBroken(f"The upstream sent over {MAX_COMPLETION_BYTES} bytes at once.")
+    return bytes(body)
+
+
+def _parse(data: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamBroken("The upstream sent an event that is not JSON.") from error
+    if not isinstance(document, dict):
+        raise UpstreamBroken("The upstream sent an event that is no object.")
+    if document.get("error"):
+        raise _reported(document["error"])
+    return document
+
+
+def _reported(error: object) -> UpstreamRefused:
+    """An error in the middle of a stream; the status of its reply was 200, so it has none."""
+    reported = error if isinstance(error, dict) else {"message": str(error)}
+    return UpstreamRefused(502, {}, json.dumps({"error": reported}).encode(), reported)
+
+
+def _first_choice(document: dict[str, Any]) -> dict[str, Any]:
+    """The first choice; Azure's first event and the one with the usage have none."""
+    choices = document.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    return choice if isinstance(choice, dict) else {}
+
+
+def _content(message: object) -> str:
+    content = message.get("content") if isinstance(message, dict) else None
+    return content if isinstance(content, str) else ""

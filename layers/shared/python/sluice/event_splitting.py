@@ -1,0 +1,124 @@
+"""An event that is too large for a frame, as several that add up to it. No I/O.
+
+Clients add up the texts of deltas, so a delta with half of a text and one with the other half are
+the same to them. Everything else must be said once only.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sluice.errors import UpstreamBroken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sluice.completion_events import CompletionEvent
+
+    Path = tuple[str | int, ...]
+
+MAX_BYTES_OF_CHARACTER = 6  # \u0000, as JSON writes control characters
+
+
+def split_event(event: CompletionEvent, max_bytes: int) -> Iterator[str]:
+    """The event's JSON in parts of at most `max_bytes`; one part where it fits.
+
+    Raises UpstreamBroken where it cannot be split: it holds no delta with a long text.
+    """
+    size = len(event.data.encode())
+    if size <= max_bytes:
+        yield event.data
+        return
+    path, text = _longest_text(event.document)
+    room = max_bytes - len(_json(_with_text(event.document, path, "")))
+    step = room // MAX_BYTES_OF_CHARACTER
+    if not path or step <= 0:
+        raise UpstreamBroken(
+            f"The upstream sent an event of {size} bytes, of which a WebSocket takes {max_bytes}: "
+            "ask for a stream, or over the Function URL."
+        )
+    last = (len(text) - 1) // step * step
+    for start in range(0, len(text), step):
+        part = text[start : start + step]
+        is_first, is_last = start == 0, start == last
+        yield _json(_part(event.document, path, part, is_first=is_first, is_last=is_last))
+
+
+def _part(
+    document: dict[str, Any], path: Path, text: str, *, is_first: bool, is_last: bool
+) -> dict[str, Any]:
+    """The document with a part of the text.
+
+    The rest of its deltas is in the first part only, what ends an answer in the last only.
+    """
+    part = dict(document) if is_last or "usage" not in document else {**document, "usage": None}
+    part["choices"] = [
+        _choice_part(choice, index, path, text, is_first=is_first, is_last=is_last)
+        for index, choice in enumerate(document["choices"])
+    ]
+    return part
+
+
+def _choice_part(
+    choice: dict[str, Any], index: int, path: Path, text: str, *, is_first: bool, is_last: bool
+) -> dict[str, Any]:
+    _, path_index, _, *inner = path
+    delta: Any = choice.get("delta") if is_first else {}
+    if index == path_index:
+        put = _with_text if is_first else _alone
+        delta = put(choice["delta"], tuple(inner), text)
+    return {
+        **choice,
+        "delta": delta,
+        "finish_reason": choice.get("finish_reason") if is_last else None,
+    }
+
+
+def _longest_text(document: dict[str, Any]) -> tuple[Path, str]:
+    """The longest text in a delta, and the way to it; empty where there is none."""
+    choices = document.get("choices")
+    found: list[tuple[Path, str]] = [((), "")]
+    for index, choice in enumerate(choices if isinstance(choices, list) else ()):
+        if isinstance(choice, dict):
+            found.extend(_texts(choice.get("delta"), ("choices", index, "delta")))
+    return max(found, key=lambda path_and_text: len(path_and_text[1]))
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, str):
+        yield path, value
+    steps = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
+    for step, inner in steps:
+        yield from _texts(inner, (*path, step))
+
+
+def _with_text(value: Any, path: Path, text: str) -> Any:
+    """A copy of `value` with another text at the end of the path."""
+    if not path:
+        return text
+    step, *rest = path
+    copy = value.copy()
+    copy[step] = _with_text(value[step], tuple(rest), text)
+    return copy
+
+
+def _alone(value: Any, path: Path, text: str) -> Any:
+    """Nothing of `value` but the text, and the indexes that say where it belongs."""
+    if not path:
+        return text
+    step, *rest = path
+    inner = _alone(value[step], tuple(rest), text)
+    if isinstance(value, list):
+        return [inner]
+    return {**({"index": value["index"]} if "index" in value else {}), step: inner}
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,171 @@
+"""A model's answer over the WebSocket: asked for, watched over, and handed to its delivery."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sluice.cancellation_watch import CancellationWatch
+from sluice.chat_frames import MAX_EVENT_BYTES
+from sluice.completion_events import completion_events
+from sluice.event_splitting import split_event
+from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
+from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
+from sluice.secret_mask import SecretMask
+from sluice.websocket_request import Chat, PlainPrompt, client_id
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from sluice.completion_events import CompletionEvent
+    from sluice.connection_state import ConnectionState
+    from sluice.deadline import Deadline
+    from sluice.delivery import Delivery
+    from sluice.key_ring import KeyRing
+    from sluice.openai_client import OpenAIClient
+    from sluice.request_log import RequestLog
+    from sluice.settings import Settings
+    from sluice.stop_signal import StopSignal
+    from sluice.websocket_events import MessageEvent
+
+    ModelRequest = TemplateRequest | PlainPrompt | Chat
+
+READ_TO_THE_END = (ResponseType.STREAM, ResponseType.FULL)  # the others stop in the middle
+MAX_MODEL_CHARACTERS = 128  # in the log; a model's name has some twenty
+MAX_LOGGED_CHARACTERS = 64 * 1024  # of an answer: CloudWatch takes 256 KB a line, also in Japanese
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One message and all that its answer needs."""
+
+    message: MessageEvent
+    delivery: Delivery
+    stop_signal: StopSignal
+    deadline: Deadline
+    log: RequestLog
+
+
+class ModelAnswers:
+    """Answers requests by the model. Make one for the life of the process.
+
+    state: where it is found that a client has cancelled its request or left; None where nowhere.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        client: OpenAIClient,
+        openai_keys: KeyRing,
+        state: ConnectionState | None = None,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._client = client
+        self._openai_keys = openai_keys
+        self._state = state
+
+    def send(self, request: ModelRequest, exchange: Exchange) -> None:
+        """Ask, deliver, and wait until all is sent.
+
+        Raises SluiceError: what the request, the upstream, the delivery or the deadline may raise,
+        and Cancelled.
+        """
+        exchange.log.note(model=self._model(request))
+        with self._watched(exchange):
+            self._ask(request, exchange)
+            exchange.delivery.wait_until_sent()
+
+    def _ask(self, request: ModelRequest, exchange: Exchange) -> None:
+        body = self._body(request)
+        with self._client.chat(body, exchange.deadline, exchange.stop_signal) as upstream:
+            events = completion_events(upstream.headers, upstream.chunks())
+            if self._settings.log_chat:
+                events = _logged(events, _messages(request), exchange.log)
+            with closing(events):
+                self._deliver(request, events, exchange.delivery)
+            exchange.delivery.finish()
+            if _response_type(request) in READ_TO_THE_END:
+                upstream.finish()
+
+    def _deliver(
+        self, request: ModelRequest, events: Iterable[CompletionEvent], delivery: Delivery
+    ) -> None:
+        if isinstance(request, Chat):
+            mask = SecretMask(self._secrets())
+            for event in events:
+                for part in split_event(event, MAX_EVENT_BYTES):
+                    delivery.send(mask.apply(part.encode()).decode())
+            return
+        deltas = text_deltas(events)
+        if self._settings.ascii_quotes:
+            deltas = with_ascii_quotes(deltas)
+        response_type = _response_type(request)
+        if response_type is ResponseType.STREAM:
+            for delta in deltas:
+                delivery.send(delta)
+        elif response_type is ResponseType.FULL:
+            delivery.send_message(whole_text(deltas))
+        else:
+            delivery.send_message(first_value(response_type, deltas))
+
+    @contextmanager
+    def _watched(self, exchange: Exchange) -> Iterator[None]:
+        if self._state is None:
+            yield
+            return
+        message = exchange.message
+        look = partial(
+            self._state.look, message.connection_id, client_id(message.body), message.at_ms
+        )
+        watch = CancellationWatch(look, exchange.stop_signal.stop, exchange.deadline)
+        try:
+            with watch:
+                yield
+        finally:
+            exchange.log.note(principal=watch.principal)
+            if watch.failure is not None:
+                exchange.log.note(state=watch.failure.message)
+
+    def _body(self, request: ModelRequest) -> bytes:
+        if isinstance(request, Chat):
+            return chat_body(request.request, self._settings)
+        return upstream_body(_template(request), self._settings, self._environ, self._secrets())
+
+    def _model(self, request: ModelRequest) -> str:
+        named = request.request.get("model") if isinstance(request, Chat) else None
+        return str(named or self._settings.openai_model)[:MAX_MODEL_CHARACTERS]
+
+    def _secrets(self) -> tuple[str, ...]:
+        return self._openai_keys.keys() + self._settings.forward_keys.plain
+
+
+def _template(request: TemplateRequest | PlainPrompt) -> TemplateRequest:
+    return request.template if isinstance(request, PlainPrompt) else request
+
+
+def _response_type(request: ModelRequest) -> ResponseType:
+    return ResponseType.STREAM if isinstance(request, Chat) else _template(request).response_type
+
+
+def _messages(request: ModelRequest) -> Any:
+    """What the client said; the system prompt is the operator's, who knows it."""
+    if isinstance(request, Chat):
+        return request.request.get("messages")
+    return [{"role": m.role, "content": m.content} for m in _template(request).messages]
+
+
+def _logged(
+    events: Iterable[CompletionEvent], messages: Any, log: RequestLog
+) -> Generator[CompletionEvent, None, None]:
+    """The events, which leave what they say in the log, however the answer ends."""
+    answer = ""
+    try:
+        for event in events:
+            answer += event.text[: MAX_LOGGED_CHARACTERS - len(answer)]
+            yield event
+    finally:
+        log.conversation(messages, answer)
