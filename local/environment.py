@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.errors import ConfigurationError
@@ -24,6 +25,9 @@ URL_AUTH_MODES = ("aws_iam", "none")
 WEBSOCKET_AUTH_MODES = ("forward_key", "aws_iam", "none")
 DEMO_KEY = "local-demo-model"
 """The demo model takes any key; a client may insist on one, and hides it wherever it occurs."""
+
+STATE_FILE = ".state/sluice.sqlite3"
+"""What takes the state table's place, below the folder of serverless.yml."""
 
 # Node's and Python's own settings for this process would change what a function sees.
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
@@ -108,12 +112,18 @@ def user_credentials(user: UserSettings) -> Credentials:
 
 
 def function_environment(
-    function: FunctionSettings, user: UserSettings, place: LocalPlace
+    function: FunctionSettings, user: UserSettings, place: LocalPlace, folder: Path
 ) -> dict[str, str]:
-    """Return serverless.yml's, the user's and this stack's variables for `function`."""
+    """Return serverless.yml's, the user's and this stack's variables for `function`.
+
+    `folder` is that of serverless.yml, absolute.
+    """
     environment = {**function.environment, **user.inherited()}
     for name in _NO_ACCOUNT_HERE:
         environment[name] = user.get(name)
+    environment["STATE_FILE"] = str(folder / (user.get("STATE_FILE").strip() or STATE_FILE))
+    # A table that the user deployed is not for the connections of this machine.
+    environment["STATE_TABLE"] = ""
     environment["API_GW_ENDPOINT"] = user.get("API_GW_ENDPOINT") or place.management_url()
     if not user.get("WEBSOCKET_AUTH") and is_loopback(place.host):
         environment["WEBSOCKET_AUTH"] = "none"

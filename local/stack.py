@@ -110,7 +110,9 @@ class Stack:
     def _environments(self, place: LocalPlace) -> dict[str, dict[str, str]]:
         found = {}
         for function in self._service.functions:
-            found[function.key] = function_environment(function, self._user, place)
+            found[function.key] = function_environment(
+                function, self._user, place, self._service.folder
+            )
             check_auth(found[function.key], place.host)
         return found
 

@@ -23,6 +23,7 @@ from local.errors import ConfigurationError
 from local.serverless_yml import FunctionSettings
 
 PLACE = LocalPlace("127.0.0.1", 3000, 3001)
+FOLDER = Path("/service")
 
 
 def function(**environment: str) -> FunctionSettings:
@@ -45,7 +46,10 @@ def user(dotenv: dict[str, str] | None = None, **shell: str) -> UserSettings:
 
 def test_shell_beats_dotenv_which_beats_serverless_yml() -> None:
     made = function_environment(
-        function(A="yml", B="yml", C="yml"), user({"A": "env", "B": "env"}, A="shell"), PLACE
+        function(A="yml", B="yml", C="yml"),
+        user({"A": "env", "B": "env"}, A="shell"),
+        PLACE,
+        FOLDER,
     )
     assert (made["A"], made["B"], made["C"]) == ("shell", "env", "yml")
 
@@ -55,11 +59,11 @@ def test_shell_beats_dotenv_which_beats_serverless_yml() -> None:
     ["npm_config_x", "NODE_OPTIONS", "PYTHONPATH", "VIRTUAL_ENV", "AWS_PROFILE", "AWS_REGION"],
 )
 def test_settings_of_this_process_are_not_inherited(name: str) -> None:
-    assert name not in function_environment(function(), user(None, **{name: "x"}), PLACE)
+    assert name not in function_environment(function(), user(None, **{name: "x"}), PLACE, FOLDER)
 
 
 def test_local_stack_sets_what_only_it_knows() -> None:
-    made = function_environment(function(OPENAI_API_KEY_PARAMETER="/a"), user(), PLACE)
+    made = function_environment(function(OPENAI_API_KEY_PARAMETER="/a"), user(), PLACE, FOLDER)
     assert made["API_GW_ENDPOINT"] == "http://127.0.0.1:3001"
     assert made["OPENAI_API_KEY_PARAMETER"] == ""
     assert made["FORWARD_KEY_PARAMETER"] == ""
@@ -74,23 +78,44 @@ def test_users_own_settings_are_kept() -> None:
         WEBSOCKET_AUTH="aws_iam",
         FUNCTION_URL_AUTH="none",
     )
-    made = function_environment(function(FUNCTION_URL_AUTH="aws_iam"), settings, PLACE)
+    made = function_environment(function(FUNCTION_URL_AUTH="aws_iam"), settings, PLACE, FOLDER)
     assert made["API_GW_ENDPOINT"] == "http://elsewhere"
     assert made["OPENAI_API_KEY_PARAMETER"] == "/mine"
     assert made["WEBSOCKET_AUTH"] == "aws_iam"
     assert made["FUNCTION_URL_AUTH"] == "none"
 
 
+@pytest.mark.parametrize(
+    ("own", "file"),
+    [
+        ("", "/service/.state/sluice.sqlite3"),
+        (" ", "/service/.state/sluice.sqlite3"),
+        ("mine/state.sqlite3", "/service/mine/state.sqlite3"),
+        ("/mine/state.sqlite3", "/mine/state.sqlite3"),
+    ],
+)
+def test_state_is_in_a_file_below_the_service_or_where_the_user_says(own: str, file: str) -> None:
+    made = function_environment(function(), user({"STATE_FILE": own}), PLACE, FOLDER)
+    assert made["STATE_FILE"] == file
+
+
+def test_table_in_an_account_is_not_for_this_machine() -> None:
+    made = function_environment(
+        function(STATE_TABLE="yml"), user({"STATE_TABLE": "a"}, STATE_TABLE="b"), PLACE, FOLDER
+    )
+    assert made["STATE_TABLE"] == ""
+
+
 def test_websocket_auth_is_left_alone_beyond_loopback() -> None:
     place = LocalPlace("0.0.0.0", 1, 2)  # noqa: S104
-    made = function_environment(function(WEBSOCKET_AUTH="forward_key"), user(), place)
+    made = function_environment(function(WEBSOCKET_AUTH="forward_key"), user(), place, FOLDER)
     assert made["WEBSOCKET_AUTH"] == "forward_key"
     assert made["API_GW_ENDPOINT"] == "http://127.0.0.1:2"
 
 
 def test_demo_model_is_the_upstream_when_it_runs() -> None:
     place = LocalPlace("::1", 1, 2, "http://127.0.0.1:9/v1")
-    made = function_environment(function(OPENAI_BASE_URL="https://real"), user(), place)
+    made = function_environment(function(OPENAI_BASE_URL="https://real"), user(), place, FOLDER)
     assert made["OPENAI_BASE_URL"] == "http://127.0.0.1:9/v1"
     assert made["OPENAI_API_KEY"] == DEMO_KEY
     assert made["API_GW_ENDPOINT"] == "http://[::1]:2"

@@ -25,5 +25,7 @@ def customized(tmp_path_factory: pytest.TempPathFactory) -> Package:
         "FUNCTION_URL_AUTH": "none",
         "WEBSOCKET_AUTH": "aws_iam",
         "OPENAI_MODEL": "another-model",
+        "ASCII_QUOTES": "true",
+        "LOG_CHAT": "true",
     }
     return package(copy_service(tmp_path_factory.mktemp("customized")), settings, umask=0o077)

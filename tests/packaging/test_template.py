@@ -148,9 +148,8 @@ def test_permissions_name_their_actions(by_default: Package) -> None:
 
 
 def test_permissions_name_their_resources(by_default: Package) -> None:
-    resources = [
-        text_of_sub(r) for statement in statements(by_default) for r in statement["Resource"]
-    ]
+    named = [r for statement in statements(by_default) for r in statement["Resource"]]
+    resources = [text_of_sub(r) for r in named if "Fn::GetAtt" not in r]
     starred = {resource.split(IN_THIS_ACCOUNT)[1] for resource in resources if "*" in resource}
     assert starred == set(STARRED_RESOURCES)
 
@@ -162,6 +161,48 @@ def test_permissions_read_the_two_key_parameters_alone(by_default: Package) -> N
     assert [text_of_sub(r) for r in statement["Resource"]] == [
         prefix + name for name in KEY_PARAMETERS
     ]
+
+
+def test_permissions_write_and_look_up_in_the_state_table_alone(by_default: Package) -> None:
+    (statement,) = [s for s in statements(by_default) if "dynamodb" in str(s)]
+    assert statement == {
+        "Effect": "Allow",
+        "Action": ["dynamodb:PutItem", "dynamodb:BatchGetItem"],
+        "Resource": [{"Fn::GetAtt": ["StateTable", "Arn"]}],
+    }
+
+
+def test_state_table_forgets_and_can_be_restored(by_default: Package) -> None:
+    (table,) = by_default.of_type("AWS::DynamoDB::Table").values()
+    assert table == {
+        "TableName": "sluice-dev-state",
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    }
+
+
+def test_state_table_goes_with_the_stack(by_default: Package) -> None:
+    resource = by_default.template["Resources"]["StateTable"]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Delete", "Delete")
+
+
+def test_functions_are_told_where_the_state_is_and_nothing_more_than_asked_for(
+    by_default: Package,
+) -> None:
+    for function in functions(by_default).values():
+        variables = function["Environment"]["Variables"]
+        assert variables["STATE_TABLE"] == {"Ref": "StateTable"}
+        assert "STATE_FILE" not in variables
+        assert (variables["ASCII_QUOTES"], variables["LOG_CHAT"]) == ("false", "false")
+
+
+def test_switches_are_taken_from_the_shell(customized: Package) -> None:
+    for function in functions(customized).values():
+        variables = function["Environment"]["Variables"]
+        assert (variables["ASCII_QUOTES"], variables["LOG_CHAT"]) == ("true", "true")
 
 
 def test_permissions_manage_connections_of_this_stage_alone(by_default: Package) -> None:
