@@ -1,0 +1,27 @@
+"""How the tests of the state stores open them, and when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sluice.state_store import StateStore
+
+TABLE = "sluice-test-state"
+NOW = 1_700_000_000.0
+LATER = NOW + 60
+
+
+class Opening(Protocol):
+    """Opens the store under test once more, as another process would."""
+
+    def __call__(self, clock: Callable[[], float] = ...) -> StateStore: ...
+
+
+def at(now: float) -> Callable[[], float]:
+    return lambda: now
+
+
+NOW_ALWAYS = at(NOW)

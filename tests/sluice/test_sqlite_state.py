@@ -1,0 +1,113 @@
+"""What only the SQLite file has; test_state_store holds what both stores have."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.errors import StateUnavailable
+from sluice.sqlite_state import MAX_REMOVED, SqliteState
+from tests.sluice.state_opening import LATER, NOW, at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+
+WRITER = """
+import sys
+from sluice.sqlite_state import SqliteState
+store = SqliteState(sys.argv[1], lambda: 1_700_000_000.0)
+print("ready", flush=True)
+sys.stdin.read()
+for number in range(25):
+    key = f"{sys.argv[2]} {number}"
+    store.put(key, {"number": number}, 1_700_000_060.0)
+    assert store.get_all([key]) == {key: {"number": number}}
+"""
+
+
+def test_sixteen_processes_begin_on_a_missing_file_at_once(file: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "layers/shared/python")}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(file), str(number)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(16)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        with process.stdout as said:
+            assert said.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0] * 16
+    store = SqliteState(str(file), at(NOW))
+    for number in range(16):
+        assert len(store.get_all([f"{number} {n}" for n in range(25)])) == 25
+
+
+def test_file_is_its_owners_alone(file: Path) -> None:
+    SqliteState(str(file), at(NOW)).put("key", {"a": 1}, LATER)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_file_removed_meanwhile_is_made_again(file: Path) -> None:
+    store = SqliteState(str(file), at(NOW))
+    store.put("key", {"a": 1}, LATER)
+    for leftover in file.parent.iterdir():
+        leftover.unlink()
+    assert store.get_all(["key"]) == {}
+    store.put("key", {"a": 2}, LATER)
+    assert store.get_all(["key"]) == {"key": {"a": 2}}
+
+
+def test_put_takes_expired_rows_away_a_few_at_a_time(file: Path) -> None:
+    for number in range(MAX_REMOVED + 2):
+        SqliteState(str(file), at(NOW)).put(str(number), {}, LATER)
+    SqliteState(str(file), at(LATER)).put("new", {}, LATER + 60)
+    keys = [str(number) for number in range(MAX_REMOVED + 2)]
+    assert len(SqliteState(str(file), at(NOW)).get_all(keys)) == 2
+    SqliteState(str(file), at(LATER)).put("newer", {}, LATER + 60)
+    assert SqliteState(str(file), at(NOW)).get_all(keys) == {}
+
+
+def under_a_file(folder: Path) -> Path:
+    (folder / "file").write_text("")
+    return folder / "file" / "state.sqlite3"
+
+
+def no_database(folder: Path) -> Path:
+    (folder / "state.sqlite3").write_text("this is no database, however long it is" * 100)
+    return folder / "state.sqlite3"
+
+
+def a_folder(folder: Path) -> Path:
+    return folder
+
+
+@pytest.mark.parametrize("place", [under_a_file, no_database, a_folder])
+def test_file_that_cannot_be_used_is_told(tmp_path: Path, place: Callable[[Path], Path]) -> None:
+    store = SqliteState(str(place(tmp_path)), at(NOW))
+    with pytest.raises(StateUnavailable, match=r"^The state file could not be written\.$") as put:
+        store.put("the key", {"a": "the value"}, LATER)
+    with pytest.raises(StateUnavailable, match=r"^The state file could not be read\.$"):
+        store.get_all(["the key"])
+    assert put.value.__cause__ is not None
+
+
+def test_no_keys_need_no_file(tmp_path: Path) -> None:
+    assert SqliteState(str(tmp_path / "none"), at(NOW)).get_all([]) == {}
+    assert list(tmp_path.iterdir()) == []
