@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from aiohttp import WSMsgType, web
 
@@ -29,7 +31,31 @@ class Connection:
         self._clock = clock
         self._sending = asyncio.Lock()
         self._under_way: asyncio.Task[bool] | None = None
+        self._listening: asyncio.Timeout | None = None
         self.close_code: int | None = None
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """Make the block in which messages are received; `end` leaves it.
+
+        Close behind it: a close in the receiver's own task waits for the client's close frame,
+        while aiohttp cuts off a client that still sends when another task closes.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if self.close_code is None else 0) as self._listening:
+                yield
+        self._listening = None
+
+    def is_ending(self) -> bool:
+        """Return whether either side has begun to close it."""
+        return self.close_code is not None or self.socket.closed
+
+    def end(self, code: int) -> None:
+        """Let the receiver close with `code` once it has taken all that came before."""
+        if self.close_code is None:
+            self.close_code = code
+        if self._listening is not None:
+            self._listening.reschedule(0)
 
     async def close(self, code: int) -> None:
         """Close with `code`, unless a close with another code has begun."""
@@ -65,6 +91,12 @@ class Connection:
         if not lives:
             raise ConnectionGoneError
 
+    async def tell(self, text: str) -> None:
+        """Send API Gateway's own text frame, if the connection is still there."""
+        with suppress(ConnectionError):
+            if not self.socket.closed:
+                await self.socket.send_str(text)
+
     async def _wait_for_turn(self) -> None:
         try:
             async with self._clock.timeout(POST_DRAIN_TIMEOUT_S):
@@ -99,10 +131,10 @@ class Connections:
 
     def find(self, connection_id: str) -> Connection:
         """Return the connection; raises ConnectionGoneError."""
-        try:
-            return self._open[connection_id]
-        except KeyError as error:
-            raise ConnectionGoneError from error
+        connection = self._open.get(connection_id)
+        if connection is None or connection.is_ending():
+            raise ConnectionGoneError
+        return connection
 
     def all(self) -> tuple[Connection, ...]:
         """Return the connections that are open now."""

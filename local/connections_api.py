@@ -81,7 +81,7 @@ class ConnectionsApi:
             return _answer(200, json.dumps(_description(connection)))
         if method == "DELETE":
             self._connections.remove(connection)
-            await connection.close(WSCloseCode.OK)
+            connection.end(WSCloseCode.OK)
             return _answer(204)
         return _error(403, "ForbiddenException", "Forbidden")
 

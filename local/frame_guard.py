@@ -3,42 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from local.client_frames import ClientFrames
-
-
-class FrameTooBigError(Exception):
-    """The client sent a frame, or a message of frames, that is longer than it may be."""
 
 
 class FrameGuard(asyncio.Protocol):
     """Passes on to `behind` what `ClientFrames` lets pass; the rest is read and dropped.
 
     To be put before `behind` between the handshake's request and its answer: the client sends no
-    frame before it has that (RFC 6455, 4.1).
+    frame before it has that (RFC 6455, 4.1). `on_too_big` is called once, after all that came
+    before the frame was passed on; to close the connection is its business.
     """
 
-    def __init__(self, behind: asyncio.Protocol) -> None:
+    def __init__(self, behind: asyncio.Protocol, on_too_big: Callable[[], None]) -> None:
         self._behind = behind
+        self._on_too_big = on_too_big
         self._frames = ClientFrames()
-        self._listening: asyncio.Timeout | None = None
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
-        """Make a block in which messages are received.
-
-        A frame too big interrupts it once it waits for a message, so after all that came before,
-        and makes it raise FrameTooBigError. The connection is the caller's to close.
-        """
-        try:
-            async with asyncio.timeout(0 if self._frames.too_big else None) as self._listening:
-                yield
-        except TimeoutError as error:
-            raise FrameTooBigError from error
-        finally:
-            self._listening = None
 
     def data_received(self, data: bytes) -> None:
         """Pass on what may pass."""
@@ -46,8 +27,8 @@ class FrameGuard(asyncio.Protocol):
         passed = self._frames.passed(data)
         if passed:
             self._behind.data_received(passed)
-        if self._frames.too_big and not was_too_big and self._listening is not None:
-            self._listening.reschedule(0)
+        if self._frames.too_big and not was_too_big:
+            self._on_too_big()
 
     def eof_received(self) -> bool | None:
         """Pass on."""

@@ -20,7 +20,7 @@ class HandClock:
     """Begins at the real time, for the sake of signatures, and then stands still."""
 
     def __init__(self) -> None:
-        self._now = time.time()
+        self._now = float(int(time.time()))  # whole, so that sums of seconds are exact
         self._timers: list[_Timer] = []
         self._changed = asyncio.Event()
 

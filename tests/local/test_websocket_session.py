@@ -1,4 +1,4 @@
-"""API Gateway's limits on a connection, over real sockets; time passes when a test says so."""
+"""What ends a connection, over real sockets; time passes when a test says so."""
 
 from __future__ import annotations
 
@@ -176,6 +176,26 @@ def test_connection_without_a_message_for_ten_minutes_is_closed() -> None:
             it.clock.advance(IDLE_TIMEOUT_S)
             assert await closed_with(client) == 1001
             assert await disconnect_code(it) == 1001
+
+    run(test)
+
+
+def test_connection_that_is_closed_waits_for_what_the_client_still_sends() -> None:
+    async def test(it: Bench) -> None:
+        reader, writer = await upgraded(it)
+        connection_id = await it.opened()
+        await it.clock.armed(IDLE_TIMEOUT_S)
+        it.clock.advance(IDLE_TIMEOUT_S)
+        assert await reader.readexactly(4) == b"\x88\x02" + struct.pack(">H", 1001)
+        assert (await it.call("GET", connection_id)).status == 410
+        assert it.invokers["$disconnect"].events.empty()
+        for _ in range(30):
+            writer.write(Frame(Opcode.TEXT, FULL.encode()).serialize(mask=True))
+        writer.write(Frame(Opcode.CLOSE, struct.pack(">H", 1001)).serialize(mask=True))
+        assert await reader.read() == b""
+        assert await disconnect_code(it) == 1001
+        assert it.invokers["$default"].events.empty()
+        writer.close()
 
     run(test)
 

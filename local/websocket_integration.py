@@ -1,0 +1,82 @@
+"""What API Gateway does with the functions of a WebSocket API: which, with what, for how long.
+
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-integrations.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from local.clock import Clock
+from local.invocation import Invoker, WholeAnswer
+from local.limits import INTEGRATION_TIMEOUT_S, MAX_BUFFERED_RESPONSE_BYTES
+from local.proxy_answer import ProxyAnswer, read_proxy_answer
+from local.websocket_event import (
+    CONNECT,
+    DISCONNECT,
+    Peer,
+    connect_event,
+    disconnect_event,
+    message_event,
+    select_route,
+)
+
+FORBIDDEN = "Forbidden"
+FAILED = "Internal server error"
+TIMED_OUT = "Endpoint request timed out"
+
+
+class Integrations:
+    """The functions behind the routes; `selection` says where a message names its route."""
+
+    def __init__(self, pools: Mapping[str, Invoker], selection: str, clock: Clock) -> None:
+        self._pools = pools
+        self._selection = selection
+        self._clock = clock
+
+    async def connect(self, peer: Peer) -> ProxyAnswer:
+        """Return what $connect answers; without such a route, everybody is let in."""
+        pool = self._pools.get(CONNECT)
+        if pool is None:
+            return ProxyAnswer(HTTPStatus.OK, None)
+        event = connect_event(peer, str(uuid.uuid4()), self._clock.now())
+        try:
+            return await self._answer(pool, event) or ProxyAnswer(HTTPStatus.BAD_GATEWAY, None)
+        except TimeoutError:
+            return ProxyAnswer(HTTPStatus.GATEWAY_TIMEOUT, None)
+
+    async def message(self, peer: Peer, body: str, request_id: str) -> str | None:
+        """Run the function of a message; return what the client is told, None for nothing.
+
+        The event is with the function when this first waits: messages keep their order.
+        """
+        route = select_route(body, self._selection, tuple(self._pools))
+        if route is None:
+            return FORBIDDEN
+        event = message_event(peer, route, body, request_id, self._clock.now())
+        try:
+            answer = await self._answer(self._pools[route], event)
+        except TimeoutError:
+            return TIMED_OUT
+        return FAILED if answer is None else None
+
+    def disconnect(self, peer: Peer, code: int, reason: str) -> None:
+        """Run $disconnect. Best effort, as AWS says: nobody waits for its outcome."""
+        pool = self._pools.get(DISCONNECT)
+        if pool is not None:
+            event = disconnect_event(peer, code, reason, str(uuid.uuid4()), self._clock.now())
+            pool.submit(event, WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES))
+
+    async def _answer(self, pool: Invoker, event: bytes) -> ProxyAnswer | None:
+        """Return the function's answer, None for a failure; raises TimeoutError."""
+        receiver = WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES)
+        invocation = pool.submit(event, receiver)
+        async with self._clock.timeout(INTEGRATION_TIMEOUT_S):
+            # The function goes on when API Gateway stops waiting.
+            failure = await asyncio.shield(invocation.outcome)
+        if failure is not None or receiver.too_large:
+            return None
+        return read_proxy_answer(receiver.body())
