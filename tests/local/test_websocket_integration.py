@@ -14,7 +14,7 @@ from local.proxy_answer import ProxyAnswer
 from local.websocket_event import Peer
 from local.websocket_integration import Integrations
 from tests.local.hand_clock import HandClock
-from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered, failing
+from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered, failing, streamed
 
 PEER = Peer("id=", "dev", "h", "127.0.0.1", "me/1", 0.0)
 OK = buffered({"statusCode": 200})
@@ -44,12 +44,16 @@ def run(test: Callable[[Integrations, HandClock], Awaitable[None]], **scripts: S
         ),
         (failing(), ProxyAnswer(502, None)),
         (buffered("what"), ProxyAnswer(502, None)),
-        (buffered({"statusCode": 200, "body": "x" * MAX_BUFFERED_RESPONSE_BYTES}), None),
+        (streamed(b'{"statusCode": 200}', b" " * 100), ProxyAnswer(200, None)),
+        (
+            streamed(b'{"statusCode": 200}', b" " * MAX_BUFFERED_RESPONSE_BYTES),
+            ProxyAnswer(502, None),
+        ),
     ],
 )
-def test_answer_of_connect(script: Script, expected: ProxyAnswer | None) -> None:
+def test_answer_of_connect(script: Script, expected: ProxyAnswer) -> None:
     async def test(it: Integrations, _clock: HandClock) -> None:
-        assert await it.connect(PEER) == (expected or ProxyAnswer(502, None))
+        assert await it.connect(PEER) == expected
 
     run(test, connect=script)
 
