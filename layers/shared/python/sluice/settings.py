@@ -58,13 +58,13 @@ class Settings:
 def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read and check every setting. Raises SettingsError naming the first that is wrong."""
     return Settings(
-        openai_keys=_key_source(environ, "OPENAI_API_KEY"),
-        forward_keys=_key_source(environ, "FORWARD_KEY"),
+        openai_keys=key_source(environ, "OPENAI_API_KEY"),
+        forward_keys=key_source(environ, "FORWARD_KEY"),
         openai_base_url=_base_url(environ),
         openai_model=_text(environ, "OPENAI_MODEL") or DEFAULT_MODEL,
         prompt_template_patterns=_list(environ, "PROMPT_TEMPLATES", DEFAULT_PROMPT_TEMPLATES),
-        api_gw_endpoint=_http_url(environ, "API_GW_ENDPOINT"),
-        proxy=_http_url(environ, "PROXY"),
+        api_gw_endpoint=http_url("API_GW_ENDPOINT", _text(environ, "API_GW_ENDPOINT")),
+        proxy=http_url("PROXY", _text(environ, "PROXY")),
         function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
         websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
         connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
@@ -84,7 +84,8 @@ def read_keys(text: str, variable: str) -> tuple[str, ...]:
     return keys
 
 
-def _key_source(environ: Mapping[str, str], variable: str) -> KeySource:
+def key_source(environ: Mapping[str, str], variable: str) -> KeySource:
+    """The keys of `variable`, or the parameter that `variable`_PARAMETER names for them."""
     named = f"{variable}_PARAMETER"
     parameter = _text(environ, named)
     if parameter and not PARAMETER_NAME.fullmatch(parameter):
@@ -94,13 +95,14 @@ def _key_source(environ: Mapping[str, str], variable: str) -> KeySource:
 
 
 def _base_url(environ: Mapping[str, str]) -> str:
-    url = _http_url(environ, "OPENAI_BASE_URL") or DEFAULT_BASE_URL
+    url = http_url("OPENAI_BASE_URL", _text(environ, "OPENAI_BASE_URL")) or DEFAULT_BASE_URL
     # "https://api.openai.com" is what users of openai-forward write; its API is below /v1.
     return url if urlsplit(url).path else f"{url}/v1"
 
 
-def _http_url(environ: Mapping[str, str], variable: str) -> str | None:
-    text = _text(environ, variable).rstrip("/")
+def http_url(variable: str, text: str) -> str | None:
+    """The URL of a variable without a slash at its end, or None where it is empty."""
+    text = text.strip().rstrip("/")
     if not text:
         return None
     try:
