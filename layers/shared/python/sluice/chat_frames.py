@@ -13,7 +13,7 @@ from sluice.frames import MAX_FRAME_BYTES, FrameQueue, utf8
 DONE = ',"done":true'
 CANCELLED = DONE + ',"cancelled":true'
 MAX_TAIL_BYTES = len("]" + CANCELLED + "}")
-MAX_ENVELOPE_BYTES = 2 * 1024  # an id of 256 characters takes 1.5 KB where JSON escapes them all
+MAX_ENVELOPE_BYTES = 4 * 1024  # an id of 256 characters takes 3 KB where each is two escapes
 MAX_EVENT_BYTES = MAX_FRAME_BYTES - MAX_ENVELOPE_BYTES
 """What one event may have to fit a frame."""
 

@@ -31,7 +31,7 @@ def split_event(event: CompletionEvent, max_bytes: int) -> Iterator[str]:
         yield event.data
         return
     path, text = _longest_text(event.document)
-    room = max_bytes - len(_json(_with_text(event.document, path, "")))
+    room = max_bytes - len(_json(_with_text(event.document, path, "")).encode())
     step = room // MAX_BYTES_OF_CHARACTER
     if not path or step <= 0:
         raise UpstreamBroken(
@@ -55,6 +55,8 @@ def _part(
     part = dict(document) if is_last or "usage" not in document else {**document, "usage": None}
     part["choices"] = [
         _choice_part(choice, index, path, text, is_first=is_first, is_last=is_last)
+        if isinstance(choice, dict)
+        else choice
         for index, choice in enumerate(document["choices"])
     ]
     return part
@@ -68,11 +70,9 @@ def _choice_part(
     if index == path_index:
         put = _with_text if is_first else _alone
         delta = put(choice["delta"], tuple(inner), text)
-    return {
-        **choice,
-        "delta": delta,
-        "finish_reason": choice.get("finish_reason") if is_last else None,
-    }
+    said_once = choice if is_first else _index(choice)
+    finish_reason = choice.get("finish_reason") if is_last else None
+    return {**said_once, "delta": delta, "finish_reason": finish_reason}
 
 
 def _longest_text(document: dict[str, Any]) -> tuple[Path, str]:
@@ -117,8 +117,14 @@ def _alone(value: Any, path: Path, text: str) -> Any:
     inner = _alone(value[step], tuple(rest), text)
     if isinstance(value, list):
         return [inner]
-    return {**({"index": value["index"]} if "index" in value else {}), step: inner}
+    return {**_index(value), step: inner}
+
+
+def _index(value: dict[str, Any]) -> dict[str, Any]:
+    return {"index": value["index"]} if "index" in value else {}
 
 
 def _json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    # Half a surrogate pair, whose other half may be in the next event, is written as JSON does.
+    return text.encode("utf-8", "backslashreplace").decode()

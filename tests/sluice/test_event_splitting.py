@@ -1,0 +1,199 @@
+"""Events too large for a frame: their parts add up to them, by the `openai` package's own sums."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletionChunk
+
+from sluice.completion_events import CompletionEvent
+from sluice.errors import UpstreamBroken
+from sluice.event_splitting import split_event
+
+HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+OPENING = {**HEAD, "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]}
+
+
+def completion_event(document: dict[str, Any]) -> CompletionEvent:
+    return CompletionEvent(json.dumps(document, ensure_ascii=False), document, "")
+
+
+def chunk_of(*choices: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {**HEAD, "choices": list(choices), **fields}
+
+
+def choice_of(
+    delta: dict[str, Any], finish_reason: str | None = None, index: int = 0, **fields: Any
+) -> dict[str, Any]:
+    return {"index": index, "delta": delta, "finish_reason": finish_reason, **fields}
+
+
+def parts_of(document: dict[str, Any], max_bytes: int) -> list[dict[str, Any]]:
+    parts = list(split_event(completion_event(document), max_bytes))
+    assert all(len(part.encode()) <= max_bytes for part in parts)
+    assert len(parts) > 1
+    return [json.loads(part) for part in parts]
+
+
+def added_up(*chunks: dict[str, Any]) -> Any:
+    """What a client of the `openai` package has of these chunks."""
+    state: Any = ChatCompletionStreamState()
+    for chunk in chunks:
+        state.handle_chunk(ChatCompletionChunk.model_validate(chunk))
+    return json.loads(state.current_completion_snapshot.model_dump_json())
+
+
+def assert_adds_up(document: dict[str, Any], max_bytes: int) -> list[dict[str, Any]]:
+    parts = parts_of(document, max_bytes)
+    assert added_up(OPENING, *parts) == added_up(OPENING, document)
+    return parts
+
+
+def test_event_that_fits_exactly_is_passed_as_it_was_sent() -> None:
+    data = '{ "choices" : [ ] , "€": 1.10 }'
+    event = CompletionEvent(data, json.loads(data), "")
+    assert list(split_event(event, len(data.encode()))) == [data]
+
+
+def test_event_one_byte_too_large_is_split() -> None:
+    document = chunk_of(choice_of({"content": "x" * 500}))
+    size = len(json.dumps(document))
+    assert list(split_event(completion_event(document), size)) == [json.dumps(document)]
+    assert_adds_up(document, size - 1)
+
+
+@pytest.mark.parametrize("name", ["content", "refusal", "reasoning_content"])
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 2000, "é€😀" * 500, '\x00\n"\\' * 500, "\u2028\x7f" * 500],
+    ids=["ascii", "unicode", "controls", "separators"],
+)
+def test_text_of_a_delta_is_split(name: str, text: str) -> None:
+    parts = assert_adds_up(chunk_of(choice_of({name: text})), 600)
+    assert "".join(part["choices"][0]["delta"][name] for part in parts) == text
+
+
+def test_half_a_surrogate_pair_stays_for_the_other_half_to_follow() -> None:
+    data = json.dumps(chunk_of(choice_of({"content": "x" * 1000 + "\ud83d"})))
+    parts = list(split_event(CompletionEvent(data, json.loads(data), ""), 600))
+    texts = [json.loads(part.encode())["choices"][0]["delta"]["content"] for part in parts]
+    assert "".join(texts) == "x" * 1000 + "\ud83d"
+
+
+def test_what_is_not_ascii_beside_the_long_text_counts_in_bytes() -> None:
+    delta = {"content": "\x00" * 2000, "reasoning_content": "思" * 300}
+    assert_adds_up(chunk_of(choice_of(delta)), 1500)
+
+
+def tool_call(index: int, arguments: str) -> dict[str, Any]:
+    function = {"name": f"tool_{index}", "arguments": arguments}
+    return {"index": index, "id": f"call_{index}", "type": "function", "function": function}
+
+
+def test_arguments_of_a_tool_are_split_and_its_name_is_said_once() -> None:
+    calls = [tool_call(0, "{}"), tool_call(1, json.dumps({"code": "y" * 2000}))]
+    first, *others = assert_adds_up(chunk_of(choice_of({"tool_calls": calls})), 700)
+    assert [call["id"] for call in first["choices"][0]["delta"]["tool_calls"]] == [
+        "call_0",
+        "call_1",
+    ]
+    for part in others:
+        (call,) = part["choices"][0]["delta"]["tool_calls"]
+        assert call.keys() == {"index", "function"}
+        assert call["index"] == 1
+        assert call["function"].keys() == {"arguments"}
+
+
+def test_other_choices_are_said_once() -> None:
+    choices = [
+        choice_of({"content": "one"}, "stop", 0),
+        choice_of({"content": "z" * 2000}, "length", 1),
+        choice_of({"content": "three"}, None, 2),
+    ]
+    first, *others = parts_of(chunk_of(*choices), 700)
+    assert [choice["delta"]["content"][:5] for choice in first["choices"]] == [
+        "one",
+        "zzzzz",
+        "three",
+    ]
+    for part in others:
+        assert [choice["index"] for choice in part["choices"]] == [0, 1, 2]
+        assert [choice["delta"].keys() for choice in part["choices"]] == [set(), {"content"}, set()]
+
+
+def test_end_of_an_answer_is_in_the_last_part_alone() -> None:
+    document = chunk_of(choice_of({"content": "x" * 2000}, "stop"), usage=USAGE)
+    *others, last = assert_adds_up(document, 700)
+    assert (last["choices"][0]["finish_reason"], last["usage"]) == ("stop", USAGE)
+    assert {part["choices"][0]["finish_reason"] for part in others} == {None}
+    assert [part["usage"] for part in others] == [None] * len(others)
+
+
+def test_event_that_tells_no_usage_has_parts_that_tell_none() -> None:
+    assert all("usage" not in part for part in parts_of(chunk_of(choice_of({"c": "x" * 999})), 500))
+
+
+def test_probabilities_of_tokens_are_said_once() -> None:
+    token = {"token": "x", "logprob": -0.1, "bytes": [120], "top_logprobs": []}
+    logprobs = {"content": [token], "refusal": None}
+    first, *others = assert_adds_up(
+        chunk_of(choice_of({"content": "x" * 2000}, "stop", logprobs=logprobs)), 700
+    )
+    assert first["choices"][0]["logprobs"] == logprobs
+    assert all("logprobs" not in part["choices"][0] for part in others)
+
+
+def test_choice_that_is_none_goes_on_as_it_is() -> None:
+    document = chunk_of(choice_of({"content": "x" * 2000}))
+    document["choices"].append(None)
+    assert all(part["choices"][1] is None for part in parts_of(document, 700))
+
+
+def test_event_is_not_changed() -> None:
+    document = chunk_of(choice_of({"tool_calls": [tool_call(0, "a" * 2000)]}, "stop"), usage=USAGE)
+    before = json.dumps(document)
+    parts_of(document, 700)
+    assert json.dumps(document) == before
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"choices": [], "long": "x" * 2000},
+        {"long": "x" * 2000},
+        {"choices": "x" * 2000},
+        {"choices": ["x" * 2000]},
+        {"choices": [{"message": {"content": "x" * 2000}}]},
+        {"choices": [{"delta": {"content": "short"}}], "long": "x" * 2000},
+    ],
+)
+def test_event_without_a_long_text_in_a_delta_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises(UpstreamBroken, match=r"of \d+ bytes, of which a WebSocket takes 1000"):
+        list(split_event(completion_event(document), 1000))
+
+
+def test_refusal_does_not_quote_the_answer() -> None:
+    with pytest.raises(UpstreamBroken) as caught:
+        list(split_event(completion_event({"private": "answer" * 200}), 1000))
+    assert "answeranswer" not in caught.value.message
+
+
+@given(
+    text=st.text(st.characters(codec="utf-8"), min_size=120),
+    other=st.text(st.characters(codec="utf-8"), max_size=30),
+    max_bytes=st.integers(700, 1000),
+    is_tool=st.booleans(),
+)
+def test_parts_of_any_event_add_up_to_it(
+    text: str, other: str, max_bytes: int, *, is_tool: bool
+) -> None:
+    long = text * 10
+    delta = {"tool_calls": [tool_call(0, long)]} if is_tool else {"content": long}
+    document = chunk_of(choice_of({**delta, "refusal": other}, "stop"), usage=USAGE)
+    assert_adds_up(document, max_bytes)
