@@ -19,6 +19,7 @@ from sluice.response_parsers import (
     first_value,
     text_deltas,
     whole_text,
+    with_ascii_quotes,
 )
 from tests.scripted_upstream import answer_stream, delta, sse
 
@@ -226,3 +227,10 @@ def test_whole_text_is_bounded() -> None:
 
 def _one_by_one(search: IntegerSearch | TextSearch, text: str) -> str | None:
     return next(filter(None, map(search.feed, text)), None)
+
+
+def test_curly_quotation_marks_become_straight_ones_and_nothing_else_changes() -> None:
+    single, double = "\u2018\u2019\u201a\u201b", "\u201c\u201d\u201e\u201f"
+    assert list(with_ascii_quotes([single, double, "", "a"])) == ["'" * 4, '"' * 4, "", "a"]
+    others = "".join(map(chr, range(0x110000))).translate(dict.fromkeys(range(0x2018, 0x2020)))
+    assert list(with_ascii_quotes([others])) == [others]
