@@ -8,17 +8,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
 OBJECT = re.compile(rb"\s*{")
-MODEL_FIELD = re.compile(
-    rb'\r\ncontent-disposition:[^\r\n]*;\s*name="?model"?\s*(?:;[^\r\n]*)?\r\n'
-    rb"(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,256})\r\n",
-    re.IGNORECASE,
+BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's, RFC 8259 section 2
+BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+"""RFC 2046 section 5.1.1, which bounds it to 70 characters."""
+MODEL_PART = re.compile(
+    rb'^content-disposition:(?:[^"\r\n]|"[^"\r\n]*")*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r|$)',
+    re.IGNORECASE | re.MULTILINE,
 )
-"""The part of a form that names the model. RFC 7578 section 4.2."""
+"""Among the headers of a form's part that holds the model. RFC 7578 section 4.2."""
+MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; what has more is content
+MAX_MODEL_BYTES = 256  # the longest names, those of fine-tuned models, have about 100
+
+_decode_value = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,22 @@ class ModelCall:
     body: bytes
     model: str | None
 
+    @property
+    def is_json(self) -> bool:
+        return self.headers.get("content-type", "").lower().startswith(JSON)
+
     def by_model(self, model: str) -> ModelCall:
-        """The same asked of another model. Only where the body is JSON; a form stays as it is."""
-        if not self.headers.get("content-type", "").startswith(JSON):
+        """The same asked of another model. Only where the body is JSON; a form stays as it is.
+
+        Nothing but the model's name is written anew: numbers, order and blanks stay the client's.
+        """
+        if not self.is_json or not OBJECT.match(self.body):
             return self
-        document = json.loads(self.body)
-        return replace(self, body=json.dumps({**document, "model": model}).encode(), model=model)
+        try:
+            body = _with_model(self.body.decode(), model).encode()
+        except (ValueError, RecursionError):
+            return self  # no JSON: the upstream says so better
+        return replace(self, body=body, model=model)
 
 
 def chat_call(body: bytes, model: str | None = None) -> ModelCall:
@@ -54,10 +70,9 @@ def chat_call(body: bytes, model: str | None = None) -> ModelCall:
 
 def model_of(headers: Mapping[str, str], body: bytes) -> str | None:
     """The model that a body names, in JSON or in a form; None where it names none."""
-    content_type = headers.get("content-type", "").lower()
-    if content_type.startswith(MULTIPART):
-        found = MODEL_FIELD.search(body)
-        return found[1].decode("utf-8", "replace").strip() if found else None
+    content_type = headers.get("content-type", "")
+    if content_type.lower().startswith(MULTIPART):
+        return _model_of_form(content_type, body)
     if not OBJECT.match(body):
         return None
     try:
@@ -65,4 +80,66 @@ def model_of(headers: Mapping[str, str], body: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     model = document.get("model")
-    return model if isinstance(model, str) and model else None
+    return model if isinstance(model, str) and _can_be_sent(model) else None
+
+
+def _can_be_sent(model: str) -> bool:
+    """Half a surrogate pair is JSON, but no text: it has no place in a URL."""
+    return bool(model) and not any("\ud800" <= character <= "\udfff" for character in model)
+
+
+def _model_of_form(content_type: str, body: bytes) -> str | None:
+    for head, content in _parts(content_type, body):
+        if MODEL_PART.search(head):
+            text = content[:MAX_MODEL_BYTES].decode("utf-8", "replace").strip()
+            return text if text and len(content) <= MAX_MODEL_BYTES else None
+    return None
+
+
+def _parts(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Headers and content of each part of a form. RFC 2046 section 5.1."""
+    boundary = BOUNDARY.search(content_type)
+    if boundary is None:
+        return
+    delimiter = b"\r\n--" + (boundary[1] or boundary[2]).encode("utf-8", "replace")
+    for part in (b"\r\n" + body).split(delimiter)[1:-1]:
+        head_end = part.find(b"\r\n\r\n", 0, MAX_PART_HEADERS_BYTES)
+        if head_end >= 0:
+            yield part[:head_end].lstrip(b"\r\n"), part[head_end + 4 :]
+
+
+def _with_model(text: str, model: str) -> str:
+    """A JSON object with `model` for each of its members of that name, or as its first.
+
+    Each, because some readers of JSON take the first of several and some the last.
+    """
+    written = json.dumps(model)
+    pieces, copied = [], 0
+    for start, end in _model_values(text):
+        pieces += [text[copied:start], written]
+        copied = end
+    if pieces:
+        return "".join([*pieces, text[copied:]])
+    inside = text.index("{") + 1
+    comma = "" if text[_after_blanks(text, inside)] == "}" else ", "
+    return f'{text[:inside]}"model": {written}{comma}{text[inside:]}'
+
+
+def _model_values(text: str) -> Iterator[tuple[int, int]]:
+    """Where the values of an object's members named "model" stand. Raises ValueError."""
+    json.loads(text)  # so that what follows is known to be an object, and may be short
+    position = _after_blanks(text, _after_blanks(text, 0) + 1)
+    while text[position] == '"':
+        name, position = _decode_value(text, position)
+        start = _after_blanks(text, _after_blanks(text, position) + 1)
+        _, end = _decode_value(text, start)
+        if name == "model":
+            yield start, end
+        position = _after_blanks(text, _after_blanks(text, end) + 1)
+        if position >= len(text):
+            return
+
+
+def _after_blanks(text: str, position: int) -> int:
+    found = BLANKS.match(text, position)
+    return found.end() if found else position

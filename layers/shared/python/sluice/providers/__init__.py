@@ -11,16 +11,53 @@ if TYPE_CHECKING:
     from sluice.model_call import ModelCall
 
 ACCEPT_ENCODING = "identity"  # compressors hold back what is not yet a block
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Of one connection alone. RFC 9110 section 7.6.1."""
+OF_THE_CLIENT = frozenset(
+    {
+        "accept-encoding",  # asked for anew
+        "api-key",
+        "authorization",
+        "content-length",  # the body's, which a provider may change
+        "cookie",
+        "forwarded",
+        "host",
+        "origin",
+        "referer",
+        "true-client-ip",
+        "via",
+        "x-api-key",
+        "x-real-ip",
+    }
+)
+"""What says who asks, by which key and on which way: the provider knows the gateway alone."""
+PREFIXES_OF_THE_CLIENT = ("cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-")
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One HTTP request to a provider, with its key in it."""
+    """One HTTP request to a provider, with its key in it. Header names are in lower case."""
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
+    deployment: str | None = None
+    """What the provider is asked to use where that is not the client's word for it: for the log,
+    and for the message where there is none of that name."""
 
 
 class Provider(Protocol):
@@ -30,8 +67,50 @@ class Provider(Protocol):
     def name(self) -> str:
         """What it is called in the log."""
 
+    @property
+    def mends_stream_end(self) -> bool:
+        """Whether its event streams may lack their last line end; see `stream_end`."""
+
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        """The request that asks `call`, authenticated by `key` where there is one."""
+        """The request that asks `call`, authenticated by `key` where there is one.
+
+        Nothing of the client's own authentication, cookies and way is in it. `body` is the call's
+        own object unless a setting changes it. Raises InvalidField, SettingsError.
+        """
 
     def own_answer(self, call: ModelCall) -> bytes | None:
         """The JSON of an answer that needs no upstream, or None."""
+
+
+def upstream_headers(call: ModelCall, own_prefix: str | None = None) -> dict[str, str]:
+    """The headers of a call that a provider may see, and how its answer must come.
+
+    own_prefix: of the names that are this provider's, and would otherwise be the client's.
+    """
+    named = {name.strip().lower() for name in call.headers.get("connection", "").split(",")}
+    kept = {
+        name: value
+        for name, value in call.headers.items()
+        if name not in named and (_may_go_on(name) or (own_prefix and name.startswith(own_prefix)))
+    }
+    return {**kept, "accept-encoding": ACCEPT_ENCODING}
+
+
+def with_query(url: str, query: str) -> str:
+    """The URL with a query, where there is one."""
+    return f"{url}?{query}" if query else url
+
+
+def stream_end(tail: bytes) -> bytes:
+    """What an event stream that ended in `tail` lacks: a line end, or nothing.
+
+    One only: where a blank line ends it, the last event is heard; where not even its line had
+    ended, the event may be half of one, and is better not heard.
+    """
+    whole = tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+    return b"" if whole or not tail else b"\n"
+
+
+def _may_go_on(name: str) -> bool:
+    own = name in HOP_BY_HOP or name in OF_THE_CLIENT
+    return not own and not name.startswith(PREFIXES_OF_THE_CLIENT)

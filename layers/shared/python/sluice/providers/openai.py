@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluice.providers import ACCEPT_ENCODING, UpstreamRequest
+from sluice.providers import UpstreamRequest, upstream_headers, with_query
 
 if TYPE_CHECKING:
     from sluice.model_call import ModelCall
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 class OpenAIProvider:
     """An API below `base_url`, which has no slash at its end."""
 
+    mends_stream_end = False
+
     def __init__(self, base_url: str, name: str = "openai") -> None:
         self.name = name
         self._base_url = base_url
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        query = f"?{call.query}" if call.query else ""
-        headers = {**call.headers, "accept-encoding": ACCEPT_ENCODING}
+        url = with_query(f"{self._base_url}{call.path}", call.query)
+        headers = upstream_headers(call)
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
-        return UpstreamRequest(
-            call.method, f"{self._base_url}{call.path}{query}", headers, call.body
-        )
+        return UpstreamRequest(call.method, url, headers, call.body)
 
     def own_answer(self, call: ModelCall) -> bytes | None:
         del call  # it knows everything better itself

@@ -1,0 +1,185 @@
+"""Azure OpenAI: deployments in place of models, and two surfaces to ask them by.
+
+Classic: /openai/deployments/{deployment}/chat/completions?api-version=2024-10-21, where the URL
+names the deployment; what belongs to no deployment is at /openai/{path}?api-version=….
+https://learn.microsoft.com/azure/ai-foundry/openai/reference
+v1: /openai/v1/chat/completions, OpenAI's own paths and bodies, where "model" names the deployment.
+https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, unquote_plus
+
+from sluice.errors import InvalidField, SettingsError
+from sluice.providers import UpstreamRequest, upstream_headers, with_query
+from sluice.settings import http_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sluice.model_call import ModelCall
+
+ENDPOINT = "AZURE_OPENAI_ENDPOINT"
+API_VERSION = "AZURE_OPENAI_APIVERSION"
+MODEL_MAPPER = "AZURE_OPENAI_MODEL_MAPPER"
+RESOURCE = re.compile(r"(?P<resource>https?://[^/]+)(?:/openai(?P<v1>/v1)?)?")
+DEFAULT_API_VERSION = "2023-03-15-preview"  # what users of azure-openai-proxy have without saying
+DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
+V1_VERSIONS = {"v1": "", "preview": "api-version=preview", "latest": "api-version=latest"}
+"""What AZURE_OPENAI_APIVERSION says to choose the v1 surface, and the query that goes with it."""
+DEFAULT_MAPPER = {
+    "gpt-3.5-turbo": "gpt-35-turbo",
+    "gpt-3.5-turbo-0301": "gpt-35-turbo-0301",
+}
+DEPLOYMENT = re.compile(r"(?!\.+$)[\w.-]{1,64}", re.ASCII)  # Azure's rule: 64 characters
+NOT_IN_DEPLOYMENTS = re.compile("[.:]")
+PATHS_OF_DEPLOYMENTS = frozenset(
+    {
+        "/audio/speech",
+        "/audio/transcriptions",
+        "/audio/translations",
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/images/edits",
+        "/images/generations",
+    }
+)
+CREATED = 1_677_649_963  # of every model in azure-openai-proxy's list; Azure tells no time
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """root: the URL before the paths. query: the api-version, where one is needed."""
+
+    root: str
+    query: str
+    is_v1: bool
+
+
+class AzureProvider:
+    """Azure OpenAI by one of its surfaces.
+
+    mapper: from a model's name to its deployment's, over DEFAULT_MAPPER. default_model: is asked
+    where a call that needs a deployment names no model (OPENAI_MODEL); without it such a call is
+    an InvalidField. The client's own api-version gives way to the surface's: Azure refuses two.
+    """
+
+    name = "azure"
+    mends_stream_end = True
+    """Its streams have ended with "data: [DONE]" and one line end, which some clients wait at."""
+
+    def __init__(
+        self, surface: Surface, mapper: Mapping[str, str], default_model: str | None = None
+    ) -> None:
+        self._surface = surface
+        self._mapper = {**DEFAULT_MAPPER, **mapper}
+        self._default_model = default_model
+
+    def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
+        headers = upstream_headers(call)
+        if key is not None:
+            headers["api-key"] = key
+        needs_deployment = call.method == "POST" and call.path in PATHS_OF_DEPLOYMENTS
+        model = call.model or (self._default_model if needs_deployment else None)
+        if needs_deployment and not self._surface.is_v1:
+            deployment = self._deployment(model)
+            url = self._url(f"/deployments/{quote(deployment, safe='')}{call.path}", call.query)
+            return UpstreamRequest(call.method, url, headers, call.body, deployment)
+        asked = self._by_deployment(call, model)
+        url = self._url(call.path, call.query)
+        return UpstreamRequest(call.method, url, headers, asked.body, asked.model)
+
+    def own_answer(self, call: ModelCall) -> bytes | None:
+        """The models that the mapper knows: Azure's own list is of what could be deployed."""
+        if call.method != "GET":
+            return None
+        if call.path == "/models":
+            models = [_model(model) for model in self._models()]
+            return json.dumps({"object": "list", "data": models}).encode()
+        model = unquote(call.path.removeprefix("/models/"))
+        return json.dumps(_model(model)).encode() if model in self._models() else None
+
+    def _models(self) -> list[str]:
+        named = [self._default_model] if self._default_model else []
+        return list(dict.fromkeys([*self._mapper, *named]))
+
+    def _deployment(self, model: str | None) -> str:
+        deployment = self._mapper.get(model) or NOT_IN_DEPLOYMENTS.sub("", model) if model else ""
+        if not deployment:
+            raise InvalidField(
+                "model: expected the name of a model, by which Azure's deployment is found, "
+                "found none.",
+                param="model",
+            )
+        return deployment
+
+    def _by_deployment(self, call: ModelCall, model: str | None) -> ModelCall:
+        """The call with what the mapper says in place of its model, or else itself."""
+        deployment = self._mapper.get(model, model) if model else None
+        return call.by_model(deployment) if deployment and deployment != call.model else call
+
+    def _url(self, path: str, query: str) -> str:
+        kept = [pair for pair in query.split("&") if pair and not _is_version(pair)]
+        version = [self._surface.query] if self._surface.query else []
+        return with_query(f"{self._surface.root}{path}", "&".join([*kept, *version]))
+
+
+def read_surface(environ: Mapping[str, str]) -> Surface:
+    """Which surface, and where. Raises SettingsError.
+
+    AZURE_OPENAI_ENDPOINT: https://NAME.openai.azure.com, also with /openai or /openai/v1 behind it;
+    the last chooses the v1 surface, as AZURE_OPENAI_APIVERSION=v1 does.
+    """
+    url = http_url(ENDPOINT, environ.get(ENDPOINT, "")) or ""
+    found = RESOURCE.fullmatch(url)
+    if found is None:
+        raise SettingsError(
+            ENDPOINT,
+            "https://NAME.openai.azure.com, maybe with /openai or /openai/v1 behind it",
+            repr(url) if url else "nothing",
+        )
+    version = environ.get(API_VERSION, "").strip()
+    return _surface(f"{found['resource']}/openai", version, says_v1=bool(found["v1"]))
+
+
+def read_mapper(environ: Mapping[str, str]) -> dict[str, str]:
+    """AZURE_OPENAI_MODEL_MAPPER: model=deployment,… Raises SettingsError."""
+    entries = [entry.strip() for entry in environ.get(MODEL_MAPPER, "").split(",")]
+    return dict(_mapping(entry) for entry in entries if entry)
+
+
+def _surface(root: str, version: str, *, says_v1: bool) -> Surface:
+    chosen = version or ("v1" if says_v1 else DEFAULT_API_VERSION)
+    if chosen in V1_VERSIONS:
+        return Surface(f"{root}/v1", V1_VERSIONS[chosen], is_v1=True)
+    if says_v1:
+        expected = f"v1 or preview, because {ENDPOINT} ends in /openai/v1"
+        raise SettingsError(API_VERSION, expected, repr(version))
+    if not DATED_VERSION.fullmatch(chosen):
+        expected = "a date such as 2024-10-21 or 2024-10-01-preview (in quotes in YAML), or v1"
+        raise SettingsError(API_VERSION, expected, repr(version))
+    return Surface(root, f"api-version={chosen}", is_v1=False)
+
+
+def _mapping(entry: str) -> tuple[str, str]:
+    model, equals, deployment = (part.strip() for part in entry.partition("="))
+    if not (model and equals and DEPLOYMENT.fullmatch(deployment)):
+        raise SettingsError(
+            MODEL_MAPPER, "model=deployment, of letters, digits, '.', '_' and '-'", repr(entry)
+        )
+    return model, deployment
+
+
+def _is_version(pair: str) -> bool:
+    return unquote_plus(pair.partition("=")[0]).lower() == "api-version"
+
+
+def _model(model: str) -> dict[str, object]:
+    """OpenAI's model object. https://platform.openai.com/docs/api-reference/models/object"""
+    return {"id": model, "object": "model", "created": CREATED, "owned_by": "openai"}

@@ -1,0 +1,117 @@
+"""Amazon Bedrock's OpenAI-compatible endpoints, signed as the function itself.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
+https://bedrock-runtime.{region}.amazonaws.com/openai/v1 is signed for the service "bedrock",
+https://bedrock-mantle.{region}.api.aws/v1 for "bedrock-mantle". Where there is a key it is one of
+Bedrock's, and goes as any key of OpenAI's does.
+https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sluice.errors import SettingsError
+from sluice.providers import UpstreamRequest, upstream_headers, with_query
+from sluice.sigv4 import Credentials, Scope, sign
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sluice.model_call import ModelCall
+
+REGION = "UPSTREAM_AWS_REGION"
+SERVICE = "UPSTREAM_AWS_SERVICE"
+HOST = re.compile(
+    r"(?:[\w.-]+\.)?bedrock-(?P<kind>runtime|mantle)(?:-fips)?\.(?P<region>[a-z]{2}[a-z0-9-]+)\."
+    r"(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)",
+    re.ASCII,
+)
+SERVICES = {"runtime": "bedrock", "mantle": "bedrock-mantle"}
+"""The names in a signature's scope, which are those of the IAM actions."""
+GUARDRAILS = "x-amzn-bedrock-"
+"""Of headers such as X-Amzn-Bedrock-GuardrailIdentifier, which a client may set.
+https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html"""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFor:
+    region: str
+    service: str
+
+
+def signed_for(base_url: str) -> SignedFor | None:
+    """The region and service that a Bedrock host is signed for; None for any other host."""
+    found = HOST.fullmatch(urlsplit(base_url).hostname or "")
+    return SignedFor(found["region"], SERVICES[found["kind"]]) if found else None
+
+
+def read_signed_for(environ: Mapping[str, str], base_url: str) -> SignedFor:
+    """What requests to `base_url` are signed for.
+
+    From the host, where UPSTREAM_AWS_REGION and UPSTREAM_AWS_SERVICE do not say otherwise; for a
+    host that is none of Bedrock's, from the function's own region. Raises SettingsError.
+    """
+    host = signed_for(base_url)
+    own = host or SignedFor(environ.get("AWS_REGION", ""), SERVICES["runtime"])
+    region = environ.get(REGION, "").strip() or own.region
+    if not region:
+        raise SettingsError(REGION, "the region to sign for, such as us-east-1", "nothing")
+    return SignedFor(region, environ.get(SERVICE, "").strip() or own.service)
+
+
+class BedrockProvider:
+    """An API below `base_url`, which has no slash at its end.
+
+    environ: is asked for credentials at each request, because Lambda renews them. clock: the time
+    in UTC.
+    """
+
+    name = "bedrock"
+    mends_stream_end = False
+
+    def __init__(
+        self,
+        base_url: str,
+        signed_for: SignedFor,
+        environ: Mapping[str, str],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._base_url = base_url
+        self._signed_for = signed_for
+        self._environ = environ
+        self._clock = clock
+
+    def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
+        url = with_query(f"{self._base_url}{call.path}", call.query)
+        headers = upstream_headers(call, GUARDRAILS)
+        if key is not None:
+            headers["authorization"] = f"Bearer {key}"
+        else:
+            headers.update(self._signature(call, url, headers))
+        return UpstreamRequest(call.method, url, headers, call.body)
+
+    def own_answer(self, call: ModelCall) -> bytes | None:
+        del call  # it knows everything better itself
+        return None
+
+    def _signature(self, call: ModelCall, url: str, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers that sign a call, and those that matter: a proxy may change the others."""
+        of_bedrock = {name: v for name, v in headers.items() if name.startswith(GUARDRAILS)}
+        content_type = headers.get("content-type")
+        signed = {**of_bedrock, **({"content-type": content_type} if content_type else {})}
+        scope = Scope(self._signed_for.region, self._signed_for.service, self._clock())
+        added = sign(call.method, url, call.body, self._credentials(), scope, signed)
+        return {name.lower(): value for name, value in added.items()}
+
+    def _credentials(self) -> Credentials:
+        try:
+            return Credentials.from_environ(self._environ)
+        except KeyError as error:
+            raise SettingsError(
+                str(error.args[0]), "the credentials that Lambda gives a function", "nothing"
+            ) from error
