@@ -9,7 +9,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from aiohttp import web
@@ -31,10 +31,17 @@ _FORBIDDEN = (
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
 _TRACE_ROOT = re.compile(r"Root=[-0-9A-Za-z]+")
+# What a client sends that takes this port for its proxy; a user and password are not for us.
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#]*)", re.IGNORECASE)
+_NO_TUNNEL = (
+    "CONNECT is not served: here ends no tunnel, because what goes through one cannot be read. "
+    "Ask for http:// URLs (then http_proxy is used), or give the client this service's own URL "
+    "as its base URL: http://{host}:{port}/v1"
+)
 
 
 class BodyTooLargeError(Exception):
-    """The request's body is longer than Lambda takes."""
+    """The request's body, or the event made of it, is longer than Lambda takes."""
 
 
 class FunctionUrl:
@@ -58,13 +65,22 @@ class FunctionUrl:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
+        if request.method == "CONNECT":
+            return _tunnel_refusal(request)
         path, query = request_target(request)
         if path == HEALTH_PATH:
             return self._health_answer()
         if self._pool is None:
             return _refusal(404, "ResourceNotFoundException", "no function has a url")
+        return await self._ask(self._pool, request, path, query)
+
+    async def _ask(
+        self, pool: Invoker, request: web.BaseRequest, path: str, query: str
+    ) -> web.StreamResponse:
         try:
             body = await read_body(request, MAX_REQUEST_BYTES)
+            asked = url_request(request, path, query, body)
+            return await self._invoke(pool, request, asked, self._authorise(asked))
         except BodyTooLargeError:
             return _refusal(
                 413,
@@ -72,14 +88,10 @@ class FunctionUrl:
                 f"Request must be smaller than {MAX_REQUEST_BYTES} bytes "
                 "for the InvokeFunction operation",
             )
-        asked = url_request(request, path, query, body)
-        try:
-            access_key = self._authorise(asked)
         except MissingSignatureError:
             return _refusal(403, "AccessDeniedException", _FORBIDDEN)
         except SignatureRefusedError as error:
             return _refusal(403, error.error_type, str(error))
-        return await self._invoke(self._pool, request, asked, access_key)
 
     async def _invoke(
         self,
@@ -94,6 +106,8 @@ class FunctionUrl:
         asked = replace(asked, headers=(*kept, *forwarding_headers(request, trace_id)))
         tracing = (("x-amzn-RequestId", request_id), ("x-amzn-trace-id", trace_id))
         event = url_event(asked, request_id=request_id, now=self._now(), access_key=access_key)
+        if len(event) > MAX_REQUEST_BYTES:
+            raise BodyTooLargeError
         answer = UrlAnswer(request, tracing)
         invocation = pool.submit(event, answer, trace_id)
         return await answer.finish(await invocation.outcome)
@@ -118,10 +132,10 @@ class FunctionUrl:
 
 def request_target(request: web.BaseRequest) -> tuple[str, str]:
     """Return path and query as they stood on the wire, without a scheme and host."""
-    path, _, query = request.raw_path.partition("?")
-    if "://" in path and not path.startswith("/"):
-        path = "/" + path.partition("://")[2].partition("/")[2]
-    return path.partition("#")[0], query.partition("#")[0]
+    absolute = _ABSOLUTE.match(request.raw_path)
+    target = request.raw_path[absolute.end() :] if absolute else request.raw_path
+    path, _, query = target.partition("?")
+    return path.partition("#")[0] or "/", query.partition("#")[0]
 
 
 def url_request(request: web.BaseRequest, path: str, query: str, body: bytes) -> UrlRequest:
@@ -131,10 +145,17 @@ def url_request(request: web.BaseRequest, path: str, query: str, body: bytes) ->
         raw_path=path,
         raw_query=query,
         protocol=f"HTTP/{request.version.major}.{request.version.minor}",
-        headers=tuple(request.headers.items()),
+        headers=tuple(_headers(request)),
         body=body,
         source_ip=request.remote or "",
     )
+
+
+def _headers(request: web.BaseRequest) -> Iterator[tuple[str, str]]:
+    # RFC 9112 section 3.2.2: the host of an absolute target counts, whatever the field says.
+    absolute = _ABSOLUTE.match(request.raw_path)
+    for name, value in request.headers.items():
+        yield name, absolute["host"] if absolute and name.lower() == "host" else value
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
@@ -170,6 +191,16 @@ def trace_for(given: str, now: float) -> str:
     fresh = new_trace_id(now)
     root = _TRACE_ROOT.search(given)
     return _TRACE_ROOT.sub(root.group(), fresh) if root else fresh
+
+
+def _tunnel_refusal(request: web.BaseRequest) -> web.Response:
+    host, port, *_ = request.get_extra_info("sockname")
+    message = _NO_TUNNEL.format(host=f"[{host}]" if ":" in host else host, port=port)
+    refusal = _refusal(501, "NotImplementedException", message)
+    # All that most clients show of the answer to a CONNECT.
+    refusal.set_status(501, "No tunnels here: use http:// URLs")
+    refusal.force_close()
+    return refusal
 
 
 def _refusal(status: int, error_type: str, message: str) -> web.Response:

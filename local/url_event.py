@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from local.environment import ACCOUNT_ID
 
 Headers = Sequence[tuple[str, str]]
 
+# RFC 9110 section 7.6.1: about the client's connection, which ends here. And what a client says to
+# a proxy, its credentials too, is not for a function.
+_OF_THE_CONNECTION = re.compile(
+    "connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*"
+)
 _TEXT_TYPES = ("text", "json", "xml")
 
 
@@ -34,7 +40,7 @@ class UrlRequest:
 
 def url_event(request: UrlRequest, *, request_id: str, now: float, access_key: str | None) -> bytes:
     """Return the event as JSON; `access_key` is the caller's, None where the URL asks for none."""
-    headers = joined_headers(request.headers)
+    headers = event_headers(request.headers)
     cookies = [part for part in headers.pop("cookie", "").split("; ") if part]
     query = _joined(parse_qsl(request.raw_query, keep_blank_values=True))
     event: dict[str, object] = {
@@ -51,9 +57,10 @@ def url_event(request: UrlRequest, *, request_id: str, now: float, access_key: s
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-def joined_headers(headers: Headers) -> dict[str, str]:
-    """Return the fields by lower-case name, several of one name joined by commas."""
-    return _joined([(name.lower(), value) for name, value in headers])
+def event_headers(headers: Headers) -> dict[str, str]:
+    """Return a function's fields by lower-case name, several of one name joined by commas."""
+    named = [(name.lower(), value) for name, value in headers]
+    return _joined([field for field in named if not _OF_THE_CONNECTION.fullmatch(field[0])])
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -104,6 +111,7 @@ def _iam(access_key: str) -> dict[str, object]:
 def _body(body: bytes, content_type: str) -> dict[str, object]:
     if not body:
         return {"isBase64Encoded": False}
-    if body.isascii() and any(kind in content_type.lower() for kind in _TEXT_TYPES):
+    media_type = content_type.partition(";")[0].lower()
+    if body.isascii() and any(kind in media_type for kind in _TEXT_TYPES):
         return {"body": body.decode("ascii"), "isBase64Encoded": False}
     return {"body": base64.b64encode(body).decode("ascii"), "isBase64Encoded": True}

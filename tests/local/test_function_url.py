@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import time
 from typing import Any
@@ -246,15 +247,6 @@ def test_client_that_leaves_inside_its_body_calls_nothing() -> None:
     run(test, streamed(prelude()))
 
 
-def test_absolute_target_is_a_path_too() -> None:
-    async def test(it: Bench) -> None:
-        await it.ask("GET", "http://url.local/p?a=1")
-        event = await it.invoker.events.get()
-        assert (event["rawPath"], event["rawQueryString"]) == ("/p", "a=1")
-
-    run(test, streamed(prelude()))
-
-
 def test_client_that_waits_for_a_100_is_told_to_continue() -> None:
     async def test(it: Bench) -> None:
         client = await it.client()
@@ -268,17 +260,56 @@ def test_client_that_waits_for_a_100_is_told_to_continue() -> None:
 
 def test_body_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
     async def test(it: Bench) -> None:
-        assert (await it.ask("POST", "/", b"x" * MAX_REQUEST_BYTES)).status == 200
-        answer = await it.ask("POST", "/", b"x" * (MAX_REQUEST_BYTES + 1))
+        await it.ask("POST", "/", b"x", content_type="text/plain")
+        event = await it.invoker.events.get()
+        room = MAX_REQUEST_BYTES - len(json.dumps(event, separators=(",", ":")))
+        client = await it.client()
+        answer = await client.ask("POST", "/", b"x" * (room - 64), content_type="text/plain")
+        assert answer.status == 200
+        answer = await client.ask("POST", "/", b"x" * (room + 64), content_type="text/plain")
         assert answer.status == 413
         assert answer.header("x-amzn-errortype") == "RequestEntityTooLargeException"
+        assert b"Request must be smaller than 6291456 bytes" in answer.body
+
+    run(test, streamed(prelude()))
+
+
+def test_base64_of_a_binary_body_counts_as_it_does_in_the_event() -> None:
+    async def test(it: Bench) -> None:
+        body = bytes(range(256)) * (MAX_REQUEST_BYTES // 4 * 3 // 256)
+        answer = await it.ask("POST", "/", body, content_type="audio/wav")
+        assert answer.status == 413
+        assert it.invoker.events.empty()
+        answer = await it.ask("POST", "/", body[:-4096], content_type="audio/wav")
+        assert answer.status == 200
+        event = await it.invoker.events.get()
+        assert base64.b64decode(event["body"]) == body[:-4096]
+
+    run(test, streamed(prelude()))
+
+
+def test_body_over_the_limit_is_not_read_to_its_end() -> None:
+    async def test(it: Bench) -> None:
+        assert (await it.ask("POST", "/", b"x" * (MAX_REQUEST_BYTES + 1))).status == 413
         client = await it.client()
         client.writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
         client.writer.write(b"%x\r\n" % (MAX_REQUEST_BYTES + 1) + b"x" * (MAX_REQUEST_BYTES + 1))
         client.method = "POST"
         assert (await client.answer()).status == 413
+        assert it.invoker.events.empty()
 
     run(test, streamed(prelude()))
+
+
+def test_answer_of_any_bytes_arrives_as_it_was_sent() -> None:
+    body = bytes(range(256)) * 64
+
+    async def test(it: Bench) -> None:
+        answer = await it.ask("GET", "/")
+        assert (answer.header("content-type"), answer.body) == ("audio/mpeg", body)
+
+    pieces = [body[at : at + 1000] for at in range(0, len(body), 1000)]
+    run(test, streamed(prelude(headers={"content-type": "audio/mpeg"}), *pieces))
 
 
 CHECK = SignatureCheck(Credentials("local", "local"), "lambda", "us-east-1")

@@ -95,6 +95,7 @@ def test_header_of_one_name_is_joined_and_cookies_are_apart() -> None:
         ("application/x-www-form-urlencoded", b"a=1", False),
         ("", b"hi", False),
         ("image/png", b"\x89PNG", False),
+        ("multipart/form-data; boundary=textjson", b"--textjson--", False),
     ],
 )
 def test_body_is_plain_only_for_ascii_text(content_type: str, body: bytes, plain: bool) -> None:  # noqa: FBT001
@@ -106,3 +107,10 @@ def test_body_is_plain_only_for_ascii_text(content_type: str, body: bytes, plain
 
 def test_header_that_is_no_unicode_still_makes_an_event() -> None:
     assert "x-a" in event(headers=(("X-A", "\udcff"),))["headers"]
+
+
+def test_what_is_about_the_connection_or_for_a_proxy_reaches_no_function() -> None:
+    of_the_connection = ("Connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade")
+    to_a_proxy = ("Proxy-Authorization", "Proxy-Connection")
+    headers = tuple((name, "x") for name in (*of_the_connection, *to_a_proxy, "Text", "X-Proxy-A"))
+    assert event(headers=headers)["headers"] == {"text": "x", "x-proxy-a": "x"}
