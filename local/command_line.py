@@ -16,6 +16,7 @@ from local.dotenv_file import read_dotenv
 from local.environment import UserSettings
 from local.errors import LocalStackError, SamePortError
 from local.limits import DEFAULT_CONCURRENCY
+from local.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
 from local.serverless_yml import ServiceSettings, read_service
 from local.stack import Stack, StackOptions
 
@@ -27,13 +28,13 @@ def main(
     err: TextIO = sys.stderr,
 ) -> int:
     """Run the local stack until Ctrl-C or SIGTERM; return the exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     console = Console(out)
     failure = ""
     try:
         user = read_user_settings(options.config, environ)
         service = read_service(options.config, user.merged())
-        asyncio.run(_run(service, user, _stack_options(options), console))
+        asyncio.run(_run(service, user, stack_options(options, user), console))
     except LocalStackError as error:
         failure = str(error)
     finally:
@@ -80,25 +81,34 @@ async def _serve(
         await asyncio.get_running_loop().create_future()
 
 
-def _stack_options(options: argparse.Namespace) -> StackOptions:
-    if options.http_port == options.ws_port != 0:
-        raise SamePortError(options.http_port)
+def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptions:
+    """Return what the stack is started with; the command line's host and port come first.
+
+    Raises ConfigurationError for an AZURE_OPENAI_PROXY_ADDRESS that is none, or SamePortError.
+    """
+    address = proxy_address(user.get(VARIABLE))
+    http_port = address.port if options.http_port is None else options.http_port
+    if http_port == options.ws_port != 0:
+        raise SamePortError(http_port)
     return StackOptions(
-        host=options.host,
-        http_port=options.http_port,
+        host=address.host if options.host is None else options.host,
+        http_port=http_port,
         ws_port=options.ws_port,
         concurrency=options.concurrency,
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    options = argparse.ArgumentParser(
         prog="python -m local", description="Run the whole service on this machine."
     )
-    add = parser.add_argument
-    add("--http-port", type=_port, default=3000, help="Function URL; 0 takes a free one")
+    add = options.add_argument
+    default = f"default {DEFAULT_ADDRESS.port}, or that of {VARIABLE}"
+    add("--http-port", type=_port, help=f"Function URL; 0 takes a free one ({default})")
     add("--ws-port", type=_port, default=3001, help="WebSocket API; 0 takes a free one")
-    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    default = f"default {DEFAULT_ADDRESS.host}, or that of {VARIABLE}"
+    add("--host", help=f"address to listen on ({default})")
     add("--config", type=Path, default=Path("serverless.yml"), help="default %(default)s")
     add(
         "--concurrency",
@@ -106,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_CONCURRENCY,
         help="processes per function at most (default %(default)s)",
     )
-    return parser
+    return options
 
 
 def _port(text: str) -> int:
