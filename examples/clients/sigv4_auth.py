@@ -1,0 +1,120 @@
+"""Signs requests to a Function URL that IAM protects, for httpx and for requests.
+
+Copy this file. It needs botocore, which boto3 brings, and the HTTP client of the class you keep.
+OpenAI's SDK speaks httpx2 from its version 3 on and httpx before; change the import to the one
+that it speaks. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator, Mapping
+from typing import Protocol
+
+import anyio.to_thread
+import httpx2 as httpx
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+from botocore.session import get_session
+from requests.auth import AuthBase
+
+# Proxies and HTTP clients may change other fields on the way; these they leave alone.
+SIGNED_FIELDS = ("content-type", "x-amz-content-sha256")
+
+
+class CredentialSource(Protocol):
+    """What botocore and boto3 sessions give as credentials: asked anew for each request."""
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """Return a key pair that is good now; may ask AWS for it."""
+
+
+class FunctionUrlSigner:
+    """Makes the header fields that let one request in.
+
+    credentials: boto3.Session().get_credentials(), or None for those of the environment,
+    ~/.aws or the machine, as every AWS tool finds them. region: the function's.
+    """
+
+    def __init__(
+        self, region: str = "us-east-1", credentials: CredentialSource | None = None
+    ) -> None:
+        self._region = region
+        self._credentials = credentials or get_session().get_credentials()
+        if self._credentials is None:
+            raise ValueError(
+                "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                "or log in with the AWS CLI (the local stack takes local and local)"
+            )
+
+    def fields(self, method: str, url: str, sent: Mapping[str, str], body: bytes) -> dict[str, str]:
+        """Return Authorization and what goes with it; `url` and `sent` as they will be sent."""
+        signed = {name: value for name, value in sent.items() if name.lower() in SIGNED_FIELDS}
+        request = AWSRequest(method=method, url=url, headers=signed, data=body)
+        # Frozen here, so that a refresh cannot come between key and token.
+        frozen = self._credentials.get_frozen_credentials()
+        SigV4Auth(frozen, "lambda", self._region).add_auth(request)
+        names = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
+        return {name: request.headers[name] for name in names if name in request.headers}
+
+
+class HttpxSigV4Auth(httpx.Auth):
+    """`httpx.Client(auth=HttpxSigV4Auth())`, and the same for an AsyncClient.
+
+    A body that comes in pieces, multipart too, is read whole before it is sent, because its hash
+    is signed: Lambda takes 6 MB at the most.
+    """
+
+    requires_request_body = True
+
+    def __init__(
+        self, region: str = "us-east-1", credentials: CredentialSource | None = None
+    ) -> None:
+        self._signer = FunctionUrlSigner(region, credentials)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        self._sign(request)
+        yield request
+
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        await request.aread()
+        # In a thread: credentials that are due for a refresh ask AWS for it.
+        await anyio.to_thread.run_sync(self._sign, request)
+        yield request
+
+    def _sign(self, request: httpx.Request) -> None:
+        url = str(request.url)
+        fields = self._signer.fields(request.method, url, request.headers, request.content)
+        request.headers.update(fields)
+
+
+class RequestsSigV4Auth(AuthBase):
+    """`requests.post(url, json=…, auth=RequestsSigV4Auth())`.
+
+    Bodies are bytes, text, JSON, forms, files or an open file; of an iterator no hash can be
+    taken without using it up, so it is refused with a TypeError.
+    """
+
+    def __init__(
+        self, region: str = "us-east-1", credentials: CredentialSource | None = None
+    ) -> None:
+        self._signer = FunctionUrlSigner(region, credentials)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        body: object = request.body
+        read = getattr(body, "read", None)
+        if read is not None:
+            body = request.body = read()
+        if isinstance(body, str):
+            body = request.body = body.encode()
+        if not isinstance(body, bytes | None):
+            raise TypeError(
+                f"expected a body of bytes, text or a file, to sign its hash; found {type(body)}: "
+                "join the pieces first"
+            )
+        method, url = request.method or "GET", request.url or ""
+        request.headers.update(self._signer.fields(method, url, request.headers, body or b""))
+        return request

@@ -1,0 +1,195 @@
+"""examples/clients/sigv4_auth.py, judged by the local stack's verification and by botocore."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+import requests
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import ReadOnlyCredentials
+
+from examples.clients.sigv4_auth import FunctionUrlSigner, HttpxSigV4Auth, RequestsSigV4Auth
+from local.environment import Credentials
+from local.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
+from tests.examples.example_sources import EXAMPLES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+REGION = "eu-west-1"
+URL = "https://abc.lambda-url.eu-west-1.on.aws"
+KEYS = ReadOnlyCredentials("AKID", "secret", None)
+CHECK = SignatureCheck(Credentials("AKID", "secret"), "lambda", REGION)
+
+
+class Source:
+    """Gives these credentials, one after the other, and then the last again."""
+
+    def __init__(self, *given: ReadOnlyCredentials) -> None:
+        self._given = list(given)
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        return self._given.pop(0) if len(self._given) > 1 else self._given[0]
+
+
+def verify(method: str, url: str, fields: Mapping[str, str], body: bytes) -> str:
+    """The access key that signed; raises SignatureRefusedError."""
+    parts = urlsplit(url)
+    headers = {"host": parts.netloc, **{name.lower(): value for name, value in fields.items()}}
+    asked = SignedRequest(method, parts.path, parts.query, tuple(headers.items()), body)
+    return CHECK.verify(asked, time.time())
+
+
+def sent_by_httpx(method: str, url: str, **how: Any) -> httpx2.Request:
+    """The request as it leaves the client."""
+    sent: list[httpx2.Request] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        request.read()
+        sent.append(request)
+        return httpx2.Response(200)
+
+    auth = HttpxSigV4Auth(REGION, Source(KEYS))
+    with httpx2.Client(auth=auth, transport=httpx2.MockTransport(answer)) as client:
+        client.request(method, url, **how)
+    return sent[0]
+
+
+def prepared_by_requests(method: str, url: str, **how: Any) -> requests.PreparedRequest:
+    auth = RequestsSigV4Auth(REGION, Source(KEYS))
+    return requests.Request(method, url, auth=auth, **how).prepare()
+
+
+def pieces() -> Iterator[bytes]:
+    yield b"one"
+    yield b"two"
+
+
+BODIES = [
+    pytest.param({}, id="none"),
+    pytest.param({"json": {"text": "é“x”"}}, id="json"),
+    pytest.param({"data": {"a": "1 &"}}, id="form"),
+    pytest.param({"files": {"file": ("a.wav", bytes(range(256)), "audio/wav")}}, id="multipart"),
+    pytest.param({"headers": {"X-Amz-Meta": "a  b", "Date": "whatever"}}, id="fields-not-signed"),
+]
+URLS = [f"{URL}/", URL, f"{URL}/v1/a%20b/%2F?z=1&a=%2F&flag", "http://127.0.0.1:3000/x?b=2&a=1"]
+
+
+@pytest.mark.parametrize("how", BODIES)
+@pytest.mark.parametrize("url", URLS)
+def test_httpx_request_is_signed_as_it_is_sent(url: str, how: dict[str, Any]) -> None:
+    sent = sent_by_httpx("POST", url, **how)
+    assert verify("POST", str(sent.url), sent.headers, sent.content) == "AKID"
+    with pytest.raises(SignatureRefusedError):
+        verify("POST", str(sent.url), sent.headers, sent.content + b"!")
+
+
+@pytest.mark.parametrize("how", BODIES)
+@pytest.mark.parametrize("url", URLS)
+def test_requests_request_is_signed_as_it_is_sent(url: str, how: dict[str, Any]) -> None:
+    sent = prepared_by_requests("POST", url, **how)
+    body = cast("bytes | None", sent.body) or b""
+    assert verify("POST", sent.url or "", sent.headers, body) == "AKID"
+    with pytest.raises(SignatureRefusedError):
+        verify("POST", sent.url or "", sent.headers, body + b"!")
+
+
+def test_signature_is_the_one_that_botocore_makes() -> None:
+    body = b'{"a": 1}'
+    fields = FunctionUrlSigner(REGION, Source(KEYS)).fields(
+        "POST", f"{URL}/v1/x?a=1", {"content-type": "application/json"}, body
+    )
+    request = AWSRequest("POST", f"{URL}/v1/x?a=1", {"content-type": "application/json"}, body)
+    signer = SigV4Auth(KEYS, "lambda", REGION)
+    request.context["timestamp"] = fields["X-Amz-Date"]
+    request.headers["X-Amz-Date"] = fields["X-Amz-Date"]
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    assert fields["Authorization"].endswith(f"Signature={signer.signature(text, request)}")
+
+
+def test_httpx_body_in_pieces_is_read_whole() -> None:
+    sent = sent_by_httpx("POST", f"{URL}/", content=pieces())
+    assert verify("POST", str(sent.url), sent.headers, b"onetwo") == "AKID"
+
+
+def test_async_client_signs_json_multipart_and_pieces() -> None:
+    sent: list[httpx2.Request] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        await request.aread()
+        sent.append(request)
+        return httpx2.Response(200)
+
+    async def more() -> AsyncIterator[bytes]:
+        yield b"one"
+        yield b"two"
+
+    async def ask() -> None:
+        auth = HttpxSigV4Auth(REGION, Source(KEYS))
+        transport = httpx2.MockTransport(answer)
+        async with httpx2.AsyncClient(auth=auth, transport=transport) as client:
+            await client.post(f"{URL}/", json={"a": 1})
+            await client.post(f"{URL}/", files={"file": ("a.wav", b"\0\xff", "audio/wav")})
+            await client.post(f"{URL}/", content=more())
+
+    asyncio.run(ask())
+    for request in sent:
+        assert verify("POST", str(request.url), request.headers, request.content) == "AKID"
+    assert sent[2].content == b"onetwo"
+
+
+@pytest.mark.parametrize("file", [io.BytesIO(b"\0\xff"), io.StringIO("text")])
+def test_open_file_is_read_by_requests(file: io.IOBase) -> None:
+    content = file.read()
+    file.seek(0)
+    sent = prepared_by_requests("POST", f"{URL}/", data=file)
+    body = content if isinstance(content, bytes) else content.encode()
+    assert sent.body == body
+    assert sent.headers["Content-Length"] == str(len(body))
+    assert verify("POST", f"{URL}/", sent.headers, body) == "AKID"
+
+
+def test_iterator_is_refused_by_requests_with_what_to_do() -> None:
+    with pytest.raises(TypeError, match="join the pieces first"):
+        prepared_by_requests("POST", f"{URL}/", data=pieces())
+
+
+def test_key_that_the_client_would_send_gives_way_to_the_signature() -> None:
+    sent = sent_by_httpx("GET", f"{URL}/", headers={"Authorization": "Bearer sk-unused"})
+    assert sent.headers.get_list("authorization") == [sent.headers["authorization"]]
+    assert "sk-unused" not in str(sent.headers)
+
+
+def test_credentials_are_asked_for_at_each_request_and_their_token_is_sent() -> None:
+    source = Source(KEYS, ReadOnlyCredentials("AKNEW", "new", "the-token"))
+    signer = FunctionUrlSigner(REGION, source)
+    first, second = (signer.fields("GET", f"{URL}/", {}, b"") for _ in range(2))
+    assert "Credential=AKID/" in first["Authorization"]
+    assert "X-Amz-Security-Token" not in first
+    assert "Credential=AKNEW/" in second["Authorization"]
+    assert second["X-Amz-Security-Token"] == "the-token"
+    assert "x-amz-security-token" in second["Authorization"]
+
+
+def test_missing_credentials_are_a_sentence(tmp_path: Path) -> None:
+    program = "from examples.clients.sigv4_auth import HttpxSigV4Auth; HttpxSigV4Auth()"
+    environ = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=EXAMPLES.parent,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ValueError: no AWS credentials were found: set AWS_ACCESS_KEY_ID" in done.stderr
