@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 
 import pytest
 
+from sluice.chat_frames import ChatFrames
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
-from sluice.errors import ConnectionGone, DeadlineReached, DeliveryError, PostFailed
-from sluice.frames import PIECE_OVERHEAD
+from sluice.errors import (
+    Cancelled,
+    ConnectionGone,
+    DeadlineReached,
+    DeliveryError,
+    PostFailed,
+    PostTooLarge,
+    SluiceError,
+)
+from sluice.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD
 from sluice.text_frames import TextFrames
+from tests.sluice.held_posts import PATIENCE_S, HeldPosts
 
-PATIENCE_S = 20.0
 FOREVER = Deadline(lambda: 900_000)
-
-
-class HeldPosts:
-    """A connection whose every post waits until the test lets it through."""
-
-    def __init__(self) -> None:
-        self._started: queue.Queue[bytes] = queue.Queue()
-        self._permits = threading.Semaphore(0)
-        self.posted: list[bytes] = []
-
-    def __call__(self, frame: bytes, _timeout_s: float) -> None:
-        self._started.put(frame)
-        assert self._permits.acquire(timeout=PATIENCE_S)
-        self.posted.append(frame)
-
-    def wait_for_post(self) -> bytes:
-        return self._started.get(timeout=PATIENCE_S)
-
-    def let_through(self, posts: int = 1) -> None:
-        self._permits.release(posts)
 
 
 class FakeClock:
@@ -261,3 +251,117 @@ def test_nothing_to_send_ends_at_once() -> None:
     with Delivery(TextFrames(), Script(), no_failure, FOREVER) as delivery:
         pass
     assert delivery.frames_sent == 0
+
+
+class LimitedPosts:
+    """A connection that takes no frame above a size."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.sizes: list[int] = []
+        self.posted: list[bytes] = []
+
+    def __call__(self, frame: bytes, _timeout_s: float) -> None:
+        self.sizes.append(len(frame))
+        if len(frame) > self._max_bytes:
+            raise PostTooLarge("413")
+        self.posted.append(frame)
+
+
+def test_frame_that_is_too_large_is_halved_until_it_fits() -> None:
+    posts = LimitedPosts(3000)
+    text = "".join(map(str, range(3000)))
+    with Delivery(TextFrames("<END>"), posts, no_failure, FOREVER) as delivery:
+        delivery.send(text)
+        delivery.finish()
+    assert b"".join(posts.posted).decode() == text + "<END>"
+    size = len(text)
+    assert posts.sizes[:3] == [size, size // 2, size // 4]
+    assert delivery.frames_sent == len(posts.posted)
+
+
+def test_message_that_is_too_large_is_halved_too() -> None:
+    posts = LimitedPosts(3000)
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send_message("é" * 4000)
+    assert b"".join(posts.posted).decode() == "é" * 4000
+    assert all(frame.decode() for frame in posts.posted)
+
+
+def test_connection_that_takes_no_frame_at_all_is_given_up() -> None:
+    failures: list[DeliveryError] = []
+    posts = LimitedPosts(0)
+    with Delivery(TextFrames(), posts, failures.append, FOREVER) as delivery:
+        delivery.send("x" * 100_000)
+        with pytest.raises(PostTooLarge):
+            delivery.wait_until_sent()
+    assert failures == [delivery.failure]
+    assert min(posts.sizes) >= MIN_FRAME_BYTES
+
+
+def test_each_frame_that_was_taken_is_told_and_no_attempt() -> None:
+    told: list[int] = []
+    posts = Script(PostFailed("429"), None, None)
+    back_off = BackOff(sleep=lambda _: None)
+    with Delivery(
+        TextFrames(), posts, no_failure, FOREVER, back_off, lambda: told.append(len(posts.posted))
+    ) as delivery:
+        delivery.send_message("one")
+        delivery.send_message("two")
+    assert told == [1, 2]
+
+
+def test_interruption_wakes_a_reader_that_waits_for_room() -> None:
+    posts, heard, full = HeldPosts(), queue.Queue[SluiceError](), threading.Event()
+
+    def read() -> None:
+        delivery.send("x" * MAX_WAITING)
+        full.set()
+        try:
+            delivery.send("no room")
+        except SluiceError as error:
+            heard.put(error)
+
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("in flight")
+        posts.wait_for_post()
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert full.wait(PATIENCE_S)
+        delivery.interrupt(Cancelled("enough"))
+        assert isinstance(heard.get(timeout=PATIENCE_S), Cancelled)
+        delivery.finish(is_cancelled=True)
+        posts.let_through(100)
+        reader.join(PATIENCE_S)
+    assert posts.posted == [b"in flight"]
+
+
+def test_message_waits_for_no_room() -> None:
+    posts = HeldPosts()
+    with Delivery(TextFrames(), posts, no_failure, FOREVER) as delivery:
+        delivery.send("in flight")
+        posts.wait_for_post()
+        delivery.send("x" * MAX_WAITING)
+        delivery.send_message("error")
+        delivery.drop_all_but_the_last_message()
+        posts.let_through(2)
+    assert posts.posted == [b"in flight", b"error"]
+
+
+def test_end_of_a_chat_goes_out_with_what_waits() -> None:
+    posts = HeldPosts()
+    with Delivery(ChatFrames("7"), posts, no_failure, FOREVER) as delivery:
+        delivery.send("1")
+        posts.wait_for_post()
+        delivery.send("2")
+        delivery.finish()
+        posts.let_through(2)
+        delivery.wait_until_sent()
+    assert [json.loads(frame) for frame in posts.posted] == [
+        {"id": "7", "seq": 0, "events": [1]},
+        {"id": "7", "seq": 1, "events": [2], "done": True},
+    ]
+
+
+def test_pause_is_bounded_after_any_number_of_attempts() -> None:
+    assert BackOff(random=lambda: 1.0).seconds(100_000) == MAX_PAUSE_S

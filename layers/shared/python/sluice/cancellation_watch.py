@@ -68,13 +68,14 @@ class CancellationWatch:
         trace: TracebackType | None,
     ) -> None:
         self._is_over.set()
-        self._thread.join(self._deadline.seconds_to_last_moment())
-        if self.principal is None and self.failure is None and self._has_time():
+        # What is kept for the last moment is for telling the client, not for waiting for a store.
+        self._thread.join(self._seconds_left())
+        if self.principal is None and self.failure is None and self._seconds_left():
             self._look_once()
 
     def _run(self) -> None:
         pause = self._times.first
-        while not self._is_over.wait(pause):
+        while not self._is_over.wait(pause) and self._seconds_left():
             look = self._look_once()
             if look is not None and (look.is_closed or look.is_cancelled):
                 self._stop(_reason(look))
@@ -90,11 +91,11 @@ class CancellationWatch:
         self.principal = self.principal or look.principal
         return look
 
-    def _has_time(self) -> bool:
+    def _seconds_left(self) -> float:
         try:
-            return self._deadline.seconds_left() > 0
+            return self._deadline.seconds_left()
         except DeadlineReached:
-            return False
+            return 0.0
 
 
 def _reason(look: ConnectionLook) -> SluiceError:

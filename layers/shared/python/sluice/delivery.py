@@ -29,6 +29,7 @@ MAX_WAITING = 1024 * 1024
 is slower than the model. 4 MB of memory at the most, for a character takes up to four bytes."""
 FIRST_PAUSE_S = 0.1  # doubles; 429 means the client's buffer is full, which a moment may mend
 MAX_PAUSE_S = 2.0  # what a client may have to wait longer than needed
+MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would be no float any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class BackOff:
     random: Callable[[], float] = random.random
 
     def seconds(self, attempt: int) -> float:
-        return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**attempt)) * self.random()
+        doubled = 2 ** min(attempt, MAX_DOUBLINGS)
+        return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * doubled)) * self.random()
 
 
 class Delivery:
@@ -111,9 +113,11 @@ class Delivery:
             self._changed.notify_all()
 
     def send_message(self, message: str) -> None:
-        """A message of its own. As send."""
+        """A message of its own: an answer's only one, or an error, so it waits for no room.
+
+        Raises nothing: what keeps it from the client is heard of by waiting until all is sent.
+        """
         with self._changed:
-            self._wait_for_room()
             self._queue.add_message(message)
             self._changed.notify_all()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from sluice.websocket_request import Chat, PlainPrompt, client_id
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
+    from sluice.cancellation_watch import LookTimes
     from sluice.completion_events import CompletionEvent
     from sluice.connection_state import ConnectionState
     from sluice.deadline import Deadline
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
 READ_TO_THE_END = (ResponseType.STREAM, ResponseType.FULL)  # the others stop in the middle
 MAX_MODEL_CHARACTERS = 128  # in the log; a model's name has some twenty
-MAX_LOGGED_CHARACTERS = 64 * 1024  # of an answer: CloudWatch takes 256 KB a line, also in Japanese
+# CloudWatch takes 256 KB a line, of which JSON needs up to six bytes for a character.
+MAX_LOGGED_CHARACTERS = 24 * 1024  # of an answer
+MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # of a request's messages, as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class ModelAnswers:
     """Answers requests by the model. Make one for the life of the process.
 
     state: where it is found that a client has cancelled its request or left; None where nowhere.
+    look_times: how often that is looked for.
     """
 
     def __init__(
@@ -61,12 +66,14 @@ class ModelAnswers:
         client: OpenAIClient,
         openai_keys: KeyRing,
         state: ConnectionState | None = None,
+        look_times: LookTimes | None = None,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._client = client
         self._openai_keys = openai_keys
         self._state = state
+        self._look_times = look_times
 
     def send(self, request: ModelRequest, exchange: Exchange) -> None:
         """Ask, deliver, and wait until all is sent.
@@ -75,9 +82,32 @@ class ModelAnswers:
         and Cancelled.
         """
         exchange.log.note(model=self._model(request))
-        with self._watched(exchange):
-            self._ask(request, exchange)
-            exchange.delivery.wait_until_sent()
+        self._ask(request, exchange)
+        exchange.delivery.wait_until_sent()
+
+    @contextmanager
+    def watched(self, exchange: Exchange) -> Iterator[None]:
+        """Within the block, the client's cancellation and leave end what `send` does.
+
+        The log has, behind it, who the client is.
+        """
+        if self._state is None:
+            yield
+            return
+        message = exchange.message
+        look = partial(
+            self._state.look, message.connection_id, client_id(message.body), message.at_ms
+        )
+        watch = CancellationWatch(
+            look, exchange.stop_signal.stop, exchange.deadline, self._look_times
+        )
+        try:
+            with watch:
+                yield
+        finally:
+            exchange.log.note(principal=watch.principal)
+            if watch.failure is not None:
+                exchange.log.note(state=watch.failure.message)
 
     def _ask(self, request: ModelRequest, exchange: Exchange) -> None:
         body = self._body(request)
@@ -111,24 +141,6 @@ class ModelAnswers:
             delivery.send_message(whole_text(deltas))
         else:
             delivery.send_message(first_value(response_type, deltas))
-
-    @contextmanager
-    def _watched(self, exchange: Exchange) -> Iterator[None]:
-        if self._state is None:
-            yield
-            return
-        message = exchange.message
-        look = partial(
-            self._state.look, message.connection_id, client_id(message.body), message.at_ms
-        )
-        watch = CancellationWatch(look, exchange.stop_signal.stop, exchange.deadline)
-        try:
-            with watch:
-                yield
-        finally:
-            exchange.log.note(principal=watch.principal)
-            if watch.failure is not None:
-                exchange.log.note(state=watch.failure.message)
 
     def _body(self, request: ModelRequest) -> bytes:
         if isinstance(request, Chat):
@@ -168,4 +180,12 @@ def _logged(
             answer += event.text[: MAX_LOGGED_CHARACTERS - len(answer)]
             yield event
     finally:
-        log.conversation(messages, answer)
+        log.conversation(_shortened(messages), answer)
+
+
+def _shortened(messages: Any) -> Any:
+    """The messages, or where they are too long for a log, the beginning of their JSON."""
+    text = json.dumps(messages)
+    # Half, for as a text it is escaped once more.
+    too_long = len(text) > MAX_LOGGED_MESSAGES_BYTES
+    return text[: MAX_LOGGED_MESSAGES_BYTES // 2] if too_long else messages

@@ -102,6 +102,12 @@ class WebSocketGateway:
                 log.failed(delivery.failure)
 
     def _answer_or_explain(self, request: Request, exchange: Exchange) -> None:
+        # Watched until the client has been told, so that no look at the store holds that up.
+        is_watched = isinstance(request, TemplateRequest | PlainPrompt | Chat)
+        with self._answers.watched(exchange) if is_watched else contextlib.nullcontext():
+            self._try_to_answer(request, exchange)
+
+    def _try_to_answer(self, request: Request, exchange: Exchange) -> None:
         try:
             self._answer(request, exchange)
         except DeliveryError as error:
@@ -146,11 +152,11 @@ class WebSocketGateway:
         if isinstance(error, DeadlineReached):
             delivery.send_last_message(frame)
             return
-        with contextlib.suppress(DeliveryError, Cancelled):  # nobody wants it: the log is enough
+        delivery.send_message(frame)
+        with contextlib.suppress(DeliveryError):  # nobody is left to be told
             try:
-                delivery.send_message(frame)
                 delivery.wait_until_sent()
-            except DeadlineReached:
+            except (DeadlineReached, Cancelled):  # no time for the rest, or nobody wants it
                 delivery.drop_all_but_the_last_message()
 
     def _told(self, error: SluiceError, exchange: Exchange) -> str:
