@@ -10,7 +10,6 @@ import io
 import json
 import os
 import socket
-import struct
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -28,6 +27,7 @@ from local.listening import bind, port_of, serve
 from local.serverless_yml import read_service
 from local.stack import Stack, StackOptions
 from tests.end_to_end.test_function_failures import service_in
+from tests.local.websocket_bench import reset
 from tests.running_stack import PATIENCE_S, ROOT
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -206,13 +206,6 @@ class OneThenMore:
         assert self.gate.wait(PATIENCE_S)
         while True:
             connection.sendall(chunk(delta("more")))
-
-
-def reset(client: ClientConnection) -> None:
-    """End the connection as a machine does that is switched off and on: RST, no close frame."""
-    raw: socket.socket = client.transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.transport.abort()
 
 
 def test_client_that_is_killed_costs_one_post_at_most(upstream: ScriptedUpstream) -> None:

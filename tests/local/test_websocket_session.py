@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import struct
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from local.limits import (
     MAX_MESSAGE_BYTES,
 )
 from tests.local.test_websocket_handshake import UPGRADE
-from tests.local.websocket_bench import OK, Bench, closed_with, run
+from tests.local.websocket_bench import OK, Bench, closed_with, reset, run
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -269,10 +268,3 @@ def test_post_to_a_client_that_was_reset_is_gone_at_once() -> None:
             await client.send("x")
 
     run(test)
-
-
-def reset(client: ClientConnection) -> None:
-    """End the connection as a machine does that is switched off: no close frame, no FIN."""
-    raw: socket.socket = client.transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.transport.abort()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -119,12 +121,19 @@ def run(
     asyncio.run(whole())
 
 
-async def told(socket: ClientConnection) -> Any:
+async def told(client: ClientConnection) -> Any:
     """Return the next frame, which is JSON."""
-    return json.loads(await socket.recv())
+    return json.loads(await client.recv())
 
 
-async def closed_with(socket: ClientConnection) -> int | None:
+async def closed_with(client: ClientConnection) -> int | None:
     with pytest.raises(ConnectionClosed):
-        await socket.recv()
-    return socket.close_code
+        await client.recv()
+    return client.close_code
+
+
+def reset(client: ClientConnection) -> None:
+    """End the connection as a machine does that was switched off: RST, no close frame."""
+    raw: socket.socket = client.transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.transport.abort()
