@@ -1,0 +1,161 @@
+"""Amazon Bedrock: botocore, asked to sign the same request, has the same signature."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from sluice.errors import SettingsError
+from sluice.model_call import ModelCall
+from sluice.providers import UpstreamRequest
+from sluice.providers.bedrock import BedrockProvider, SignedFor, read_signed_for, signed_for
+from tests.sluice.providers.asking import KEPT, a_call
+
+RUNTIME = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
+MANTLE = "https://bedrock-mantle.eu-west-1.api.aws/v1"
+NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
+ENVIRON = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+    "AWS_SESSION_TOKEN": "SESSIONTOKEN",
+}
+
+
+def provider_at(base_url: str, environ: dict[str, str] | None = None) -> BedrockProvider:
+    environ = ENVIRON if environ is None else environ
+    return BedrockProvider(base_url, read_signed_for(environ, base_url), environ, lambda: NOW)
+
+
+def _signed_by_client(request: UpstreamRequest) -> list[str]:
+    names = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0]
+    return [n for n in names.split(";") if n not in ("host", "x-amz-date", "x-amz-security-token")]
+
+
+def botocores_authorization(request: UpstreamRequest, signed: SignedFor) -> str:
+    given = {name: request.headers[name] for name in _signed_by_client(request)}
+    judged = AWSRequest(request.method, request.url, headers=given, data=request.body)
+    judged.context["timestamp"] = request.headers["x-amz-date"]
+    judged.headers["X-Amz-Date"] = request.headers["x-amz-date"]
+    credentials = Credentials(*ENVIRON.values())
+    judged.headers["X-Amz-Security-Token"] = credentials.token
+    auth = SigV4Auth(credentials, signed.service, signed.region)
+    auth_string = auth.string_to_sign(judged, auth.canonical_request(judged))
+    signature = auth.signature(auth_string, judged)
+    headers = auth.signed_headers(auth.headers_to_sign(judged))
+    return (
+        f"AWS4-HMAC-SHA256 Credential={auth.scope(judged)}, "
+        f"SignedHeaders={headers}, Signature={signature}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("base_url", "signed"),
+    [
+        (RUNTIME, SignedFor("us-west-2", "bedrock")),
+        (MANTLE, SignedFor("eu-west-1", "bedrock-mantle")),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "path", "query", "body"),
+    [
+        ("POST", "/chat/completions", "", '{"model": "openai.gpt-oss-20b-1:0", "é": 1}'),
+        ("GET", "/models/openai.gpt-oss-20b-1%3A0", "", ""),
+        ("GET", "/responses/r", "b=2&a=1%20", ""),
+    ],
+)
+def test_signature_is_botocores(
+    base_url: str, signed: SignedFor, method: str, path: str, query: str, body: str
+) -> None:
+    call = a_call(path, body.encode(), method=method, query=query)
+    request = provider_at(base_url).request(call, None)
+    assert request.url == f"{base_url}{path}" + (f"?{query}" if query else "")
+    assert request.headers["authorization"] == botocores_authorization(request, signed)
+    assert request.headers["x-amz-security-token"] == "SESSIONTOKEN"
+    assert request.body is call.body
+
+
+def test_headers_are_those_of_the_call_and_the_signature() -> None:
+    headers = provider_at(RUNTIME).request(a_call(), None).headers
+    added = {"accept-encoding", "authorization", "x-amz-date", "x-amz-security-token"}
+    assert headers.keys() == KEPT.keys() | added
+    assert {name: headers[name] for name in KEPT} == KEPT
+
+
+def test_guardrails_pass_and_are_signed() -> None:
+    call = a_call()
+    guardrail = {"x-amzn-bedrock-guardrailidentifier": "gr-1"}
+    call = replace(call, headers={**call.headers, **guardrail})
+    request = provider_at(RUNTIME).request(call, None)
+    assert request.headers["x-amzn-bedrock-guardrailidentifier"] == "gr-1"
+    assert "x-amzn-bedrock-guardrailidentifier" in request.headers["authorization"]
+    assert request.headers["authorization"] == botocores_authorization(
+        request, SignedFor("us-west-2", "bedrock")
+    )
+
+
+def test_call_without_a_content_type_is_signed_without_one() -> None:
+    bare = ModelCall("GET", "/models", "", {}, b"", None)
+    headers = provider_at(RUNTIME).request(bare, None).headers
+    assert "SignedHeaders=host;x-amz-date;x-amz-security-token" in headers["authorization"]
+
+
+def test_key_of_bedrocks_goes_as_a_bearer_and_nothing_is_signed() -> None:
+    headers = provider_at(RUNTIME, {}).request(a_call(), "bedrock-key").headers
+    assert headers["authorization"] == "Bearer bedrock-key"
+    assert not [name for name in headers if name.startswith("x-amz-")]
+
+
+def test_credentials_are_asked_for_at_each_request() -> None:
+    environ = dict(ENVIRON)
+    provider = provider_at(RUNTIME, environ)
+    provider.request(a_call(), None)
+    environ["AWS_SESSION_TOKEN"] = "RENEWED"
+    assert provider.request(a_call(), None).headers["x-amz-security-token"] == "RENEWED"
+
+
+def test_missing_credentials_are_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        provider_at(RUNTIME, {}).request(a_call(), None)
+    assert caught.value.variable == "AWS_ACCESS_KEY_ID"
+
+
+@pytest.mark.parametrize(
+    ("host", "signed"),
+    [
+        ("bedrock-runtime.us-east-1.amazonaws.com", SignedFor("us-east-1", "bedrock")),
+        ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", SignedFor("us-gov-west-1", "bedrock")),
+        ("bedrock-runtime.cn-north-1.amazonaws.com.cn", SignedFor("cn-north-1", "bedrock")),
+        ("vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com", SignedFor("eu-west-3", "bedrock")),
+        ("bedrock-mantle.ap-northeast-1.api.aws", SignedFor("ap-northeast-1", "bedrock-mantle")),
+        ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", None),
+        ("bedrock-runtime.evil.example", None),
+        ("bedrock-agent.us-east-1.amazonaws.com", None),
+        ("notbedrock-runtime.us-east-1.amazonaws.com", None),
+        ("api.openai.com", None),
+    ],
+)
+def test_host_says_what_it_is_signed_for(host: str, signed: SignedFor | None) -> None:
+    assert signed_for(f"https://{host}/openai/v1") == signed
+
+
+def test_settings_say_what_other_hosts_are_signed_for() -> None:
+    inside = "https://models.internal.example/v1"
+    environ = {"AWS_REGION": "us-east-1"}
+    assert read_signed_for(environ, inside) == SignedFor("us-east-1", "bedrock")
+    environ |= {"UPSTREAM_AWS_REGION": "eu-west-1", "UPSTREAM_AWS_SERVICE": "execute-api"}
+    assert read_signed_for(environ, inside) == SignedFor("eu-west-1", "execute-api")
+    assert read_signed_for(environ, RUNTIME) == SignedFor("eu-west-1", "execute-api")
+    with pytest.raises(SettingsError) as caught:
+        read_signed_for({}, inside)
+    assert caught.value.variable == "UPSTREAM_AWS_REGION"
+
+
+def test_it_answers_nothing_itself() -> None:
+    provider = provider_at(RUNTIME)
+    assert provider.own_answer(a_call("/models", method="GET")) is None
+    assert (provider.name, provider.mends_stream_end) == ("bedrock", False)
