@@ -131,6 +131,7 @@ def test_missing_credentials_are_named() -> None:
         ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", SignedFor("us-gov-west-1", "bedrock")),
         ("bedrock-runtime.cn-north-1.amazonaws.com.cn", SignedFor("cn-north-1", "bedrock")),
         ("vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com", SignedFor("eu-west-3", "bedrock")),
+        ("bedrock-runtime.eusc-de-east-1.amazonaws.eu", SignedFor("eusc-de-east-1", "bedrock")),
         ("bedrock-mantle.ap-northeast-1.api.aws", SignedFor("ap-northeast-1", "bedrock-mantle")),
         ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", None),
         ("bedrock-runtime.evil.example", None),

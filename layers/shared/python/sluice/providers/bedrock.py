@@ -28,7 +28,7 @@ REGION = "UPSTREAM_AWS_REGION"
 SERVICE = "UPSTREAM_AWS_SERVICE"
 HOST = re.compile(
     r"(?:[\w.-]+\.)?bedrock-(?P<kind>runtime|mantle)(?:-fips)?\.(?P<region>[a-z]{2}[a-z0-9-]+)\."
-    r"(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|api\.aws)",
+    r"(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws)",
     re.ASCII,
 )
 SERVICES = {"runtime": "bedrock", "mantle": "bedrock-mantle"}
