@@ -59,6 +59,12 @@ class FunctionUrlSigner:
         return {name: request.headers[name] for name in names if name in request.headers}
 
 
+def unambiguous(url: str) -> str:
+    """Return the URL with the blanks of its query as %20: a + is a blank to some and not to AWS."""
+    path, mark, query = url.partition("?")
+    return path + mark + query.replace("+", "%20")
+
+
 class HttpxSigV4Auth(httpx.Auth):
     """`httpx.Client(auth=HttpxSigV4Auth())`, and the same for an AsyncClient.
 
@@ -86,7 +92,8 @@ class HttpxSigV4Auth(httpx.Auth):
         yield request
 
     def _sign(self, request: httpx.Request) -> None:
-        url = str(request.url)
+        url = unambiguous(str(request.url))
+        request.url = httpx.URL(url)
         fields = self._signer.fields(request.method, url, request.headers, request.content)
         request.headers.update(fields)
 
@@ -115,6 +122,7 @@ class RequestsSigV4Auth(AuthBase):
                 f"expected a body of bytes, text or a file, to sign its hash; found {type(body)}: "
                 "join the pieces first"
             )
-        method, url = request.method or "GET", request.url or ""
+        method, url = request.method or "GET", unambiguous(request.url or "")
+        request.url = url
         request.headers.update(self._signer.fields(method, url, request.headers, body or b""))
         return request

@@ -117,6 +117,14 @@ def test_signature_is_the_one_that_botocore_makes() -> None:
     assert fields["Authorization"].endswith(f"Signature={signer.signature(text, request)}")
 
 
+def test_blanks_of_a_query_are_sent_in_the_one_form_that_everybody_reads_alike() -> None:
+    by_httpx = sent_by_httpx("GET", f"{URL}/a+b", params={"message": "a b+c"})
+    by_requests = prepared_by_requests("GET", f"{URL}/a+b", params={"message": "a b+c"})
+    for sent in (by_httpx, by_requests):
+        assert str(sent.url) == f"{URL}/a+b?message=a%20b%2Bc"
+        assert verify("GET", str(sent.url), sent.headers, b"") == "AKID"
+
+
 def test_httpx_body_in_pieces_is_read_whole() -> None:
     sent = sent_by_httpx("POST", f"{URL}/", content=pieces())
     assert verify("POST", str(sent.url), sent.headers, b"onetwo") == "AKID"
