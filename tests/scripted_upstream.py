@@ -109,6 +109,20 @@ def silent_until(done: threading.Event) -> Callable[[UpstreamRequest, socket.soc
     return script
 
 
+def holds_after(*sends: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: send these, each by itself, and then nothing for as long as somebody listens."""
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        for data in sends:
+            connection.sendall(data)
+        connection.settimeout(PATIENCE_S)
+        sent_by_client = connection.recv(1)
+        assert sent_by_client == b"", "the next request came before the end of this answer"
+        raise ConnectionAbortedError
+
+    return script
+
+
 def dies_after(data: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
     """A script: send this much and hang up."""
 

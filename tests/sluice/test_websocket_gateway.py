@@ -5,20 +5,13 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.connections import ConnectionsClient
 from sluice.deadline import MARGIN_S
+from sluice.delivery import MAX_WAITING
 from sluice.errors import ConnectionGone, PostForbidden
-from sluice.key_ring import KeyRing
-from sluice.openai_client import OpenAIClient
-from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
-from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import MessageEvent, parse_message
-from sluice.websocket_gateway import WebSocketGateway
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -34,63 +27,7 @@ from tests.scripted_upstream import (
     says,
 )
 from tests.sluice.deadlines import deadline_in
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sluice.connection_state import ConnectionState
-
-HELLO = [{"role": "user", "content": "Hello"}]
-AT_MS = 1_700_000_000_000
-SECRET = "sk-secret-0123456789"
-
-
-class Posts(ConnectionsClient):
-    """@connections that keeps frames; `on_post` may refuse them."""
-
-    def __init__(self, on_post: Callable[[bytes], None] | None = None) -> None:
-        super().__init__("http://127.0.0.1:1/dev", {})
-        self._on_post = on_post
-        self.frames: list[str] = []
-        self.endpoints: list[str] = []
-
-    def post(self, connection_id: str, frame: bytes, timeout_s: float = 30.0) -> None:
-        assert timeout_s > 0
-        assert connection_id == "c-1="
-        if self._on_post is not None:
-            self._on_post(frame)
-        self.frames.append(frame.decode())
-
-    def at(self, endpoint: str) -> Posts:
-        self.endpoints.append(endpoint)
-        return self
-
-    @property
-    def error(self) -> dict[str, Any]:
-        document = json.loads(self.frames[-1])
-        assert document["requestId"] == "r-1"
-        assert document["error"].keys() == {"message", "type", "param", "code"}
-        error: dict[str, Any] = document["error"]
-        return error
-
-
-def send(
-    url: str, message: object, posts: Posts, remaining_ms: int = 900_000, **environ: str
-) -> list[str]:
-    variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": SECRET, **environ}
-    body = message if isinstance(message, str) else json.dumps(message)
-    event = MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body, AT_MS)
-    gateway_with(variables, posts).answer(event, deadline_in(remaining_ms))
-    return posts.frames
-
-
-def gateway_with(
-    variables: dict[str, str], posts: Posts, state: ConnectionState | None = None
-) -> WebSocketGateway:
-    settings = read_settings(variables)
-    keys = KeyRing(settings.openai_keys, read_parameter)
-    answers = ModelAnswers(settings, variables, OpenAIClient(settings, keys), keys, state)
-    return WebSocketGateway(settings, answers, keys.known_keys, posts.at, state)
+from tests.sluice.websocket_asking import AT_MS, HELLO, SECRET, Posts, gateway_with, send
 
 
 def test_plain_prompt_is_answered_by_text_without_an_end_mark(upstream: ScriptedUpstream) -> None:
@@ -278,8 +215,9 @@ def test_half_a_character_at_the_end_of_an_answer_does_not_hold_it_up(
     assert "".join(frames) == "Hi \ufffd"
 
 
+@pytest.mark.parametrize("characters", [400_000, 2 * MAX_WAITING], ids=["some wait", "no room"])
 def test_error_behind_slow_frames_is_told_in_place_of_them_when_time_is_over(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], characters: int
 ) -> None:
     never = threading.Event()
 
@@ -287,7 +225,7 @@ def test_error_behind_slow_frames_is_told_in_place_of_them_when_time_is_over(
         if not frame.startswith(b'{"error"'):
             never.wait(0.8)
 
-    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("x" * 400_000)))
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("x" * characters)))
     posts = Posts(slow)
     send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 400)
     assert posts.error["code"] == "upstream_incomplete"
