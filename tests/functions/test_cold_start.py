@@ -25,16 +25,19 @@ FUNCTIONS = {
     },
     "default": {
         "packages": {*HTTP_CLIENT, "sseclient"},
-        "sluice": "authentication connections deadline delivery error_body errors frames key_ring"
-        " model_request openai_client prompt_templates request_log response_parsers secret_mask"
-        " settings sigv4 sse ssm_parameter upstream_connection upstream_reply websocket_events"
+        "sluice": "authentication cancellation_watch chat_frames completion_events connection_state"
+        " connections deadline delivery error_body errors event_splitting frames key_ring"
+        " model_request openai_client prompt_templates request_log response_parsers"
+        " secret_mask settings sigv4 sse ssm_parameter state_store stop_signal text_frames"
+        " upstream_connection upstream_reply websocket_answer websocket_events"
         " websocket_gateway websocket_request",
     },
     "stream": {
         "packages": {*HTTP_CLIENT, "sseclient"},
-        "sluice": "authentication deadline error_body errors key_ring model_request openai_client"
-        " prompt_templates request_log response_parsers secret_mask settings sse ssm_parameter"
-        " upstream_connection upstream_reply url_events url_gateway url_reply",
+        "sluice": "authentication completion_events deadline error_body errors key_ring"
+        " model_request openai_client prompt_templates request_log response_parsers secret_mask"
+        " settings sse ssm_parameter stop_signal upstream_connection upstream_reply url_events"
+        " url_gateway url_reply websocket_request",
     },
 }
 NOT_AT_START = {"asyncio", "boto3", "botocore", "aws_xray_sdk", "multiprocessing", "sqlite3", "xml"}
