@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from sluice.connection_state import ConnectionState
     from sluice.connections import ConnectionsClient
     from sluice.deadline import Deadline
+    from sluice.delivery import BackOff
     from sluice.frames import FrameQueue
     from sluice.settings import Settings
     from sluice.websocket_answer import ModelAnswers
@@ -62,7 +63,7 @@ class WebSocketGateway:
     """Answers messages through @connections. Make one for the life of the process.
 
     answers: asks the model. connect: gives the client for an endpoint. state: where cancellations
-    are left for whoever answers; None where they cannot be.
+    are left for whoever answers; None where they cannot be. back_off: between attempts to post.
     """
 
     def __init__(
@@ -72,12 +73,14 @@ class WebSocketGateway:
         secrets: Callable[[], tuple[str, ...]],
         connect: Callable[[str], ConnectionsClient],
         state: ConnectionState | None = None,
+        back_off: BackOff | None = None,
     ) -> None:
         self._settings = settings
         self._answers = answers
         self._secrets = secrets
         self._connect = connect
         self._state = state
+        self._back_off = back_off
         self._connections: dict[str, ConnectionsClient] = {}
 
     def answer(self, message: MessageEvent, deadline: Deadline) -> None:
@@ -88,9 +91,8 @@ class WebSocketGateway:
             log.note(connection_id=message.connection_id, kind=KINDS[type(request)])
             connections = self._connections_of(message)
             post = partial(connections.post, message.connection_id)
-            with Delivery(
-                frames, post, stop_signal.stop, deadline, on_sent=log.first_frame
-            ) as delivery:
+            stop, back_off = stop_signal.stop, self._back_off
+            with Delivery(frames, post, stop, deadline, back_off, log.first_frame) as delivery:
                 stop_signal.listen(delivery.interrupt)
                 exchange = Exchange(message, delivery, stop_signal, deadline, log)
                 self._answer_or_explain(request, exchange)
