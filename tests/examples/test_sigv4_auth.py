@@ -189,6 +189,29 @@ def test_credentials_are_asked_for_at_each_request_and_their_token_is_sent() -> 
     assert "x-amz-security-token" in second["Authorization"]
 
 
+WITH_HTTPX = """
+import httpx
+from sigv4_auth import HttpxSigV4Auth
+answer = httpx.MockTransport(lambda request: httpx.Response(200))
+with httpx.Client(auth=HttpxSigV4Auth(), transport=answer) as client:
+    reply = client.post("https://abc.lambda-url.us-east-1.on.aws/", json={})
+print(reply.request.headers["authorization"].partition(" ")[0])
+"""
+
+
+def test_one_changed_import_makes_it_work_with_the_older_httpx(tmp_path: Path) -> None:
+    source = (EXAMPLES / "clients" / "sigv4_auth.py").read_text()
+    changed = source.replace("import httpx2 as httpx", "import httpx")
+    assert changed != source
+    (tmp_path / "sigv4_auth.py").write_text(changed)
+    (tmp_path / "program.py").write_text(WITH_HTTPX)
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
+    printed = subprocess.check_output(
+        [sys.executable, "program.py"], cwd=tmp_path, env={**keys, "HOME": str(tmp_path)}, text=True
+    )
+    assert printed == "AWS4-HMAC-SHA256\n"
+
+
 def test_missing_credentials_are_a_sentence(tmp_path: Path) -> None:
     program = "from examples.clients.sigv4_auth import HttpxSigV4Auth; HttpxSigV4Auth()"
     environ = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}

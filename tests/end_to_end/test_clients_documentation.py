@@ -1,0 +1,208 @@
+"""docs/clients.md shows the programs in examples/clients, and each of them works."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
+from tests.running_stack import PATIENCE_S, ROOT
+from tests.scripted_upstream import answer_stream
+
+if TYPE_CHECKING:
+    from tests.running_stack import RunningStack
+    from tests.scripted_upstream import ScriptedUpstream
+
+CLIENTS = ROOT / "examples" / "clients"
+DOCUMENT = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
+SHOWN = dict(
+    re.findall(
+        r"^\[`([\w.]+)`\]\(\.\./examples/clients/\1\)[^\n]*\n\n```\w+\n(.*?)^```$",
+        DOCUMENT,
+        re.MULTILINE | re.DOTALL,
+    )
+)
+ONLY_LINKED = {"sigv4_auth.py"}
+"""Longer than a page: to be copied, not to be read first."""
+
+EVENTS = answer_stream(["Hel", "lo"]).decode()
+PYTHON = (sys.executable,)
+
+
+def environment(stack: RunningStack) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return {
+        **kept,
+        "SLUICE_URL": stack.url,
+        "SLUICE_WEBSOCKET_URL": stack.websocket_url,
+        "FORWARD_KEY": FORWARD_KEY,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }
+
+
+def run(stack: RunningStack, *command: str) -> str:
+    """What the command prints."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment(stack),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_document_shows_each_program_as_it_is() -> None:
+    programs = {file.name for file in CLIENTS.iterdir() if file.suffix in (".py", ".mjs", ".sh")}
+    assert SHOWN.keys() | ONLY_LINKED == programs
+    for name, text in SHOWN.items():
+        assert text == (CLIENTS / name).read_text(encoding="utf-8"), name
+    for name in ONLY_LINKED:
+        assert f"(../examples/clients/{name})" in DOCUMENT
+
+
+def test_links_of_the_document_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", DOCUMENT):
+        assert (ROOT / "docs" / target).exists(), target
+
+
+@pytest.mark.parametrize(
+    ("program", "interpreter", "printed"),
+    [
+        ("openai_key.py", PYTHON, "Hello\n"),
+        ("langchain_key.py", PYTHON, "Hello\n"),
+        ("openai_key.mjs", ("node",), "Hello\n"),
+        ("curl_key.sh", ("sh",), EVENTS),
+        ("http_proxy.sh", ("sh",), EVENTS),
+    ],
+)
+def test_program_with_a_key_prints_the_answer(
+    keyed_stack: RunningStack,
+    upstream: ScriptedUpstream,
+    program: str,
+    interpreter: tuple[str, ...],
+    printed: str,
+) -> None:
+    assert run(keyed_stack, *interpreter, str(CLIENTS / program)) == printed
+    assert_asked_once(upstream)
+
+
+@pytest.mark.parametrize(
+    ("program", "interpreter", "printed"),
+    [
+        ("openai_iam.py", PYTHON, "Hello\n"),
+        ("requests_iam.py", PYTHON, "Hello\n"),
+        ("boto3_iam.py", PYTHON, EVENTS),
+        ("curl_iam.sh", ("sh",), EVENTS),
+    ],
+)
+def test_program_with_a_signature_prints_the_answer(
+    signed_stack: RunningStack,
+    upstream: ScriptedUpstream,
+    program: str,
+    interpreter: tuple[str, ...],
+    printed: str,
+) -> None:
+    assert run(signed_stack, *interpreter, str(CLIENTS / program)) == printed
+    assert_asked_once(upstream)
+
+
+LANGCHAIN_IAM = """
+import os
+from langchain_openai import ChatOpenAI
+from openai import DefaultHttpx2Client
+from sigv4_auth import HttpxSigV4Auth
+http_client = DefaultHttpx2Client(auth=HttpxSigV4Auth())
+url = os.environ["SLUICE_URL"] + "/v1"
+model = ChatOpenAI(base_url=url, api_key="unused", model="m", http_client=http_client)
+print("".join(chunk.text for chunk in model.stream("Hello")))
+"""
+
+
+def test_langchain_signs_with_the_same_client_as_the_sdk(
+    signed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    program = f"import sys; sys.path.insert(0, {str(CLIENTS)!r})\n{LANGCHAIN_IAM}"
+    assert run(signed_stack, *PYTHON, "-c", program) == "Hello\n"
+    assert_asked_once(upstream)
+
+
+FETCH = """
+const { streamChat } = await import(process.argv[1])
+const { SLUICE_URL, FORWARD_KEY } = process.env
+const messages = [{ role: 'user', content: 'Hello' }]
+const pieces = []
+await streamChat(SLUICE_URL, FORWARD_KEY, messages, (text) => pieces.push(text))
+process.stdout.write(pieces.join('|'))
+await streamChat(SLUICE_URL, 'fk-unknown', messages, () => {})
+  .catch((error) => process.stdout.write('|' + error.message))
+"""
+
+
+def test_page_reads_the_answer_with_fetch(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    printed = run(
+        keyed_stack, "node", "--input-type=module", "-e", FETCH, str(CLIENTS / "browser_fetch.mjs")
+    )
+    assert printed.startswith("Hel|lo|")
+    assert "key" in printed.removeprefix("Hel|lo|")
+    assert_asked_once(upstream)
+
+
+# Node 20 has no WebSocket of its own yet; ws has the browser's interface.
+WEBSOCKET = """
+globalThis.WebSocket ??= (await import('ws')).WebSocket
+const { streamAnswer } = await import(process.argv[1])
+const { SLUICE_WEBSOCKET_URL, FORWARD_KEY } = process.env
+const messages = [{ role: 'user', content: 'Hello' }]
+let answer = ''
+await streamAnswer(SLUICE_WEBSOCKET_URL, FORWARD_KEY, messages, (text) => { answer += text })
+process.stdout.write(answer)
+await streamAnswer(SLUICE_WEBSOCKET_URL, 'fk-unknown', messages, () => {})
+  .catch((error) => process.stdout.write('|' + error.message))
+"""
+
+
+def test_page_reads_the_answer_from_a_websocket(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    program = str(CLIENTS / "browser_websocket.mjs")
+    printed = run(keyed_stack, "node", "--input-type=module", "-e", WEBSOCKET, program)
+    assert printed == "Hello|no connection: is the key right?"
+    assert_asked_once(upstream)
+
+
+def test_wscat_prints_the_answer(keyed_stack: RunningStack, upstream: ScriptedUpstream) -> None:
+    with subprocess.Popen(
+        ["sh", str(CLIENTS / "wscat_key.sh")],
+        cwd=ROOT,
+        env=environment(keyed_stack),
+        stdin=subprocess.PIPE,  # open: at the end of its input wscat goes
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        while "Hello" not in printed and (line := process.stdout.readline()):
+            printed += line.strip().removeprefix("< ")
+        os.killpg(process.pid, signal.SIGTERM)
+    assert "Hello" in printed
+    assert_asked_once(upstream)
+
+
+def assert_asked_once(upstream: ScriptedUpstream) -> None:
+    (asked,) = upstream.requests
+    assert (asked.method, asked.target) == ("POST", "/v1/chat/completions")
+    assert asked.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
