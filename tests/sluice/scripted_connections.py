@@ -37,10 +37,11 @@ class ScriptedConnections:
         self._max_bytes = max_bytes
         self.progress = threading.Semaphore(0)
         self.frames: list[bytes] = []
-        self.attempts = 0
+        self.largest = 0
+        """The bytes of the largest frame, whether it was taken or not."""
 
     def __call__(self, request: UpstreamRequest, connection: socket.socket) -> None:
-        self.attempts += 1
+        self.largest = max(self.largest, len(request.body))
         if len(request.body) > self._max_bytes:
             replies(413, {})(request, connection)
             return
