@@ -14,10 +14,10 @@ import awslambda
 from sluice.connection_state import connection_state
 from sluice.connections import ConnectionsClient
 from sluice.deadline import Deadline
-from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
+from sluice.targets import read_targets
 from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import parse_message
 from sluice.websocket_gateway import WebSocketGateway
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from awslambda.context import LambdaContext
 
 settings = read_settings(os.environ)
-openai_keys = KeyRing(settings.openai_keys, read_parameter)
+targets = read_targets(os.environ, settings)
+client = OpenAIClient(settings, targets, read_parameter)
 state = connection_state(settings)
 gateway = WebSocketGateway(
     settings,
-    ModelAnswers(settings, os.environ, OpenAIClient(settings, openai_keys), openai_keys, state),
-    openai_keys.known_keys,
+    ModelAnswers(settings, os.environ, client, targets[0], state),
+    client.known_keys,
     partial(ConnectionsClient, environ=os.environ),
     state,
 )

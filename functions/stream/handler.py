@@ -12,6 +12,7 @@ from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
+from sluice.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 
@@ -20,10 +21,13 @@ if TYPE_CHECKING:
     from awslambda.context import LambdaContext
 
 settings = read_settings(os.environ)
-openai_keys = KeyRing(settings.openai_keys, read_parameter)
-forward_keys = KeyRing(settings.forward_keys, read_parameter)
+targets = read_targets(os.environ, settings)
 gateway = UrlGateway(
-    settings, os.environ, OpenAIClient(settings, openai_keys), openai_keys, forward_keys
+    settings,
+    os.environ,
+    OpenAIClient(settings, targets, read_parameter),
+    targets,
+    KeyRing(settings.forward_keys, read_parameter),
 )
 
 

@@ -25,19 +25,23 @@ FUNCTIONS = {
     },
     "default": {
         "packages": {*HTTP_CLIENT, "sseclient"},
-        "sluice": "authentication cancellation_watch chat_frames completion_events connection_state"
-        " connections deadline delivery error_body errors event_splitting frames key_ring"
-        " model_request openai_client prompt_templates request_log response_parsers"
-        " secret_mask settings sigv4 sse ssm_parameter state_store stop_signal text_frames"
+        "sluice": "authentication cancellation_watch chat_frames completion_events"
+        " connection_state connections deadline delivery error_body errors"
+        " event_splitting frames header_rules key_ring model_call model_request"
+        " openai_client prompt_templates providers providers.openai request_log"
+        " response_parsers retries secret_mask settings sigv4 sse ssm_parameter"
+        " state_store stop_signal targets text_frames upstream_answer"
         " upstream_connection upstream_reply websocket_answer websocket_events"
         " websocket_gateway websocket_request",
     },
     "stream": {
         "packages": {*HTTP_CLIENT, "sseclient"},
-        "sluice": "authentication completion_events deadline error_body errors key_ring"
-        " model_request openai_client prompt_templates request_log response_parsers secret_mask"
-        " settings sse ssm_parameter stop_signal upstream_connection upstream_reply url_events"
-        " url_gateway url_reply websocket_request",
+        "sluice": "authentication completion_events cross_origin deadline error_body errors"
+        " header_rules key_ring model_call model_request openai_client prompt_templates"
+        " providers providers.openai request_log response_parsers retries secret_mask"
+        " settings sse ssm_parameter stop_signal targets upstream_answer"
+        " upstream_connection upstream_reply url_events url_gateway url_reply"
+        " usage_finder",
     },
 }
 NOT_AT_START = {"asyncio", "boto3", "botocore", "aws_xray_sdk", "multiprocessing", "sqlite3", "xml"}

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,13 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from sluice.key_ring import KeyRing
+from sluice.model_call import chat_call
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
 from sluice.stop_signal import StopSignal
+from sluice.targets import read_targets
+from sluice.upstream_answer import UpstreamAnswer
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -47,12 +50,28 @@ from tests.sluice.deadlines import FOREVER, deadline_in
 BODY = b'{"model":"m","messages":[]}'
 
 
-def client_of(url: str, **environ: str) -> OpenAIClient:
-    settings = read_settings({"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-secret-1", **environ})
-    return OpenAIClient(settings, KeyRing(settings.openai_keys, read_parameter))
+class Asker:
+    """A client with one target, asked for chat completions. Pauses between attempts are none."""
+
+    def __init__(self, url: str, **environ: str) -> None:
+        variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "sk-secret-1", **environ}
+        settings = read_settings(variables)
+        (self._target,) = read_targets(variables, settings)
+        self.client = OpenAIClient(settings, [self._target], read_parameter, random=lambda: 0.0)
+        self.noted: dict[str, Any] = {}
+
+    def chat(
+        self, body: bytes, deadline: Deadline, stop_signal: StopSignal | None = None
+    ) -> UpstreamAnswer:
+        note = self.noted.update
+        return self.client.ask(self._target, chat_call(body), deadline, stop_signal, note)
 
 
-def read_all(client: OpenAIClient) -> bytes:
+def client_of(url: str, **environ: str) -> Asker:
+    return Asker(url, **{"UPSTREAM_RETRIES": "0", **environ})
+
+
+def read_all(client: Asker) -> bytes:
     with client.chat(BODY, FOREVER) as answer:
         return b"".join(answer.chunks())
 
@@ -126,9 +145,9 @@ def test_compressed_bytes_stay_as_they_are(upstream: ScriptedUpstream) -> None:
 def test_first_delta_comes_before_the_second_is_sent(upstream: ScriptedUpstream) -> None:
     gated = GatedAnswer("one", "two")
     upstream.script = gated
+    gated.open()
     with client_of(upstream.url).chat(BODY, FOREVER) as answer:
         chunks = answer.chunks()
-        gated.open()
         assert next(chunks) == delta("one")
         assert gated.sent == ["one"]
         gated.open(2)
@@ -223,17 +242,29 @@ def test_upstream_that_does_not_speak_http(upstream: ScriptedUpstream) -> None:
 def test_upstream_that_sends_no_head_is_silent(upstream: ScriptedUpstream) -> None:
     done = threading.Event()
     upstream.script = silent_until(done)
-    with pytest.raises(UpstreamSilent, match=r"for 0\.05 s"):
-        client_of(upstream.url, UPSTREAM_READ_TIMEOUT="0.05").chat(BODY, FOREVER)
+    with pytest.raises(UpstreamSilent, match=r"for 0\.05 s .UPSTREAM_FIRST_BYTE_TIMEOUT"):
+        client_of(upstream.url, UPSTREAM_FIRST_BYTE_TIMEOUT="0.05").chat(BODY, FOREVER)
     done.set()
 
 
+def test_upstream_that_sends_no_more_than_a_head_is_silent(upstream: ScriptedUpstream) -> None:
+    gated = GatedAnswer("never")
+    upstream.script = gated
+    with pytest.raises(UpstreamSilent, match="UPSTREAM_FIRST_BYTE_TIMEOUT"):
+        client_of(upstream.url, UPSTREAM_FIRST_BYTE_TIMEOUT="0.05").chat(BODY, FOREVER)
+    gated.open(2)
+
+
 def test_upstream_that_stops_in_the_middle_is_silent(upstream: ScriptedUpstream) -> None:
-    upstream.script = GatedAnswer("never")
+    gated = GatedAnswer("one", "never")
+    upstream.script = gated
+    gated.open()
     with client_of(upstream.url, UPSTREAM_READ_TIMEOUT="0.05").chat(BODY, FOREVER) as answer:
-        with pytest.raises(UpstreamSilent):
-            next(answer.chunks())
-        upstream.script.open(2)
+        chunks = answer.chunks()
+        assert next(chunks) == delta("one")
+        with pytest.raises(UpstreamSilent, match=r"for 0\.05 s .UPSTREAM_READ_TIMEOUT"):
+            next(chunks)
+        gated.open(2)
 
 
 def test_upstream_that_dies_in_the_middle_is_broken(upstream: ScriptedUpstream) -> None:
@@ -246,12 +277,16 @@ def test_upstream_that_dies_in_the_middle_is_broken(upstream: ScriptedUpstream) 
 
 
 def test_deadline_ends_an_answer_that_is_still_coming(upstream: ScriptedUpstream) -> None:
-    upstream.script = GatedAnswer("never")
-    soon = deadline_in(int(MARGIN_S * 1000) + 100)
+    gated = GatedAnswer("one", "never")
+    upstream.script = gated
+    gated.open()
+    soon = deadline_in(int(MARGIN_S * 1000) + 200)
     with client_of(upstream.url).chat(BODY, soon) as answer:
+        chunks = answer.chunks()
+        assert next(chunks) == delta("one")
         with pytest.raises(DeadlineReached):
-            next(answer.chunks())
-        upstream.script.open(2)
+            next(chunks)
+        gated.open(2)
 
 
 def test_deadline_ends_the_wait_for_a_head(upstream: ScriptedUpstream) -> None:
@@ -269,15 +304,18 @@ def test_nothing_is_asked_when_the_time_is_over(upstream: ScriptedUpstream) -> N
 
 
 def test_stop_from_another_thread_ends_a_waiting_read(upstream: ScriptedUpstream) -> None:
-    upstream.script = GatedAnswer("never")
-    stop_signal = StopSignal()
+    gated, stop_signal = GatedAnswer("one", "never"), StopSignal()
+    upstream.script = gated
+    gated.open()
     with client_of(upstream.url).chat(BODY, FOREVER, stop_signal) as answer:
+        chunks = answer.chunks()
+        assert next(chunks) == delta("one")
         stopper = threading.Timer(0.05, stop_signal.stop, [ConnectionGone("gone")])
         stopper.start()
         with pytest.raises(ConnectionGone):
-            next(answer.chunks())
+            next(chunks)
         stopper.join()
-        upstream.script.open(2)
+        gated.open(2)
 
 
 def test_stop_ends_the_wait_for_a_reply_that_has_not_begun(upstream: ScriptedUpstream) -> None:

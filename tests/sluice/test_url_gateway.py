@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.deadline import Deadline
-from sluice.key_ring import KeyRing
-from sluice.openai_client import OpenAIClient
-from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
 from sluice.url_events import parse_url_request
-from sluice.url_gateway import UrlGateway
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
@@ -23,7 +18,7 @@ from tests.scripted_upstream import (
     replies,
     says,
 )
-from tests.sluice.url_asking import HELLO, SECRET, Reply, ask
+from tests.sluice.url_asking import HELLO, SECRET, Reply, ask, gateway_of
 
 if TYPE_CHECKING:
     pass
@@ -96,9 +91,7 @@ def test_first_delta_is_written_before_the_upstream_sends_the_second(
 
     reply = OpeningReply()
     gated.open()
-    settings = read_settings({"OPENAI_BASE_URL": upstream.url})
-    keys = KeyRing(settings.openai_keys, read_parameter)
-    gateway = UrlGateway(settings, {}, OpenAIClient(settings, keys), keys, keys)
+    gateway = gateway_of(OPENAI_BASE_URL=upstream.url)
     event = {
         "requestContext": {"requestId": "r", "http": {"method": "GET"}},
         "rawPath": "/",
@@ -137,7 +130,6 @@ def test_health_and_description_ask_nobody() -> None:
         ),
         ("GET", "/v2/anything", None, 404, "unknown_path"),
         ("DELETE", "/", None, 405, "method_not_allowed"),
-        ("GET", "/v1/chat/completions", None, 405, "method_not_allowed"),
     ],
 )
 def test_wrong_request_is_an_error_of_openais_shape(
@@ -222,7 +214,7 @@ def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
     upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
     upstream.script = says("the secret answer")
-    ask(upstream.url, query={"message": "the secret question"})
+    reply_bytes = len(ask(upstream.url, query={"message": "the secret question"}).body)
     (line,) = capsys.readouterr().out.splitlines()
     fields = json.loads(line)
     assert fields.keys() == {
@@ -231,9 +223,18 @@ def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
         "outcome",
         "method",
         "path",
+        "provider",
+        "model",
+        "retries",
+        "upstream_request_id",
         "status",
+        "bytes",
+        "chunks",
+        "usage",
         "first_byte_ms",
         "total_ms",
     }
     assert (fields["request_id"], fields["outcome"], fields["status"]) == ("r-1", "ok", 200)
+    assert (fields["provider"], fields["retries"]) == ("openai", 0)
+    assert (fields["bytes"], fields["usage"]) == (reply_bytes, {"total_tokens": 3})
     assert "secret" not in line

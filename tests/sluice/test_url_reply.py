@@ -73,7 +73,7 @@ def test_upstream_that_is_not_there_is_502() -> None:
 def test_silent_upstream_is_504(upstream: ScriptedUpstream) -> None:
     gated = GatedAnswer("never")
     upstream.script = gated
-    reply = ask(upstream.url, query={"message": "Hello"}, UPSTREAM_READ_TIMEOUT="0.05")
+    reply = ask(upstream.url, query={"message": "Hello"}, UPSTREAM_FIRST_BYTE_TIMEOUT="0.05")
     assert (reply.metadata["statusCode"], reply.error["code"]) == (504, "upstream_timeout")
     gated.open(2)
 

@@ -217,6 +217,8 @@ def test_log_has_the_figures_of_a_chat(
         "frames": len(frames),
         "joined_deltas": 5 - len([frame for frame in frames if frame["events"]]),
         "outcome": "ok",
+        "provider": "openai",
+        "retries": 0,
     }
 
 

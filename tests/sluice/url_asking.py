@@ -11,6 +11,7 @@ from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
+from sluice.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 from tests.sluice.deadlines import deadline_in
@@ -63,11 +64,6 @@ def ask(
     **environ: str,
 ) -> Reply:
     variables = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET, **environ}
-    settings = read_settings(variables)
-    openai_keys = KeyRing(settings.openai_keys, read_parameter)
-    forward_keys = KeyRing(settings.forward_keys, read_parameter)
-    client = OpenAIClient(settings, openai_keys)
-    gateway = UrlGateway(settings, variables, client, openai_keys, forward_keys)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     event = {
         "requestContext": {"requestId": "r-1", "http": {"method": method}},
@@ -77,7 +73,17 @@ def ask(
         **({} if body is None else {"body": base64.b64encode(data), "isBase64Encoded": True}),
     }
     reply = Reply()
-    gateway.answer(parse_url_request(event), reply.open, deadline_in(remaining_ms))
+    deadline = deadline_in(remaining_ms)
+    gateway_of(**variables).answer(parse_url_request(event), reply.open, deadline)
     assert reply.ended
     assert reply.body
     return reply
+
+
+def gateway_of(**variables: str) -> UrlGateway:
+    """A gateway whose pauses between attempts are none."""
+    settings = read_settings(variables)
+    targets = read_targets(variables, settings)
+    client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
+    forward_keys = KeyRing(settings.forward_keys, read_parameter)
+    return UrlGateway(settings, variables, client, targets, forward_keys)

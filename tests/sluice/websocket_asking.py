@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.cancellation_watch import LookTimes
 from sluice.connections import ConnectionsClient
-from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.ssm_parameter import read_parameter
+from sluice.targets import read_targets
 from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import MessageEvent
 from sluice.websocket_gateway import WebSocketGateway
@@ -81,7 +81,7 @@ def gateway_with(
     variables: dict[str, str], posts: Posts, state: ConnectionState | None = None
 ) -> WebSocketGateway:
     settings = read_settings(variables)
-    keys = KeyRing(settings.openai_keys, read_parameter)
-    client = OpenAIClient(settings, keys)
-    answers = ModelAnswers(settings, variables, client, keys, state, OFTEN)
-    return WebSocketGateway(settings, answers, keys.known_keys, posts.at, state)
+    targets = read_targets(variables, settings)
+    client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
+    answers = ModelAnswers(settings, variables, client, targets[0], state, OFTEN)
+    return WebSocketGateway(settings, answers, client.known_keys, posts.at, state)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from sluice.errors import UpstreamRefused
 from sluice.upstream_reply import mask_keys
-from sluice.websocket_request import MAX_ID_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sluice.errors import SluiceError
+
+MAX_ID_CHARACTERS = 256  # an id is a client's counter or UUID, and stands in every frame
 
 
 def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:

@@ -3,9 +3,10 @@
 SluiceError
 ├── SettingsError              an environment variable is not what it must be
 ├── RequestError               the client's request cannot be served as it is
-│   ├── InvalidJson, InvalidField, UnsupportedMediaType
+│   ├── InvalidJson, InvalidField, UnsupportedMediaType, BodyTooLarge
 │   ├── PromptTemplateNotAllowed, PromptTemplateNotFound
-│   └── UnknownPath, MethodNotAllowed
+│   ├── UnknownPath, MethodNotAllowed
+│   └── OriginNotAllowed       a page whose origin is not in CORS_ALLOW_ORIGINS
 ├── AuthenticationFailed       no key, or one that is not known
 ├── UpstreamError              the model's side
 │   ├── UpstreamRefused        it answered with an error of its own, which is passed on
@@ -103,6 +104,16 @@ class PromptTemplateNotFound(RequestError):
 class UnsupportedMediaType(RequestError):
     status = 415
     code = "unsupported_media_type"
+
+
+class BodyTooLarge(RequestError):
+    status = 413
+    code = "body_too_large"
+
+
+class OriginNotAllowed(RequestError):
+    status = 403
+    code = "origin_not_allowed"
 
 
 class UnknownPath(RequestError):

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from itertools import count
+import time
 from typing import TYPE_CHECKING
 
 from sluice.errors import SettingsError
 from sluice.settings import read_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from sluice.settings import KeySource
 
 
 class KeyRing:
-    """Keys of one kind. A parameter is read once for the life of the execution environment."""
+    """Keys of one kind. A parameter is read once for the life of the execution environment.
 
-    def __init__(self, source: KeySource, read_parameter: Callable[[str], str]) -> None:
+    clock: seconds that only grow, for keys that are set aside.
+    """
+
+    def __init__(
+        self,
+        source: KeySource,
+        read_parameter: Callable[[str], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._source = source
         self._read_parameter = read_parameter
+        self._clock = clock
         self._read: tuple[str, ...] | None = None
-        self._turns = count()
+        self._turn = 0
+        self._aside_until: dict[str, float] = {}
 
     def keys(self) -> tuple[str, ...]:
         """All keys; none where none is set.
@@ -39,10 +49,32 @@ class KeyRing:
         """The keys this process has seen so far; for masking, so it reads nothing."""
         return self._source.plain or self._read or ()
 
-    def next_key(self) -> str | None:
-        """The key whose turn it is."""
+    def next_key(self, tried: Collection[str] = ()) -> str | None:
+        """The key whose turn it is: one that was not tried and is not set aside, if there is one.
+
+        Otherwise the one that has been set aside for the shortest time: it is still worth a try.
+        """
         keys = self.keys()
-        return keys[next(self._turns) % len(keys)] if keys else None
+        if not keys:
+            return None
+        in_turn = keys[self._turn % len(keys) :] + keys[: self._turn % len(keys)]
+        key = next(iter(self._fit(in_turn, tried)), None)
+        if key is None:
+            key = min(in_turn, key=lambda each: self._aside_until.get(each, 0.0))
+        self._turn = keys.index(key) + 1
+        return key
+
+    def has_key_beside(self, tried: Collection[str]) -> bool:
+        """Whether there is a key that was not tried and is not set aside."""
+        return bool(self._fit(self.keys(), tried))
+
+    def set_aside(self, key: str, seconds: float) -> None:
+        """Use other keys for so long: this one was refused."""
+        self._aside_until[key] = self._clock() + seconds
+
+    def _fit(self, keys: tuple[str, ...], tried: Collection[str]) -> list[str]:
+        now = self._clock()
+        return [k for k in keys if k not in tried and self._aside_until.get(k, now) <= now]
 
     def _read_keys(self) -> tuple[str, ...]:
         variable, name = f"{self._source.variable}_PARAMETER", self._source.parameter

@@ -31,8 +31,8 @@ _decode_value = json.JSONDecoder().raw_decode
 class ModelCall:
     """A request below an API's root, such as POST /chat/completions.
 
-    path: percent-encoded, as the client sent it. query: the same, without its "?". headers: names
-    in lower case, only those that may go on. model: which one the body names, if it does.
+    path: percent-encoded, as the client sent it. query: the same, without its "?". headers: the
+    client's, names in lower case. model: which one the body names, if it does.
     """
 
     method: str

@@ -1,107 +1,166 @@
-"""The connection to the model: one HTTP client, kept open from request to request.
+"""Asks OpenAI-compatible APIs: one HTTP client, whose connections are kept from request to request.
 
-https://platform.openai.com/docs/api-reference/chat
+https://platform.openai.com/docs/api-reference/introduction
 """
 
 from __future__ import annotations
 
-import contextlib
+import random
 import time
-from functools import partial
 from http.client import RemoteDisconnected
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import requests
-from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, ProtocolError
 
-from sluice.deadline import Alarm, Deadline, reached
-from sluice.errors import (
-    SluiceError,
-    UpstreamBroken,
-    UpstreamError,
-    UpstreamSilent,
-    UpstreamUnreachable,
-)
+from sluice.errors import SluiceError, UpstreamError, UpstreamRefused, UpstreamUnreachable
+from sluice.key_ring import KeyRing
+from sluice.retries import KEY_STATUSES, UNAUTHORIZED, RetryPlan, retry_after
 from sluice.stop_signal import StopSignal
+from sluice.upstream_answer import Asking, UpstreamAnswer, no_reply
 from sluice.upstream_connection import ConnectionWatch, watched_session
-from sluice.upstream_reply import passed_headers, refusal
+from sluice.upstream_reply import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import TracebackType
+    from collections.abc import Callable, Sequence
 
-    from sluice.key_ring import KeyRing
+    from sluice.deadline import Deadline
+    from sluice.model_call import ModelCall
+    from sluice.providers import UpstreamRequest
     from sluice.settings import Settings
+    from sluice.targets import Target
 
-READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never waited for
-MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
-MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
-TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
 AT_ONCE_S = 1.0  # in which a connection that was closed says so: a round trip, generously
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300
+MAX_LOGGED_MODEL_CHARACTERS = (
+    128  # a model's name has some twenty, a client's mistake may have more
+)
+REFUSED_KEY_REST_S = 300.0  # a key that was revoked does not come back by itself
+BUSY_KEY_REST_S = 20.0  # rate limits count by the minute; Retry-After says it better
+
+
+def _ignore(**_facts: Any) -> None: ...
 
 
 class OpenAIClient:
-    """Asks an OpenAI-compatible API, one request at a time.
+    """Asks the models behind `targets`, one request at a time.
 
-    Make one for the life of the process: it keeps the connection.
+    Make one for the life of the process: it keeps the connections, and knows which keys were
+    refused. read_parameter: see KeyRing. random: 0 to 1, for the pauses between attempts.
     """
 
-    def __init__(self, settings: Settings, keys: KeyRing) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        targets: Sequence[Target],
+        read_parameter: Callable[[str], str],
+        random: Callable[[], float] = random.random,
+    ) -> None:
         self._settings = settings
-        self._keys = keys
+        self._rings = {target: KeyRing(target.keys, read_parameter) for target in targets}
+        self._random = random
         self._watch = ConnectionWatch()
-        self._session = watched_session(self._watch)
+        self._session = watched_session(self._watch, hosts=len(targets))
         if settings.proxy:
             self._session.proxies = {"http": settings.proxy, "https": settings.proxy}
 
-    def chat(
-        self, body: bytes, deadline: Deadline, stop_signal: StopSignal | None = None
-    ) -> UpstreamAnswer:
-        """POST /chat/completions with the JSON `body`; returns when the reply's head is there.
+    def keys_of(self, target: Target) -> tuple[str, ...]:
+        """A target's keys, read if need be. Raises SettingsError."""
+        return self._rings[target].keys()
 
-        Use the answer as a context manager. stop_signal: ends it, head or not, from another thread.
-        Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, DeadlineReached, SettingsError,
-        and the signal's reason.
+    def known_keys(self) -> tuple[str, ...]:
+        """The keys of all targets that have been read so far."""
+        return tuple(key for ring in self._rings.values() for key in ring.known_keys())
+
+    def ask(
+        self,
+        target: Target,
+        call: ModelCall,
+        deadline: Deadline,
+        stop_signal: StopSignal | None = None,
+        note: Callable[..., None] = _ignore,
+    ) -> UpstreamAnswer:
+        """Ask, and again where that may help; returns when the first byte of an answer is there.
+
+        Use the answer as a context manager. stop_signal: ends it, begun or not, from another
+        thread. note: told provider, model and retries, by name. Raises UpstreamRefused,
+        UpstreamUnreachable, UpstreamSilent, UpstreamBroken, DeadlineReached, SettingsError, what
+        the provider cannot ask, and the signal's reason.
         """
-        headers = self._headers()
-        asking = _Asking(self._watch, deadline, stop_signal or StopSignal())
+        stop_signal = stop_signal or StopSignal()
+        settings = self._settings
+        plan = RetryPlan(settings.retries, settings.fallback_models, call.model, self._random)
+        tried: set[str] = set()
+        while True:
+            key = self._rings[target].next_key(tried)
+            model = call.model and call.model[:MAX_LOGGED_MODEL_CHARACTERS]
+            request = target.provider.request(call, key)
+            note(provider=target.provider.name, model=model, retries=plan.asked_again)
+            if request.deployment is not None:
+                note(deployment=request.deployment)
+            try:
+                answer = self._ask_once(request, deadline, stop_signal)
+            except SluiceError as error:
+                has_other_key = self._has_other_key(target, key, tried, error)
+                attempt = plan.after(error, deadline.seconds_left(), has_other_key=has_other_key)
+                if attempt is None:
+                    raise
+            else:
+                answer.mends_stream_end = target.provider.mends_stream_end
+                return answer
+            stop_signal.wait(attempt.pause_s)
+            if attempt.model is not None:
+                call = call.by_model(attempt.model)
+                tried.clear()
+
+    def _has_other_key(
+        self, target: Target, key: str | None, tried: set[str], error: SluiceError
+    ) -> bool:
+        """Set a refused key aside, and tell whether there is another one to try."""
+        if key is None:
+            return False
+        tried.add(key)
+        ring = self._rings[target]
+        if isinstance(error, UpstreamRefused) and error.reply_status in KEY_STATUSES:
+            is_refused = error.reply_status == UNAUTHORIZED
+            rest = REFUSED_KEY_REST_S if is_refused else retry_after(error) or BUSY_KEY_REST_S
+            ring.set_aside(key, rest)
+        return ring.has_key_beside(tried)
+
+    def _ask_once(
+        self, request: UpstreamRequest, deadline: Deadline, stop_signal: StopSignal
+    ) -> UpstreamAnswer:
+        asking = Asking(self._watch, deadline, stop_signal)
         try:
-            response = self._post(body, headers, deadline)
+            response = self._send(request, deadline)
+            answer = UpstreamAnswer(response, asking, self._settings)
         except BaseException:
             asking.end()
             raise
-        answer = UpstreamAnswer(response, asking, self._settings.read_timeout_s)
-        if response.status_code >= FIRST_REDIRECT_STATUS:
-            with answer:
-                raise _refused(response.status_code, answer)
+        try:
+            _check_status(answer)
+            answer.wait_for_first_byte()
+        except BaseException:
+            answer.__exit__(None, None, None)
+            raise
         return answer
 
-    def _headers(self) -> dict[str, str]:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",  # compressors hold back what is not yet a block
-            "User-Agent": "sluice",
-        }
-        key = self._keys.next_key()
-        return headers if key is None else {**headers, "Authorization": f"Bearer {key}"}
-
-    def _post(self, body: bytes, headers: dict[str, str], deadline: Deadline) -> requests.Response:
-        """Ask, a second time where the kept connection had been closed in the meantime.
+    def _send(self, request: UpstreamRequest, deadline: Deadline) -> requests.Response:
+        """Send, a second time where the kept connection had been closed in the meantime.
 
         Lambda freezes the process between events, so this is what a rested connection comes to.
         """
         try:
-            return self._post_once(body, headers, deadline)
+            return self._send_once(request, deadline)
         except requests.ConnectionError as error:
             if self._watch.stopped or not (self._had_rested() and _is_hang_up(error)):
                 raise self._failure(error) from error
         except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
         try:
-            return self._post_once(body, headers, deadline)
+            return self._send_once(request, deadline)
         except (requests.RequestException, HTTPError) as error:
             raise self._failure(error) from error
 
@@ -112,124 +171,43 @@ class OpenAIClient:
         """
         return self._watch.was_kept and time.monotonic() - self._watch.asked_at < AT_ONCE_S
 
-    def _post_once(
-        self, body: bytes, headers: dict[str, str], deadline: Deadline
-    ) -> requests.Response:
+    def _send_once(self, request: UpstreamRequest, deadline: Deadline) -> requests.Response:
         connect_timeout = min(self._settings.connect_timeout_s, deadline.seconds_left())
-        return self._session.post(
-            f"{self._settings.openai_base_url}/chat/completions",
-            data=body,
-            headers=headers,
-            timeout=(connect_timeout, self._settings.read_timeout_s),
+        return self._session.request(
+            request.method,
+            request.url,
+            data=request.body,
+            headers={**DEFAULT_HEADERS, **request.headers},
+            timeout=(connect_timeout, self._settings.first_byte_timeout_s),
             stream=True,
-            allow_redirects=False,  # they would turn the POST into a GET
+            allow_redirects=False,  # they would turn a POST into a GET
         )
 
     def _failure(self, error: Exception) -> SluiceError:
         if self._watch.stopped is not None:
             return self._watch.stopped
         if isinstance(error, requests.ReadTimeout):
-            return _silent(self._settings.read_timeout_s)
+            return no_reply(self._settings)
+        if isinstance(error, requests.ConnectTimeout):
+            seconds = self._settings.connect_timeout_s
+            return UpstreamUnreachable(
+                f"There was no connection to the upstream for {seconds:g} s "
+                "(UPSTREAM_CONNECT_TIMEOUT)."
+            )
         return UpstreamUnreachable("The upstream cannot be reached.")
 
 
-class _Asking:
-    """One request under way, which the deadline or a signal may stop until it has ended."""
-
-    def __init__(self, watch: ConnectionWatch, deadline: Deadline, stop_signal: StopSignal) -> None:
-        self.watch = watch
-        self._stop_signal = stop_signal
-        seconds = deadline.seconds_left()
-        watch.begin()
-        stop_signal.listen(watch.stop)
-        self._alarm = Alarm(seconds, partial(watch.stop, reached()))
-
-    def end(self) -> None:
-        """Nothing stops the connection any more: it may serve the next request."""
-        self._alarm.cancel()
-        self._stop_signal.forget(self.watch.stop)
-        self.watch.end()
-
-
-class UpstreamAnswer:
-    """A model's answer, as it comes. A context manager: leaving it ends the request upstream."""
-
-    def __init__(
-        self,
-        response: requests.Response,
-        asking: _Asking,
-        read_timeout_s: float,
-    ) -> None:
-        self.status = response.status_code
-        self.headers = passed_headers(response.headers)
-        """What of the reply's headers is for the client; names in lower case."""
-        self._response = response
-        self._asking = asking
-        self._watch = asking.watch
-        self._read_timeout_s = read_timeout_s
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._asking.end()
-        self._response.close()
-
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes of the body, each piece as soon as it is there, as the upstream sent them.
-
-        Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and the reason of a stop signal.
-        """
-        while data := self._read():
-            yield data
-
-    def error_body(self) -> bytes:
-        """The body of an error, as far as it comes; not more than MAX_ERROR_BODY_BYTES."""
-        body = b""
-        with contextlib.suppress(UpstreamError):
-            while len(body) < MAX_ERROR_BODY_BYTES and (data := self._read(decode=True)):
-                body += data
-        return body[:MAX_ERROR_BODY_BYTES]
-
-    def finish(self) -> None:
-        """Read what is left behind the end of an answer, so that its connection can be kept.
-
-        For answers that were read up to what they say is their end, and not to that of the body.
-        """
-        self._watch.set_timeout(TIMEOUT_AFTER_END_S)
-        end, left = time.monotonic() + TIMEOUT_AFTER_END_S, MAX_BYTES_AFTER_END
-        with contextlib.suppress(SluiceError):
-            while left > 0 and time.monotonic() < end and (data := self._read()):
-                left -= len(data)
-
-    def _read(self, *, decode: bool = False) -> bytes:
-        raw: Any = self._response.raw
-        try:
-            data: bytes = raw.read1(READ_BYTES, decode_content=decode)
-        except ReadTimeoutError as error:
-            raise self._watch.stopped or _silent(self._read_timeout_s) from error
-        except (HTTPError, OSError) as error:
-            raise self._watch.stopped or UpstreamBroken(
-                "The upstream ended the connection in the middle of its answer."
-            ) from error
-        if self._watch.stopped is not None:  # then what was read may end anywhere
-            raise self._watch.stopped
-        return data
-
-
-def _refused(status: int, answer: UpstreamAnswer) -> SluiceError:
-    if status < FIRST_ERROR_STATUS:
-        return UpstreamError(
-            f"The upstream redirects (status {status}): OPENAI_BASE_URL must be the address it "
-            "redirects to."
+def _check_status(answer: UpstreamAnswer) -> None:
+    """Raises UpstreamRefused with the body of an error."""
+    if answer.status < FIRST_REDIRECT_STATUS:
+        return
+    if answer.status < FIRST_ERROR_STATUS:
+        raise UpstreamError(
+            f"The upstream redirects (status {answer.status}): OPENAI_BASE_URL must be the address "
+            "it redirects to."
         )
     headers = {name: v for name, v in answer.headers.items() if name != "content-encoding"}
-    return refusal(status, headers, answer.error_body())
+    raise refusal(answer.status, headers, answer.error_body())
 
 
 def _is_hang_up(error: requests.ConnectionError) -> bool:
@@ -237,7 +215,3 @@ def _is_hang_up(error: requests.ConnectionError) -> bool:
     reason = error.args[0] if error.args else None
     hang_ups = (RemoteDisconnected, ConnectionResetError, BrokenPipeError)
     return isinstance(reason, ProtocolError) and isinstance(reason.args[-1], hang_ups)
-
-
-def _silent(seconds: float) -> UpstreamSilent:
-    return UpstreamSilent(f"The upstream sent nothing for {seconds:g} s.")

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 MAX_TIMEOUT_S = 3600  # four times what a function may run
 KEY = re.compile(r"[!#-\[\]-~]+")  # RFC 9110's visible characters, less those JSON escapes
 PARAMETER_NAME = re.compile(r"/[\w./-]+", re.ASCII)  # AWS Systems Manager's, from the root
+ORIGIN = re.compile(r"(https?|[a-z-]+-extension|capacitor|ionic)://[\w.:\[\]-]+|null")
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-4o-mini"
 DEFAULT_PROMPT_TEMPLATES = "*_TEMPLATE,PROMPT_*"
 DEFAULT_CONNECT_TIMEOUT_S = 5.0  # a TCP and TLS handshake takes well under 1 s where it works
-DEFAULT_READ_TIMEOUT_S = 120.0  # reasoning models think for a minute and more without a byte
+DEFAULT_FIRST_BYTE_TIMEOUT_S = 300.0  # reasoning models think for minutes before they say a word
+DEFAULT_READ_TIMEOUT_S = 120.0  # and pause for a minute and more in the middle
+DEFAULT_RETRIES = 2  # as OpenAI's own clients
+MAX_RETRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,14 @@ class Settings:
     function_url_auth: str
     websocket_auth: str
     connect_timeout_s: float
+    first_byte_timeout_s: float
     read_timeout_s: float
+    """For how long an upstream may be silent between two pieces of its answer."""
+    retries: int
+    """How often a request is sent again before its first byte, to each model."""
+    fallback_models: Mapping[str, str] = field(hash=False)
+    """Whom to ask instead, by whom it was not to be had from."""
+    cors_allow_origins: tuple[str, ...]
     state_table: str
     """The DynamoDB table of connections and cancellations; empty where there is none."""
     state_file: str
@@ -68,7 +79,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
         websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
         connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
+        first_byte_timeout_s=_seconds(
+            environ, "UPSTREAM_FIRST_BYTE_TIMEOUT", DEFAULT_FIRST_BYTE_TIMEOUT_S
+        ),
         read_timeout_s=_seconds(environ, "UPSTREAM_READ_TIMEOUT", DEFAULT_READ_TIMEOUT_S),
+        retries=_retries(environ),
+        fallback_models=_pairs(environ, "FALLBACK_MODELS"),
+        cors_allow_origins=_origins(environ),
         state_table=_text(environ, "STATE_TABLE"),
         state_file=_text(environ, "STATE_FILE"),
         ascii_quotes=_switch(environ, "ASCII_QUOTES"),
@@ -143,6 +160,30 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
     if not 0 < seconds <= MAX_TIMEOUT_S:
         raise SettingsError(variable, f"seconds, above 0 and up to {MAX_TIMEOUT_S}", repr(text))
     return seconds
+
+
+def _retries(environ: Mapping[str, str]) -> int:
+    text = _text(environ, "UPSTREAM_RETRIES") or str(DEFAULT_RETRIES)
+    if not (text.isdecimal() and int(text) <= MAX_RETRIES):
+        raise SettingsError("UPSTREAM_RETRIES", f"a whole number up to {MAX_RETRIES}", repr(text))
+    return int(text)
+
+
+def _pairs(environ: Mapping[str, str], variable: str) -> Mapping[str, str]:
+    """model=other,…"""
+    pairs = [entry.partition("=") for entry in _list(environ, variable, "")]
+    for name, _, other in pairs:
+        if not (name.strip() and other.strip()):
+            raise SettingsError(variable, "model=other,model=other", "an entry of another form")
+    return {name.strip(): other.strip() for name, _, other in pairs}
+
+
+def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
+    origins = tuple(each.rstrip("/") for each in _list(environ, "CORS_ALLOW_ORIGINS", ""))
+    if not all(each == "*" or ORIGIN.fullmatch(each) for each in origins):
+        expected = "* or https://host, as browsers write their origin"
+        raise SettingsError("CORS_ALLOW_ORIGINS", expected, "another text")
+    return origins
 
 
 def _list(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, ...]:

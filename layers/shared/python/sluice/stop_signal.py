@@ -16,6 +16,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
         self._listeners: list[Callable[[SluiceError], None]] = []
         self.reason: SluiceError | None = None
 
@@ -25,8 +26,15 @@ class StopSignal:
             if self.reason is not None:
                 return
             self.reason = reason
+            self._stopped.set()
             for listener in self._listeners:
                 listener(reason)
+
+    def wait(self, seconds: float) -> None:
+        """Wait so long. Raises the reason as soon as there is one."""
+        self._stopped.wait(seconds)
+        if self.reason is not None:
+            raise self.reason
 
     def listen(self, listener: Callable[[SluiceError], None]) -> None:
         """Call `listener` with the reason, at once where there is one already."""

@@ -78,17 +78,17 @@ class ConnectionWatch:
                 socket.socket.shutdown(below, socket.SHUT_RDWR)
 
 
-def watched_session(watch: ConnectionWatch) -> requests.Session:
+def watched_session(watch: ConnectionWatch, hosts: int = 1) -> requests.Session:
     """A session that has nothing of this machine in it, and tells `watch` what it uses.
 
     No proxies of the environment, no .netrc (which would replace the key), no cookies: they would
-    go from one user's request to the next one's.
+    go from one user's request to the next one's. It keeps a connection to each of `hosts` hosts.
     """
     session = requests.Session()
     session.trust_env = False
     session.headers.clear()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = _WatchedAdapter(watch)
+    adapter = _WatchedAdapter(watch, hosts)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
@@ -97,9 +97,9 @@ def watched_session(watch: ConnectionWatch) -> requests.Session:
 class _WatchedAdapter(HTTPAdapter):
     """Gives urllib3 connections that tell a watch when they are used."""
 
-    def __init__(self, watch: ConnectionWatch) -> None:
+    def __init__(self, watch: ConnectionWatch, hosts: int) -> None:
         self._pool_classes = _pool_classes(watch)
-        super().__init__(pool_connections=1, pool_maxsize=1)
+        super().__init__(pool_connections=hosts, pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -7,32 +7,15 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sluice.errors import UpstreamRefused
+from sluice.header_rules import reply_headers
 from sluice.secret_mask import MASKED, SecretMask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EVENT_STREAM = "text/event-stream"
-PASSED_HEADERS = (
-    "content-type",
-    "content-encoding",
-    "openai-processing-ms",
-    "retry-after",
-    "x-request-id",
-)
-PASSED_PREFIX = "x-ratelimit-"
 # Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
 QUOTED_KEY = re.compile(rb"\b[sp]k-[\w*.-]{8,}")
-
-
-def passed_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers a client may see, names in lower case."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    return {
-        name: value
-        for name, value in lower.items()
-        if name in PASSED_HEADERS or name.startswith(PASSED_PREFIX)
-    }
 
 
 def is_event_stream(headers: Mapping[str, str]) -> bool:
@@ -41,7 +24,7 @@ def is_event_stream(headers: Mapping[str, str]) -> bool:
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
     """An upstream's error. Its body still needs mask_keys before a client sees it."""
-    return UpstreamRefused(status, passed_headers(headers), body, reported_error(body))
+    return UpstreamRefused(status, reply_headers(headers), body, reported_error(body))
 
 
 def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:

@@ -17,6 +17,8 @@ class UrlRequest:
     request_id: str
     method: str
     path: str
+    raw_query: str
+    """As it was sent, without the question mark."""
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
@@ -29,6 +31,7 @@ def parse_url_request(event: dict[str, Any]) -> UrlRequest:
         request_id=context["requestId"],
         method=context["http"]["method"],
         path=event["rawPath"],
+        raw_query=event.get("rawQueryString") or "",
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=_body(event),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sluice import VERSION
+from sluice import VERSION, cross_origin
 from sluice.authentication import check_key, key_of_headers
 from sluice.completion_events import completion_events
 from sluice.errors import (
+    BodyTooLarge,
     InvalidField,
     InvalidJson,
     MethodNotAllowed,
@@ -16,9 +19,11 @@ from sluice.errors import (
     UnknownPath,
     UnsupportedMediaType,
 )
+from sluice.model_call import ModelCall, chat_call, model_of
 from sluice.model_request import (
     NativeRequest,
     ResponseType,
+    TemplateRequest,
     native_body,
     parse_object,
     parse_request,
@@ -27,7 +32,7 @@ from sluice.model_request import (
 )
 from sluice.request_log import RequestLog
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
-from sluice.upstream_reply import is_event_stream
+from sluice.targets import find_target
 from sluice.url_reply import UrlReply
 
 if TYPE_CHECKING:
@@ -35,50 +40,68 @@ if TYPE_CHECKING:
 
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
-    from sluice.model_request import TemplateRequest
     from sluice.openai_client import OpenAIClient
     from sluice.settings import Settings
+    from sluice.targets import Target
+    from sluice.upstream_answer import UpstreamAnswer
     from sluice.url_events import UrlRequest
     from sluice.url_reply import Body
 
     ParsedT = TypeVar("ParsedT")
 
+MAX_BODY_BYTES = 6 * 1024 * 1024
+"""Of a request: what Lambda takes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 FORM = "application/x-www-form-urlencoded"  # what curl -d says of JSON
 JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain; charset=utf-8"}
-PATHS = {
+OWN_PATHS = {
     "GET /": "describes this service",
     "GET /?message=TEXT": "streams the answer to a message",
     "POST /": "answers a template request or the provider's own JSON",
-    "POST /v1/chat/completions": "OpenAI's chat completions",
     "GET /healthz": "answers 200 without asking the model",
 }
+COMPLETIONS = ("/chat/completions", "/completions", "/responses")  # these take the default model
+WORD = re.compile(r"[a-z][a-z_-]{0,30}")  # of an API's paths; ids and file names have other signs
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and all that its answer needs."""
+
+    request: UrlRequest
+    reply: UrlReply
+    deadline: Deadline
+    log: RequestLog
 
 
 class UrlGateway:
-    """Answers the requests of one Function URL. Make one for the life of the process."""
+    """Answers the requests of one Function URL. Make one for the life of the process.
+
+    targets: whom to ask, the default one first.
+    """
 
     def __init__(
         self,
         settings: Settings,
         environ: Mapping[str, str],
         client: OpenAIClient,
-        openai_keys: KeyRing,
+        targets: tuple[Target, ...],
         forward_keys: KeyRing,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._client = client
-        self._openai_keys = openai_keys
+        self._targets = targets
         self._forward_keys = forward_keys
         self._routes = {
             ("GET", "/"): self._ask_or_describe,
             ("POST", "/"): self._template_or_native,
-            ("POST", "/v1/chat/completions"): self._chat_completion,
             ("GET", "/healthz"): self._health,
         }
-
-        self._paths = {path for _, path in self._routes}
+        self._paths = {
+            **OWN_PATHS,
+            **{f"ANY {_below(target)}": f"{target.provider.name}'s API" for target in targets},
+        }
 
     def answer(
         self,
@@ -87,84 +110,138 @@ class UrlGateway:
         deadline: Deadline,
     ) -> None:
         """Send the reply. Errors become replies too; see UrlReply.fail for those it cannot hold."""
+        allowed = self._settings.cors_allow_origins
+        allowing = cross_origin.reply_headers(request.headers, allowed)
         with RequestLog(request.request_id, "url") as log:
-            # A path that is none of ours is the client's own words.
-            path = request.path if request.path in self._paths else "(unknown)"
-            log.note(method=request.method, path=path)
-            reply = UrlReply(open_body, self._known_keys, log)
+            log.note(method=request.method, path=self._logged_path(request.path))
+            reply = UrlReply(open_body, self._known_keys, log, allowing)
             try:
-                self._route(request)(request, reply, deadline)
+                self._answer(Exchange(request, reply, deadline, log))
             except SluiceError as error:
                 reply.fail(error)
 
-    def _known_keys(self) -> tuple[str, ...]:
-        return self._openai_keys.known_keys() + self._forward_keys.known_keys()
-
-    def _route(self, request: UrlRequest) -> Callable[[UrlRequest, UrlReply, Deadline], None]:
+    def _answer(self, exchange: Exchange) -> None:
+        request = exchange.request
+        if cross_origin.is_preflight(request.method, request.headers):
+            allowed = self._settings.cors_allow_origins
+            headers = cross_origin.preflight_headers(request.headers, allowed)
+            exchange.reply.whole(200, headers, b"\n")
+            return
         route = self._routes.get((request.method, request.path))
         if route is not None:
-            return route
+            route(exchange)
+            return
+        target, below = self._target_of(request)
+        self._authenticate(request)
+        self._pass_through(target, below, exchange)
+
+    def _target_of(self, request: UrlRequest) -> tuple[Target, str]:
         methods = tuple(method for method, path in self._routes if path == request.path)
         if methods:
             allowed = ", ".join(methods)
             raise MethodNotAllowed(f"This path takes {allowed}, not {request.method}.", methods)
-        raise UnknownPath(f"There is nothing at this path. There is: {', '.join(PATHS)}.")
-
-    def _health(self, _request: UrlRequest, reply: UrlReply, _deadline: Deadline) -> None:
-        reply.whole(200, JSON, b'{"status":"ok"}')
-
-    def _ask_or_describe(self, request: UrlRequest, reply: UrlReply, deadline: Deadline) -> None:
-        message = request.query.get("message")
-        if message is None:
-            document = {"service": "sluice", "version": VERSION, "paths": PATHS}
-            reply.whole(200, JSON, json.dumps(document, indent=2).encode() + b"\n")
-            return
-        self._authenticate(request)
-        if not message:
-            raise InvalidField("message: expected text.", param="message")
-        self._answer_template(plain_request(message), reply, deadline)
-
-    def _template_or_native(self, request: UrlRequest, reply: UrlReply, deadline: Deadline) -> None:
-        self._authenticate(request)
-        parsed = _parsed(request, parse_request)
-        if isinstance(parsed, NativeRequest):
-            self._answer_native(parsed, reply, deadline)
-        else:
-            self._answer_template(parsed, reply, deadline)
-
-    def _chat_completion(self, request: UrlRequest, reply: UrlReply, deadline: Deadline) -> None:
-        self._authenticate(request)
-        document = _parsed(request, parse_object)
-        self._answer_native(NativeRequest(request.body, document), reply, deadline)
+        found = find_target(self._targets, request.path)
+        if found is None:
+            paths = ", ".join(self._paths)
+            raise UnknownPath(f"There is nothing at this path. There is: {paths}.")
+        return found
 
     def _authenticate(self, request: UrlRequest) -> None:
         """With aws_iam Lambda has let only signed requests in; without it a key is the lock."""
         if self._settings.function_url_auth == "none":
             check_key(key_of_headers(request.headers), self._forward_keys.keys())
 
-    def _answer_native(self, native: NativeRequest, reply: UrlReply, deadline: Deadline) -> None:
-        with self._client.chat(native_body(native, self._settings), deadline) as answer:
-            reply.relay(answer.status, _reply_headers(answer.headers), answer.chunks())
+    def _health(self, exchange: Exchange) -> None:
+        exchange.reply.whole(200, JSON, b'{"status":"ok"}')
 
-    def _answer_template(
-        self, template: TemplateRequest, reply: UrlReply, deadline: Deadline
+    def _ask_or_describe(self, exchange: Exchange) -> None:
+        message = exchange.request.query.get("message")
+        if message is None:
+            document = {"service": "sluice", "version": VERSION, "paths": self._paths}
+            exchange.reply.whole(200, JSON, json.dumps(document, indent=2).encode() + b"\n")
+            return
+        self._authenticate(exchange.request)
+        if not message:
+            raise InvalidField("message: expected text.", param="message")
+        self._answer_template(plain_request(message), exchange)
+
+    def _template_or_native(self, exchange: Exchange) -> None:
+        self._authenticate(exchange.request)
+        _check_size(exchange.request.body)
+        parsed = _parsed(exchange.request, parse_request)
+        if isinstance(parsed, TemplateRequest):
+            self._answer_template(parsed, exchange)
+        else:
+            self._relay(self._targets[0], chat_call(native_body(parsed, self._settings)), exchange)
+
+    def _pass_through(self, target: Target, below: str, exchange: Exchange) -> None:
+        """Whatever the provider's API has, it has here: only its keys are ours."""
+        request = exchange.request
+        _check_size(request.body)
+        body, is_completion = request.body, request.method == "POST" and below in COMPLETIONS
+        if is_completion and target is self._targets[0]:
+            document = _parsed(request, parse_object)
+            body = native_body(NativeRequest(body, document), self._settings)
+        model = model_of(request.headers, body)
+        call = ModelCall(request.method, below, request.raw_query, request.headers, body, model)
+        own_answer = target.provider.own_answer(call)
+        if own_answer is not None:
+            exchange.reply.whole(200, JSON, own_answer)
+        else:
+            self._relay(target, call, exchange, may_be_empty=not is_completion)
+
+    def _relay(
+        self, target: Target, call: ModelCall, exchange: Exchange, *, may_be_empty: bool = False
     ) -> None:
-        secrets = self._openai_keys.keys() + self._forward_keys.known_keys()
-        body = upstream_body(template, self._settings, self._environ, secrets)
-        with self._client.chat(body, deadline) as answer:
-            if template.response_type is ResponseType.STREAM:
-                reply.relay(answer.status, _reply_headers(answer.headers), answer.chunks())
-                return
-            deltas = text_deltas(completion_events(answer.headers, answer.chunks()))
-            if self._settings.ascii_quotes:
-                deltas = with_ascii_quotes(deltas)
-            if template.response_type is ResponseType.FULL:
-                text = whole_text(deltas)
-                answer.finish()
-            else:
-                text = first_value(template.response_type, deltas)
+        with self._client.ask(target, call, exchange.deadline, note=exchange.log.note) as answer:
+            exchange.reply.relay(answer, may_be_empty=may_be_empty)
+
+    def _answer_template(self, template: TemplateRequest, exchange: Exchange) -> None:
+        self._client.keys_of(self._targets[0])  # known from here on: no prompt may hold one
+        secrets = self._known_keys()
+        call = chat_call(upstream_body(template, self._settings, self._environ, secrets))
+        if template.response_type is ResponseType.STREAM:
+            self._relay(self._targets[0], call, exchange)
+            return
+        with self._client.ask(
+            self._targets[0], call, exchange.deadline, note=exchange.log.note
+        ) as answer:
+            text = self._text(template.response_type, answer)
         # A streamed body is never empty, and an empty answer is still an answer.
-        reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
+        exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
+
+    def _text(self, response_type: ResponseType, answer: UpstreamAnswer) -> str:
+        deltas = text_deltas(completion_events(answer.headers, answer.chunks()))
+        if self._settings.ascii_quotes:
+            deltas = with_ascii_quotes(deltas)
+        if response_type is not ResponseType.FULL:
+            return first_value(response_type, deltas)
+        text = whole_text(deltas)
+        answer.finish()
+        return text
+
+    def _known_keys(self) -> tuple[str, ...]:
+        return self._client.known_keys() + self._forward_keys.known_keys()
+
+    def _logged_path(self, path: str) -> str:
+        """The path without what a client may have put in it: ids, names of files, mistakes."""
+        if any(path == own for _, own in self._routes):
+            return path
+        if find_target(self._targets, path) is None:
+            return "(unknown)"
+        segments = path.split("/")
+        return "/".join(s if WORD.fullmatch(s) or s in ("", "v1") else "*" for s in segments)
+
+
+def _check_size(body: bytes) -> None:
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(
+            f"The body has {len(body)} bytes: expected at most {MAX_BODY_BYTES}, Lambda's limit."
+        )
+
+
+def _below(target: Target) -> str:
+    return f"{target.route_prefix}/*"
 
 
 def _parsed(request: UrlRequest, parse: Callable[[bytes], ParsedT]) -> ParsedT:
@@ -176,8 +253,3 @@ def _parsed(request: UrlRequest, parse: Callable[[bytes], ParsedT]) -> ParsedT:
         if "json" in content_type or content_type == FORM:
             raise
         raise UnsupportedMediaType("Expected application/json.") from error
-
-
-def _reply_headers(upstream: dict[str, str]) -> dict[str, str]:
-    """A proxy must neither keep an event stream nor hold it back."""
-    return {**upstream, "cache-control": "no-cache"} if is_event_stream(upstream) else upstream

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import error_body
-from sluice.errors import UpstreamBroken
+from sluice.errors import UpstreamBroken, UpstreamRefused
+from sluice.providers import stream_end
 from sluice.secret_mask import SecretMask
 from sluice.sse import BLANK_LINES, MAX_BLANK_LINE_BYTES
 from sluice.upstream_reply import is_event_stream
+from sluice.usage_finder import UsageFinder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sluice.errors import SluiceError
     from sluice.request_log import RequestLog
+    from sluice.upstream_answer import UpstreamAnswer
 
+NO_CONTENT = 204
+REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 MAX_HELD_BYTES = 64 * 1024
 """Of a line whose end has not come: providers send whole lines, so more than this is no delta."""
 
@@ -31,7 +37,7 @@ class UrlReply:
     """Sends one reply.
 
     open_body: takes {"statusCode", "headers"} and gives the body to write to. secrets: gives what
-    must not be in a reply, whoever puts it there.
+    must not be in a reply, whoever puts it there. headers: for whatever reply it becomes.
     """
 
     def __init__(
@@ -39,36 +45,57 @@ class UrlReply:
         open_body: Callable[[dict[str, Any]], Body],
         secrets: Callable[[], tuple[str, ...]],
         log: RequestLog,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._open_body = open_body
+        self._headers = headers or {}
         self._secrets = secrets
         self._log = log
         self._body: Body | None = None
         self._is_event_stream = False
         self._tail = b""
+        self._bytes = self._chunks = 0
 
     def whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
         """Send a reply that is already there. `body` must not be empty: a URL may hang on one."""
         opened = self._begin(status, headers)
-        opened.write(body)
+        self._write(opened, body)
         opened.end()
 
-    def relay(self, status: int, headers: dict[str, str], chunks: Iterable[bytes]) -> None:
-        """Pass on chunks as they come, untouched unless they hold one of the gateway's keys.
+    def relay(self, answer: UpstreamAnswer, *, may_be_empty: bool = False) -> None:
+        """Pass on an answer as it comes, untouched unless it holds one of the gateway's keys.
 
-        Nothing is sent before the first is there. Of an event stream lines are sent whole: half a
-        line says nothing to a client, and if the other half never comes it is in the way.
+        Nothing is sent before its first byte is there. Of an event stream lines are sent whole:
+        half a line says nothing to a client, and if the other half never comes it is in the way.
+        may_be_empty: an answer without a body is one.
         """
-        lines = whole_lines(chunks) if is_event_stream(headers) else chunks
-        source = SecretMask(self._secrets()).stream(lines)
+        self._note_request_id(answer.headers)
+        is_stream, usage = is_event_stream(answer.headers), UsageFinder()
+        chunks = whole_lines(answer.chunks()) if is_stream else answer.chunks()
+        source = SecretMask(self._secrets()).stream(chunks)
         first = next(source, b"")
         if not first:
-            raise UpstreamBroken("The upstream sent an empty answer.")
-        body = self._begin(status, headers)
-        self._write(body, first)
-        for chunk in source:
-            self._write(body, chunk)
+            if is_stream or not may_be_empty:
+                raise UpstreamBroken("The upstream sent an empty answer.")
+            self._relay_nothing(answer)
+            return
+        # A proxy must neither keep an event stream nor hold it back.
+        headers = {**answer.headers, "cache-control": "no-cache"} if is_stream else answer.headers
+        body = self._begin(answer.status, headers)
+        try:
+            for chunk in chain((first,), source):
+                usage.add(chunk)
+                self._write(body, chunk)
+            if answer.mends_stream_end and is_stream and (missing := stream_end(self._tail)):
+                self._write(body, missing)
+        finally:
+            self._log.note(usage=usage.usage())
         body.end()
+
+    def _relay_nothing(self, answer: UpstreamAnswer) -> None:
+        """An answer without a body. Lambda may never end one, so it becomes an empty line."""
+        status = 200 if answer.status == NO_CONTENT else answer.status
+        self.whole(status, answer.headers, b"\n")
 
     def fail(self, error: SluiceError) -> None:
         """Tell the client: by status and body, or, in an event stream, by its last event.
@@ -77,13 +104,15 @@ class UrlReply:
         breaks the reply off, and the client sees that it is incomplete.
         """
         self._log.failed(error)
+        if isinstance(error, UpstreamRefused):
+            self._note_request_id(error.reply_headers)
         if self._body is None:
             headers = error_body.http_headers(error)
             self.whole(error.http_status, headers, error_body.http_body(error, self._secrets()))
         elif self._is_event_stream:
             # The event under way must end before another can begin.
             gap = b"" if self._tail.endswith(BLANK_LINES) else b"\n\n"
-            self._body.write(gap + error_body.event(error, self._secrets()))
+            self._write(self._body, gap + error_body.event(error, self._secrets()))
             self._body.end()
         else:
             raise error
@@ -92,12 +121,20 @@ class UrlReply:
         self._log.note(status=status)
         self._log.first_byte()
         self._is_event_stream = is_event_stream(headers)
-        self._body = self._open_body({"statusCode": status, "headers": headers})
+        reply_headers = {**headers, **self._headers}
+        self._body = self._open_body({"statusCode": status, "headers": reply_headers})
         return self._body
 
     def _write(self, body: Body, data: bytes) -> None:
         body.write(data)
+        self._bytes += len(data)
+        self._chunks += 1
+        self._log.note(bytes=self._bytes, chunks=self._chunks)
         self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
+
+    def _note_request_id(self, headers: Mapping[str, str]) -> None:
+        found = (headers[name] for name in REQUEST_IDS if name in headers)
+        self._log.note(upstream_request_id=next(found, None))
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from sluice.cancellation_watch import CancellationWatch
 from sluice.chat_frames import MAX_EVENT_BYTES
 from sluice.completion_events import completion_events
 from sluice.event_splitting import split_event
+from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.secret_mask import SecretMask
@@ -25,17 +26,16 @@ if TYPE_CHECKING:
     from sluice.connection_state import ConnectionState
     from sluice.deadline import Deadline
     from sluice.delivery import Delivery
-    from sluice.key_ring import KeyRing
     from sluice.openai_client import OpenAIClient
     from sluice.request_log import RequestLog
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
+    from sluice.targets import Target
     from sluice.websocket_events import MessageEvent
 
     ModelRequest = TemplateRequest | PlainPrompt | Chat
 
 READ_TO_THE_END = (ResponseType.STREAM, ResponseType.FULL)  # the others stop in the middle
-MAX_MODEL_CHARACTERS = 128  # in the log; a model's name has some twenty
 # CloudWatch takes 256 KB a line, of which JSON needs up to six bytes for a character.
 MAX_LOGGED_CHARACTERS = 24 * 1024  # of an answer
 MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # of a request's messages, as JSON
@@ -64,14 +64,14 @@ class ModelAnswers:
         settings: Settings,
         environ: Mapping[str, str],
         client: OpenAIClient,
-        openai_keys: KeyRing,
+        target: Target,
         state: ConnectionState | None = None,
         look_times: LookTimes | None = None,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._client = client
-        self._openai_keys = openai_keys
+        self._target = target
         self._state = state
         self._look_times = look_times
 
@@ -81,7 +81,6 @@ class ModelAnswers:
         Raises SluiceError: what the request, the upstream, the delivery or the deadline may raise,
         and Cancelled.
         """
-        exchange.log.note(model=self._model(request))
         self._ask(request, exchange)
         exchange.delivery.wait_until_sent()
 
@@ -110,8 +109,10 @@ class ModelAnswers:
                 exchange.log.note(state=watch.failure.message)
 
     def _ask(self, request: ModelRequest, exchange: Exchange) -> None:
-        body = self._body(request)
-        with self._client.chat(body, exchange.deadline, exchange.stop_signal) as upstream:
+        call = chat_call(self._body(request))
+        with self._client.ask(
+            self._target, call, exchange.deadline, exchange.stop_signal, exchange.log.note
+        ) as upstream:
             events = completion_events(upstream.headers, upstream.chunks())
             if self._settings.log_chat:
                 events = _logged(events, _messages(request), exchange.log)
@@ -147,12 +148,9 @@ class ModelAnswers:
             return chat_body(request.request, self._settings)
         return upstream_body(_template(request), self._settings, self._environ, self._secrets())
 
-    def _model(self, request: ModelRequest) -> str:
-        named = request.request.get("model") if isinstance(request, Chat) else None
-        return str(named or self._settings.openai_model)[:MAX_MODEL_CHARACTERS]
-
     def _secrets(self) -> tuple[str, ...]:
-        return self._openai_keys.keys() + self._settings.forward_keys.plain
+        self._client.keys_of(self._target)  # known from here on
+        return self._client.known_keys() + self._settings.forward_keys.plain
 
 
 def _template(request: TemplateRequest | PlainPrompt) -> TemplateRequest:

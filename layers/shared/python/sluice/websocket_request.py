@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sluice.error_body import MAX_ID_CHARACTERS
 from sluice.errors import InvalidField, InvalidJson, RequestError
 from sluice.model_request import is_template, parse_object, parse_template, plain_request
 
 if TYPE_CHECKING:
     from sluice.model_request import TemplateRequest
 
-MAX_ID_CHARACTERS = 256  # an id is a client's counter or UUID, and stands in every frame
 FORMS = (
     '{"action":"sendmessage","data":"text"}, {"prompt_template", "messages", "response_type"}, '
     '{"action":"chat","id","request"}, {"action":"cancel","id"} or {"action":"ping"}'

@@ -5,46 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from sluice.header_rules import request_headers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sluice.model_call import ModelCall
 
 ACCEPT_ENCODING = "identity"  # compressors hold back what is not yet a block
-HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "expect",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-"""Of one connection alone. RFC 9110 section 7.6.1."""
-OF_THE_CLIENT = frozenset(
-    {
-        "accept-encoding",  # asked for anew
-        "api-key",
-        "authorization",
-        "content-length",  # the body's, which a provider may change
-        "cookie",
-        "forwarded",
-        "host",
-        "origin",
-        "referer",
-        "true-client-ip",
-        "via",
-        "x-api-key",
-        "x-real-ip",
-    }
-)
-"""What says who asks, by which key and on which way: the provider knows the gateway alone."""
-PREFIXES_OF_THE_CLIENT = ("cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +55,8 @@ def upstream_headers(call: ModelCall, own_prefix: str | None = None) -> dict[str
 
     own_prefix: of the names that are this provider's, and would otherwise be the client's.
     """
-    named = {name.strip().lower() for name in call.headers.get("connection", "").split(",")}
-    kept = {
-        name: value
-        for name, value in call.headers.items()
-        if name not in named and (_may_go_on(name) or (own_prefix and name.startswith(own_prefix)))
-    }
-    return {**kept, "accept-encoding": ACCEPT_ENCODING}
+    headers = request_headers(call.headers, own_prefix)
+    return {**headers, "accept-encoding": ACCEPT_ENCODING}
 
 
 def with_query(url: str, query: str) -> str:
@@ -109,8 +72,3 @@ def stream_end(tail: bytes) -> bytes:
     """
     whole = tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
     return b"" if whole or not tail else b"\n"
-
-
-def _may_go_on(name: str) -> bool:
-    own = name in HOP_BY_HOP or name in OF_THE_CLIENT
-    return not own and not name.startswith(PREFIXES_OF_THE_CLIENT)

@@ -1,0 +1,49 @@
+"""Whether a page of another site may ask, and read the answer (CORS). No I/O.
+
+https://fetch.spec.whatwg.org/#http-cors-protocol
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sluice.errors import OriginNotAllowed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ANY = "*"
+MAX_AGE_S = 7200  # for which a browser remembers a preflight; Chromium keeps it no longer
+EXPOSED = "x-request-id, retry-after, openai-processing-ms"
+METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
+
+
+def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
+    return method == "OPTIONS" and "access-control-request-method" in headers
+
+
+def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
+    """The answer to a browser that asks before it sends. Raises OriginNotAllowed."""
+    allowing = reply_headers(headers, allowed)
+    if not allowing:
+        raise OriginNotAllowed(
+            "Pages of this origin may not use this gateway: expected one of CORS_ALLOW_ORIGINS."
+        )
+    return {
+        **allowing,
+        "access-control-allow-methods": METHODS,
+        "access-control-allow-headers": headers.get("access-control-request-headers", ANY),
+        "access-control-max-age": str(MAX_AGE_S),
+    }
+
+
+def reply_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
+    """What every reply to an allowed origin carries, errors too; nothing for any other."""
+    origin = headers.get("origin")
+    if origin is None or not (ANY in allowed or origin in allowed):
+        return {}
+    return {
+        "access-control-allow-origin": ANY if ANY in allowed else origin,
+        "access-control-expose-headers": EXPOSED,
+        **({} if ANY in allowed else {"vary": "origin"}),
+    }

@@ -1,0 +1,62 @@
+"""Which headers go on: from the client to the provider, and back. No I/O.
+
+Everything goes on but what belongs to one connection, to this gateway and its keys, or says who
+asks and on which way: the provider knows the gateway alone, and the client the gateway alone.
+https://www.rfc-editor.org/rfc/rfc9110#field.connection
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOP_BY_HOP = frozenset(
+    (
+        "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    )
+)  # fmt: skip
+OF_THE_CLIENT = frozenset(
+    (
+        "accept-encoding",  # asked for anew
+        "api-key", "authorization", "cookie", "forwarded", "host", "origin", "referer",
+        "content-length",  # the body's, which a provider may change
+        "true-client-ip", "via", "x-api-key", "x-real-ip",
+    )
+)  # fmt: skip
+OF_THE_PROVIDER = frozenset(
+    (
+        "alt-svc", "content-length", "date", "nel", "openai-organization", "openai-project",
+        "report-to", "server", "set-cookie", "strict-transport-security", "vary", "via",
+        "www-authenticate",
+    )
+)  # fmt: skip
+PRIVATE_PREFIXES = (
+    "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
+)  # fmt: skip
+
+
+def request_headers(headers: Mapping[str, str], own_prefix: str | None = None) -> dict[str, str]:
+    """The client's headers that a provider may see. Names are in lower case.
+
+    own_prefix: of the names that are this provider's, and would otherwise be the client's.
+    """
+    own = (name for name in headers if own_prefix is not None and name.startswith(own_prefix))
+    return {**_passed(headers, OF_THE_CLIENT), **{name: headers[name] for name in own}}
+
+
+def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The provider's headers that a client may see, names in lower case."""
+    return _passed({name.lower(): value for name, value in headers.items()}, OF_THE_PROVIDER)
+
+
+def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, str]:
+    named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    kept_back = HOP_BY_HOP | private | named
+    return {
+        name: value
+        for name, value in headers.items()
+        if name not in kept_back and not name.startswith(PRIVATE_PREFIXES)
+    }

@@ -1,0 +1,123 @@
+"""Whether a request that failed before its first byte is asked again: when, and of which model.
+
+No I/O and no clock: what has happened comes in, what to do next comes out. Once a byte has gone to
+the client nothing is asked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sluice.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sluice.errors import SluiceError
+
+UNAUTHORIZED, TOO_MANY_REQUESTS = 401, 429
+KEY_STATUSES = (UNAUTHORIZED, TOO_MANY_REQUESTS)  # another key may fare better, and at once
+RETRIED_STATUSES = (408, 409, TOO_MANY_REQUESTS)  # and every 5xx: what OpenAI's own clients retry
+FIRST_SERVER_ERROR = 500
+FIRST_PAUSE_S = 0.5  # doubles; OpenAI's own clients begin with it
+MAX_PAUSE_S = 8.0
+MAX_RETRY_AFTER_S = 20.0
+"""The longest wait that an upstream may ask for. A client that sees nothing for longer had rather
+be told: it gets the error with its Retry-After."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """Ask again in `pause_s` seconds; of another model where `model` is one."""
+
+    pause_s: float
+    model: str | None = None
+
+
+@dataclass(slots=True)
+class RetryPlan:
+    """Decides for one request.
+
+    retries: how often each model is asked again. fallbacks: whom to ask next by whom it was not to
+    be had from. random: gives 0 to 1, so that gateways do not ask as one.
+    """
+
+    retries: int
+    fallbacks: Mapping[str, str]
+    model: str | None
+    random: Callable[[], float]
+    asked_again: int = 0
+    """How often so far, of any model and with any key."""
+    _failures: int = 0
+    _models: list[str | None] = field(default_factory=list)
+
+    def after(
+        self, error: SluiceError, seconds_left: float, *, has_other_key: bool
+    ) -> NextAttempt | None:
+        """What to do after a failure, or None: tell the client.
+
+        has_other_key: there is one that has not been tried for this request.
+        """
+        attempt = self._next(error, seconds_left, has_other_key=has_other_key)
+        self.asked_again += attempt is not None
+        return attempt
+
+    def _next(
+        self, error: SluiceError, seconds_left: float, *, has_other_key: bool
+    ) -> NextAttempt | None:
+        if has_other_key and _status(error) in KEY_STATUSES:
+            return NextAttempt(0.0)
+        if not _is_passing(error):
+            return None
+        pause = self._pause(error)
+        if self._failures < self.retries and pause is not None and pause < seconds_left:
+            self._failures += 1
+            return NextAttempt(pause)
+        return self._fall_back()
+
+    def _pause(self, error: SluiceError) -> float | None:
+        """Seconds to wait, or None where the upstream asks for too many."""
+        wanted = retry_after(error)
+        if wanted is not None:
+            return wanted if wanted <= MAX_RETRY_AFTER_S else None
+        return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)) * self.random()
+
+    def _fall_back(self) -> NextAttempt | None:
+        self._models.append(self.model)
+        other = self.fallbacks.get(self.model or "")
+        if other is None or other in self._models:
+            return None
+        self.model = other
+        self._failures = 0
+        return NextAttempt(0.0, other)
+
+
+def retry_after(error: SluiceError) -> float | None:
+    """The seconds that an upstream wants us to wait, if it says so in seconds.
+
+    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after; retry-after-ms is OpenAI's own.
+    """
+    headers = error.reply_headers if isinstance(error, UpstreamRefused) else {}
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * unit)
+        except (KeyError, ValueError):
+            continue  # a date: clocks differ, and our own pause does as well
+    return None
+
+
+def _is_passing(error: SluiceError) -> bool:
+    """Whether the same may well succeed in a moment."""
+    if isinstance(error, UpstreamUnreachable | UpstreamBroken):
+        return True
+    if not isinstance(error, UpstreamRefused):
+        return False
+    told = error.reply_headers.get("x-should-retry")
+    if told in ("true", "false"):
+        return told == "true"
+    return error.reply_status in RETRIED_STATUSES or error.reply_status >= FIRST_SERVER_ERROR
+
+
+def _status(error: SluiceError) -> int | None:
+    return error.reply_status if isinstance(error, UpstreamRefused) else None
