@@ -1,93 +1,67 @@
-"""Frames: joined, in order, never over the limit, never a character cut."""
+"""What every queue of frames does: bytes of texts, cuts between characters, what is forgotten."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.frames import MAX_FRAME_BYTES, PIECE_OVERHEAD
+from sluice.frames import frame_end, utf8
 from sluice.text_frames import TextFrames
 
 
-def drain(queue: TextFrames) -> list[bytes]:
-    return list(iter(queue.take, None))
+@pytest.mark.parametrize(
+    ("text", "encoded"),
+    [
+        ("", ""),
+        ("a\u20ac\U0001f600", "a\u20ac\U0001f600"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("a\ud83db", "a\ufffdb"),
+        ("\ude00\ud83d", "\ufffd\ufffd"),
+        ("\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+    ],
+    ids=["nothing", "characters", "pair", "first half", "halves the wrong way", "half and pair"],
+)
+def test_surrogates_become_characters_or_are_replaced(text: str, encoded: str) -> None:
+    assert utf8(text) == encoded.encode()
 
 
-def test_text_that_waits_is_joined_into_one_frame() -> None:
-    queue = TextFrames()
-    for text in ("a", "b", "c"):
-        queue.add(text)
-    assert drain(queue) == [b"abc"]
+@pytest.mark.parametrize(
+    ("text", "max_bytes", "end"),
+    [
+        ("abc", 3, 3),
+        ("abcd", 3, 3),
+        ("a\u20ac", 3, 1),
+        ("a\u20ac", 4, 4),
+        ("\U0001f600\U0001f600", 7, 4),
+        ("\u00e9\u00e9", 3, 2),
+    ],
+)
+def test_frame_ends_between_characters(text: str, max_bytes: int, end: int) -> None:
+    assert frame_end(text.encode(), max_bytes) == end
 
 
-def test_message_shares_no_frame_and_follows_every_piece() -> None:
+@given(st.text(st.characters(codec="utf-8")), st.integers(4, 40))
+def test_frame_is_as_full_as_characters_let_it_be(text: str, max_bytes: int) -> None:
+    data = text.encode()
+    end = frame_end(data, max_bytes)
+    data[:end].decode()
+    data[end:].decode()
+    assert end <= max_bytes
+    assert end == len(data) or end > max_bytes - 4
+
+
+def test_last_message_alone_is_kept() -> None:
     queue = TextFrames()
     queue.add("a")
-    queue.add_message("<END>")
-    queue.add("b")
-    assert drain(queue) == [b"ab", b"<END>"]
+    queue.add_message("b")
+    queue.add_message("error")
+    queue.keep_last_message()
+    assert (queue.waiting, queue.take(), queue.take()) == (5, b"error", None)
 
 
-def test_large_text_is_split_between_characters() -> None:
+def test_nothing_is_kept_where_there_is_no_message() -> None:
     queue = TextFrames()
-    text = "a" + "€" * MAX_FRAME_BYTES
-    queue.add(text)
-    frames = drain(queue)
-    assert all(len(frame) <= MAX_FRAME_BYTES for frame in frames)
-    assert all(len(frame) > MAX_FRAME_BYTES - 4 for frame in frames[:-1])
-    assert "".join(frame.decode() for frame in frames) == text
-
-
-def test_halves_of_a_character_from_two_deltas_become_one() -> None:
-    queue = TextFrames()
-    queue.add("a\ud83d")
-    assert queue.take() == b"a"
-    assert queue.take() is None
-    queue.add("\ude00b")
-    assert queue.take() == "😀b".encode()
-
-
-def test_half_a_character_without_its_other_half_is_replaced_at_the_end() -> None:
-    queue = TextFrames()
-    queue.add("\ud83d")
-    queue.add_message("<END>")
-    assert drain(queue) == ["�".encode(), b"<END>"]
-
-
-def test_empty_text_makes_no_frame() -> None:
-    queue = TextFrames()
-    queue.add("")
-    queue.add_message("")
-    assert drain(queue) == []
-
-
-@given(st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.booleans())))
-def test_frames_joined_are_the_texts_joined(steps: list[tuple[str, bool]]) -> None:
-    queue, taken = TextFrames(), list[bytes]()
-    for text, take in steps:
-        queue.add(text)
-        if take and (frame := queue.take()):
-            taken.append(frame)
-    taken += drain(queue)
-    assert b"".join(taken).decode() == "".join(text for text, _ in steps)
-    assert queue.waiting == 0
-
-
-def test_what_waits_is_counted_with_what_each_piece_takes_beside_its_characters() -> None:
-    queue = TextFrames()
-    queue.add("éé")
-    queue.add("é")
-    assert queue.waiting == 3 + 2 * PIECE_OVERHEAD
-    queue.add_message("€")
-    assert queue.waiting == 3 + 2 * PIECE_OVERHEAD + 3
-    queue.take()
-    assert queue.waiting == 3
-    queue.clear()
+    queue.add("a")
+    queue.keep_last_message()
     assert (queue.waiting, queue.take()) == (0, None)
-
-
-def test_half_a_character_at_the_very_end_is_not_lost() -> None:
-    queue = TextFrames()
-    queue.add("a\ud83d")
-    assert queue.take() == b"a"
-    assert queue.take(is_last=True) == "\ufffd".encode()
