@@ -114,6 +114,14 @@ def test_look_goes_on_until_there_is_a_reason_and_no_further() -> None:
     assert (len(stops.reasons), len(looks.threads)) == (1, 3)
 
 
+def test_who_asked_is_kept_though_a_later_look_does_not_say(state: ConnectionState) -> None:
+    unknown = state.look("c", "r", 5)
+    looks = Looks(NOTHING, unknown)
+    with CancellationWatch(looks, Stops(), FOREVER, AT_ONCE) as watch:
+        looks.wait_for(2)
+    assert watch.principal == "ann"
+
+
 def test_store_that_is_down_for_a_while_is_asked_again_and_its_failure_kept() -> None:
     looks, stops = Looks(DOWN, DOWN, NOTHING, CANCELLED), Stops()
     with CancellationWatch(looks, stops, FOREVER, AT_ONCE) as watch:
@@ -144,6 +152,7 @@ def test_store_that_is_down_at_the_end_is_a_failure_and_no_error(times: LookTime
         if times is AT_ONCE:
             looks.wait_for(2)
     assert (watch.principal, watch.failure) == (None, DOWN)
+    assert (threading.current_thread().name in looks.threads) is (times is NEVER)
 
 
 def test_no_look_is_begun_at_the_end_when_time_is_over() -> None:

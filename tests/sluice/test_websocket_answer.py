@@ -113,6 +113,17 @@ def test_half_a_character_in_a_large_event_is_no_error(upstream: ScriptedUpstrea
     assert frames[-1]["done"]
 
 
+@pytest.mark.parametrize("times", [1, 20_000], ids=["one frame", "across the parts of an event"])
+def test_gateways_key_does_not_reach_the_client_of_a_chat(
+    upstream: ScriptedUpstream, times: int
+) -> None:
+    upstream.script = says(f"Your key is {SECRET}. " * times)
+    frames = documents(send(upstream.url, CHAT, Posts()))
+    choices = [c for f in frames for e in f["events"] for c in e["choices"]]
+    text = "".join(choice["delta"].get("content", "") for choice in choices)
+    assert text == "Your key is [key]. " * times
+
+
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_refused_chat_is_an_error_with_its_id(upstream: ScriptedUpstream, status: int) -> None:
     error = {"message": f"bad key {SECRET}", "type": "t", "param": None, "code": "c"}

@@ -17,12 +17,7 @@ from hypothesis import strategies as st
 from sluice.connections import ConnectionsClient
 from sluice.delivery import BackOff
 from sluice.frames import MAX_FRAME_BYTES
-from sluice.key_ring import KeyRing
-from sluice.openai_client import OpenAIClient
-from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
-from sluice.websocket_answer import ModelAnswers
-from sluice.websocket_gateway import END_MARK, WebSocketGateway
+from sluice.websocket_gateway import END_MARK
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -34,7 +29,7 @@ from tests.scripted_upstream import (
 )
 from tests.sluice.deadlines import FOREVER
 from tests.sluice.scripted_connections import Reply, ScriptedConnections, scripted_connections
-from tests.sluice.websocket_asking import HELLO, message_of
+from tests.sluice.websocket_asking import HELLO, gateway_with, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,16 +104,9 @@ def frames_of(course: Course, message: object, upstream: ScriptedUpstream) -> li
     connections = ScriptedConnections(course.plan, course.max_bytes)
     upstream.script = says_in_pieces(course, connections)
     with scripted_connections(connections) as endpoint:
-        read = read_settings({"OPENAI_BASE_URL": upstream.url, "API_GW_ENDPOINT": endpoint})
-        keys = KeyRing(read.openai_keys, read_parameter)
         client = ConnectionsClient(endpoint, ENVIRON)
-        gateway = WebSocketGateway(
-            read,
-            ModelAnswers(read, {}, OpenAIClient(read, keys), keys),
-            keys.known_keys,
-            lambda _endpoint: client,
-            back_off=BackOff(sleep=lambda _seconds: None),
-        )
+        environ = {"OPENAI_BASE_URL": upstream.url}
+        gateway = gateway_with(environ, client, None, BackOff(sleep=lambda _seconds: None))
         gateway.answer(message_of(message), FOREVER)
         client.close()
     assert connections.largest <= MAX_FRAME_BYTES

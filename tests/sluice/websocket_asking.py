@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sluice.connection_state import ConnectionState
+    from sluice.delivery import BackOff
 
 HELLO = [{"role": "user", "content": "Hello"}]
 AT_MS = 1_700_000_000_000
@@ -78,10 +79,14 @@ def message_of(message: object, at_ms: int = AT_MS) -> MessageEvent:
 
 
 def gateway_with(
-    variables: dict[str, str], posts: Posts, state: ConnectionState | None = None
+    variables: dict[str, str],
+    posts: ConnectionsClient,
+    state: ConnectionState | None = None,
+    back_off: BackOff | None = None,
 ) -> WebSocketGateway:
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
     client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
     answers = ModelAnswers(settings, variables, client, targets[0], state, OFTEN)
-    return WebSocketGateway(settings, answers, client.known_keys, posts.at, state)
+    connect = posts.at if isinstance(posts, Posts) else lambda _endpoint: posts
+    return WebSocketGateway(settings, answers, client.known_keys, connect, state, back_off)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.cancellation_watch import CancellationWatch
 from sluice.chat_frames import MAX_EVENT_BYTES
-from sluice.completion_events import completion_events
+from sluice.completion_events import CompletionEvent, completion_events
 from sluice.event_splitting import split_event
 from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from sluice.cancellation_watch import LookTimes
-    from sluice.completion_events import CompletionEvent
     from sluice.connection_state import ConnectionState
     from sluice.deadline import Deadline
     from sluice.delivery import Delivery
@@ -128,8 +127,8 @@ class ModelAnswers:
         if isinstance(request, Chat):
             mask = SecretMask(self._secrets())
             for event in events:
-                for part in split_event(event, MAX_EVENT_BYTES):
-                    delivery.send(mask.apply(part.encode()).decode())
+                for part in split_event(_masked(event, mask), MAX_EVENT_BYTES):
+                    delivery.send(part)
             return
         deltas = text_deltas(events)
         if self._settings.ascii_quotes:
@@ -166,6 +165,12 @@ def _messages(request: ModelRequest) -> Any:
     if isinstance(request, Chat):
         return request.request.get("messages")
     return [{"role": m.role, "content": m.content} for m in _template(request).messages]
+
+
+def _masked(event: CompletionEvent, mask: SecretMask) -> CompletionEvent:
+    """Whole, for what is split may cut a secret in two."""
+    data = mask.apply(event.data.encode()).decode()
+    return event if data == event.data else CompletionEvent(data, json.loads(data), event.text)
 
 
 def _logged(
