@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+
+import pytest
 
 from sluice.errors import Cancelled, ConnectionGone, SluiceError
 from sluice.stop_signal import StopSignal
@@ -101,3 +104,32 @@ def test_one_of_many_stops_at_once_wins() -> None:
     for stopper in stoppers:
         stopper.join(PATIENCE_S)
     assert heard == [signal.reason]
+
+
+def test_pause_without_a_reason_passes() -> None:
+    StopSignal().wait(0)
+
+
+def test_pause_that_begins_behind_a_reason_is_none() -> None:
+    signal = StopSignal()
+    signal.stop(CANCELLED)
+    with pytest.raises(Cancelled) as caught:
+        signal.wait(PATIENCE_S)
+    assert caught.value is CANCELLED
+
+
+def test_pause_ends_with_a_reason() -> None:
+    heard: queue.Queue[SluiceError] = queue.Queue()
+
+    def pause() -> None:
+        try:
+            signal.wait(600)
+        except SluiceError as error:
+            heard.put(error)
+
+    signal = StopSignal()
+    waiter = threading.Thread(target=pause)
+    waiter.start()
+    signal.stop(GONE)
+    assert heard.get(timeout=PATIENCE_S) is GONE
+    waiter.join(PATIENCE_S)

@@ -21,6 +21,7 @@ from tests.scripted_upstream import (
     dies_after,
     endless,
     holds_after,
+    replies,
     says,
 )
 from tests.sluice.websocket_asking import AT_MS, HELLO, Posts, send
@@ -73,6 +74,20 @@ def test_chat_is_cancelled_before_the_model_has_answered_at_all(
     upstream.script = script
     assert documents(send(upstream.url, CHAT, Posts(), state=state)) == [{"seq": 0, **ENDED}]
     assert upstream.gone.wait(PATIENCE_S)
+
+
+def test_chat_is_cancelled_while_it_waits_to_ask_again(
+    upstream: ScriptedUpstream, state: WatchedState
+) -> None:
+    busy = replies(503, {"error": {"message": "busy"}}, retry_after="15")
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        state.cancel()
+        busy(request, connection)
+
+    upstream.script = script
+    assert documents(send(upstream.url, CHAT, Posts(), state=state)) == [{"seq": 0, **ENDED}]
+    assert len(upstream.requests) == 1
 
 
 def test_chat_is_cancelled_while_the_model_is_silent_between_deltas(
