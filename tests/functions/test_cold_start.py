@@ -26,7 +26,7 @@ FUNCTIONS = {
     "default": {
         "packages": {*HTTP_CLIENT, "sseclient"},
         "sluice": "authentication cancellation_watch chat_frames completion_events"
-        " connection_state connections deadline delivery error_body errors"
+        " connection_state connections conversation_log deadline delivery error_body errors"
         " event_splitting frames header_rules key_ring model_call model_request"
         " openai_client prompt_templates providers providers.openai request_log"
         " response_parsers retries secret_mask settings sigv4 sse ssm_parameter"
@@ -36,7 +36,7 @@ FUNCTIONS = {
     },
     "stream": {
         "packages": {*HTTP_CLIENT, "sseclient"},
-        "sluice": "authentication completion_events cross_origin deadline error_body errors"
+        "sluice": "authentication completion_events conversation_log cross_origin deadline error_body errors"
         " header_rules key_ring model_call model_request openai_client prompt_templates"
         " providers providers.openai request_log response_parsers retries secret_mask"
         " settings sse ssm_parameter stop_signal targets upstream_answer"

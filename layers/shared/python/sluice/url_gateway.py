@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice import VERSION, cross_origin
 from sluice.authentication import check_key, key_of_headers
 from sluice.completion_events import completion_events
+from sluice.conversation_log import Recording, log_conversation, said_in
 from sluice.errors import (
     BodyTooLarge,
     InvalidField,
@@ -172,18 +173,23 @@ class UrlGateway:
         if isinstance(parsed, TemplateRequest):
             self._answer_template(parsed, exchange)
         else:
-            self._relay(self._targets[0], chat_call(native_body(parsed, self._settings)), exchange)
+            self._relay(self._targets[0], _chat_call(parsed, self._settings), exchange)
 
     def _pass_through(self, target: Target, below: str, exchange: Exchange) -> None:
         """Whatever the provider's API has, it has here: only its keys are ours."""
         request = exchange.request
         _check_size(request.body)
-        body, is_completion = request.body, request.method == "POST" and below in COMPLETIONS
+        is_completion = request.method == "POST" and below in COMPLETIONS
         if is_completion and target is self._targets[0]:
-            document = _parsed(request, parse_object)
-            body = native_body(NativeRequest(body, document), self._settings)
-        model = model_of(request.headers, body)
-        call = ModelCall(request.method, below, request.raw_query, request.headers, body, model)
+            native = NativeRequest(request.body, _parsed(request, parse_object))
+            call = _chat_call(native, self._settings)
+            headers = {**request.headers, **call.headers}
+            call = replace(call, path=below, query=request.raw_query, headers=headers)
+        else:
+            model = model_of(request.headers, request.body)
+            call = ModelCall(
+                request.method, below, request.raw_query, request.headers, request.body, model
+            )
         own_answer = target.provider.own_answer(call)
         if own_answer is not None:
             exchange.reply.whole(200, JSON, own_answer)
@@ -193,8 +199,14 @@ class UrlGateway:
     def _relay(
         self, target: Target, call: ModelCall, exchange: Exchange, *, may_be_empty: bool = False
     ) -> None:
-        with self._client.ask(target, call, exchange.deadline, note=exchange.log.note) as answer:
-            exchange.reply.relay(answer, may_be_empty=may_be_empty)
+        log, recording = exchange.log, Recording()
+        listen = recording.add if self._settings.log_chat else None
+        with self._client.ask(target, call, exchange.deadline, note=log.note) as answer:
+            try:
+                exchange.reply.relay(answer, may_be_empty=may_be_empty, listen=listen)
+            finally:
+                if listen is not None:
+                    self._log_conversation(recording.text(answer.headers), exchange)
 
     def _answer_template(self, template: TemplateRequest, exchange: Exchange) -> None:
         self._client.keys_of(self._targets[0])  # known from here on: no prompt may hold one
@@ -207,8 +219,14 @@ class UrlGateway:
             self._targets[0], call, exchange.deadline, note=exchange.log.note
         ) as answer:
             text = self._text(template.response_type, answer)
+        if self._settings.log_chat:
+            self._log_conversation(text, exchange)
         # A streamed body is never empty, and an empty answer is still an answer.
         exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
+
+    def _log_conversation(self, answer: str, exchange: Exchange) -> None:
+        said = exchange.request.query.get("message") or said_in(exchange.request.body)
+        log_conversation(exchange.log, said, answer, self._known_keys())
 
     def _text(self, response_type: ResponseType, answer: UpstreamAnswer) -> str:
         deltas = text_deltas(completion_events(answer.headers, answer.chunks()))
@@ -231,6 +249,11 @@ class UrlGateway:
             return "(unknown)"
         segments = path.split("/")
         return "/".join(s if WORD.fullmatch(s) or s in ("", "v1") else "*" for s in segments)
+
+
+def _chat_call(native: NativeRequest, settings: Settings) -> ModelCall:
+    model = str(native.document.get("model") or settings.openai_model)
+    return chat_call(native_body(native, settings), model)
 
 
 def _check_size(body: bytes) -> None:

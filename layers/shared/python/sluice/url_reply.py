@@ -62,12 +62,18 @@ class UrlReply:
         self._write(opened, body)
         opened.end()
 
-    def relay(self, answer: UpstreamAnswer, *, may_be_empty: bool = False) -> None:
+    def relay(
+        self,
+        answer: UpstreamAnswer,
+        *,
+        may_be_empty: bool = False,
+        listen: Callable[[bytes], None] | None = None,
+    ) -> None:
         """Pass on an answer as it comes, untouched unless it holds one of the gateway's keys.
 
         Nothing is sent before its first byte is there. Of an event stream lines are sent whole:
         half a line says nothing to a client, and if the other half never comes it is in the way.
-        may_be_empty: an answer without a body is one.
+        may_be_empty: an answer without a body is one. listen: hears each chunk.
         """
         self._note_request_id(answer.headers)
         is_stream, usage = is_event_stream(answer.headers), UsageFinder()
@@ -85,6 +91,8 @@ class UrlReply:
         try:
             for chunk in chain((first,), source):
                 usage.add(chunk)
+                if listen is not None:
+                    listen(chunk)
                 self._write(body, chunk)
             if answer.mends_stream_end and is_stream and (missing := stream_end(self._tail)):
                 self._write(body, missing)

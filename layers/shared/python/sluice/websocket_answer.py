@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.cancellation_watch import CancellationWatch
 from sluice.chat_frames import MAX_EVENT_BYTES
 from sluice.completion_events import CompletionEvent, completion_events
+from sluice.conversation_log import MAX_LOGGED_CHARACTERS, log_conversation
 from sluice.event_splitting import split_event
 from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
@@ -19,7 +20,7 @@ from sluice.secret_mask import SecretMask
 from sluice.websocket_request import Chat, PlainPrompt, client_id
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from sluice.cancellation_watch import LookTimes
     from sluice.connection_state import ConnectionState
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     ModelRequest = TemplateRequest | PlainPrompt | Chat
 
 READ_TO_THE_END = (ResponseType.STREAM, ResponseType.FULL)  # the others stop in the middle
-# CloudWatch takes 256 KB a line, of which JSON needs up to six bytes for a character.
-MAX_LOGGED_CHARACTERS = 24 * 1024  # of an answer
-MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # of a request's messages, as JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +112,8 @@ class ModelAnswers:
         ) as upstream:
             events = completion_events(upstream.headers, upstream.chunks())
             if self._settings.log_chat:
-                events = _logged(events, _messages(request), exchange.log)
+                secrets = self._client.known_keys
+                events = _logged(events, _messages(request), exchange.log, secrets)
             with closing(events):
                 self._deliver(request, events, exchange.delivery)
             exchange.delivery.finish()
@@ -174,7 +173,10 @@ def _masked(event: CompletionEvent, mask: SecretMask) -> CompletionEvent:
 
 
 def _logged(
-    events: Iterable[CompletionEvent], messages: Any, log: RequestLog
+    events: Iterable[CompletionEvent],
+    messages: Any,
+    log: RequestLog,
+    secrets: Callable[[], tuple[str, ...]],
 ) -> Generator[CompletionEvent, None, None]:
     """The events, which leave what they say in the log, however the answer ends."""
     answer = ""
@@ -183,12 +185,4 @@ def _logged(
             answer += event.text[: MAX_LOGGED_CHARACTERS - len(answer)]
             yield event
     finally:
-        log.conversation(_shortened(messages), answer)
-
-
-def _shortened(messages: Any) -> Any:
-    """The messages, or where they are too long for a log, the beginning of their JSON."""
-    text = json.dumps(messages)
-    # Half, for as a text it is escaped once more.
-    too_long = len(text) > MAX_LOGGED_MESSAGES_BYTES
-    return text[: MAX_LOGGED_MESSAGES_BYTES // 2] if too_long else messages
+        log_conversation(log, messages, answer, secrets())

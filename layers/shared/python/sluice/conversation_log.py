@@ -1,0 +1,79 @@
+"""What was said, for the log of an operator who asks for it with LOG_CHAT=true. No I/O.
+
+CloudWatch takes 256 KB a line, and JSON needs up to six bytes for a character.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sluice.completion_events import completion_events
+from sluice.errors import SluiceError
+from sluice.response_parsers import text_deltas
+from sluice.secret_mask import SecretMask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sluice.request_log import RequestLog
+
+MAX_LOGGED_CHARACTERS = 24 * 1024  # of an answer
+MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # of a request's messages, as JSON
+MAX_RECORDED_BYTES = 256 * 1024  # of an answer: events take some ten times the text in them
+SAID_IN = ("messages", "input", "prompt", "instructions")
+"""The fields of OpenAI's requests in which somebody says something."""
+
+
+def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Iterable[str]) -> None:
+    """Record what was said, as much as a line holds, without the gateway's keys."""
+    mask = SecretMask(secrets)
+    said = mask.apply(json.dumps(shortened(messages)).encode()).decode()
+    text = mask.apply(answer[:MAX_LOGGED_CHARACTERS].encode("utf-8", "replace")).decode()
+    log.conversation(json.loads(said), text)
+
+
+def shortened(messages: Any) -> Any:
+    """The messages, or where they are too long for a log, the beginning of their JSON."""
+    text = json.dumps(messages)
+    # Half, for as a text it is escaped once more.
+    too_long = len(text) > MAX_LOGGED_MESSAGES_BYTES
+    return text[: MAX_LOGGED_MESSAGES_BYTES // 2] if too_long else messages
+
+
+def said_in(body: bytes) -> Any:
+    """What the client says in a request; None where that is not JSON."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    said = {name: document[name] for name in SAID_IN if name in document}
+    return said["messages"] if said.keys() == {"messages"} else said
+
+
+class Recording:
+    """The beginning of an answer that passes by."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._room = MAX_RECORDED_BYTES
+
+    def add(self, chunk: bytes) -> None:
+        if self._room > 0:
+            self._chunks.append(chunk[: self._room])
+            self._room -= len(chunk)
+
+    def text(self, headers: Mapping[str, str]) -> str:
+        """What it says: a completion's text, other text as it is, nothing of what is no text."""
+        body = b"".join(self._chunks)
+        said = ""
+        try:
+            for delta in text_deltas(completion_events(headers, [body])):
+                said += delta
+        except SluiceError:  # cut off, or no completion: what it said so far is what there is
+            pass
+        is_text = headers.get("content-type", "").startswith(("text/", "application/json"))
+        return said or (body.decode("utf-8", "replace") if is_text else "")
