@@ -37,10 +37,10 @@ def test_upstreams_error_passes_through(
     upstream: ScriptedUpstream, status: int, response_type: str
 ) -> None:
     error = {"message": "m", "type": "t", "param": "p", "code": "c"}
-    upstream.script = replies(status, {"error": error}, retry_after="7", x_request_id="u-1")
+    upstream.script = replies(status, {"error": error}, retry_after="30", x_request_id="u-1")
     reply = ask(upstream.url, "POST", "/", {"messages": HELLO, "response_type": response_type})
     assert (reply.metadata["statusCode"], reply.error) == (status, error)
-    assert reply.metadata["headers"]["retry-after"] == "7"
+    assert reply.metadata["headers"]["retry-after"] == "30"
     assert reply.metadata["headers"]["x-request-id"] == "u-1"
 
 

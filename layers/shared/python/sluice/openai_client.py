@@ -39,6 +39,7 @@ MAX_LOGGED_MODEL_CHARACTERS = (
 )
 REFUSED_KEY_REST_S = 300.0  # a key that was revoked does not come back by itself
 BUSY_KEY_REST_S = 20.0  # rate limits count by the minute; Retry-After says it better
+MAX_KEY_REST_S = 300.0  # an upstream that says "tomorrow" may be wrong, and a try costs little
 
 
 def _ignore(**_facts: Any) -> None: ...
@@ -91,7 +92,9 @@ class OpenAIClient:
         """
         stop_signal = stop_signal or StopSignal()
         settings = self._settings
-        plan = RetryPlan(settings.retries, settings.fallback_models, call.model, self._random)
+        # A form stays as it is: it has no other model to be asked of.
+        fallbacks = settings.fallback_models if call.is_json else {}
+        plan = RetryPlan(settings.retries, fallbacks, call.model, self._random, time.time)
         tried: set[str] = set()
         while True:
             key = self._rings[target].next_key(tried)
@@ -125,8 +128,8 @@ class OpenAIClient:
         ring = self._rings[target]
         if isinstance(error, UpstreamRefused) and error.reply_status in KEY_STATUSES:
             is_refused = error.reply_status == UNAUTHORIZED
-            rest = REFUSED_KEY_REST_S if is_refused else retry_after(error) or BUSY_KEY_REST_S
-            ring.set_aside(key, rest)
+            wanted = retry_after(error, time.time()) or BUSY_KEY_REST_S
+            ring.set_aside(key, REFUSED_KEY_REST_S if is_refused else min(wanted, MAX_KEY_REST_S))
         return ring.has_key_beside(tried)
 
     def _ask_once(

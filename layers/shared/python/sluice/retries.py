@@ -1,12 +1,13 @@
 """Whether a request that failed before its first byte is asked again: when, and of which model.
 
-No I/O and no clock: what has happened comes in, what to do next comes out. Once a byte has gone to
-the client nothing is asked again.
+No I/O: what has happened comes in, what to do next comes out. Once a byte has gone to the client
+nothing is asked again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING
 
 from sluice.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
@@ -47,6 +48,7 @@ class RetryPlan:
     fallbacks: Mapping[str, str]
     model: str | None
     random: Callable[[], float]
+    clock: Callable[[], float]
     asked_again: int = 0
     """How often so far, of any model and with any key."""
     _failures: int = 0
@@ -78,8 +80,8 @@ class RetryPlan:
 
     def _pause(self, error: SluiceError) -> float | None:
         """Seconds to wait, or None where the upstream asks for too many."""
-        wanted = retry_after(error)
-        if wanted is not None:
+        wanted = retry_after(error, self.clock())
+        if wanted > 0:
             return wanted if wanted <= MAX_RETRY_AFTER_S else None
         return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)) * self.random()
 
@@ -93,18 +95,28 @@ class RetryPlan:
         return NextAttempt(0.0, other)
 
 
-def retry_after(error: SluiceError) -> float | None:
-    """The seconds that an upstream wants us to wait, if it says so in seconds.
+def retry_after(error: SluiceError, now: float) -> float:
+    """The seconds that an upstream wants us to wait; 0.0 where it says nothing that is to come.
 
-    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after; retry-after-ms is OpenAI's own.
+    now: seconds since 1970. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after;
+    retry-after-ms is OpenAI's own.
     """
     headers = error.reply_headers if isinstance(error, UpstreamRefused) else {}
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return max(0.0, float(headers[name]) * unit)
         except (KeyError, ValueError):
-            continue  # a date: clocks differ, and our own pause does as well
-    return None
+            continue
+    return max(0.0, _date(headers.get("retry-after", "")) - now)
+
+
+def _date(text: str) -> float:
+    """An HTTP date as seconds since 1970; 0.0 where it is none."""
+    parsed = parsedate_tz(text)
+    try:
+        return float(mktime_tz(parsed)) if parsed else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _is_passing(error: SluiceError) -> bool:
