@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ANY = "*"
 MAX_AGE_S = 7200  # for which a browser remembers a preflight; Chromium keeps it no longer
-EXPOSED = "x-request-id, retry-after, openai-processing-ms"
+EXPOSED = "*"  # whatever headers a provider sends, its limits with them; no credentials are allowed
 METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
 
 

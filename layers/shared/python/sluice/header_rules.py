@@ -23,6 +23,7 @@ OF_THE_CLIENT = frozenset(
         "accept-encoding",  # asked for anew
         "api-key", "authorization", "cookie", "forwarded", "host", "origin", "referer",
         "content-length",  # the body's, which a provider may change
+        "if-modified-since", "if-none-match",  # their answer is a 304, which Lambda cannot stream
         "true-client-ip", "via", "x-api-key", "x-real-ip",
     )
 )  # fmt: skip

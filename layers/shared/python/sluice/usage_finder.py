@@ -44,4 +44,4 @@ def _object_at(data: bytes) -> dict[str, Any] | None:
         document, _ = json.JSONDecoder().raw_decode(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-    return {n: v for n, v in document.items() if isinstance(v, int) and COUNT.fullmatch(n)} or None
+    return {n: v for n, v in document.items() if type(v) is int and COUNT.fullmatch(n)} or None

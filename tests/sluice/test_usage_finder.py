@@ -1,0 +1,108 @@
+"""The figures of tokens, found in what passes by."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sluice.usage_finder import TAIL_BYTES, UsageFinder
+from tests.scripted_upstream import delta, sse
+
+DATA = Path(__file__).parents[1] / "data" / "openai"
+CHAT = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+RESPONSES = {"input_tokens": 36, "output_tokens": 87, "total_tokens": 123}
+SECRETLY = '{"usage": {"total_tokens": 666}}, "usage": {"total_tokens": 667}'
+
+
+def usage_of(*chunks: bytes) -> object:
+    finder = UsageFinder()
+    for chunk in chunks:
+        finder.add(chunk)
+    return finder.usage()
+
+
+def stream(usage: object) -> bytes:
+    return delta("Hello") + sse({"choices": [], "usage": usage}) + sse("[DONE]")
+
+
+@pytest.mark.parametrize(
+    ("body", "usage"),
+    [
+        (json.dumps({"choices": [], "usage": CHAT}), CHAT),
+        (json.dumps({"choices": [], "usage": CHAT}, indent=2), CHAT),
+        ('{"usage" : \n {"total_tokens" :1}}', {"total_tokens": 1}),
+        (json.dumps({"usage": RESPONSES, "user": None, "metadata": {}}), RESPONSES),
+        (json.dumps({"usage": {**CHAT, "prompt_tokens_details": {"cached_tokens": 1}}}), CHAT),
+        (json.dumps({"usage": {**CHAT, "cost": 0.1, "is_byok_tokens": False}}), CHAT),
+        (json.dumps({"usage": {"prompt_tokens": None, "total_tokens": 4}}), {"total_tokens": 4}),
+        ('{"usage": null}', None),
+        ('{"usage": {}}', None),
+        ('{"usage": {"seconds": 3, "type": "duration"}}', None),
+        ('{"usage": {"total_tokens": 1', None),
+        ('{"usage": ' + '{"usage": ' * 1500, None),
+        ('{"choices": []}', None),
+        ("", None),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_usage_of_a_json_answer(body: str, usage: object) -> None:
+    assert usage_of(body.encode()) == usage
+
+
+@pytest.mark.parametrize("usage", [CHAT, RESPONSES])
+def test_usage_of_a_stream_is_found_wherever_it_is_cut(usage: dict[str, int]) -> None:
+    data = stream(usage)
+    assert all(usage_of(data[:cut], data[cut:]) == usage for cut in range(len(data) + 1))
+    assert usage_of(*(data[at : at + 1] for at in range(len(data)))) == usage
+
+
+def test_last_usage_of_several_counts() -> None:
+    growing = [sse({"usage": {"total_tokens": tokens}}) for tokens in (1, 2, 3)]
+    assert usage_of(*growing, sse({"usage": None})) == {"total_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("name", "usage"),
+    [
+        (name, json.loads((DATA / name).read_bytes())["usage"])
+        for name in ("chat.json", "embeddings.json", "response.json")
+    ],
+)
+def test_usage_of_a_recorded_answer(name: str, usage: dict[str, object]) -> None:
+    counts = {key: value for key, value in usage.items() if isinstance(value, int)}
+    assert usage_of((DATA / name).read_bytes()) == counts
+
+
+@pytest.mark.parametrize("name", ["chat_stream.sse", "response_stream.sse"])
+def test_usage_of_a_recorded_stream_is_that_of_its_last_event_with_one(name: str) -> None:
+    data = (DATA / name).read_bytes()
+    found = usage_of(data)
+    assert isinstance(found, dict)
+    assert found["total_tokens"] == sum(n for key, n in found.items() if key != "total_tokens")
+
+
+@pytest.mark.parametrize("text", [SECRETLY, json.dumps(SECRETLY), json.dumps({"a": SECRETLY})])
+def test_usage_that_the_model_talks_about_is_none(text: str) -> None:
+    assert usage_of(delta(text)) is None
+    assert usage_of(delta(text) + stream(CHAT)) == CHAT
+    call = {"tool_calls": [{"function": {"name": "f", "arguments": text}}]}
+    whole = {"choices": [{"message": {"content": text, **call}}]}
+    assert usage_of(json.dumps(whole).encode()) is None
+    assert usage_of(json.dumps({"usage": CHAT, **whole}).encode()) == CHAT
+
+
+def test_usage_behind_a_long_answer_is_found() -> None:
+    assert usage_of(b'{"x":"' + b"y" * 10_000_000 + b'","usage":{"total_tokens":5}}') == {
+        "total_tokens": 5
+    }
+
+
+@pytest.mark.parametrize("size", [1, 100, TAIL_BYTES - 1, TAIL_BYTES, 65536])
+def test_no_more_is_kept_than_the_end(size: int) -> None:
+    finder = UsageFinder()
+    for _ in range(3 * TAIL_BYTES // size + 3):
+        finder.add(b"x" * size)
+    kept = sum(map(len, finder._chunks))  # noqa: SLF001 -- memory has no other witness
+    assert kept < TAIL_BYTES + size
