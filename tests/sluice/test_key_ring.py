@@ -28,6 +28,85 @@ def test_keys_are_used_in_turn() -> None:
     assert [ring.next_key() for _ in range(3)] == ["a", "b", "a"]
 
 
+class HandClock:
+    """Seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ring_of(*keys: str, clock: HandClock | None = None) -> KeyRing:
+    source = KeySource("OPENAI_API_KEY", keys)
+    return KeyRing(source, Parameters(None).read, clock or HandClock())
+
+
+def next_keys(ring: KeyRing, count: int) -> str:
+    return "".join(ring.next_key() or "-" for _ in range(count))
+
+
+def test_key_that_was_set_aside_comes_back_when_its_rest_is_over() -> None:
+    clock = HandClock()
+    ring = ring_of("a", "b", clock=clock)
+    ring.set_aside("a", 20)
+    clock.now += 19.9
+    assert next_keys(ring, 3) == "bbb"
+    clock.now += 0.1
+    assert next_keys(ring, 4) == "abab"
+
+
+@pytest.mark.parametrize(
+    ("aside", "turns"),
+    [("", "abcdabcd"), ("a", "bcdbcd"), ("b", "acdacd"), ("d", "abcabc"), ("ab", "cdcd"),
+     ("ac", "bdbd"), ("bd", "acac"), ("bcd", "aaa")],
+)  # fmt: skip
+def test_turns_stay_fair_among_the_keys_that_are_left(aside: str, turns: str) -> None:
+    ring = ring_of(*"abcd")
+    for key in aside:
+        ring.set_aside(key, 20)
+    assert next_keys(ring, len(turns)) == turns
+
+
+def test_turn_goes_on_where_it_was_when_a_key_comes_back() -> None:
+    clock = HandClock()
+    ring = ring_of("a", "b", "c", clock=clock)
+    ring.set_aside("b", 20)
+    assert next_keys(ring, 1) == "a"
+    clock.now += 20
+    assert next_keys(ring, 4) == "bcab"
+
+
+def test_key_that_rests_shortest_is_tried_where_all_are_set_aside() -> None:
+    ring = ring_of("a", "b", "c")
+    for key, rest in (("a", 300), ("b", 5), ("c", 20)):
+        ring.set_aside(key, rest)
+    assert next_keys(ring, 2) == "bb"
+    assert ring.next_key({"b"}) == "b"
+    assert not ring.has_key_beside(())
+
+
+def test_only_key_is_tried_although_it_was_refused() -> None:
+    ring = ring_of("a")
+    ring.set_aside("a", 300)
+    assert (ring.next_key(), ring.next_key({"a"})) == ("a", "a")
+    assert not ring.has_key_beside({"a"})
+
+
+def test_key_that_was_not_tried_goes_before_one_that_was() -> None:
+    ring = ring_of("a", "b", "c")
+    assert ring.has_key_beside({"a", "c"})
+    assert ring.next_key({"a"}) == "b"
+    assert ring.next_key({"a", "b"}) == "c"
+    assert not ring.has_key_beside({"a", "b", "c"})
+
+
+def test_keys_that_failed_are_tried_again_in_turn_where_no_other_is_left() -> None:
+    ring = ring_of("a", "b")
+    assert [ring.next_key(tried) for tried in ((), "a", "ab", "ab")] == list("abab")
+
+
 def test_no_key_is_none() -> None:
     assert KeyRing(KeySource("OPENAI_API_KEY"), Parameters(None).read).next_key() is None
 
