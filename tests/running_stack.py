@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0  # how long a test waits for the stack before it has failed
@@ -82,8 +83,16 @@ class RunningStack:
 def stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]:
     """Start `python -m local` with free ports and `environ` on top of a bare environment.
 
-    At the end it gets SIGTERM, if it still runs.
+    Its state is its own. At the end it gets SIGTERM, if it still runs.
     """
+    with TemporaryDirectory(prefix="sluice-state-") as folder:
+        own_state = {"STATE_FILE": str(Path(folder) / "state.sqlite3")}
+        with _stack(config, *options, **{**own_state, **environ}) as running:
+            yield running
+
+
+@contextmanager
+def _stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]:
     arguments = ["--config", str(config), "--http-port", "0", "--ws-port", "0", *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "local", *arguments],

@@ -37,6 +37,7 @@ OF_THE_PROVIDER = frozenset(
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
 )  # fmt: skip
+PRESIGNED_PREFIX = "x-amz-"
 
 
 def request_headers(headers: Mapping[str, str], own_prefix: str | None = None) -> dict[str, str]:
@@ -51,6 +52,15 @@ def request_headers(headers: Mapping[str, str], own_prefix: str | None = None) -
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The provider's headers that a client may see, names in lower case."""
     return _passed({name.lower(): value for name, value in headers.items()}, OF_THE_PROVIDER)
+
+
+def without_signature(query: str) -> str:
+    """A query without what presigned it: that opens this gateway, and is not for a provider.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+    """
+    pairs = query.split("&")
+    return "&".join(pair for pair in pairs if not pair.lower().startswith(PRESIGNED_PREFIX))
 
 
 def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, str]:

@@ -9,6 +9,8 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
+from sluice.header_rules import without_signature
+
 
 @dataclass(frozen=True, slots=True)
 class UrlRequest:
@@ -18,7 +20,7 @@ class UrlRequest:
     method: str
     path: str
     raw_query: str
-    """As it was sent, without the question mark."""
+    """As it was sent, without the question mark and without the signature of a presigned URL."""
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
@@ -31,7 +33,7 @@ def parse_url_request(event: dict[str, Any]) -> UrlRequest:
         request_id=context["requestId"],
         method=context["http"]["method"],
         path=event["rawPath"],
-        raw_query=event.get("rawQueryString") or "",
+        raw_query=without_signature(event.get("rawQueryString") or ""),
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=_body(event),
