@@ -32,6 +32,7 @@ STATE_FILE = ".state/sluice.sqlite3"
 # Node's and Python's own settings for this process would change what a function sees.
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
 _NO_ACCOUNT_HERE = ("OPENAI_API_KEY_PARAMETER", "FORWARD_KEY_PARAMETER")
+_NAMES_AN_UPSTREAM = ("OPENAI_BASE_URL", "OPENAI_API_KEY_PARAMETER", "AZURE_OPENAI_ENDPOINT")
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -57,8 +58,8 @@ class UserSettings:
 
     def wants_demo_model(self) -> bool:
         """Return whether nothing names a real upstream."""
-        named = self.get("OPENAI_BASE_URL") or self.get("OPENAI_API_KEY_PARAMETER")
-        return not named.strip() and not holds_key(self.get("OPENAI_API_KEY"))
+        named = any(self.get(name).strip() for name in _NAMES_AN_UPSTREAM)
+        return not named and not holds_key(self.get("OPENAI_API_KEY"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,15 +211,22 @@ def upstream_host(environment: Mapping[str, str]) -> str:
 
     Raises ConfigurationError for another text than a URL, which it does not quote.
     """
-    text = environment.get("OPENAI_BASE_URL", "").strip() or _DEFAULT_BASE_URL
+    variable = "AZURE_OPENAI_ENDPOINT" if _asks_azure(environment) else "OPENAI_BASE_URL"
+    text = environment.get(variable, "").strip() or _DEFAULT_BASE_URL
     scheme, host, port = _parts(text)
     if scheme not in ("http", "https") or not host or port == 0:
         raise ConfigurationError(
-            "OPENAI_BASE_URL: expected http:// or https:// and a host, "
+            f"{variable}: expected http:// or https:// and a host, "
             "with a port of 1 to 65535 if it names one; found another text"
         )
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}" + (f":{port}" if port else "")
+
+
+def _asks_azure(environment: Mapping[str, str]) -> bool:
+    """Return whether the endpoint of Azure is what is asked: it is, unless told otherwise."""
+    mode = environment.get("AZURE_OPENAI_PROXY_MODE", "").strip()
+    return bool(environment.get("AZURE_OPENAI_ENDPOINT", "").strip()) and mode != "openai"
 
 
 def _parts(url: str) -> tuple[str, str, int | None]:

@@ -232,6 +232,13 @@ def test_upstream_is_told_without_user_or_path() -> None:
     assert upstream_host({"OPENAI_BASE_URL": "http://[::1]:80/v1"}) == "http://[::1]:80"
 
 
+def test_upstream_is_azures_endpoint_where_there_is_one() -> None:
+    azure = {"AZURE_OPENAI_ENDPOINT": "https://ours.openai.azure.com/"}
+    assert upstream_host(azure) == "https://ours.openai.azure.com"
+    assert upstream_host({**azure, "AZURE_OPENAI_PROXY_MODE": "openai"}) == "https://api.openai.com"
+    assert not UserSettings(azure, {}).wants_demo_model()
+
+
 @pytest.mark.parametrize(
     "url",
     [
