@@ -100,6 +100,39 @@ def replies(
     return script
 
 
+def sends(
+    body: bytes, content_type: str = "application/octet-stream", status: int = 200, **headers: str
+) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: one reply of these bytes, but of HEAD; keyword arguments as for `replies`."""
+    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = (
+        f"HTTP/1.1 {status} Status\r\nContent-Type: {content_type}\r\n{named}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(head.encode() + (b"" if request.method == "HEAD" else body))
+
+    return script
+
+
+def one_after_another(
+    *scripts: Callable[[UpstreamRequest, socket.socket], None],
+) -> Callable[[UpstreamRequest, socket.socket], None]:
+    """A script: each request gets the next of these, and those that are left over the last."""
+    left = list(scripts)
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        (left.pop(0) if len(left) > 1 else left[0])(request, connection)
+
+    return script
+
+
+def hangs_up(_request: UpstreamRequest, connection: socket.socket) -> None:
+    """A script: take the request and close the connection."""
+    connection.shutdown(socket.SHUT_RDWR)
+
+
 def silent_until(done: threading.Event) -> Callable[[UpstreamRequest, socket.socket], None]:
     """A script: take the request and say nothing."""
 
@@ -230,7 +263,7 @@ def _read_request(stream: Any) -> UpstreamRequest | None:
         return None
     method, target, _ = line.split(" ")
     headers = {}
-    while (header := stream.readline().decode().strip()) != "":
+    while (header := stream.readline().decode("utf-8", "surrogateescape").strip()) != "":
         name, _, value = header.partition(":")
         headers[name.lower()] = value.strip()
     body = stream.read(int(headers.get("content-length", 0)))

@@ -66,6 +66,18 @@ def test_several_keys_are_separated_by_commas() -> None:
         ("UPSTREAM_CONNECT_TIMEOUT", "inf"),
         ("OPENAI_API_KEY", "sk with blanks"),
         ("FORWARD_KEY", "schlüssel"),
+        ("UPSTREAM_FIRST_BYTE_TIMEOUT", "-1"),
+        ("UPSTREAM_READ_TIMEOUT", "nan"),
+        ("UPSTREAM_RETRIES", "11"),
+        ("UPSTREAM_RETRIES", "-1"),
+        ("UPSTREAM_RETRIES", "2.5"),
+        ("FALLBACK_MODELS", "a"),
+        ("FALLBACK_MODELS", "a="),
+        ("FALLBACK_MODELS", "=b"),
+        ("FALLBACK_MODELS", "a=b,a=c"),
+        ("CORS_ALLOW_ORIGINS", "app.example"),
+        ("CORS_ALLOW_ORIGINS", "https://app.example/page"),
+        ("CORS_ALLOW_ORIGINS", "https://*.example"),
     ],
 )
 def test_wrong_value_is_named_by_its_variable(variable: str, value: str) -> None:
@@ -87,3 +99,41 @@ def test_secrets_are_not_in_the_repr() -> None:
     environ = {"OPENAI_API_KEY": "sk-1", "FORWARD_KEY": "fk-1", "PROXY": "http://user:pw@proxy"}
     shown = repr(read_settings(environ))
     assert not any(secret in shown for secret in ("sk-1", "fk-1", "pw"))
+
+
+def test_times_retries_and_fallbacks_are_read() -> None:
+    settings = read_settings(
+        {
+            "UPSTREAM_CONNECT_TIMEOUT": "0.5",
+            "UPSTREAM_FIRST_BYTE_TIMEOUT": "30",
+            "UPSTREAM_READ_TIMEOUT": "3600",
+            "UPSTREAM_RETRIES": "0",
+            "FALLBACK_MODELS": " a = b, b=c ,ft:x=y=z",
+        }
+    )
+    times = (settings.connect_timeout_s, settings.first_byte_timeout_s, settings.read_timeout_s)
+    assert times == (0.5, 30.0, 3600.0)
+    assert settings.retries == 0
+    assert settings.fallback_models == {"a": "b", "b": "c", "ft:x": "y=z"}
+
+
+def test_nothing_is_asked_of_other_models_or_allowed_to_pages_unless_it_is_set() -> None:
+    settings = read_settings({})
+    assert (settings.retries, settings.fallback_models) == (2, {})
+    assert settings.cors_allow_origins == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "origins"),
+    [
+        ("*", ("*",)),
+        (
+            "https://App.Example/, http://localhost:5173",
+            ("https://app.example", "http://localhost:5173"),
+        ),
+        ("null,chrome-extension://abc", ("null", "chrome-extension://abc")),
+        ("http://[::1]:3000", ("http://[::1]:3000",)),
+    ],
+)
+def test_origins_are_those_that_browsers_write(given: str, origins: tuple[str, ...]) -> None:
+    assert read_settings({"CORS_ALLOW_ORIGINS": given}).cors_allow_origins == origins

@@ -59,22 +59,46 @@ def ask(
     body: object = None,
     *,
     query: dict[str, str] | None = None,
+    raw_query: str = "",
     headers: dict[str, str] | None = None,
     remaining_ms: int = 900_000,
     **environ: str,
 ) -> Reply:
     variables = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET, **environ}
+    event = event_of(method, path, body, query=query, raw_query=raw_query, headers=headers)
+    return answer_to(event, gateway_of(**variables), remaining_ms)
+
+
+def event_of(
+    method: str,
+    path: str,
+    body: object = None,
+    *,
+    query: dict[str, str] | None = None,
+    raw_query: str = "",
+    headers: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """A Function URL's event; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    event = {
+    return {
         "requestContext": {"requestId": "r-1", "http": {"method": method}},
         "rawPath": path,
+        "rawQueryString": raw_query,
         "headers": {"content-type": "application/json", **(headers or {})},
         **({"queryStringParameters": query} if query else {}),
         **({} if body is None else {"body": base64.b64encode(data), "isBase64Encoded": True}),
     }
-    reply = Reply()
-    deadline = deadline_in(remaining_ms)
-    gateway_of(**variables).answer(parse_url_request(event), reply.open, deadline)
+
+
+def answer_to(
+    event: dict[str, Any],
+    gateway: UrlGateway,
+    remaining_ms: int = 900_000,
+    reply: Reply | None = None,
+) -> Reply:
+    """The gateway's reply, which is `reply` where a test wants to look on."""
+    reply = reply or Reply()
+    gateway.answer(parse_url_request(event), reply.open, deadline_in(remaining_ms))
     assert reply.ended
     assert reply.body
     return reply

@@ -22,7 +22,7 @@ from sluice.upstream_connection import ConnectionWatch, watched_session
 from sluice.upstream_reply import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sluice.deadline import Deadline
     from sluice.model_call import ModelCall
@@ -86,9 +86,9 @@ class OpenAIClient:
         """Ask, and again where that may help; returns when the first byte of an answer is there.
 
         Use the answer as a context manager. stop_signal: ends it, begun or not, from another
-        thread. note: told provider, model and retries, by name. Raises UpstreamRefused,
-        UpstreamUnreachable, UpstreamSilent, UpstreamBroken, DeadlineReached, SettingsError, what
-        the provider cannot ask, and the signal's reason.
+        thread. note: told provider, model, deployment, retries and upstream_request_id, by name.
+        Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, UpstreamBroken,
+        DeadlineReached, SettingsError, what the provider cannot ask, and the signal's reason.
         """
         stop_signal = stop_signal or StopSignal()
         settings = self._settings
@@ -104,7 +104,7 @@ class OpenAIClient:
             if request.deployment is not None:
                 note(deployment=request.deployment)
             try:
-                answer = self._ask_once(request, deadline, stop_signal)
+                answer = self._ask_once(request, deadline, stop_signal, note)
             except SluiceError as error:
                 has_other_key = self._has_other_key(target, key, tried, error)
                 attempt = plan.after(error, deadline.seconds_left(), has_other_key=has_other_key)
@@ -133,7 +133,11 @@ class OpenAIClient:
         return ring.has_key_beside(tried)
 
     def _ask_once(
-        self, request: UpstreamRequest, deadline: Deadline, stop_signal: StopSignal
+        self,
+        request: UpstreamRequest,
+        deadline: Deadline,
+        stop_signal: StopSignal,
+        note: Callable[..., None],
     ) -> UpstreamAnswer:
         asking = Asking(self._watch, deadline, stop_signal)
         try:
@@ -142,6 +146,7 @@ class OpenAIClient:
         except BaseException:
             asking.end()
             raise
+        note(upstream_request_id=answer.request_id)
         try:
             _check_status(answer)
             answer.wait_for_first_byte()
@@ -180,7 +185,7 @@ class OpenAIClient:
             request.method,
             request.url,
             data=request.body,
-            headers={**DEFAULT_HEADERS, **request.headers},
+            headers=_on_the_wire({**DEFAULT_HEADERS, **request.headers}),
             timeout=(connect_timeout, self._settings.first_byte_timeout_s),
             stream=True,
             allow_redirects=False,  # they would turn a POST into a GET
@@ -198,6 +203,14 @@ class OpenAIClient:
                 "(UPSTREAM_CONNECT_TIMEOUT)."
             )
         return UpstreamUnreachable("The upstream cannot be reached.")
+
+
+def _on_the_wire(headers: Mapping[str, str]) -> dict[str, bytes]:
+    """Header values as bytes: http.client would take no letter beyond Latin-1.
+
+    Bytes that were no UTF-8 stand in an event as lone surrogates, and become themselves again.
+    """
+    return {name: value.encode("utf-8", "surrogateescape") for name, value in headers.items()}
 
 
 def _check_status(answer: UpstreamAnswer) -> None:

@@ -175,11 +175,14 @@ def _pairs(environ: Mapping[str, str], variable: str) -> Mapping[str, str]:
     for name, _, other in pairs:
         if not (name.strip() and other.strip()):
             raise SettingsError(variable, "model=other,model=other", "an entry of another form")
-    return {name.strip(): other.strip() for name, _, other in pairs}
+    named = {name.strip(): other.strip() for name, _, other in pairs}
+    if len(named) < len(pairs):
+        raise SettingsError(variable, "one other for each model", "a model that is named twice")
+    return named
 
 
 def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
-    origins = tuple(each.rstrip("/") for each in _list(environ, "CORS_ALLOW_ORIGINS", ""))
+    origins = tuple(each.rstrip("/").lower() for each in _list(environ, "CORS_ALLOW_ORIGINS", ""))
     if not all(each == "*" or ORIGIN.fullmatch(each) for each in origins):
         expected = "* or https://host, as browsers write their origin"
         raise SettingsError("CORS_ALLOW_ORIGINS", expected, "another text")

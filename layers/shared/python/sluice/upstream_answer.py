@@ -27,6 +27,8 @@ READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never wai
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
+"""What providers call the id that they find a request by: OpenAI, Azure, Bedrock."""
 
 
 class Asking:
@@ -57,6 +59,8 @@ class UpstreamAnswer:
         self.status = response.status_code
         self.headers = reply_headers(response.headers)
         """What of the reply's headers is for the client; names in lower case."""
+        self.request_id = _request_id(response)
+        """What the provider calls this request, for the log; None where it does not say."""
         self.mends_stream_end = False
         self._response = response
         self._asking = asking
@@ -128,6 +132,11 @@ class UpstreamAnswer:
         if self._watch.stopped is not None:  # then what was read may end anywhere
             raise self._watch.stopped
         return data
+
+
+def _request_id(response: requests.Response) -> str | None:
+    found = (response.headers[name] for name in REQUEST_IDS if name in response.headers)
+    return next(found, None)
 
 
 def no_reply(settings: Settings) -> UpstreamSilent:

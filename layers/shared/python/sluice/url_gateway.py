@@ -252,8 +252,15 @@ class UrlGateway:
 
 
 def _chat_call(native: NativeRequest, settings: Settings) -> ModelCall:
-    model = str(native.document.get("model") or settings.openai_model)
-    return chat_call(native_body(native, settings), model)
+    model, prompt = native.document.get("model"), native.document.get("prompt")
+    if not model and isinstance(prompt, dict):
+        return chat_call(native.body)  # one that is stored at the provider, and names a model
+    return chat_call(native_body(native, settings), _as_name(model or settings.openai_model))
+
+
+def _as_name(model: object) -> str | None:
+    """A model's name, or None for what is none: then only its provider knows what to say."""
+    return model if isinstance(model, str) and model.isprintable() else None
 
 
 def _check_size(body: bytes) -> None:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import error_body
-from sluice.errors import UpstreamBroken, UpstreamRefused
+from sluice.errors import UpstreamBroken
 from sluice.providers import stream_end
 from sluice.secret_mask import SecretMask
 from sluice.sse import BLANK_LINES, MAX_BLANK_LINE_BYTES
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from sluice.upstream_answer import UpstreamAnswer
 
 NO_CONTENT = 204
-REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 MAX_HELD_BYTES = 64 * 1024
 """Of a line whose end has not come: providers send whole lines, so more than this is no delta."""
 
@@ -75,9 +74,9 @@ class UrlReply:
         half a line says nothing to a client, and if the other half never comes it is in the way.
         may_be_empty: an answer without a body is one. listen: hears each chunk.
         """
-        self._note_request_id(answer.headers)
         is_stream, usage = is_event_stream(answer.headers), UsageFinder()
-        chunks = whole_lines(answer.chunks()) if is_stream else answer.chunks()
+        has_lines = _has_lines(answer.headers)
+        chunks = whole_lines(answer.chunks()) if has_lines else answer.chunks()
         source = SecretMask(self._secrets()).stream(chunks)
         first = next(source, b"")
         if not first:
@@ -94,7 +93,7 @@ class UrlReply:
                 if listen is not None:
                     listen(chunk)
                 self._write(body, chunk)
-            if answer.mends_stream_end and is_stream and (missing := stream_end(self._tail)):
+            if answer.mends_stream_end and has_lines and (missing := stream_end(self._tail)):
                 self._write(body, missing)
         finally:
             self._log.note(usage=usage.usage())
@@ -112,8 +111,6 @@ class UrlReply:
         breaks the reply off, and the client sees that it is incomplete.
         """
         self._log.failed(error)
-        if isinstance(error, UpstreamRefused):
-            self._note_request_id(error.reply_headers)
         if self._body is None:
             headers = error_body.http_headers(error)
             self.whole(error.http_status, headers, error_body.http_body(error, self._secrets()))
@@ -128,7 +125,7 @@ class UrlReply:
     def _begin(self, status: int, headers: dict[str, str]) -> Body:
         self._log.note(status=status)
         self._log.first_byte()
-        self._is_event_stream = is_event_stream(headers)
+        self._is_event_stream = _has_lines(headers)
         reply_headers = {**headers, **self._headers}
         self._body = self._open_body({"statusCode": status, "headers": reply_headers})
         return self._body
@@ -140,9 +137,11 @@ class UrlReply:
         self._log.note(bytes=self._bytes, chunks=self._chunks)
         self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
 
-    def _note_request_id(self, headers: Mapping[str, str]) -> None:
-        found = (headers[name] for name in REQUEST_IDS if name in headers)
-        self._log.note(upstream_request_id=next(found, None))
+
+def _has_lines(headers: Mapping[str, str]) -> bool:
+    """Whether a reply is an event stream that can be read: a compressed one has no line ends."""
+    encoding = headers.get("content-encoding", "identity").lower()
+    return is_event_stream(headers) and encoding == "identity"
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
