@@ -27,6 +27,7 @@ READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never wai
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+NO_CONTENT = 204
 REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 """What providers call the id that they find a request by: OpenAI, Azure, Bedrock."""
 
@@ -87,6 +88,8 @@ class UpstreamAnswer:
         Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and the reason of a stop signal.
         """
         self._first = self._read()
+        if not self._first and not self._may_be_empty():
+            raise UpstreamBroken("The upstream ended the connection before its answer.")
         self._silence = _silence_between(self._settings)
         self._watch.set_timeout(self._settings.read_timeout_s)
 
@@ -118,6 +121,15 @@ class UpstreamAnswer:
         with contextlib.suppress(SluiceError):
             while left > 0 and time.monotonic() < end and (data := self._read()):
                 left -= len(data)
+
+    def _may_be_empty(self) -> bool:
+        """Whether the head says how long the body is: what ends with the connection has one.
+
+        http.client takes a head that was cut short for a whole one.
+        """
+        headers = self._response.headers
+        is_framed = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+        return is_framed or self.status == NO_CONTENT or self._response.request.method == "HEAD"
 
     def _read(self, *, decode: bool = False) -> bytes:
         raw: Any = self._response.raw
