@@ -31,7 +31,9 @@ def cors(reply: Reply) -> dict[str, str]:
 
 def ask_from(upstream_url: str, origin: str, allowed: str, **environ: str) -> Reply:
     message, headers = {"message": "Hello"}, {"origin": origin}
-    return ask(upstream_url, query=message, headers=headers, CORS_ALLOW_ORIGINS=allowed, **environ)
+    return ask(
+        upstream_url, query=message, headers=headers, CORS_ALLOW_ORIGINS=allowed, settings=environ
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,9 +130,9 @@ def test_options_that_is_no_preflight_is_the_providers_and_needs_a_key(
     upstream: ScriptedUpstream,
 ) -> None:
     locked = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1", "CORS_ALLOW_ORIGINS": PAGE}
-    assert ask(upstream.url, "OPTIONS", "/v1/models", **locked).metadata["statusCode"] == 401
+    assert ask(upstream.url, "OPTIONS", "/v1/models", settings=locked).metadata["statusCode"] == 401
     headers = {"authorization": "Bearer fk-1"}
-    ask(upstream.url, "OPTIONS", "/v1/models", headers=headers, **locked)
+    ask(upstream.url, "OPTIONS", "/v1/models", headers=headers, settings=locked)
     assert [asked.method for asked in upstream.requests] == ["OPTIONS"]
 
 
@@ -158,7 +160,11 @@ def test_providers_own_permission_gives_way_to_the_gateways(upstream: ScriptedUp
 )
 def test_error_may_be_read_by_the_page(path: str, environ: dict[str, str], status: int) -> None:
     reply = ask(
-        refused_url(), path=path, headers={"origin": PAGE}, CORS_ALLOW_ORIGINS=PAGE, **environ
+        refused_url(),
+        path=path,
+        headers={"origin": PAGE},
+        CORS_ALLOW_ORIGINS=PAGE,
+        settings=environ,
     )
     assert (reply.metadata["statusCode"], cors(reply)) == (status, OF_REPLIES)
 

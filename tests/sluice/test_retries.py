@@ -123,7 +123,7 @@ def test_upstream_that_says_whether_to_retry_is_heard(
     ids=str,
 )
 def test_pause_is_what_the_upstream_asks_for(headers: dict[str, str], pause: float) -> None:
-    assert next_of(plan_of(random=0.1), refused(**headers)) == NextAttempt(pause)
+    assert next_of(plan_of(random=0.1), refused(503, **headers)) == NextAttempt(pause)
 
 
 @pytest.mark.parametrize(

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pytest
 
 from sluice.deadline import Deadline
 from sluice.url_events import parse_url_request
 from tests.scripted_upstream import (
+    EVENT_STREAM_HEAD,
     GatedAnswer,
     ScriptedUpstream,
     answer_stream,
+    chunk,
     delta,
+    dies_after,
+    one_after_another,
     refused_url,
     replies,
     says,
+    sends,
 )
 from tests.sluice.url_asking import HELLO, SECRET, Reply, ask, gateway_of
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(
@@ -238,3 +240,104 @@ def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
     assert (fields["provider"], fields["retries"]) == ("openai", 0)
     assert (fields["bytes"], fields["usage"]) == (reply_bytes, {"total_tokens": 3})
     assert "secret" not in line
+
+
+def logged(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    (line,) = capsys.readouterr().out.splitlines()
+    fields: dict[str, Any] = json.loads(line)
+    return fields
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/files/file-a1B2", "/v1/files/*"),
+        ("/v1/models/my%20secret", "/v1/models/*"),
+        ("/v1/Hello%2C%20I%20am", "/v1/*"),
+        ("/v1/" + "x" * 40, "/v1/*"),
+        ("//v1//files/f1/content", "//v1//files/*/content"),
+    ],
+)
+def test_path_is_logged_without_what_a_client_may_have_put_in_it(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], path: str, told: str
+) -> None:
+    upstream.script = sends(b"{}")
+    ask(upstream.url, path=path, raw_query="user=private")
+    fields = logged(capsys)
+    assert (fields["method"], fields["path"]) == ("GET", told)
+    assert "private" not in json.dumps(fields)
+
+
+@pytest.mark.parametrize("name", ["x_request_id", "apim_request_id", "x_amzn_RequestId"])
+@pytest.mark.parametrize("status", [200, 400])
+def test_upstreams_name_for_the_request_is_logged(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], name: str, status: int
+) -> None:
+    upstream.script = replies(status, {"error": {"message": "m"}}, **{name: "u-1"})
+    ask(upstream.url, path="/v1/models")
+    assert logged(capsys)["upstream_request_id"] == "u-1"
+
+
+def test_retries_and_the_model_that_answered_are_logged(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    down = replies(503, {})
+    upstream.script = one_after_another(down, down, says("a"))
+    body = {"model": "a", "messages": HELLO}
+    ask(
+        upstream.url, "POST", "/v1/chat/completions", body,
+        UPSTREAM_RETRIES="1", FALLBACK_MODELS="a=b",
+    )  # fmt: skip
+    fields = logged(capsys)
+    assert (fields["retries"], fields["model"], fields["outcome"]) == (2, "b", "ok")
+
+
+def test_failure_is_logged_with_its_figures_and_without_a_word_of_either_side(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("private answer")))
+    body = {"model": "m", "messages": [{"role": "user", "content": "private question"}]}
+    headers = {"authorization": "Bearer fk-private", "cookie": "private"}
+    reply = ask(
+        upstream.url, "POST", "/v1/chat/completions", body,
+        headers=headers, FUNCTION_URL_AUTH="none", FORWARD_KEY="fk-private",
+    )  # fmt: skip
+    fields = logged(capsys)
+    assert (fields["status"], fields["outcome"]) == (200, "upstream_incomplete")
+    assert (fields["bytes"], fields["chunks"]) == (len(reply.body), 2)
+    assert "private" not in json.dumps(fields)
+    assert SECRET not in json.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, {"error": {"message": "private prompt", "code": "c"}}),
+        (401, {"error": {"message": f"wrong key {SECRET}"}}),
+        (500, "private"),
+    ],
+)
+def test_refusal_is_logged_by_its_status_and_not_by_its_words(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], status: int, body: object
+) -> None:
+    upstream.script = replies(status, body)
+    ask(upstream.url, path="/v1/models")
+    fields = logged(capsys)
+    assert (fields["status"], fields["outcome"]) == (status, "upstream_refused")
+    assert fields["detail"] == f"The upstream answered with status {status}."
+    assert not any(part in json.dumps(fields) for part in ("private", SECRET))
+
+
+def test_request_that_is_not_let_in_is_logged_without_its_key(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    headers = {"authorization": "Bearer private"}
+    ask(
+        refused_url(), path="/v1/models", headers=headers,
+        FUNCTION_URL_AUTH="none", FORWARD_KEY="fk-1",
+    )  # fmt: skip
+    fields = logged(capsys)
+    assert (fields["status"], fields["outcome"]) == (401, "invalid_api_key")
+    assert "private" not in json.dumps(fields)
+    assert "provider" not in fields

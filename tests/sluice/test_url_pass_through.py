@@ -123,8 +123,12 @@ def test_answer_without_a_body_becomes_an_empty_line(
 
 
 def test_status_of_a_success_is_the_upstreams(upstream: ScriptedUpstream) -> None:
-    headers = {"content_range": "bytes 0-1023/2048", "content_disposition": "attachment"}
-    upstream.script = sends(EVERY_BYTE, status=206, **headers)
+    upstream.script = sends(
+        EVERY_BYTE,
+        status=206,
+        content_range="bytes 0-1023/2048",
+        content_disposition="attachment",
+    )
     reply = ask(upstream.url, path="/v1/files/f/content", headers={"range": "bytes=0-1023"})
     assert upstream.requests[0].headers["range"] == "bytes=0-1023"
     assert reply.metadata["statusCode"] == 206
@@ -144,8 +148,8 @@ def test_secrets_of_the_client_stay_here(upstream: ScriptedUpstream) -> None:
         "x-forwarded-for": "192.0.2.7",
         "origin": "https://private.example",
     }
-    ask(upstream.url, "POST", "/v1/chat/completions", CHAT, headers=headers, **LOCK)
-    ask(upstream.url, path="/v1/models", headers=headers, **LOCK)
+    ask(upstream.url, "POST", "/v1/chat/completions", CHAT, headers=headers, settings=LOCK)
+    ask(upstream.url, path="/v1/models", headers=headers, settings=LOCK)
     for asked in upstream.requests:
         told = json.dumps(asked.headers)
         assert not any(part in told for part in (LOCK["FORWARD_KEY"], "private", "192.0.2.7"))
@@ -169,7 +173,7 @@ def test_unknown_key_is_401_whatever_is_asked(
     upstream: ScriptedUpstream, method: str, path: str
 ) -> None:
     headers = {"authorization": f"Bearer {SECRET}"}  # the provider's key is no key of ours
-    reply = ask(upstream.url, method, path, b"{}", headers=headers, **LOCK)
+    reply = ask(upstream.url, method, path, b"{}", headers=headers, settings=LOCK)
     assert (reply.metadata["statusCode"], reply.error["code"]) == (401, "invalid_api_key")
     assert upstream.requests == []
 
@@ -195,7 +199,7 @@ def test_largest_body_goes_on(upstream: ScriptedUpstream) -> None:
 )
 def test_path_of_nothing_is_404_with_those_there_are(path: str) -> None:
     extra = {"EXTRA_BASE_URL": "https://x.example", "EXTRA_ROUTE_PREFIX": "/extra"}
-    reply = ask(refused_url(), "POST", path, {}, **extra)
+    reply = ask(refused_url(), "POST", path, {}, settings=extra)
     assert (reply.metadata["statusCode"], reply.error["code"]) == (404, "unknown_path")
     for there in ("/healthz", "POST /", "/v1/*", "/extra/*"):
         assert there in reply.error["message"]
@@ -210,7 +214,7 @@ def test_each_target_gets_its_own_key_and_no_other(upstream: ScriptedUpstream) -
     }
     for path in ("/v1/models", "/first/v1beta/models", "/second/models"):
         headers = {"authorization": "Bearer of-the-client"}
-        ask(upstream.url, path=path, headers=headers, **extra)
+        ask(upstream.url, path=path, headers=headers, settings=extra)
     assert [(asked.target, asked.headers.get("authorization")) for asked in upstream.requests] == [
         ("/v1/models", f"Bearer {SECRET}"),
         ("/one/v1beta/models", "Bearer sk-extra-1"),
@@ -222,7 +226,7 @@ def test_default_model_is_for_the_default_target_alone(upstream: ScriptedUpstrea
     upstream.script = sends(b"{}", JSON)
     extra = {"EXTRA_BASE_URL": f"{root_of(upstream)}/x", "EXTRA_ROUTE_PREFIX": "/extra"}
     for path in ("/v1/chat/completions", "/extra/chat/completions"):
-        ask(upstream.url, "POST", path, b'{"messages": []}', OPENAI_MODEL="own", **extra)
+        ask(upstream.url, "POST", path, b'{"messages": []}', OPENAI_MODEL="own", settings=extra)
     ours, theirs = upstream.requests
     assert ours.document == {"messages": [], "model": "own"}
     assert theirs.body == b'{"messages": []}'
@@ -245,7 +249,7 @@ def test_model_that_is_no_name_is_the_providers_to_judge(
     upstream.script = sends(b'{"error": {"message": "no"}}', JSON, status=400)
     environ = {"AZURE_OPENAI_ENDPOINT": root_of(upstream)} if azure else {}
     body = {"model": model, "messages": HELLO}
-    reply = ask(upstream.url, "POST", "/v1/chat/completions", body, **environ)
+    reply = ask(upstream.url, "POST", "/v1/chat/completions", body, settings=environ)
     assert reply.metadata["statusCode"] == 400
 
 
@@ -274,7 +278,7 @@ def test_azure_is_asked_by_deployment_with_its_own_header(
     body = b'{"model": "gpt-4", "messages": []}'
     azure = {"AZURE_OPENAI_ENDPOINT": root_of(upstream), **AZURE}
     headers = {"authorization": f"Bearer {LOCK['FORWARD_KEY']}"}
-    ask("", "POST", path, body, raw_query=raw_query, headers=headers, **azure, **LOCK)
+    ask("", "POST", path, body, raw_query=raw_query, headers=headers, settings={**azure, **LOCK})
     (asked,) = upstream.requests
     assert (asked.target, asked.document) == (target, {"model": model, "messages": []})
     assert (asked.headers["api-key"], asked.headers.get("authorization")) == (SECRET, None)
@@ -293,7 +297,7 @@ def test_blank_line_that_azure_leaves_out_is_added(
     )
     environ = {"AZURE_OPENAI_ENDPOINT": root_of(upstream), **AZURE}
     body = {"model": "gpt-4", "messages": HELLO, "stream": True}
-    assert ask("", "POST", "/v1/chat/completions", body, **environ).body == events + added
+    assert ask("", "POST", "/v1/chat/completions", body, settings=environ).body == events + added
 
 
 def test_stream_of_others_is_mended_by_nobody(upstream: ScriptedUpstream) -> None:
@@ -303,7 +307,7 @@ def test_stream_of_others_is_mended_by_nobody(upstream: ScriptedUpstream) -> Non
 
 def test_models_of_azure_are_those_of_the_mapper_and_ask_nobody() -> None:
     azure = {"AZURE_OPENAI_ENDPOINT": refused_url().removesuffix("/v1"), **AZURE}
-    listed = json.loads(ask("", path="/v1/models", **azure).body)
+    listed = json.loads(ask("", path="/v1/models", settings=azure).body)
     assert listed["object"] == "list"
     assert [model["id"] for model in listed["data"]] == [
         "gpt-3.5-turbo",
@@ -315,5 +319,5 @@ def test_models_of_azure_are_those_of_the_mapper_and_ask_nobody() -> None:
 def test_azure_stream_is_the_upstreams_bytes(upstream: ScriptedUpstream) -> None:
     environ = {"AZURE_OPENAI_ENDPOINT": root_of(upstream), **AZURE}
     body = {"model": "gpt-4", "messages": HELLO, "stream": True}
-    reply = ask("", "POST", "/v1/chat/completions", body, **environ)
+    reply = ask("", "POST", "/v1/chat/completions", body, settings=environ)
     assert reply.body == answer_stream(["Hel", "lo"])

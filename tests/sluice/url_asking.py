@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
@@ -15,6 +15,9 @@ from sluice.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 from tests.sluice.deadlines import deadline_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HELLO = [{"role": "user", "content": "Hello"}]
 SECRET = "sk-secret-0123456789"
@@ -62,9 +65,12 @@ def ask(
     raw_query: str = "",
     headers: dict[str, str] | None = None,
     remaining_ms: int = 900_000,
+    settings: Mapping[str, str] | None = None,
     **environ: str,
 ) -> Reply:
-    variables = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET, **environ}
+    """The reply of a new gateway, which is set up by `settings` and further keywords."""
+    own = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET}
+    variables = {**own, **(settings or {}), **environ}
     event = event_of(method, path, body, query=query, raw_query=raw_query, headers=headers)
     return answer_to(event, gateway_of(**variables), remaining_ms)
 
