@@ -143,6 +143,23 @@ def test_silence_is_not_asked_again(upstream: ScriptedUpstream, head: bytes) -> 
     assert len(upstream.requests) == 1
 
 
+def test_time_for_the_first_byte_is_one_for_head_and_body(upstream: ScriptedUpstream) -> None:
+    """The head takes most of it; a body within as much again is too late."""
+    ended = threading.Event()
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        ended.wait(0.8)
+        connection.sendall(EVENT_STREAM_HEAD)
+        connection.settimeout(0.9)
+        assert connection.recv(1) == b""
+        ended.set()
+
+    upstream.script = script
+    with pytest.raises(UpstreamSilent, match=r"for 1 s .UPSTREAM_FIRST_BYTE_TIMEOUT"):
+        Asker(upstream.url, UPSTREAM_FIRST_BYTE_TIMEOUT="1").read()
+    assert ended.wait(PATIENCE_S)
+
+
 def test_timeout_of_connecting_names_its_setting() -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         host, port = listener.getsockname()

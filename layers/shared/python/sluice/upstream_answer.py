@@ -27,6 +27,7 @@ READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never wai
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+MIN_TIMEOUT_S = 0.001  # 0 would not wait at all, not even for what is there
 NO_CONTENT = 204
 REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 """What providers call the id that they find a request by: OpenAI, Azure, Bedrock."""
@@ -87,6 +88,9 @@ class UpstreamAnswer:
 
         Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and the reason of a stop signal.
         """
+        waited = time.monotonic() - self._watch.asked_at  # for the head
+        left = self._settings.first_byte_timeout_s - waited
+        self._watch.set_timeout(max(left, MIN_TIMEOUT_S))
         self._first = self._read()
         if not self._first and not self._may_be_empty():
             raise UpstreamBroken("The upstream ended the connection before its answer.")
