@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from datetime import UTC, datetime
+from typing import Any
 
 import openai
 import pytest
@@ -16,7 +17,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from sluice.sigv4 import Credentials, Scope, presign, sign
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
 from tests.end_to_end.curl import SIGNED, curl
-from tests.running_stack import PATIENCE_S, RunningStack
+from tests.running_stack import PATIENCE_S, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -25,12 +26,18 @@ from tests.scripted_upstream import (
     chunk,
     delta,
     dies_after,
+    hangs_up,
+    one_after_another,
     replies,
     says,
+    sends,
+    sse,
 )
 
 HELLO = [{"role": "user", "content": "Hello"}]
 LOCAL = Credentials("local", "local")
+KEYED = {"Authorization": f"Bearer {FORWARD_KEY}"}
+EVERY_BYTE = bytes(range(256)) * 300
 
 
 def post(stack: RunningStack, body: object, path: str = "/") -> tuple[str, ...]:
@@ -240,3 +247,89 @@ def test_openai_client_with_an_unknown_key_is_refused(
 
 def test_health_needs_no_key(keyed_stack: RunningStack) -> None:
     assert curl(f"{keyed_stack.url}/healthz").status == 200
+
+
+def asked(stack: RunningStack, method: str, path: str, **options: Any) -> requests.Response:
+    """The reply to a request that shows the forward key."""
+    headers = {**KEYED, **options.pop("headers", {})}
+    return requests.request(
+        method, stack.url + path, headers=headers, timeout=PATIENCE_S, **options
+    )
+
+
+def test_bytes_of_every_kind_go_up_and_come_down_unchanged(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = sends(EVERY_BYTE, "audio/mpeg", content_disposition="attachment")
+    reply = asked(
+        keyed_stack, "PUT", "/v1/what/comes%20next?b=2&a=%2F&flag", data=EVERY_BYTE[::-1],
+        headers={"Content-Type": "image/png", "Cookie": "c=1", "X-Title": "Größe".encode()},
+    )  # fmt: skip
+    assert (reply.status_code, reply.content) == (200, EVERY_BYTE)
+    assert reply.headers["content-disposition"] == "attachment"
+    (request,) = upstream.requests
+    assert (request.method, request.body) == ("PUT", EVERY_BYTE[::-1])
+    assert request.target == "/v1/what/comes%20next?b=2&a=%2F&flag"
+    assert (request.headers["content-type"], request.headers["x-title"]) == ("image/png", "Größe")
+    assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    assert not any(name.startswith(("cookie", "x-amz", "x-forwarded")) for name in request.headers)
+
+
+def test_head_is_asked_and_answered_without_a_body(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = sends(EVERY_BYTE, "audio/mpeg", etag='"e"')
+    for _ in range(2):  # what is left of one reply would be the beginning of the next
+        reply = asked(keyed_stack, "HEAD", "/v1/files/file-1/content")
+        assert (reply.status_code, reply.content) == (200, b"")
+        assert (reply.headers["content-type"], reply.headers["etag"]) == ("audio/mpeg", '"e"')
+    assert [request.method for request in upstream.requests] == ["HEAD", "HEAD"]
+
+
+def test_upstream_that_fails_at_first_is_asked_again(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    busy = replies(429, {}, retry_after_ms="1")
+    upstream.script = one_after_another(busy, hangs_up, says("fine"))
+    reply = asked(keyed_stack, "POST", "/v1/chat/completions", json={"messages": HELLO})
+    assert reply.content == answer_stream(["fine"])
+    assert len(upstream.requests) == 3
+
+
+def test_too_large_a_body_and_an_unknown_path_ask_nobody(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    assert asked(keyed_stack, "POST", "/v1/files", data=b"x" * 7_000_000).status_code == 413
+    reply = asked(keyed_stack, "GET", "/v2/models")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "unknown_path")
+    assert "/v1/*" in reply.json()["error"]["message"]
+    assert upstream.requests == []
+
+
+def test_azure_behind_the_url(upstream: ScriptedUpstream) -> None:
+    events = sse({"choices": []}) + b"data: [DONE]\n"
+    upstream.script = one_after_another(replies(503, {}), sends(events, "text/event-stream"))
+    with ready_service(
+        AZURE_OPENAI_ENDPOINT=upstream.url.removesuffix("/v1"),
+        AZURE_OPENAI_APIVERSION="2024-10-21",
+        AZURE_OPENAI_MODEL_MAPPER="gpt-4=four,gpt-5=five",
+        OPENAI_API_KEY=PROVIDER_KEY,
+        FORWARD_KEY=FORWARD_KEY,
+        FUNCTION_URL_AUTH="none",
+        UPSTREAM_RETRIES="0",
+        FALLBACK_MODELS="gpt-4=gpt-5",
+    ) as stack:
+        models = asked(stack, "GET", "/v1/models").json()["data"]
+        assert {"gpt-4", "gpt-5"} <= {model["id"] for model in models}
+        body = {"model": "gpt-4", "messages": HELLO, "stream": True}
+        assert asked(stack, "POST", "/v1/chat/completions", json=body).content == events + b"\n"
+    assert [request.target for request in upstream.requests] == [
+        f"/openai/deployments/{deployment}/chat/completions?api-version=2024-10-21"
+        for deployment in ("four", "five")
+    ]
+    assert {request.headers["api-key"] for request in upstream.requests} == {PROVIDER_KEY}
+    assert not any("authorization" in request.headers for request in upstream.requests)
+    logged = stack.text()
+    assert '"deployment": "five"' in logged
+    assert PROVIDER_KEY not in logged
+    assert FORWARD_KEY not in logged
