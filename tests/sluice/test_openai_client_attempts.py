@@ -323,3 +323,24 @@ def test_deployment_is_noted_where_there_is_one(upstream: ScriptedUpstream) -> N
     assert asker.read() == answer_stream(["fine"])
     assert asker.noted_as("deployment") == ["x", "y"]
     assert ["/x/" in asked.target for asked in upstream.requests] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"
+        b'{"answer":1}',
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n"
+        b"5\r\n{}\n{}\r\n5\r\n\n{}\n\n\r\n",  # its last chunk is to come
+        b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+    ids=["content length", "chunked", "an error"],
+)
+def test_reply_that_is_cut_anywhere_is_never_taken_for_a_whole_one(
+    upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture, reply: bytes
+) -> None:
+    for cut in range(len(reply)):
+        upstream.script = dies_after(reply[:cut])
+        with pytest.raises((UpstreamUnreachable, UpstreamBroken, UpstreamRefused)):
+            pytest.fail(f"cut at {cut}: {Asker(upstream.url, UPSTREAM_RETRIES='0').read()!r}")
+    assert caplog.records == []  # which would quote the reply

@@ -132,7 +132,8 @@ class UpstreamAnswer:
         http.client takes a head that was cut short for a whole one.
         """
         headers = self._response.headers
-        is_framed = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "")
+        length, encoding = headers.get("content-length", ""), headers.get("transfer-encoding", "")
+        is_framed = length.strip().isdecimal() or "chunked" in encoding.lower()
         return is_framed or self.status == NO_CONTENT or self._response.request.method == "HEAD"
 
     def _read(self, *, decode: bool = False) -> bytes:

@@ -8,6 +8,7 @@ the ciphertext.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
 import threading
 import time
@@ -21,6 +22,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
     from sluice.errors import SluiceError
+
+# Its warnings quote URLs and headers, which have no place in a log; what matters is raised.
+logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class ConnectionWatch:
