@@ -1,0 +1,63 @@
+"""An account to deploy into: a moto server in a process of its own, asked through boto3."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+PROGRAM = Path(__file__).with_name("moto_program.py")
+REGION = "us-east-1"
+END_TIMEOUT_S = 20  # the server ends at once; a busy machine may be slow to say so
+FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+
+
+@dataclass(frozen=True, slots=True)
+class CloudAccount:
+    """Where the account is. By its IP address: for a name SDKs ask for BUCKET.name."""
+
+    endpoint: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes AWS's tools use this account and no other."""
+        return {
+            **FAKE_KEYS,
+            "AWS_REGION": REGION,
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.endpoint,
+            aws_access_key_id=FAKE_KEYS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=FAKE_KEYS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+
+@contextmanager
+def cloud_account() -> Iterator[CloudAccount]:
+    with subprocess.Popen(
+        [sys.executable, str(PROGRAM)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a line for each request
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            endpoint = process.stdout.readline().strip()
+            assert endpoint.startswith("http://127.0.0.1:"), endpoint
+            yield CloudAccount(endpoint)
+        finally:
+            process.terminate()
+            process.wait(END_TIMEOUT_S)

@@ -1,0 +1,232 @@
+"""Resource types that moto's CloudFormation lacks or half knows, over moto's own backends.
+
+Each `create_…` takes what the template says, with its references resolved, and gives what moto's
+CloudFormation keeps of a resource: its physical id, its attributes, how it is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from moto.apigatewayv2.models import apigatewayv2_backends
+from moto.awslambda.models import LambdaFunction, LayerVersion, lambda_backends
+from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models.table import Table
+
+Properties = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where a resource is created."""
+
+    account_id: str
+    region: str
+
+
+class StackResource:
+    """What moto's CloudFormation asks of a resource; `delete` undoes its creation."""
+
+    cf_resource_type = ""
+    logical_resource_id = ""
+
+    def __init__(
+        self,
+        physical_resource_id: str,
+        attributes: Mapping[str, str] | None = None,
+        on_delete: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.physical_resource_id = physical_resource_id
+        self._attributes = attributes or {}
+        self._on_delete = on_delete
+
+    def get_cfn_attribute(self, name: str) -> str:
+        return self._attributes.get(name, self.physical_resource_id)
+
+    def is_created(self) -> bool:
+        return True
+
+    def delete(self, _account_id: str, _region: str) -> None:
+        self._on_delete()
+
+
+Create = Callable[[str, Properties, Account], Any]
+Update = Callable[[Any, Properties, Account], Any]
+
+
+def keep(resource: Any, _properties: Properties, _account: Account) -> Any:
+    """What becomes of an updated resource of most types: it stays as it was created."""
+    return resource
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A type as moto's CloudFormation calls it, in the place of one of its model classes."""
+
+    create: Create
+    update: Update = keep
+
+    def create_from_cloudformation_json(
+        self,
+        resource_name: str,
+        cloudformation_json: Properties,
+        account_id: str,
+        region_name: str,
+        **_kwargs: Any,
+    ) -> Any:
+        properties = cloudformation_json["Properties"]
+        return self.create(resource_name, properties, Account(account_id, region_name))
+
+    def update_from_cloudformation_json(
+        self,
+        original_resource: Any,
+        new_resource_name: str,  # noqa: ARG002 - moto calls by this name
+        cloudformation_json: Properties,
+        account_id: str,
+        region_name: str,
+    ) -> Any:
+        properties = cloudformation_json["Properties"]
+        return self.update(original_resource, properties, Account(account_id, region_name))
+
+    def delete_from_cloudformation_json(self, *_arguments: Any) -> None:
+        """Nothing: a StackResource deletes itself."""
+
+    def has_cfn_attr(self, _name: str) -> bool:
+        return True
+
+
+def create_record(name: str, _properties: Properties, _account: Account) -> StackResource:
+    """A resource of a type that moto has nothing of: it is in the stack and nowhere else."""
+    return StackResource(name, {"Arn": f"arn:aws:record:::{name}"})
+
+
+def create_function(name: str, properties: Properties, account: Account) -> Any:
+    """A function with the properties that moto drops."""
+    function = LambdaFunction.create_from_cloudformation_json(
+        name, {"Properties": properties}, account.account_id, account.region
+    )
+    return set_dropped_properties(function, properties, account)
+
+
+def update_function(function: Any, properties: Properties, account: Account) -> Any:
+    LambdaFunction.update_from_cloudformation_json(
+        function, "", {"Properties": properties}, account.account_id, account.region
+    )
+    return set_dropped_properties(function, properties, account)
+
+
+def set_dropped_properties(function: Any, properties: Properties, _account: Account) -> Any:
+    function.update_configuration({"Layers": properties.get("Layers", [])})
+    function.architectures = properties.get("Architectures", ["x86_64"])
+    function.tracing_config = properties.get("TracingConfig", {"Mode": "PassThrough"})
+    function.tags = {tag["Key"]: tag["Value"] for tag in properties.get("Tags", [])}
+    return function
+
+
+def create_layer_version(_name: str, properties: Properties, account: Account) -> LayerVersion:
+    """The next version of the layer that the template names; moto would make a name up."""
+    backend = lambda_backends[account.account_id][account.region]
+    return backend.publish_layer_version(properties)
+
+
+def replace_layer_version(old: Any, properties: Properties, account: Account) -> LayerVersion:
+    new = create_layer_version("", properties, account)
+    delete_layer_version(old, account.account_id, account.region)
+    return new
+
+
+def delete_layer_version(layer: Any, account_id: str, region: str) -> None:
+    lambda_backends[account_id][region].delete_layer_version(layer.name, str(layer.version))
+
+
+def create_function_url(name: str, properties: Properties, account: Account) -> StackResource:
+    backend = lambda_backends[account.account_id][account.region]
+    function = properties["TargetFunctionArn"]
+    config = backend.create_function_url_config(function, properties)
+    attributes = {"FunctionUrl": f"{config.url}/", "FunctionArn": function}
+    return StackResource(name, attributes)  # goes with its function
+
+
+def create_table(name: str, properties: Properties, account: Account) -> Any:
+    """A table with the properties that moto drops."""
+    table = Table.create_from_cloudformation_json(
+        name, {"Properties": properties}, account.account_id, account.region
+    )
+    backend = dynamodb_backends[account.account_id][account.region]
+    if "TimeToLiveSpecification" in properties:
+        backend.update_time_to_live(name, properties["TimeToLiveSpecification"])
+    if "PointInTimeRecoverySpecification" in properties:
+        backend.update_continuous_backups(name, properties["PointInTimeRecoverySpecification"])
+    return StackResource(name, {"Arn": table.table_arn}, lambda: backend.delete_table(name))
+
+
+def create_api(_name: str, properties: Properties, account: Account) -> StackResource:
+    backend = apigatewayv2_backends[account.account_id][account.region]
+    api = backend.create_api(
+        api_key_selection_expression="",
+        cors_configuration=None,  # type: ignore[arg-type]  # its answers hold no text there
+        description=properties.get("Description", ""),
+        disable_schema_validation="",
+        disable_execute_api_endpoint="",
+        name=properties["Name"],
+        protocol_type=properties["ProtocolType"],
+        route_selection_expression=properties["RouteSelectionExpression"],
+        tags={},
+        version="",
+    )
+    return StackResource(
+        api.api_id, {"ApiEndpoint": api.api_endpoint}, lambda: backend.delete_api(api.api_id)
+    )
+
+
+def create_integration(_name: str, properties: Properties, account: Account) -> StackResource:
+    api = apigatewayv2_backends[account.account_id][account.region].get_api(properties["ApiId"])
+    integration = api.create_integration(
+        connection_type="INTERNET",
+        description="",
+        integration_method="POST",
+        integration_type=properties["IntegrationType"],
+        integration_uri=properties["IntegrationUri"],
+    )
+    return StackResource(integration.id, None, lambda: api.delete_integration(integration.id))
+
+
+def create_route(_name: str, properties: Properties, account: Account) -> StackResource:
+    api = apigatewayv2_backends[account.account_id][account.region].get_api(properties["ApiId"])
+    route = api.create_route(
+        api_key_required=False,
+        authorization_scopes=[],
+        route_key=properties["RouteKey"],
+        target=properties["Target"],
+        authorization_type=properties.get("AuthorizationType"),
+    )
+    return StackResource(route.route_id, None, lambda: api.delete_route(route.route_id))
+
+
+def create_stage(_name: str, properties: Properties, account: Account) -> StackResource:
+    api = apigatewayv2_backends[account.account_id][account.region].get_api(properties["ApiId"])
+    stage = api.create_stage({"stageName": properties["StageName"]})
+    return StackResource(stage.name, None, lambda: api.delete_stage(stage.name))
+
+
+def create_api_deployment(_name: str, _properties: Properties, _account: Account) -> StackResource:
+    """moto knows no deployments: its stages serve nothing."""
+    return StackResource(uuid4().hex[:6])
+
+
+RECORD = ResourceType(create_record)
+
+RESOURCE_TYPES = {
+    "AWS::Lambda::Function": ResourceType(create_function, update_function),
+    "AWS::Lambda::LayerVersion": ResourceType(create_layer_version, replace_layer_version),
+    "AWS::Lambda::Url": ResourceType(create_function_url),
+    "AWS::DynamoDB::Table": ResourceType(create_table),
+    "AWS::ApiGatewayV2::Api": ResourceType(create_api),
+    "AWS::ApiGatewayV2::Integration": ResourceType(create_integration),
+    "AWS::ApiGatewayV2::Route": ResourceType(create_route),
+    "AWS::ApiGatewayV2::Stage": ResourceType(create_stage),
+    "AWS::ApiGatewayV2::Deployment": ResourceType(create_api_deployment),
+}
