@@ -165,6 +165,15 @@ def test_header_with_letters_of_any_kind_goes_on(upstream: ScriptedUpstream, val
     assert asked.headers["x-title"] == value
 
 
+@pytest.mark.parametrize("value", ["", " ", " v", "\tv ", "\x0bv"])
+def test_blanks_around_a_header_are_no_reason_to_refuse_it(
+    upstream: ScriptedUpstream, value: str
+) -> None:
+    reply = ask(upstream.url, path="/v1/models", headers={"x-title": value})
+    assert reply.metadata["statusCode"] == 200
+    assert upstream.requests[0].headers["x-title"] == value.strip()
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "/v1/files"), ("GET", "/v1/models"), ("DELETE", "/v1/files/f"), ("HEAD", "/v1/x")],

@@ -210,7 +210,8 @@ def _on_the_wire(headers: Mapping[str, str]) -> dict[str, bytes]:
 
     Bytes that were no UTF-8 stand in an event as lone surrogates, and become themselves again.
     """
-    return {name: value.encode("utf-8", "surrogateescape") for name, value in headers.items()}
+    encoded = {name: value.encode("utf-8", "surrogateescape") for name, value in headers.items()}
+    return {name: value.strip() for name, value in encoded.items()}  # requests takes no blanks
 
 
 def _check_status(answer: UpstreamAnswer) -> None:
