@@ -1,24 +1,26 @@
 // What osls cannot be told in serverless.yml: it builds the layers before they are zipped, refuses
-// settings that would open the service to everybody, and narrows what osls grants too widely.
+// settings that would open the service to everybody, gives each function a role of its own, and adds
+// what watches over them.
 import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
+import { observation } from './osls/observation.mjs'
+import { roleOf, roles } from './osls/roles.mjs'
+import { refusal, refusedOption, requirements } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
 import { VENV_PYTHON } from './setup/venv.mjs'
 
-const FUNCTION_URL_AUTH = ['aws_iam', 'none']
-const WEBSOCKET_AUTH = ['forward_key', 'aws_iam']
-const PARAMETERS = ['OPENAI_API_KEY_PARAMETER', 'FORWARD_KEY_PARAMETER']
 const THIS_API =
   'arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketsApi}/*'
 
 export default class SluicePlugin {
   constructor (serverless, options, { log }) {
     this.serverless = serverless
+    this.provider = serverless.getProvider('aws')
     this.log = log
     this.hooks = {
-      'before:package:cleanup': () => this.checkSettings(),
-      'before:deploy:function:initialize': () => this.checkSettings(),
+      'before:package:cleanup': () => this.prepare(),
+      'before:deploy:function:initialize': () => this.prepare(),
       'before:package:createDeploymentArtifacts': () => this.buildLayers(),
       'before:package:compileLayers': () => this.stayOffline(),
       'after:package:compileEvents': () => this.narrowTemplate()
@@ -29,17 +31,47 @@ export default class SluicePlugin {
     return this.serverless.service.provider
   }
 
+  get options () {
+    return this.serverless.service.custom.options
+  }
+
   stop (message) {
     throw new this.serverless.classes.Error(message)
   }
 
-  checkSettings () {
-    const refused = refusal(this.declared.environment, process.env)
+  prepare () {
+    const { service } = this.serverless
+    const { environment } = this.declared
+    const refused = refusal(environment, process.env) ?? refusedOption(this.options)
     if (refused) this.stop(refused)
-    const needed = requirement(this.declared.environment)
-    if (needed) this.log.warning(needed)
-    const { url } = this.serverless.service.getFunction('stream')
-    if (this.declared.environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
+    for (const sentence of requirements(environment, process.env)) this.log.warning(sentence)
+    if (environment.FUNCTION_URL_AUTH === 'none') delete service.getFunction('stream').url.authorizer
+    this.limitConcurrency()
+    this.addResources()
+  }
+
+  /** A number in serverless.yml would do, were it not that there is none that means no limit. */
+  limitConcurrency () {
+    const { reservedConcurrency } = this.options
+    if (reservedConcurrency === 'none') return
+    for (const name of ['default', 'stream']) {
+      this.serverless.service.getFunction(name).reservedConcurrency = Number(reservedConcurrency)
+    }
+  }
+
+  addResources () {
+    const { service: project, resources: { Resources: resources }, custom } = this.serverless.service
+    const stage = this.provider.getStage()
+    const region = this.provider.getRegion()
+    const { environment: settings, tracing: { lambda: tracing } } = this.declared
+    const granted = Object.entries(this.serverless.service.functions)
+      .map(([name]) => [name, custom.permissions[name] ?? []])
+    Object.assign(resources,
+      roles(granted, { project, stage, region, settings, tracing }),
+      observation(custom.observation, this.options, `${project}-${stage}`))
+    for (const [name, declared] of Object.entries(this.serverless.service.functions)) {
+      declared.role = roleOf(name)
+    }
   }
 
   /** serverless.yml names the sources; from here on osls sees what was built from them. */
@@ -70,8 +102,8 @@ export default class SluicePlugin {
 
   narrowTemplate () {
     const { Resources: resources } = this.declared.compiledCloudFormationTemplate
-    dropWidePermission(resources)
     bindWebsocketPermissions(resources)
+    dropImpliedOrder(resources)
     // osls knows no IAM authorization for WebSocket routes, and of those only $connect can have it.
     if (this.declared.environment.WEBSOCKET_AUTH === 'aws_iam') {
       resources.SconnectWebsocketsRoute.Properties.AuthorizationType = 'AWS_IAM'
@@ -79,61 +111,22 @@ export default class SluicePlugin {
   }
 }
 
-/** In one sentence, why not to deploy these settings, or undefined; `env` is the shell's. */
-export function refusal (settings, env) {
-  const { WEBSOCKET_AUTH: websocket, FUNCTION_URL_AUTH: url } = settings
-  if (websocket === 'none') {
-    return 'WEBSOCKET_AUTH=none would let anybody spend your key: deploy with' +
-      ` ${WEBSOCKET_AUTH.join(' or ')}; none is for the local stack`
-  }
-  if (!WEBSOCKET_AUTH.includes(websocket)) {
-    return `WEBSOCKET_AUTH must be ${WEBSOCKET_AUTH.join(' or ')}, found '${websocket}'`
-  }
-  if (!FUNCTION_URL_AUTH.includes(url)) {
-    return `FUNCTION_URL_AUTH must be ${FUNCTION_URL_AUTH.join(' or ')}, found '${url}'`
-  }
-  // The parameter has a default name: somebody who set neither may not know that it is needed.
-  const knowsOfKeys = holdsKey(env.FORWARD_KEY) || env.FORWARD_KEY_PARAMETER
-  if (url === 'none' && !(knowsOfKeys && settings.FORWARD_KEY_PARAMETER)) {
-    return 'FUNCTION_URL_AUTH=none needs a forward key, or anybody could spend your key: set' +
-      ' FORWARD_KEY_PARAMETER to the name of an SSM SecureString that holds one;' +
-      ' FORWARD_KEY itself is never deployed'
-  }
-  const unrooted = PARAMETERS.find((name) => !settings[name]?.startsWith('/'))
-  if (unrooted) { // "parameter" + the name makes the ARN in the role
-    return `${unrooted} must be the name of an SSM parameter that begins with a slash,` +
-      ` found '${settings[unrooted] ?? ''}'`
-  }
-}
-
-/** In one sentence, what must exist in the account for these settings, or undefined. */
-export function requirement (settings) {
-  if (settings.FUNCTION_URL_AUTH !== 'none') return
-  return 'FUNCTION_URL_AUTH=none: the keys that open the URL are read from the SSM SecureString' +
-    ` ${settings.FORWARD_KEY_PARAMETER}, which must exist; FORWARD_KEY itself is never deployed`
-}
-
-function holdsKey (list = '') {
-  return list.split(',').some((key) => key.trim())
-}
-
-/** osls lets the role manage the connections of every API, beside what serverless.yml grants. */
-function dropWidePermission (resources) {
-  const isWide = ({ Resource: named }) => [named].flat().some((resource) =>
-    resource['Fn::Sub'] === 'arn:${AWS::Partition}:execute-api:*:*:*/@connections/*')
-  for (const { Type: type, Properties: { Policies: policies } } of Object.values(resources)) {
-    if (type !== 'AWS::IAM::Role') continue
-    for (const { PolicyDocument: document } of policies) {
-      document.Statement = document.Statement.filter((statement) => !isWide(statement))
-    }
-  }
-}
-
-/** osls lets every API of every account invoke the functions; and orders what references imply. */
+/** osls lets every API of every account invoke the functions. */
 function bindWebsocketPermissions (resources) {
   for (const [name, permission] of Object.entries(resources)) {
     if (!name.endsWith('LambdaPermissionWebsockets')) continue
     permission.Properties.SourceArn = { 'Fn::Sub': THIS_API }
-    delete permission.DependsOn // cfn-lint W3005
+  }
+}
+
+/** Where a resource refers to another it waits for it without being told to: cfn-lint's W3005. */
+function dropImpliedOrder (resources) {
+  for (const resource of Object.values(resources)) {
+    const properties = JSON.stringify(resource.Properties)
+    const refersTo = (name) => [`"Ref":"${name}"`, `"Fn::GetAtt":["${name}"`, `\${${name}}`]
+      .some((reference) => properties.includes(reference))
+    const order = [resource.DependsOn ?? []].flat().filter((name) => !refersTo(name))
+    if (order.length) resource.DependsOn = order
+    else delete resource.DependsOn
   }
 }

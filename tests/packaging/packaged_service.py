@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,14 @@ from typing import Any
 CHECKOUT = Path(__file__).parents[2]
 
 # Copied, so that neither .env nor .serverless of the checkout takes part.
-COPIED = ("functions", "layers", "package.json", "requirements.txt", "serverless.yml")
+COPIED = (
+    "deployment",
+    "functions",
+    "layers",
+    "package.json",
+    "requirements.txt",
+    "serverless.yml",
+)
 # Linked, so that the plugin finds the checkout's own .venv.
 LINKED = ("node_modules", "scripts")
 
@@ -43,6 +50,18 @@ class Package:
         return {
             name: resource["Properties"] for name, resource in resources if resource["Type"] == kind
         }
+
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """Return the properties of the functions by their names in serverless.yml."""
+        found = self.of_type("AWS::Lambda::Function").values()
+        return {function["FunctionName"].split("-")[2]: function for function in found}
+
+    def statements(self, function: str) -> list[dict[str, Any]]:
+        """Return what the role of a function allows."""
+        logical_id, _ = self.functions()[function]["Role"]["Fn::GetAtt"]
+        (policy,) = self.of_type("AWS::IAM::Role")[logical_id]["Policies"]
+        statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+        return statements
 
     def names_in(self, artifact: str) -> list[str]:
         with zipfile.ZipFile(self.folder / f"{artifact}.zip") as archive:
@@ -72,15 +91,23 @@ def copy_service(folder: Path) -> Path:
     return folder
 
 
+def text_of_sub(value: Mapping[str, Any]) -> str:
+    """Return the text of an Fn::Sub, which may come with a mapping of variables."""
+    sub = value["Fn::Sub"]
+    text = sub if isinstance(sub, str) else sub[0]
+    assert isinstance(text, str)
+    return text
+
+
 def run_sls_package(
-    service: Path, environment: Mapping[str, str], umask: int = 0o022
+    service: Path, environment: Mapping[str, str], arguments: Sequence[str] = (), umask: int = 0o022
 ) -> subprocess.CompletedProcess[str]:
     """Package with an empty home, no credentials and no variable but PATH and `environment`."""
     home = service.parent / f"{service.name}-home"
     home.mkdir(exist_ok=True)
     bare = {"PATH": os.environ["PATH"], "HOME": str(home), "npm_config_update_notifier": "false"}
     return subprocess.run(
-        ["npx", "--no-install", "sls", "package"],
+        ["npx", "--no-install", "sls", "package", *arguments],
         cwd=service,
         env={**bare, **environment},
         umask=umask,
@@ -92,7 +119,9 @@ def run_sls_package(
     )
 
 
-def package(service: Path, environment: Mapping[str, str], umask: int = 0o022) -> Package:
-    finished = run_sls_package(service, environment, umask)
+def package(
+    service: Path, environment: Mapping[str, str], arguments: Sequence[str] = (), umask: int = 0o022
+) -> Package:
+    finished = run_sls_package(service, environment, arguments, umask)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return Package(service / ".serverless", finished.stderr)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,18 +21,23 @@ console.log(JSON.stringify(ask(...JSON.parse(process.argv[3])) ?? null))
 """
 
 
-def ask(function: str, *arguments: dict[str, str]) -> str | None:
-    """Return what a function of the plugin answers: a sentence, or nothing."""
-    plugin = str(CHECKOUT / "scripts" / "osls-plugin.mjs")
-    call = [CALL, plugin, function, json.dumps(arguments)]
+def ask(function: str, *arguments: dict[str, str]) -> Any:
+    """Return what a function of the plugin answers: sentences, or nothing."""
+    module = str(CHECKOUT / "scripts" / "osls" / "settings.mjs")
+    call = [CALL, module, function, json.dumps(arguments)]
     command = ["node", "--input-type=module", "--eval", *call]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    sentence: str | None = json.loads(printed)
-    return sentence
+    return json.loads(printed)
 
 
 def refusal(settings: dict[str, str], shell: dict[str, str] | None = None) -> str | None:
-    return ask("refusal", {**SAFE, **settings}, shell or {})
+    sentence: str | None = ask("refusal", {**SAFE, **settings}, shell or {})
+    return sentence
+
+
+def requirements(settings: dict[str, str], shell: dict[str, str] | None = None) -> list[str]:
+    sentences: list[str] = ask("requirements", {**SAFE, **settings}, shell or {})
+    return sentences
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,9 @@ def refusal(settings: dict[str, str], shell: dict[str, str] | None = None) -> st
         pytest.param(
             {"FUNCTION_URL_AUTH": "none"}, {"FORWARD_KEY_PARAMETER": "/k"}, id="key's parameter"
         ),
+        pytest.param({"EXTRA_API_KEY_PARAMETER": "/a/b, -,/c"}, {}, id="targets with and without"),
+        pytest.param({"AZURE_OPENAI_TOKEN_PARAMETER": "/azure"}, {}, id="token"),
+        pytest.param({"BEDROCK_MODELS": "a.b-1:0,arn:aws:bedrock:r:1:x/y"}, {}, id="models"),
     ],
 )
 def test_safe_settings_are_deployed(settings: dict[str, str], shell: dict[str, str]) -> None:
@@ -66,6 +75,10 @@ def test_safe_settings_are_deployed(settings: dict[str, str], shell: dict[str, s
             {"FORWARD_KEY_PARAMETER": "forward-key"},
             "FORWARD_KEY_PARAMETER must be the name of an SSM parameter that begins with a slash",
         ),
+        ({"OPENAI_API_KEY_PARAMETER": "/sluice/*"}, "OPENAI_API_KEY_PARAMETER must be the name"),
+        ({"AZURE_OPENAI_TOKEN_PARAMETER": "token"}, "AZURE_OPENAI_TOKEN_PARAMETER must be the"),
+        ({"EXTRA_API_KEY_PARAMETER": "/a,b"}, "EXTRA_API_KEY_PARAMETER must be the name"),
+        ({"BEDROCK_MODELS": "openai.*"}, "BEDROCK_MODELS must be names or ARNs of models"),
     ],
 )
 def test_unsafe_settings_are_refused_in_a_sentence_that_names_the_variable(
@@ -97,12 +110,54 @@ def test_open_url_without_a_key_that_is_deployed_is_refused(
     assert "set FORWARD_KEY_PARAMETER to the name of an SSM SecureString" in refused
 
 
+def test_key_in_place_of_its_parameters_name_is_not_repeated() -> None:
+    refused = refusal({"OPENAI_API_KEY_PARAMETER": "sk-secret"})
+    assert refused is not None
+    assert "sk-secret" not in refused
+    assert refused.endswith("found another text")
+
+
 def test_open_url_says_which_parameter_must_exist() -> None:
-    needed = ask("requirement", {**SAFE, "FUNCTION_URL_AUTH": "none"})
-    assert needed is not None
+    (needed,) = requirements({"FUNCTION_URL_AUTH": "none"})
     assert "SSM SecureString /sluice/dev/forward-key, which must exist" in needed
     assert "\n" not in needed
-    assert ask("requirement", SAFE) is None
+    assert requirements({}) == []
+
+
+def test_keys_that_only_the_shell_has_are_told_to_stay_there() -> None:
+    shell = {"EXTRA_API_KEY": "secret", "AZURE_OPENAI_TOKEN": "secret", "OPENAI_API_KEY": "secret"}
+    sentences = requirements({"AZURE_OPENAI_TOKEN_PARAMETER": "/token"}, shell)
+    assert sentences == [
+        "EXTRA_API_KEY itself is never deployed: store it by `npm run secrets -- set NAME` and set"
+        " EXTRA_API_KEY_PARAMETER to its name"
+    ]
+
+
+def test_signed_requests_without_a_model_that_may_be_asked_are_pointed_out() -> None:
+    (needed,) = requirements({"UPSTREAM_AUTH": "aws_sigv4"})
+    assert needed.startswith("UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock set BEDROCK_MODELS")
+    assert requirements({"UPSTREAM_AUTH": "aws_sigv4", "BEDROCK_MODELS": "m"}) == []
+
+
+OPTIONS = {"dashboard": "true", "alarms": "false", "alarmTopic": "", "reservedConcurrency": "none"}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, None),
+        ({"alarmTopic": "arn:aws:sns:eu-west-1:123456789012:on-call"}, None),
+        ({"reservedConcurrency": "50"}, None),
+        ({"dashboard": "yes"}, "param dashboard must be true or false, found 'yes'"),
+        ({"alarms": ""}, "param alarms must be true or false, found ''"),
+        ({"alarmTopic": "on-call"}, "ALARM_TOPIC_ARN must be the ARN of an SNS topic, found 'on-c"),
+        ({"reservedConcurrency": "0"}, "RESERVED_CONCURRENCY must be none or how many answers may"),
+        ({"reservedConcurrency": "many"}, "RESERVED_CONCURRENCY must be none or how many answers"),
+    ],
+)
+def test_options_are_checked(options: dict[str, str], sentence: str | None) -> None:
+    refused = ask("refusedOption", {**OPTIONS, **options})
+    assert refused is None if sentence is None else refused.startswith(sentence)
 
 
 def test_packaging_an_open_url_warns_once(by_default: Package, customized: Package) -> None:

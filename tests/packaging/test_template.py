@@ -3,65 +3,35 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.packaging.conftest import SECRETS
-from tests.packaging.packaged_service import Package
+from tests.packaging.packaged_service import CHECKOUT, Package, text_of_sub
 
 # The first test to ask for a package waits for npm, pip and perhaps their registries.
 pytestmark = pytest.mark.timeout(300)
 
 FUNCTIONS = {"connect": 10, "disconnect": 10, "default": 900, "stream": 900}
+# Settings that are not for a deployment: secrets, and what takes the table's place on one machine.
+NOT_DEPLOYED = {*SECRETS, "STATE_FILE"}
 ROUTES = {
     "$connect": "Connect",
     "$disconnect": "Disconnect",
     "$default": "Default",
     "sendmessage": "Default",
 }
-KEY_PARAMETERS = ("/sluice/dev/openai-api-key", "/sluice/dev/forward-key")
-IN_THIS_ACCOUNT = "${AWS::Region}:${AWS::AccountId}:"
-
-# Nothing here names its resource with a star alone; these end in one, each for a reason.
-STARRED_RESOURCES = {
-    "log-group:/aws/lambda/sluice-dev*:*": "the log groups of this stage's functions",
-    "log-group:/aws/lambda/sluice-dev*:*:*": "the streams in those groups",
-    "${Api}/dev/*/@connections/*": "any method on any connection of this API and stage",
-}
-
-
-def functions(package: Package) -> dict[str, dict[str, Any]]:
-    lambdas = package.of_type("AWS::Lambda::Function").values()
-    return {function["FunctionName"].removeprefix("sluice-dev-"): function for function in lambdas}
-
-
-def statements(package: Package) -> list[dict[str, Any]]:
-    (role,) = package.of_type("AWS::IAM::Role").values()
-    return [
-        statement
-        for policy in role["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
-    ]
-
-
-def text_of_sub(value: dict[str, Any]) -> str:
-    """Return the text of an Fn::Sub, which may come with a mapping of variables."""
-    sub = value["Fn::Sub"]
-    text = sub if isinstance(sub, str) else sub[0]
-    assert isinstance(text, str)
-    return text
 
 
 def test_functions_are_the_four_with_their_handlers_and_timeouts(by_default: Package) -> None:
-    found = functions(by_default)
+    found = by_default.functions()
     assert {name: function["Timeout"] for name, function in found.items()} == FUNCTIONS
     for name, function in found.items():
         assert function["Handler"] == f"functions/{name}/handler.handler"
 
 
 def test_functions_run_python_on_arm_behind_the_wrapper(by_default: Package) -> None:
-    for function in functions(by_default).values():
+    for function in by_default.functions().values():
         assert function["Runtime"] == "python3.13"
         assert function["Architectures"] == ["arm64"]
         variables = function["Environment"]["Variables"]
@@ -69,7 +39,7 @@ def test_functions_run_python_on_arm_behind_the_wrapper(by_default: Package) -> 
 
 
 def test_shared_layer_lies_over_the_runtime_layer(by_default: Package) -> None:
-    for function in functions(by_default).values():
+    for function in by_default.functions().values():
         assert function["Layers"] == [{"Ref": "RuntimeLambdaLayer"}, {"Ref": "SharedLambdaLayer"}]
 
 
@@ -92,7 +62,7 @@ def test_function_url_streams_and_wants_signatures(by_default: Package) -> None:
 def test_function_url_auth_none_takes_the_authorizer_off(customized: Package) -> None:
     (url,) = customized.of_type("AWS::Lambda::Url").values()
     assert (url["AuthType"], url["InvokeMode"]) == ("NONE", "RESPONSE_STREAM")
-    variables = functions(customized)["stream"]["Environment"]["Variables"]
+    variables = customized.functions()["stream"]["Environment"]["Variables"]
     assert variables["FUNCTION_URL_AUTH"] == "none"
 
 
@@ -124,8 +94,44 @@ def test_only_this_api_may_invoke_the_websocket_functions(by_default: Package) -
         assert "DependsOn" not in by_default.template["Resources"][name]
 
 
+def test_invocations_are_traced_unless_that_is_switched_off(
+    by_default: Package, in_production: Package
+) -> None:
+    for package, mode in ((by_default, "Active"), (in_production, "PassThrough")):
+        for function in package.functions().values():
+            assert function["TracingConfig"] == {"Mode": mode}
+
+
+def test_answers_at_once_are_limited_where_that_is_asked_for(
+    by_default: Package, customized: Package
+) -> None:
+    limit = "ReservedConcurrentExecutions"
+    assert not [name for name, each in by_default.functions().items() if limit in each]
+    limited = {name: each[limit] for name, each in customized.functions().items() if limit in each}
+    assert limited == {"default": 20, "stream": 20}
+
+
+def test_functions_and_api_are_tagged_with_their_stage(
+    by_default: Package, in_production: Package
+) -> None:
+    for package, stage in ((by_default, "dev"), (in_production, "prod")):
+        tags = {"project": "sluice", "stage": stage}
+        for function in package.functions().values():
+            assert {tag["Key"]: tag["Value"] for tag in function["Tags"]} == tags
+        (api,) = package.of_type("AWS::ApiGatewayV2::Api").values()
+        assert api["Tags"] == tags
+
+
+def test_every_setting_of_the_package_can_be_deployed(by_default: Package) -> None:
+    read = set()
+    for module in (CHECKOUT / "layers" / "shared" / "python" / "sluice").rglob("*.py"):
+        read |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', module.read_text()))
+    deployed = set(by_default.functions()["stream"]["Environment"]["Variables"])
+    assert {name for name in read if not name.startswith("AWS_")} - deployed == NOT_DEPLOYED
+
+
 def test_keys_in_the_shell_stay_there(customized: Package) -> None:
-    assert functions(customized)["stream"]["Environment"]["Variables"]["OPENAI_MODEL"] == (
+    assert customized.functions()["stream"]["Environment"]["Variables"]["OPENAI_MODEL"] == (
         "another-model"
     )
     for file in customized.folder.glob("*.json"):
@@ -134,42 +140,11 @@ def test_keys_in_the_shell_stay_there(customized: Package) -> None:
 
 
 def test_functions_get_the_names_of_keys_and_never_keys(by_default: Package) -> None:
-    for function in functions(by_default).values():
+    for function in by_default.functions().values():
         variables = function["Environment"]["Variables"]
         assert not set(SECRETS) & set(variables)
         assert variables["OPENAI_API_KEY_PARAMETER"] == "/sluice/dev/openai-api-key"
         assert variables["FORWARD_KEY_PARAMETER"] == "/sluice/dev/forward-key"
-
-
-def test_permissions_name_their_actions(by_default: Package) -> None:
-    for statement in statements(by_default):
-        assert statement["Effect"] == "Allow"
-        assert not [action for action in statement["Action"] if "*" in action]
-
-
-def test_permissions_name_their_resources(by_default: Package) -> None:
-    named = [r for statement in statements(by_default) for r in statement["Resource"]]
-    resources = [text_of_sub(r) for r in named if "Fn::GetAtt" not in r]
-    starred = {resource.split(IN_THIS_ACCOUNT)[1] for resource in resources if "*" in resource}
-    assert starred == set(STARRED_RESOURCES)
-
-
-def test_permissions_read_the_two_key_parameters_alone(by_default: Package) -> None:
-    (statement,) = [s for s in statements(by_default) if "ssm:GetParameter" in s["Action"]]
-    assert statement["Action"] == ["ssm:GetParameter", "ssm:GetParameters"]
-    prefix = f"arn:${{AWS::Partition}}:ssm:{IN_THIS_ACCOUNT}parameter"
-    assert [text_of_sub(r) for r in statement["Resource"]] == [
-        prefix + name for name in KEY_PARAMETERS
-    ]
-
-
-def test_permissions_write_and_look_up_in_the_state_table_alone(by_default: Package) -> None:
-    (statement,) = [s for s in statements(by_default) if "dynamodb" in str(s)]
-    assert statement == {
-        "Effect": "Allow",
-        "Action": ["dynamodb:PutItem", "dynamodb:BatchGetItem"],
-        "Resource": [{"Fn::GetAtt": ["StateTable", "Arn"]}],
-    }
 
 
 def test_state_table_forgets_and_can_be_restored(by_default: Package) -> None:
@@ -192,7 +167,7 @@ def test_state_table_goes_with_the_stack(by_default: Package) -> None:
 def test_functions_are_told_where_the_state_is_and_nothing_more_than_asked_for(
     by_default: Package,
 ) -> None:
-    for function in functions(by_default).values():
+    for function in by_default.functions().values():
         variables = function["Environment"]["Variables"]
         assert variables["STATE_TABLE"] == {"Ref": "StateTable"}
         assert "STATE_FILE" not in variables
@@ -200,22 +175,17 @@ def test_functions_are_told_where_the_state_is_and_nothing_more_than_asked_for(
 
 
 def test_switches_are_taken_from_the_shell(customized: Package) -> None:
-    for function in functions(customized).values():
+    for function in customized.functions().values():
         variables = function["Environment"]["Variables"]
         assert (variables["ASCII_QUOTES"], variables["LOG_CHAT"]) == ("true", "true")
 
 
-def test_permissions_manage_connections_of_this_stage_alone(by_default: Package) -> None:
-    (statement,) = [s for s in statements(by_default) if "execute-api" in str(s["Action"])]
-    (resource,) = statement["Resource"]
-    text, variables = resource["Fn::Sub"]
-    assert text.endswith(f":execute-api:{IN_THIS_ACCOUNT}${{Api}}/dev/*/@connections/*")
-    assert variables == {"Api": {"Ref": "WebsocketsApi"}}
-
-
-def test_logs_are_kept_for_two_weeks(by_default: Package) -> None:
-    groups = by_default.of_type("AWS::Logs::LogGroup").values()
-    assert [group["RetentionInDays"] for group in groups] == [14] * len(FUNCTIONS)
+def test_logs_are_kept_for_weeks_and_longer_in_production(
+    by_default: Package, in_production: Package
+) -> None:
+    for package, days in ((by_default, 14), (in_production, 90)):
+        groups = package.of_type("AWS::Logs::LogGroup").values()
+        assert [group["RetentionInDays"] for group in groups] == [days] * len(FUNCTIONS)
 
 
 def test_outputs_tell_both_addresses(by_default: Package) -> None:
@@ -243,8 +213,10 @@ def references(value: object) -> Iterator[str]:
             yield from references(inner)
 
 
-def test_every_reference_names_a_resource(by_default: Package, customized: Package) -> None:
-    for package in (by_default, customized):
+def test_every_reference_names_a_resource(
+    by_default: Package, customized: Package, in_production: Package
+) -> None:
+    for package in (by_default, customized, in_production):
         template = package.template
         named = {name for name in references(template) if not name.startswith("AWS::")}
         assert named <= set(template["Resources"])

@@ -1,0 +1,98 @@
+// CloudWatch's share of the template: metrics from the functions' log lines, alarms, a dashboard.
+// What they are stands in deployment/; the lines are those of sluice.request_log.
+import { capitalized, isOn } from './settings.mjs'
+
+const ALARM_PERIOD_S = 300 // AWS/Lambda's figures come each minute; fewer, and one failure is much
+
+/** The resources by logical id. `observed` is custom.observation; `name` is the stack's. */
+export function observation (observed, options, name) {
+  return {
+    ...metricFilters(observed.metrics, name),
+    ...(isOn(options.alarms) ? alarms(observed.alarms, name, options.alarmTopic) : {}),
+    ...(isOn(options.dashboard) ? dashboard(observed.dashboard, name) : {})
+  }
+}
+
+/** A filter for each log group, and for each name that the figure may have in a line. */
+function metricFilters (metrics, namespace) {
+  const resources = {}
+  for (const metric of metrics) {
+    for (const log of metric.logs) {
+      for (const [index, field] of (metric.of ?? [undefined]).entries()) {
+        const id = `${capitalized(log)}${metric.metric}Metric${index || ''}`
+        resources[id] = metricFilter(metric, log, field, namespace)
+      }
+    }
+  }
+  return resources
+}
+
+function metricFilter ({ metric, where, unit = 'Count', dimensions }, log, field, namespace) {
+  const pattern = [where, field && `$.${field} = *`].filter(Boolean).join(' && ')
+  const transformation = {
+    MetricNamespace: namespace,
+    MetricName: metric,
+    MetricValue: field ? `$.${field}` : '1',
+    Unit: unit
+  }
+  if (dimensions) {
+    transformation.Dimensions = dimensions.map((name) => ({ Key: name, Value: `$.${name}` }))
+  }
+  return {
+    Type: 'AWS::Logs::MetricFilter',
+    Properties: {
+      LogGroupName: { Ref: `${capitalized(log)}LogGroup` },
+      FilterPattern: `{ ${pattern} }`,
+      MetricTransformations: [transformation]
+    }
+  }
+}
+
+function alarms (list, name, topic) {
+  return Object.fromEntries(list.map((alarm) => [`${alarm.alarm}Alarm`, {
+    Type: 'AWS::CloudWatch::Alarm',
+    Properties: {
+      AlarmName: `${name}-${alarm.alarm}`,
+      AlarmDescription: alarm.description,
+      Metrics: [
+        { Id: 'result', Label: alarm.alarm, Expression: alarm.formula },
+        ...alarmMetrics(alarm, name)
+      ],
+      ComparisonOperator: 'GreaterThanThreshold',
+      Threshold: alarm.above,
+      EvaluationPeriods: 2,
+      TreatMissingData: 'notBreaching', // nobody asks at night
+      ...(topic ? { AlarmActions: [topic], OKActions: [topic] } : {})
+    }
+  }]))
+}
+
+function alarmMetrics ({ lambda = {}, logged = {} }, namespace) {
+  const ofLambda = Object.entries(lambda).map(([id, [name, MetricName]]) => statistic(id, {
+    Namespace: 'AWS/Lambda',
+    MetricName,
+    Dimensions: [{ Name: 'FunctionName', Value: { Ref: `${capitalized(name)}LambdaFunction` } }]
+  }))
+  const ofLogs = Object.entries(logged).map(([id, MetricName]) =>
+    statistic(id, { Namespace: namespace, MetricName }))
+  return [...ofLambda, ...ofLogs]
+}
+
+function statistic (Id, Metric) {
+  return { Id, ReturnData: false, MetricStat: { Metric, Stat: 'Sum', Period: ALARM_PERIOD_S } }
+}
+
+/** The body is JSON in a text; CloudFormation puts the region in. */
+function dashboard (widgets, name) {
+  const body = { 'Fn::Sub': JSON.stringify({ start: '-PT24H', widgets }) }
+  return {
+    Dashboard: {
+      Type: 'AWS::CloudWatch::Dashboard',
+      // The region, because names of dashboards are the account's.
+      Properties: {
+        DashboardName: { 'Fn::Sub': `${name}-\${AWS::Region}` },
+        DashboardBody: body
+      }
+    }
+  }
+}

@@ -1,0 +1,138 @@
+// One IAM role for each function: what custom.permissions in serverless.yml lists for it, the
+// writing of its own log, and nothing more.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+import { capitalized, list, namedParameters } from './settings.mjs'
+
+const HERE = '${AWS::Region}:${AWS::AccountId}'
+const BEDROCK_HOST = /^https?:\/\/(?:[\w.-]+\.)?bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\./
+
+/** What each name in custom.permissions allows, as IAM statements; `settings` are the variables. */
+const PERMISSIONS = {
+  admitClients: ({ settings }) => settings.WEBSOCKET_AUTH === 'forward_key'
+    ? read(settings, 'FORWARD_KEY_PARAMETER')
+    : [], // API Gateway has checked their signatures
+  readForwardKeys: ({ settings }) => read(settings, 'FORWARD_KEY_PARAMETER'),
+  readProviderKeys: ({ settings }) =>
+    read(settings, 'OPENAI_API_KEY_PARAMETER', 'AZURE_OPENAI_TOKEN_PARAMETER'),
+  readExtraKeys: ({ settings }) => read(settings, 'EXTRA_API_KEY_PARAMETER'),
+  readState: () => allow(['dynamodb:BatchGetItem'], [arnOf('StateTable')]),
+  writeState: () => allow(['dynamodb:PutItem'], [arnOf('StateTable')]),
+  sendToConnections: ({ stage }) => allow(['execute-api:ManageConnections'], [
+    sub(`execute-api:${HERE}:\${WebsocketsApi}/${stage}/POST/@connections/*`)
+  ]),
+  askBedrock: ({ settings }) => [
+    ...allow(['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'],
+      bedrockResources(settings).filter((arn) => !isOfMantle(arn))),
+    ...allow(['bedrock-mantle:CreateInference'], bedrockResources(settings).filter(isOfMantle))
+  ]
+}
+
+/**
+ * The roles by logical id. `granted` holds pairs of a function's name and its permissions;
+ * `deployment` is {project, stage, region, settings, tracing}. An Error names what is not known.
+ */
+export function roles (granted, deployment) {
+  return Object.fromEntries(granted.map(([name, permissions]) =>
+    [roleOf(name), role(name, statements(name, permissions, deployment), deployment)]))
+}
+
+/** The logical id of a function's role. */
+export function roleOf (name) {
+  return `${capitalized(name)}Role`
+}
+
+function role (name, Statement, { project, stage, region }) {
+  return {
+    Type: 'AWS::IAM::Role',
+    Properties: {
+      // `sls deploy function` finds the role by its name.
+      RoleName: `${project}-${stage}-${region}-${name}`,
+      AssumeRolePolicyDocument: {
+        Version: '2012-10-17',
+        Statement: [{
+          Effect: 'Allow',
+          Action: ['sts:AssumeRole'],
+          Principal: { Service: ['lambda.amazonaws.com'] }
+        }]
+      },
+      Policies: [{ PolicyName: name, PolicyDocument: { Version: '2012-10-17', Statement } }]
+    }
+  }
+}
+
+function statements (name, permissions, deployment) {
+  const unknown = permissions.find((permission) => !(permission in PERMISSIONS))
+  if (unknown) {
+    throw new Error(`custom.permissions.${name}: expected ${Object.keys(PERMISSIONS).join(', ')},` +
+      ` found ${unknown}`)
+  }
+  return merged([
+    ...writeLog(name),
+    ...(deployment.tracing === 'Active' ? sendTraces() : []),
+    ...permissions.flatMap((permission) => PERMISSIONS[permission](deployment))
+  ])
+}
+
+/** The ARN of a log group ends in ":*", which are the streams in it. */
+function writeLog (name) {
+  return allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [
+    arnOf(`${capitalized(name)}LogGroup`)
+  ])
+}
+
+/** X-Ray has no resources to name: traces are the account's. */
+function sendTraces () {
+  return allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])
+}
+
+/** Decrypting with the account's own key aws/ssm needs no further permission. */
+function read (settings, ...variables) {
+  const names = variables.flatMap((variable) => namedParameters(settings[variable]))
+  return allow(['ssm:GetParameter'], names.map((name) => sub(`ssm:${HERE}:parameter${name}`)))
+}
+
+/** Entries of BEDROCK_MODELS are names of foundation models, or ARNs of what is none. */
+function bedrockResources (settings) {
+  return list(settings.BEDROCK_MODELS).flatMap((entry) => entry.startsWith('arn:')
+    ? [entry]
+    : bedrockRegions(settings).map((region) => sub(`bedrock:${region}::foundation-model/${entry}`)))
+}
+
+function bedrockRegions (settings) {
+  const urls = [settings.OPENAI_BASE_URL, ...list(settings.EXTRA_BASE_URL)]
+  const found = urls.map((url) => BEDROCK_HOST.exec(url)?.[1]).filter(Boolean)
+  const regions = settings.UPSTREAM_AWS_REGION ? [settings.UPSTREAM_AWS_REGION] : found
+  return regions.length ? distinct(regions) : ['${AWS::Region}']
+}
+
+function isOfMantle (arn) {
+  return typeof arn === 'string' && arn.split(':')[2] === 'bedrock-mantle'
+}
+
+/** No statement at all where there is no resource: IAM refuses an empty list. */
+function allow (Action, Resource) {
+  return Resource.length ? [{ Effect: 'Allow', Action, Resource }] : []
+}
+
+/** Statements of the same actions become one. */
+function merged (all) {
+  const byActions = new Map()
+  for (const statement of all) {
+    const key = statement.Action.join()
+    const earlier = byActions.get(key)?.Resource ?? []
+    byActions.set(key, { ...statement, Resource: distinct([...earlier, ...statement.Resource]) })
+  }
+  return [...byActions.values()]
+}
+
+function distinct (resources) {
+  return [...new Map(resources.map((each) => [JSON.stringify(each), each])).values()]
+}
+
+function sub (resource) {
+  return { 'Fn::Sub': `arn:\${AWS::Partition}:${resource}` }
+}
+
+function arnOf (logicalId) {
+  return { 'Fn::GetAtt': [logicalId, 'Arn'] }
+}

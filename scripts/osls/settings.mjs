@@ -1,0 +1,115 @@
+// Which settings may be deployed, and what they need in the account. No I/O.
+
+const FUNCTION_URL_AUTH = ['aws_iam', 'none']
+const WEBSOCKET_AUTH = ['forward_key', 'aws_iam']
+const SWITCH = ['true', 'false']
+const REQUIRED_PARAMETERS = ['OPENAI_API_KEY_PARAMETER', 'FORWARD_KEY_PARAMETER']
+const OTHER_PARAMETERS = ['AZURE_OPENAI_TOKEN_PARAMETER', 'EXTRA_API_KEY_PARAMETER']
+// AWS Systems Manager's names, from the root; "parameter" + the name makes the ARN in the role.
+const PARAMETER_NAME = /^\/[\w./-]+$/
+const NO_KEY = '-' // an entry of EXTRA_API_KEY_PARAMETER, for a target that wants none
+const MODEL = /^[\w.:/-]+$/ // a name or an ARN; a star would allow more than was meant
+const TOPIC = /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/
+
+/** In one sentence, why not to deploy these settings, or undefined; `env` is the shell's. */
+export function refusal (settings, env) {
+  return refusedAuth(settings, env) ?? refusedName(settings)
+}
+
+function refusedAuth (settings, env) {
+  const { WEBSOCKET_AUTH: websocket, FUNCTION_URL_AUTH: url } = settings
+  if (websocket === 'none') {
+    return 'WEBSOCKET_AUTH=none would let anybody spend your key: deploy with' +
+      ` ${WEBSOCKET_AUTH.join(' or ')}; none is for the local stack`
+  }
+  if (!WEBSOCKET_AUTH.includes(websocket)) {
+    return `WEBSOCKET_AUTH must be ${WEBSOCKET_AUTH.join(' or ')}, found '${websocket}'`
+  }
+  if (!FUNCTION_URL_AUTH.includes(url)) {
+    return `FUNCTION_URL_AUTH must be ${FUNCTION_URL_AUTH.join(' or ')}, found '${url}'`
+  }
+  // The parameter has a default name: somebody who set neither may not know that it is needed.
+  const knowsOfKeys = list(env.FORWARD_KEY).length > 0 || env.FORWARD_KEY_PARAMETER
+  if (url === 'none' && !(knowsOfKeys && settings.FORWARD_KEY_PARAMETER)) {
+    return 'FUNCTION_URL_AUTH=none needs a forward key, or anybody could spend your key: set' +
+      ' FORWARD_KEY_PARAMETER to the name of an SSM SecureString that holds one;' +
+      ' FORWARD_KEY itself is never deployed'
+  }
+}
+
+/** A value is quoted only where it begins as a name does: anything else may be a key. */
+function refusedName (settings) {
+  for (const variable of [...REQUIRED_PARAMETERS, ...OTHER_PARAMETERS]) {
+    const required = REQUIRED_PARAMETERS.includes(variable)
+    const names = required ? [settings[variable] ?? ''] : namedParameters(settings[variable])
+    const wrong = names.find((name) => !PARAMETER_NAME.test(name))
+    if (wrong === undefined) continue
+    return `${variable} must be the name of an SSM parameter that begins with a slash, such as` +
+      ` /sluice/dev/openai-api-key, found ${described(wrong)}`
+  }
+  const model = list(settings.BEDROCK_MODELS).find((entry) => !MODEL.test(entry))
+  if (model) return `BEDROCK_MODELS must be names or ARNs of models between commas, found '${model}'`
+}
+
+function described (name) {
+  if (!name) return "''"
+  return name.startsWith('/') ? `'${name}'` : 'another text'
+}
+
+/** In one sentence, why not to deploy with these `options`, from custom, or undefined. */
+export function refusedOption ({ dashboard, alarms, alarmTopic, reservedConcurrency }) {
+  for (const [name, value] of Object.entries({ dashboard, alarms })) {
+    if (!SWITCH.includes(String(value))) return `param ${name} must be true or false, found '${value}'`
+  }
+  if (alarmTopic && !TOPIC.test(alarmTopic)) {
+    return `ALARM_TOPIC_ARN must be the ARN of an SNS topic, found '${alarmTopic}'`
+  }
+  if (!/^([1-9]\d*|none)$/.test(String(reservedConcurrency))) {
+    return 'RESERVED_CONCURRENCY must be none or how many answers may run at once,' +
+      ` found '${reservedConcurrency}'`
+  }
+}
+
+/** In a sentence each, what must exist in the account, or be set, for this to work. */
+export function requirements (settings, env) {
+  return [openUrl(settings), unsignedFor(settings), ...keysLeftBehind(settings, env)].filter(Boolean)
+}
+
+function openUrl (settings) {
+  if (settings.FUNCTION_URL_AUTH !== 'none') return
+  return 'FUNCTION_URL_AUTH=none: the keys that open the URL are read from the SSM SecureString' +
+    ` ${settings.FORWARD_KEY_PARAMETER}, which must exist; FORWARD_KEY itself is never deployed`
+}
+
+function unsignedFor (settings) {
+  if (settings.UPSTREAM_AUTH !== 'aws_sigv4' || settings.BEDROCK_MODELS) return
+  return 'UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock set BEDROCK_MODELS to the models that the' +
+    ' functions may ask; as it is, their roles allow none'
+}
+
+/** Keys that the local stack takes from these variables, and a deployment from a parameter. */
+function keysLeftBehind (settings, env) {
+  return ['AZURE_OPENAI_TOKEN', 'EXTRA_API_KEY']
+    .filter((variable) => env[variable] && !settings[`${variable}_PARAMETER`])
+    .map((variable) => `${variable} itself is never deployed: store it by` +
+      ` \`npm run secrets -- set NAME\` and set ${variable}_PARAMETER to its name`)
+}
+
+/** The parameters that a setting names. */
+export function namedParameters (text) {
+  return list(text).filter((name) => name !== NO_KEY)
+}
+
+/** The entries between commas. */
+export function list (text) {
+  return (text ?? '').split(',').map((entry) => entry.trim()).filter(Boolean)
+}
+
+export function isOn (value) {
+  return String(value) === 'true'
+}
+
+/** As osls makes logical ids of functions' names. */
+export function capitalized (name) {
+  return name[0].toUpperCase() + name.slice(1)
+}

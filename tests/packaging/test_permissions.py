@@ -1,0 +1,174 @@
+"""Each function's role, and what else the template lets anybody do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.packaging.packaged_service import Package, text_of_sub
+
+pytestmark = pytest.mark.timeout(300)  # see test_template.py
+
+IN_THIS_ACCOUNT = "${AWS::Region}:${AWS::AccountId}:"
+FUNCTIONS = ("connect", "disconnect", "default", "stream")
+TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+INVOKE_MODEL = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
+
+# Every star in the template that stands for what is allowed, and the reason for it.
+STARS = {
+    "PutTraceSegments *": "X-Ray has no resources that could be named",
+    ":${WebsocketsApi}/dev/POST/@connections/*": "whichever connection of this API and stage",
+    ":${WebsocketsApi}/*": "whichever route of this API may invoke the function",
+    "Deny s3:* *": "it refuses everybody what is not encrypted on its way to the bucket",
+}
+STARS_OF_AN_OPEN_URL = {
+    "lambda:InvokeFunctionUrl Principal *": "FUNCTION_URL_AUTH=none: the forward key is the lock",
+    "lambda:InvokeFunction Principal *": "the same, for which AWS wants two permissions",
+}
+
+
+def allowed(package: Package, function: str) -> dict[tuple[str, ...], list[str]]:
+    """Return the resources of each list of actions, as far as they are interesting."""
+    statements = package.statements(function)
+    assert {statement["Effect"] for statement in statements} == {"Allow"}
+    return {
+        tuple(statement["Action"]): [resource_name(each) for each in statement["Resource"]]
+        for statement in statements
+    }
+
+
+def resource_name(resource: Any) -> str:
+    if isinstance(resource, str):
+        return resource
+    if "Fn::GetAtt" in resource:
+        return ".".join(resource["Fn::GetAtt"])
+    return text_of_sub(resource).removeprefix("arn:${AWS::Partition}:")
+
+
+def parameters(*names: str) -> list[str]:
+    return [f"ssm:{IN_THIS_ACCOUNT}parameter{name}" for name in names]
+
+
+def own_log(function: str) -> dict[tuple[str, ...], list[str]]:
+    group = f"{function.capitalize()}LogGroup.Arn"
+    return {("logs:CreateLogStream", "logs:PutLogEvents"): [group]}
+
+
+GET_PARAMETER = ("ssm:GetParameter",)
+PUT_ITEM = {("dynamodb:PutItem",): ["StateTable.Arn"]}
+GET_ITEMS = {("dynamodb:BatchGetItem",): ["StateTable.Arn"]}
+OPENAI_KEY, FORWARD_KEY = "/sluice/dev/openai-api-key", "/sluice/dev/forward-key"
+CONNECTIONS = f"execute-api:{IN_THIS_ACCOUNT}${{WebsocketsApi}}/dev/POST/@connections/*"
+
+USED: dict[str, dict[tuple[str, ...], list[str]]] = {
+    "connect": {GET_PARAMETER: parameters(FORWARD_KEY), **PUT_ITEM},
+    "disconnect": PUT_ITEM,
+    "default": {
+        GET_PARAMETER: parameters(OPENAI_KEY),
+        ("execute-api:ManageConnections",): [CONNECTIONS],
+        **GET_ITEMS,
+        **PUT_ITEM,
+    },
+    "stream": {GET_PARAMETER: parameters(FORWARD_KEY, OPENAI_KEY)},
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_may_do_what_it_does_and_nothing_else(by_default: Package, function: str) -> None:
+    expected = {**own_log(function), tuple(TRACES): ["*"], **USED[function]}
+    assert allowed(by_default, function) == expected
+
+
+def test_every_function_has_a_role_of_its_own_that_only_lambda_takes(by_default: Package) -> None:
+    roles = by_default.of_type("AWS::IAM::Role")
+    used = {
+        name: function["Role"]["Fn::GetAtt"][0] for name, function in by_default.functions().items()
+    }
+    assert sorted(used.values()) == sorted(roles)
+    for name, role in used.items():
+        assert roles[role]["RoleName"] == f"sluice-dev-us-east-1-{name}"
+        (statement,) = roles[role]["AssumeRolePolicyDocument"]["Statement"]
+        assert statement == {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole"],
+            "Principal": {"Service": ["lambda.amazonaws.com"]},
+        }
+
+
+def test_where_signatures_let_clients_in_connect_reads_no_key(customized: Package) -> None:
+    assert GET_PARAMETER not in allowed(customized, "connect")
+
+
+def test_untraced_functions_send_no_traces(in_production: Package) -> None:
+    for function in FUNCTIONS:
+        assert tuple(TRACES) not in allowed(in_production, function)
+
+
+def test_parameters_of_other_providers_are_read_by_those_who_ask_them(
+    in_production: Package,
+) -> None:
+    openai, forward = "/sluice/prod/openai-api-key", "/sluice/prod/forward-key"
+    azure, extra = "/azure/token", "/other/key"
+    read = {name: allowed(in_production, name).get(GET_PARAMETER, []) for name in FUNCTIONS}
+    assert read == {
+        "connect": parameters(forward),
+        "disconnect": [],
+        "default": parameters(openai, azure),
+        "stream": parameters(forward, openai, azure, extra),
+    }
+
+
+@pytest.mark.parametrize("function", ["default", "stream"])
+def test_named_models_of_bedrock_may_be_asked_where_the_base_url_says(
+    in_production: Package, function: str
+) -> None:
+    granted = allowed(in_production, function)
+    assert granted[tuple(INVOKE_MODEL)] == [
+        "bedrock:us-west-2::foundation-model/openai.gpt-oss-20b-1:0",
+        "bedrock:us-west-2::foundation-model/openai.gpt-oss-120b-1:0",
+    ]
+    project = "arn:aws:bedrock-mantle:us-west-2:123456789012:project/default"
+    assert granted["bedrock-mantle:CreateInference",] == [project]
+
+
+def stars(package: Package) -> Iterator[str]:
+    """Yield a description of each star in a policy or permission of the template."""
+    for resource in package.template["Resources"].values():
+        properties = resource["Properties"]
+        if resource["Type"] == "AWS::Lambda::Permission":
+            if properties["Principal"] == "*":
+                yield f"{properties['Action']} Principal *"
+            elif "*" in str(properties):
+                yield text_of_sub(properties["SourceArn"])
+        for policy in [properties, *properties.get("Policies", [])]:
+            for statement in policy.get("PolicyDocument", {}).get("Statement", []):
+                yield from stars_in(statement)
+
+
+def stars_in(statement: dict[str, Any]) -> Iterator[str]:
+    if statement["Effect"] == "Deny":
+        yield f"Deny {statement['Action']} {statement['Principal']}"
+        return
+    yield from (action for action in statement["Action"] if "*" in action)
+    for resource in statement["Resource"]:
+        if resource == "*":
+            yield f"{statement['Action'][0].split(':')[1]} *"
+        elif "*" in json.dumps(resource):
+            yield text_of_sub(resource)
+
+
+def reasons(package: Package, listed: dict[str, str]) -> dict[str, str | None]:
+    return {
+        star: next((reason for end, reason in listed.items() if star.endswith(end)), None)
+        for star in stars(package)
+    }
+
+
+def test_every_star_is_listed_with_its_reason(by_default: Package, customized: Package) -> None:
+    for package, listed in ((by_default, STARS), (customized, STARS | STARS_OF_AN_OPEN_URL)):
+        found = reasons(package, listed)
+        assert [star for star, reason in found.items() if reason is None] == []
+        assert set(found.values()) == set(listed.values())
