@@ -132,6 +132,7 @@ def test_health_and_description_ask_nobody() -> None:
         ),
         ("GET", "/v2/anything", None, 404, "unknown_path"),
         ("DELETE", "/", None, 405, "method_not_allowed"),
+        ("TRACE", "/v1/models", None, 405, "method_not_allowed"),
     ],
 )
 def test_wrong_request_is_an_error_of_openais_shape(

@@ -140,12 +140,10 @@ class UpstreamAnswer:
         raw: Any = self._response.raw
         try:
             data: bytes = raw.read1(READ_BYTES, decode_content=decode)
-        except ReadTimeoutError as error:
-            raise self._watch.stopped or UpstreamSilent(self._silence) from error
         except (HTTPError, OSError) as error:
-            raise self._watch.stopped or UpstreamBroken(
-                "The upstream ended the connection in the middle of its answer."
-            ) from error
+            if self._watch.stopped is not None:
+                raise self._watch.stopped from None
+            raise self._broken(error) from error
         if self._watch.stopped is not None:  # then what was read may end anywhere
             raise self._watch.stopped
         return data
@@ -154,6 +152,11 @@ class UpstreamAnswer:
 def _request_id(response: requests.Response) -> str | None:
     found = (response.headers[name] for name in REQUEST_IDS if name in response.headers)
     return next(found, None)
+
+    def _broken(self, error: Exception) -> SluiceError:
+        if isinstance(error, ReadTimeoutError):
+            return UpstreamSilent(self._silence)
+        return UpstreamBroken("The upstream ended the connection in the middle of its answer.")
 
 
 def no_reply(settings: Settings) -> UpstreamSilent:

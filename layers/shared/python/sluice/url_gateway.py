@@ -61,6 +61,9 @@ OWN_PATHS = {
     "POST /": "answers a template request or the provider's own JSON",
     "GET /healthz": "answers 200 without asking the model",
 }
+PASSED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Not TRACE, which has a server repeat the request, the provider's key in it; CONNECT is no request
+for a path."""
 COMPLETIONS = ("/chat/completions", "/completions", "/responses")  # these take the default model
 WORD = re.compile(r"[a-z][a-z_-]{0,30}")  # of an API's paths; ids and file names have other signs
 
@@ -101,7 +104,10 @@ class UrlGateway:
         }
         self._paths = {
             **OWN_PATHS,
-            **{f"ANY {_below(target)}": f"{target.provider.name}'s API" for target in targets},
+            **{
+                f"{_below(target)}": f"the provider's own API ({target.provider.name})"
+                for target in targets
+            },
         }
 
     def answer(
@@ -137,6 +143,9 @@ class UrlGateway:
         self._pass_through(target, below, exchange)
 
     def _target_of(self, request: UrlRequest) -> tuple[Target, str]:
+        if request.method not in PASSED_METHODS:
+            allowed = ", ".join(PASSED_METHODS)
+            raise MethodNotAllowed(f"Expected one of {allowed}.", PASSED_METHODS)
         methods = tuple(method for method, path in self._routes if path == request.path)
         if methods:
             allowed = ", ".join(methods)
