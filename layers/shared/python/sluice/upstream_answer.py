@@ -148,15 +148,15 @@ class UpstreamAnswer:
             raise self._watch.stopped
         return data
 
-
-def _request_id(response: requests.Response) -> str | None:
-    found = (response.headers[name] for name in REQUEST_IDS if name in response.headers)
-    return next(found, None)
-
     def _broken(self, error: Exception) -> SluiceError:
         if isinstance(error, ReadTimeoutError):
             return UpstreamSilent(self._silence)
         return UpstreamBroken("The upstream ended the connection in the middle of its answer.")
+
+
+def _request_id(response: requests.Response) -> str | None:
+    found = (response.headers[name] for name in REQUEST_IDS if name in response.headers)
+    return next(found, None)
 
 
 def no_reply(settings: Settings) -> UpstreamSilent:

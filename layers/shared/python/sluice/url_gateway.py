@@ -105,7 +105,7 @@ class UrlGateway:
         self._paths = {
             **OWN_PATHS,
             **{
-                f"{_below(target)}": f"the provider's own API ({target.provider.name})"
+                f"{target.route_prefix}/*": f"the provider's own API ({target.provider.name})"
                 for target in targets
             },
         }
@@ -277,10 +277,6 @@ def _check_size(body: bytes) -> None:
         raise BodyTooLarge(
             f"The body has {len(body)} bytes: expected at most {MAX_BODY_BYTES}, Lambda's limit."
         )
-
-
-def _below(target: Target) -> str:
-    return f"{target.route_prefix}/*"
 
 
 def _parsed(request: UrlRequest, parse: Callable[[bytes], ParsedT]) -> ParsedT:
