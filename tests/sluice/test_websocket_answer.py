@@ -230,6 +230,8 @@ def test_log_has_the_figures_of_a_chat(
         "outcome": "ok",
         "provider": "openai",
         "retries": 0,
+        "upstream_request_id": "req_upstream",
+        "usage": {"total_tokens": 3},
     }
 
 

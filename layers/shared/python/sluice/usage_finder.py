@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from typing import Any
 
 TAIL_BYTES = 16 * 1024  # the usage has some 500 bytes, and little follows it
 USAGE = re.compile(rb'"usage"\s*:\s*(?={)')
@@ -28,7 +27,7 @@ class UsageFinder:
         while self._size - len(self._chunks[0]) >= TAIL_BYTES:
             self._size -= len(self._chunks.popleft())
 
-    def usage(self) -> dict[str, Any] | None:
+    def usage(self) -> dict[str, int] | None:
         """The last usage of the answer: numbers by name, or None."""
         tail = b"".join(self._chunks)[-TAIL_BYTES:]
         for found in reversed(list(USAGE.finditer(tail))):
@@ -38,10 +37,16 @@ class UsageFinder:
         return None
 
 
-def _object_at(data: bytes) -> dict[str, Any] | None:
-    """The JSON object at the beginning of `data`, its counts of tokens only."""
+def token_counts(usage: object) -> dict[str, int] | None:
+    """The counts of tokens in a provider's `usage`, without what it may say beside them."""
+    if not isinstance(usage, dict):
+        return None
+    return {n: v for n, v in usage.items() if type(v) is int and COUNT.fullmatch(n)} or None
+
+
+def _object_at(data: bytes) -> dict[str, int] | None:
     try:
         document, _ = json.JSONDecoder().raw_decode(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
-    return {n: v for n, v in document.items() if type(v) is int and COUNT.fullmatch(n)} or None
+    return token_counts(document)

@@ -17,6 +17,7 @@ from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.secret_mask import SecretMask
+from sluice.usage_finder import token_counts
 from sluice.websocket_request import Chat, PlainPrompt, client_id
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ class ModelAnswers:
             self._target, call, exchange.deadline, exchange.stop_signal, exchange.log.note
         ) as upstream:
             events = completion_events(upstream.headers, upstream.chunks())
+            events = _with_usage_noted(events, exchange.log)
             if self._settings.log_chat:
                 secrets = self._client.known_keys
                 events = _logged(events, _messages(request), exchange.log, secrets)
@@ -170,6 +172,17 @@ def _masked(event: CompletionEvent, mask: SecretMask) -> CompletionEvent:
     """Whole, for what is split may cut a secret in two."""
     data = mask.apply(event.data.encode()).decode()
     return event if data == event.data else CompletionEvent(data, json.loads(data), event.text)
+
+
+def _with_usage_noted(
+    events: Iterable[CompletionEvent], log: RequestLog
+) -> Generator[CompletionEvent, None, None]:
+    """The events; the log gets the tokens they count, where they do."""
+    for event in events:
+        usage = token_counts(event.document.get("usage"))
+        if usage is not None:
+            log.note(usage=usage)
+        yield event
 
 
 def _logged(
