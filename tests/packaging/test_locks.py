@@ -7,7 +7,8 @@ import pytest
 
 from tests.packaging.packaged_service import CHECKOUT
 
-PYTHON_LOCKS = ("requirements.txt", "requirements-dev.txt")
+INSTALLED_TOGETHER = ("requirements.txt", "requirements-dev.txt")
+PYTHON_LOCKS = (*INSTALLED_TOGETHER, "tests/packaging/cfn_lint_requirements.txt")
 REGISTRY = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links")
 
 
@@ -33,7 +34,7 @@ def test_python_locks_say_how_to_renew_them_and_name_no_registry(lock: str) -> N
 
 
 def test_locks_install_together() -> None:
-    shipped, development = (pins(lock) for lock in PYTHON_LOCKS)
+    shipped, development = (pins(lock) for lock in INSTALLED_TOGETHER)
     for name in shipped.keys() & development.keys():
         assert shipped[name] == development[name]
 

@@ -17,6 +17,9 @@ FUNCTIONS = ("connect", "disconnect", "default", "stream")
 TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
 INVOKE_MODEL = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
 
+Allowed = dict[tuple[str, ...], list[str]]
+"""Resources by the actions that may be done with them."""
+
 # Every star in the template that stands for what is allowed, and the reason for it.
 STARS = {
     "PutTraceSegments *": "X-Ray has no resources that could be named",
@@ -30,7 +33,7 @@ STARS_OF_AN_OPEN_URL = {
 }
 
 
-def allowed(package: Package, function: str) -> dict[tuple[str, ...], list[str]]:
+def allowed(package: Package, function: str) -> Allowed:
     """Return the resources of each list of actions, as far as they are interesting."""
     statements = package.statements(function)
     assert {statement["Effect"] for statement in statements} == {"Allow"}
@@ -52,18 +55,18 @@ def parameters(*names: str) -> list[str]:
     return [f"ssm:{IN_THIS_ACCOUNT}parameter{name}" for name in names]
 
 
-def own_log(function: str) -> dict[tuple[str, ...], list[str]]:
+def own_log(function: str) -> Allowed:
     group = f"{function.capitalize()}LogGroup.Arn"
     return {("logs:CreateLogStream", "logs:PutLogEvents"): [group]}
 
 
 GET_PARAMETER = ("ssm:GetParameter",)
-PUT_ITEM = {("dynamodb:PutItem",): ["StateTable.Arn"]}
-GET_ITEMS = {("dynamodb:BatchGetItem",): ["StateTable.Arn"]}
+PUT_ITEM: Allowed = {("dynamodb:PutItem",): ["StateTable.Arn"]}
+GET_ITEMS: Allowed = {("dynamodb:BatchGetItem",): ["StateTable.Arn"]}
 OPENAI_KEY, FORWARD_KEY = "/sluice/dev/openai-api-key", "/sluice/dev/forward-key"
 CONNECTIONS = f"execute-api:{IN_THIS_ACCOUNT}${{WebsocketsApi}}/dev/POST/@connections/*"
 
-USED: dict[str, dict[tuple[str, ...], list[str]]] = {
+USED: dict[str, Allowed] = {
     "connect": {GET_PARAMETER: parameters(FORWARD_KEY), **PUT_ITEM},
     "disconnect": PUT_ITEM,
     "default": {
