@@ -240,6 +240,22 @@ def test_keys_get_another_chance_with_another_model(upstream: ScriptedUpstream) 
     assert models_asked(upstream) == "aab"
 
 
+def test_key_that_failed_with_one_model_is_tried_with_the_next(upstream: ScriptedUpstream) -> None:
+    upstream.script = one_after_another(replies(503, ERROR), replies(429, ERROR), says("fine"))
+    asker = Asker(upstream.url, OPENAI_API_KEY="k1,k2", UPSTREAM_RETRIES="0", FALLBACK_MODELS="a=b")
+    assert asker.read() == answer_stream(["fine"])
+    assert (models_asked(upstream), keys_asked(upstream)) == ("abb", "121")
+
+
+def test_keys_whose_rest_is_over_at_once_are_not_tried_for_ever(
+    upstream: ScriptedUpstream,
+) -> None:
+    upstream.script = replies(429, ERROR, retry_after_ms="0.001")
+    with pytest.raises(UpstreamRefused):
+        Asker(upstream.url, OPENAI_API_KEY="k1,k2,k3", UPSTREAM_RETRIES="0").read()
+    assert keys_asked(upstream) == "123"
+
+
 def test_form_that_names_a_model_is_not_asked_of_another(upstream: ScriptedUpstream) -> None:
     """It would be the same request once more."""
     upstream.script = replies(503, ERROR)

@@ -22,6 +22,7 @@ from sluice.retries import (
     MAX_RETRY_AFTER_S,
     NextAttempt,
     RetryPlan,
+    key_rest,
     retry_after,
 )
 
@@ -230,3 +231,25 @@ def test_pauses_begin_anew_with_each_model() -> None:
     while (attempt := next_of(plan, refused())) is not None:
         pauses.append(attempt.pause_s)
     assert pauses == [0.5, 1.0, 0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (refused(401), 300.0),
+        (refused(401, retry_after="5"), 300.0),
+        (refused(429), 20.0),
+        (refused(429, retry_after="0"), 20.0),
+        (refused(429, retry_after="soon"), 20.0),
+        (refused(429, retry_after="5"), 5.0),
+        (refused(429, retry_after_ms="250"), 0.25),
+        (refused(429, retry_after="Wed, 21 Oct 2015 07:29:00 GMT"), 60.0),
+        (refused(429, retry_after="86400"), 300.0),
+        (refused(429, retry_after="inf"), 300.0),
+    ],
+    ids=lambda value: str(getattr(value, "reply_headers", value)),
+)
+def test_refused_key_rests_as_long_as_the_upstream_says_within_reason(
+    error: UpstreamRefused, seconds: float
+) -> None:
+    assert key_rest(error, NOW) == seconds

@@ -110,6 +110,20 @@ def test_head_asks_for_the_head_and_is_told_it(upstream: ScriptedUpstream) -> No
     assert reply.metadata["headers"] == {"content-type": "audio/mpeg", "etag": '"e"'}
 
 
+def test_head_of_unknown_length_is_a_head(upstream: ScriptedUpstream) -> None:
+    upstream.script = lambda _request, connection: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n"
+    )
+    assert ask(upstream.url, "HEAD", "/v1/files/f/content").metadata["statusCode"] == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/v1/chat/completions"])
+def test_stream_without_an_event_is_no_answer(upstream: ScriptedUpstream, path: str) -> None:
+    upstream.script = sends(b"", "text/event-stream")
+    reply = ask(upstream.url, path=path, raw_query="stream=true")
+    assert (reply.metadata["statusCode"], reply.error["code"]) == (502, "upstream_incomplete")
+
+
 @pytest.mark.parametrize("method", ["DELETE", "POST", "PUT"])
 def test_answer_without_a_body_becomes_an_empty_line(
     upstream: ScriptedUpstream, method: str

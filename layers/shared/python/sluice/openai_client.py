@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from sluice.errors import SluiceError, UpstreamError, UpstreamRefused, UpstreamUnreachable
 from sluice.key_ring import KeyRing
-from sluice.retries import KEY_STATUSES, UNAUTHORIZED, RetryPlan, retry_after
+from sluice.retries import KEY_STATUSES, RetryPlan, key_rest
 from sluice.stop_signal import StopSignal
 from sluice.upstream_answer import Asking, UpstreamAnswer, no_reply
 from sluice.upstream_connection import ConnectionWatch, watched_session
@@ -37,9 +37,6 @@ FIRST_REDIRECT_STATUS = 300
 MAX_LOGGED_MODEL_CHARACTERS = (
     128  # a model's name has some twenty, a client's mistake may have more
 )
-REFUSED_KEY_REST_S = 300.0  # a key that was revoked does not come back by itself
-BUSY_KEY_REST_S = 20.0  # rate limits count by the minute; Retry-After says it better
-MAX_KEY_REST_S = 300.0  # an upstream that says "tomorrow" may be wrong, and a try costs little
 
 
 def _ignore(**_facts: Any) -> None: ...
@@ -127,9 +124,7 @@ class OpenAIClient:
         tried.add(key)
         ring = self._rings[target]
         if isinstance(error, UpstreamRefused) and error.reply_status in KEY_STATUSES:
-            is_refused = error.reply_status == UNAUTHORIZED
-            wanted = retry_after(error, time.time()) or BUSY_KEY_REST_S
-            ring.set_aside(key, REFUSED_KEY_REST_S if is_refused else min(wanted, MAX_KEY_REST_S))
+            ring.set_aside(key, key_rest(error, time.time()))
         return ring.has_key_beside(tried)
 
     def _ask_once(

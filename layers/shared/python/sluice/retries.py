@@ -26,6 +26,9 @@ MAX_PAUSE_S = 8.0
 MAX_RETRY_AFTER_S = 20.0
 """The longest wait that an upstream may ask for. A client that sees nothing for longer had rather
 be told: it gets the error with its Retry-After."""
+REFUSED_KEY_REST_S = 300.0  # a key that was revoked does not come back by itself
+BUSY_KEY_REST_S = 20.0  # rate limits count by the minute; Retry-After says it better
+MAX_KEY_REST_S = 300.0  # an upstream that says "tomorrow" may be wrong, and a try costs little
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,13 @@ def retry_after(error: SluiceError, now: float) -> float:
         except (KeyError, ValueError):
             continue
     return max(0.0, _date(headers.get("retry-after", "")) - now)
+
+
+def key_rest(error: UpstreamRefused, now: float) -> float:
+    """For how many seconds other keys are used, where there are any; now: seconds since 1970."""
+    if error.reply_status == UNAUTHORIZED:
+        return REFUSED_KEY_REST_S
+    return min(retry_after(error, now) or BUSY_KEY_REST_S, MAX_KEY_REST_S)
 
 
 def _date(text: str) -> float:
