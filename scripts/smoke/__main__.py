@@ -1,0 +1,56 @@
+"""`npm run smoke -- --stage dev`, or `--local`: is the service up, and does it all work?
+
+The tests run the same checks against the local stack. Ends with 0 when all have passed, 1 when one
+has failed, 2 when they could not be started.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from dotenv import dotenv_values
+
+from scripts.smoke.check import Check, run_check
+from scripts.smoke.report import heading, row, summary
+from scripts.smoke.settings import parse, target_of
+from scripts.smoke.target import SmokeSettingsError, Target
+from scripts.smoke.url_checks import url_checks
+from scripts.smoke.websocket_checks import websocket_checks
+
+DOTENV = Path(__file__).parents[2] / ".env"
+
+
+def all_checks(target: Target) -> list[Check]:
+    return [*url_checks(target), *websocket_checks(target)]
+
+
+def main(arguments: Sequence[str], settings: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Run the checks one after the other; `settings` are the shell's variables and .env's."""
+    try:
+        target = target_of(parse(arguments), settings)
+    except SmokeSettingsError as error:
+        err.write(f"error: {error}\n")
+        return 2
+    out.write(f"{target.described()}\n{heading()}\n")
+    results = []
+    for check in all_checks(target):
+        results.append(run_check(check, target, time.monotonic))
+        out.write(f"{row(results[-1])}\n")
+        out.flush()
+    out.write(f"{summary(results)}\n")
+    return 1 if any(result.failure for result in results) else 0
+
+
+def read_settings(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
+    """The variables of the shell, and those of .env that it lacks."""
+    read = {name: value or "" for name, value in dotenv_values(dotenv).items()}
+    return {**read, **environ}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], read_settings(os.environ, DOTENV), sys.stdout, sys.stderr))

@@ -1,0 +1,95 @@
+"""What a check is, how one is run, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from requests import RequestException
+from websockets.exceptions import WebSocketException
+
+from scripts.smoke.target import Target
+
+
+class CheckFailedError(Exception):
+    """The service did something else than expected; the text quotes no answer and no key."""
+
+    def __init__(self, what: str, expected: object, found: object) -> None:
+        super().__init__(what, expected, found)
+        self.what = what
+        self.expected = expected
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {self.expected}, found {self.found}"
+
+
+class Stopwatch:
+    """Times one check: `first_byte` is called at each arrival, and the first one counts."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._started = now()
+        self.first_byte_s: float | None = None
+
+    def first_byte(self) -> None:
+        if self.first_byte_s is None:
+            self.first_byte_s = self.elapsed_s()
+
+    def elapsed_s(self) -> float:
+        return self._now() - self._started
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`run` asks the service and raises CheckFailedError unless it answers as it should."""
+
+    name: str
+    run: Callable[[Target, Stopwatch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`failure` is empty for a check that passed; times are in seconds."""
+
+    name: str
+    failure: str
+    first_byte_s: float | None
+    total_s: float
+
+
+def run_check(check: Check, target: Target, now: Callable[[], float]) -> Result:
+    """Run one check; never raises for what the service or the network does.
+
+    Failures name the kind of an error alone: its text may hold a part of an answer, or a presigned
+    address, which lets in for a while.
+    """
+    watch = Stopwatch(now)
+    failure = ""
+    try:
+        check.run(target, watch)
+    except CheckFailedError as error:
+        failure = str(error)
+    except (RequestException, WebSocketException, OSError) as error:
+        failure = f"expected an answer, found no working connection ({type(error).__name__})"
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        failure = f"expected what is documented, found another shape ({type(error).__name__})"
+    return Result(check.name, failure, watch.first_byte_s, watch.elapsed_s())
+
+
+def expect(what: str, found: object, expected: object) -> None:
+    """Raise CheckFailedError unless both are equal; it shows both, so give it no answer's text."""
+    if found != expected:
+        raise CheckFailedError(what, expected, found)
+
+
+def expect_text(what: str, text: str) -> None:
+    """Raise CheckFailedError unless there is something in `text`, which is not shown."""
+    if not text.strip():
+        raise CheckFailedError(what, "some text", "none")
+
+
+def expect_pieces(count: int) -> None:
+    """Raise CheckFailedError for a stream that came as one piece: something holds it back."""
+    if count < 2:  # noqa: PLR2004 - more than one
+        raise CheckFailedError("stream", "several pieces", f"{count}: something holds it back")

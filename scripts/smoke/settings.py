@@ -1,0 +1,115 @@
+"""What to check, from the command line, the shell and .env."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scripts.smoke.target import Addresses, SmokeSettingsError, Target
+
+LOCAL_KEY = "local"
+"""What signs for the local stack where the user has no key pair of AWS."""
+
+OUTPUTS = ("StreamLambdaFunctionUrl", "ServiceEndpointWebsocket")
+"""osls's names of the addresses among the stack's outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line."""
+
+    stage: str
+    region: str
+    stack: str
+    local: Addresses | None
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Parse the command line; ends the program where it cannot."""
+    parser = argparse.ArgumentParser(
+        prog="npm run smoke --", description="Check a deployed stage, or the local stack."
+    )
+    parser.add_argument("--stage", default="dev", help="default %(default)s")
+    parser.add_argument("--region", default="us-east-1", help="default %(default)s")
+    parser.add_argument("--stack", help="name of the CloudFormation stack (default sluice-STAGE)")
+    parser.add_argument("--local", action="store_true", help="check what `npm start` runs")
+    parser.add_argument("--http-url", default="http://127.0.0.1:3000", help="with --local")
+    parser.add_argument("--ws-url", default="ws://127.0.0.1:3001", help="with --local")
+    found = parser.parse_args(arguments)
+    local = Addresses(found.http_url.rstrip("/"), found.ws_url) if found.local else None
+    return Options(found.stage, found.region, found.stack or f"sluice-{found.stage}", local)
+
+
+def target_of(options: Options, settings: Mapping[str, str]) -> Target:
+    """Return what to check; `settings` are the shell's variables over those of .env.
+
+    Raises SmokeSettingsError.
+    """
+    session = _session(options, settings)
+    target = Target(
+        addresses=options.local or deployed_addresses(session.client("cloudformation"), options),
+        region=options.region,
+        url_auth=settings.get("FUNCTION_URL_AUTH") or "aws_iam",
+        websocket_auth=settings.get("WEBSOCKET_AUTH")
+        or ("none" if options.local else "forward_key"),
+        credentials=session.get_credentials(),
+        forward_key=settings.get("FORWARD_KEY", "").split(",")[0].strip(),
+    )
+    _check(target, options)
+    return target
+
+
+def deployed_addresses(cloudformation: Any, options: Options) -> Addresses:
+    """Find the addresses in the outputs of the stack; raises SmokeSettingsError.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+    """
+    stack = options.stack
+    try:
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except (BotoCoreError, ClientError) as error:
+        raise SmokeSettingsError(
+            f"cannot look up the stack {stack} in {options.region}: {error}."
+            " Is it deployed there, and do your AWS credentials allow"
+            " cloudformation:DescribeStacks?"
+        ) from error
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+    missing = [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        raise SmokeSettingsError(
+            f"the stack {stack} has no output {' and no '.join(missing)}: deploy it once more"
+        )
+    url, websocket = (outputs[name] for name in OUTPUTS)
+    return Addresses(url.rstrip("/"), websocket)
+
+
+def _session(options: Options, settings: Mapping[str, str]) -> Any:
+    """AWS's own search for credentials, after those of the settings, as osls does with .env."""
+    key, secret = settings.get("AWS_ACCESS_KEY_ID"), settings.get("AWS_SECRET_ACCESS_KEY")
+    token = settings.get("AWS_SESSION_TOKEN") or None
+    if not (key and secret):
+        key, secret, token = (LOCAL_KEY, LOCAL_KEY, None) if options.local else (None, None, None)
+    try:
+        return boto3.Session(key, secret, token, region_name=options.region)
+    except BotoCoreError as error:  # AWS_PROFILE names none
+        raise SmokeSettingsError(f"cannot use your AWS settings: {error}") from error
+
+
+def _check(target: Target, options: Options) -> None:
+    signs = target.url_is_signed or target.websocket_auth == "aws_iam"
+    if signs and target.credentials is None:
+        raise SmokeSettingsError(
+            "no AWS credentials were found to sign with: set AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, or log in with the AWS CLI"
+        )
+    needs_key = not target.url_is_signed or target.websocket_auth == "forward_key"
+    if needs_key and not target.forward_key:
+        raise SmokeSettingsError(
+            "FORWARD_KEY is not set, in the shell or in .env: set it to a key that the service"
+            f" knows (deployed: one of the SSM parameter /sluice/{options.stage}/forward-key)"
+        )

@@ -1,0 +1,58 @@
+"""AWS's signatures, made by botocore: an independent judge of the service's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.auth import SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from requests import PreparedRequest
+from requests.auth import AuthBase
+
+PRESIGNED_FOR_S = 60
+"""How long a presigned address lets in: each is used at once."""
+
+
+class FunctionUrlSignature(AuthBase):
+    """Signs a request to a Function URL.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+    """
+
+    def __init__(self, credentials: Any, region: str) -> None:
+        self._credentials = credentials
+        self._region = region
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        content_type = request.headers.get("Content-Type")
+        headers = {"Content-Type": content_type} if content_type else {}
+        signed = AWSRequest(request.method, request.url, headers, request.body)
+        SigV4Auth(self._credentials, "lambda", self._region).add_auth(signed)
+        request.headers.update(dict(signed.headers.items()))
+        return request
+
+
+class BearerKey(AuthBase):
+    """Shows a forward key; an empty one shows nothing."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+def with_wrong_secret(credentials: Any) -> Credentials:
+    """The same access key and token with a secret that is not theirs."""
+    frozen = credentials.get_frozen_credentials()
+    return Credentials(frozen.access_key, "not-the-secret", frozen.token)
+
+
+def presigned_websocket_url(url: str, credentials: Any, region: str) -> str:
+    """The address of a WebSocket API with a signature in its query."""
+    request = AWSRequest("GET", "http" + url.removeprefix("ws"))
+    SigV4QueryAuth(credentials, "execute-api", region, expires=PRESIGNED_FOR_S).add_auth(request)
+    return "ws" + str(request.url).removeprefix("http")

@@ -1,0 +1,162 @@
+"""The WebSocket API's checks."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from scripts.smoke.check import (
+    Check,
+    CheckFailedError,
+    Stopwatch,
+    expect,
+    expect_pieces,
+    expect_text,
+)
+from scripts.smoke.prompts import ASKS_FOR_A_WHILE, asked
+from scripts.smoke.signing import presigned_websocket_url
+from scripts.smoke.target import Target
+
+OPEN_TIMEOUT_S = 20.0  # with a cold start of $connect
+SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then
+END = "<END>"
+CHAT_ID = "smoke"
+PING = {"action": "ping"}
+CHAT = {"action": "chat", "id": CHAT_ID, "request": {"messages": asked(ASKS_FOR_A_WHILE)}}
+
+
+def opened(target: Target, *, with_key: bool = True) -> ClientConnection:
+    """Connect with what opens the API, or without it."""
+    url, headers = target.addresses.websocket_url, {}
+    if with_key and target.websocket_auth == "aws_iam":
+        url = presigned_websocket_url(url, target.credentials, target.region)
+    elif with_key and target.websocket_auth == "forward_key":
+        headers = {"Authorization": f"Bearer {target.forward_key}"}
+    return connect(url, additional_headers=headers, open_timeout=OPEN_TIMEOUT_S)
+
+
+def receive(client: ClientConnection, watch: Stopwatch) -> str:
+    """The next frame; raises CheckFailedError for an error frame and for silence."""
+    try:
+        frame = str(client.recv(timeout=SILENCE_TIMEOUT_S))
+    except TimeoutError as error:
+        silence = f"none for {SILENCE_TIMEOUT_S:.0f} seconds"
+        raise CheckFailedError("frame", "one", silence) from error
+    watch.first_byte()
+    if (code := error_code(frame)) is not None:
+        raise CheckFailedError("frame", "part of an answer", f"the error {code}")
+    return frame
+
+
+def error_code(frame: str) -> str | None:
+    document = parsed(frame)
+    error = document.get("error")
+    return str(error.get("code")) if isinstance(error, dict) else None
+
+
+def parsed(frame: str) -> dict[str, Any]:
+    """The frame as a JSON object, or an empty one where it is a text."""
+    try:
+        document = json.loads(frame)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def answers_a_prompt(target: Target, watch: Stopwatch) -> None:
+    with opened(target) as client:
+        client.send(json.dumps({"action": "sendmessage", "data": ASKS_FOR_A_WHILE}))
+        # No mark ends such an answer: two frames of it show that it streams.
+        expect_text("frames", receive(client, watch) + receive(client, watch))
+
+
+def answers_a_template(target: Target, watch: Stopwatch) -> None:
+    with opened(target) as client:
+        client.send(json.dumps({"messages": asked(ASKS_FOR_A_WHILE)}))
+        frames = [receive(client, watch)]
+        while frames[-1] != END:
+            frames.append(receive(client, watch))
+    expect_text("joined frames", "".join(frames[:-1]))
+    expect_pieces(len(frames) - 1)
+
+
+def chats(target: Target, watch: Stopwatch) -> None:
+    with opened(target) as client:
+        client.send(json.dumps(CHAT))
+        frames = chat_frames(client, watch)
+    expect("cancelled", frames[-1].get("cancelled", False), expected=False)
+    events = [event for frame in frames for event in frame["events"]]
+    choices = [choice for event in events for choice in event.get("choices", [])]
+    deltas = [choice.get("delta", {}).get("content") or "" for choice in choices]
+    expect_text("joined deltas", "".join(deltas))
+    expect_pieces(len(frames))
+
+
+def chat_frames(client: ClientConnection, watch: Stopwatch) -> list[dict[str, Any]]:
+    """The frames of a chat to its last, numbered without a gap."""
+    frames = [parsed(receive(client, watch))]
+    while not frames[-1].get("done"):
+        frames.append(parsed(receive(client, watch)))
+    numbers = [frame.get("seq") for frame in frames]
+    expect("numbers of the frames", numbers, list(range(len(frames))))
+    expect("ids", {frame.get("id") for frame in frames}, {CHAT_ID})
+    return frames
+
+
+def cancels(target: Target, watch: Stopwatch) -> None:
+    with opened(target) as client:
+        client.send(json.dumps(CHAT))
+        receive(client, watch)
+        client.send(json.dumps({"action": "cancel", "id": CHAT_ID}))
+        while not (frame := parsed(receive(client, watch))).get("done"):
+            pass
+    expect("cancelled", frame.get("cancelled", False), expected=True)
+
+
+def pings(target: Target, watch: Stopwatch) -> None:
+    with opened(target) as client:
+        expect_pong(client, watch)
+
+
+def expect_pong(client: ClientConnection, watch: Stopwatch) -> None:
+    client.send(json.dumps(PING))
+    expect("type", parsed(receive(client, watch)).get("type"), "pong")
+
+
+def reports_an_error_and_stays_open(target: Target, watch: Stopwatch) -> None:
+    with opened(target) as client:
+        client.send("no json")
+        frame = str(client.recv(timeout=SILENCE_TIMEOUT_S))
+        watch.first_byte()
+        expect("error code", error_code(frame), "invalid_json")
+        expect_pong(client, watch)
+
+
+def keeps_out(target: Target, watch: Stopwatch) -> None:
+    """API Gateway itself answers 403 without a signature, the service 401 without a key."""
+    status = 101
+    try:
+        opened(target, with_key=False).close()
+    except InvalidStatus as refused:
+        status = refused.response.status_code
+    watch.first_byte()
+    expect("status", status, 403 if target.websocket_auth == "aws_iam" else 401)
+
+
+def websocket_checks(target: Target) -> list[Check]:
+    """Everything that is checked of the WebSocket API."""
+    checks = [
+        Check("WebSocket: plain prompt", answers_a_prompt),
+        Check("WebSocket: template stream to <END>", answers_a_template),
+        Check("WebSocket: chat", chats),
+        Check("WebSocket: chat is cancelled", cancels),
+        Check("WebSocket: ping", pings),
+        Check("WebSocket: error frame", reports_an_error_and_stays_open),
+    ]
+    if target.websocket_auth == "none":
+        return checks
+    proof = "signature" if target.websocket_auth == "aws_iam" else "key"
+    return [*checks, Check(f"WebSocket: no {proof} is refused", keeps_out)]

@@ -1,0 +1,145 @@
+"""`npm run smoke` against running services: whole ones, one without its provider, and none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from scripts.smoke.settings import deployed_addresses, parse
+from scripts.smoke.target import Addresses, SmokeSettingsError
+from tests.deploy.cloud_account import CloudAccount, cloud_account
+from tests.running_stack import ROOT, ready_service
+from tests.scripts.smoke_run import SmokeRun, at, finished, settings_of, smoke, started
+
+KEY = "fk-test-smoke"
+SERVICES = {
+    "signed": {"WEBSOCKET_AUTH": "aws_iam"},
+    "keyed": {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY},
+    "without a provider": {
+        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # the port of "discard": nobody listens
+        "OPENAI_API_KEY": "sk-test-smoke",
+        "UPSTREAM_RETRIES": "0",
+    },
+}
+NEEDS_NO_PROVIDER = {
+    "GET / describes the service",
+    "GET /healthz is 200",
+    "no signature is refused",
+    "wrong signature is refused",
+    "bad JSON is 400",
+    "unknown path is 404",
+    "WebSocket: ping",
+    "WebSocket: error frame",
+}
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, SmokeRun]:
+    """All services are checked at once: most of the time they wait for the demo model's words."""
+    with ExitStack() as open_services:
+        processes = {}
+        for name, modes in SERVICES.items():
+            stack = open_services.enter_context(ready_service(ROOT / "serverless.yml", **modes))
+            run = started(*at(stack), **settings_of(modes))
+            processes[name] = open_services.enter_context(run)
+        return {name: finished(process) for name, process in processes.items()}
+
+
+@pytest.mark.parametrize("service", ["signed", "keyed"])
+def test_whole_service_passes_every_check(runs: dict[str, SmokeRun], service: str) -> None:
+    run = runs[service]
+    assert set(run.verdicts.values()) == {"ok"}, run.printed
+    assert (run.status, run.complaint) == (0, "")
+    assert f"{len(run.verdicts)} checks, none failed" in run.printed
+
+
+def test_each_way_in_is_also_tried_without_what_opens_it(runs: dict[str, SmokeRun]) -> None:
+    assert {
+        "no signature is refused",
+        "wrong signature is refused",
+        "WebSocket: no signature is refused",
+    } <= runs["signed"].verdicts.keys()
+    assert {
+        "no key is refused",
+        "unknown key is refused",
+        "WebSocket: no key is refused",
+    } <= runs["keyed"].verdicts.keys()
+
+
+def test_failed_checks_say_what_they_found(runs: dict[str, SmokeRun]) -> None:
+    run = runs["without a provider"]
+    assert {name for name, verdict in run.verdicts.items() if verdict == "ok"} == NEEDS_NO_PROVIDER
+    assert run.said_below("GET /?message= is streamed") == "status: expected 200, found 502"
+    assert (
+        run.said_below("WebSocket: chat")
+        == "frame: expected part of an answer, found the error upstream_unreachable"
+    )
+    assert "18 checks, 10 failed" in run.printed
+    assert run.status == 1
+
+
+def test_table_holds_no_key(runs: dict[str, SmokeRun]) -> None:
+    for run in runs.values():
+        assert KEY not in run.printed + run.complaint
+        assert "Signature=" not in run.printed + run.complaint
+
+
+@pytest.fixture(scope="module")
+def account() -> Iterator[CloudAccount]:
+    with cloud_account() as account:
+        yield account
+
+
+def create_stack(account: CloudAccount, name: str, **outputs: str) -> None:
+    template = {
+        "Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}},
+        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
+    }
+    cloudformation(account).create_stack(StackName=name, TemplateBody=str(template))
+
+
+def cloudformation(account: CloudAccount) -> Any:
+    return account.client("cloudformation")
+
+
+def test_addresses_come_from_the_stack_of_the_stage(account: CloudAccount) -> None:
+    create_stack(
+        account,
+        "sluice-prod",
+        StreamLambdaFunctionUrl="https://abc.lambda-url.us-east-1.on.aws/",
+        ServiceEndpointWebsocket="wss://def.execute-api.us-east-1.amazonaws.com/prod",
+    )
+    found = deployed_addresses(cloudformation(account), parse(["--stage", "prod"]))
+    assert found == Addresses(
+        "https://abc.lambda-url.us-east-1.on.aws",
+        "wss://def.execute-api.us-east-1.amazonaws.com/prod",
+    )
+
+
+def test_stack_without_the_addresses_is_named(account: CloudAccount) -> None:
+    create_stack(account, "half", StreamLambdaFunctionUrl="https://abc/")
+    with pytest.raises(SmokeSettingsError, match="half has no output ServiceEndpointWebsocket"):
+        deployed_addresses(cloudformation(account), parse(["--stack", "half"]))
+
+
+def test_stage_that_is_not_deployed_is_an_error_of_its_own(account: CloudAccount) -> None:
+    run = smoke("--stage", "nowhere", FORWARD_KEY=KEY, **account.environment)
+    assert (run.status, run.printed) == (2, "")
+    assert run.complaint.startswith("error: cannot look up the stack sluice-nowhere in us-east-1")
+    assert run.complaint.count("\n") == 1
+
+
+def test_missing_key_is_asked_for() -> None:
+    run = smoke("--local", WEBSOCKET_AUTH="forward_key")
+    assert (run.status, run.printed) == (2, "")
+    assert run.complaint.startswith("error: FORWARD_KEY is not set")
+
+
+def test_service_that_does_not_run_fails_every_check() -> None:
+    run = smoke("--local", "--http-url", "http://127.0.0.1:9", "--ws-url", "ws://127.0.0.1:9")
+    assert set(run.verdicts.values()) == {"FAILED"}
+    assert run.status == 1
+    assert "no working connection" in run.said_below("GET /healthz is 200")
