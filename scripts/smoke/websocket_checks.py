@@ -139,7 +139,8 @@ def keeps_out(target: Target, watch: Stopwatch) -> None:
     """API Gateway itself answers 403 without a signature, the service 401 without a key."""
     status = 101
     try:
-        opened(target, with_key=False).close()
+        with opened(target, with_key=False):
+            pass
     except InvalidStatus as refused:
         status = refused.response.status_code
     watch.first_byte()
