@@ -1,0 +1,149 @@
+"""The zips that were deployed, unpacked as Lambda does it, run by a Python that has nothing else.
+
+The sources of this checkout and the packages of its .venv are out of reach of the functions: what
+they import is in their own zip or in a layer. Three things differ from Lambda: Python is of another
+version, compiled modules are for Lambda's machines, so that their pure Python runs in their place,
+and boto3, which Lambda's Python brings, is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+
+from scripts.smoke.__main__ import all_checks
+from scripts.smoke.check import run_check
+from scripts.smoke.target import Addresses, Target
+from tests.awslambda.scripted_runtime_api import RuntimeApi
+from tests.deploy.conftest import DeploymentLife
+from tests.deploy.lambda_layout import lay_out, lone_python, modules_found_by, unpack
+from tests.running_stack import ROOT, RunningStack
+
+# The first test waits for npm, pip and four deployments.
+pytestmark = pytest.mark.timeout(300)
+
+FUNCTIONS = ("connect", "disconnect", "default", "stream")
+KEY = "fk-test-packaged"
+CHECKS = (
+    "GET / describes the service",
+    "GET /?message= is streamed",
+    "POST / finds a value",
+    "no signature is refused",
+    "bad JSON is 400",
+    "WebSocket: template stream to <END>",
+    "WebSocket: chat",
+    "WebSocket: ping",
+    "WebSocket: no key is refused",
+)
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lone_python(tmp_path_factory.mktemp("python"))
+
+
+def test_nothing_of_the_checkout_is_within_reach(python: Path, tmp_path: Path) -> None:
+    ours = ("sluice", "awslambda", "functions", "local", "scripts", "tests")
+    theirs = ("requests", "sseclient", "urllib3", "certifi", "idna", "botocore", "boto3")
+    assert modules_found_by(python, (*ours, *theirs, "json"), tmp_path) == {"json"}
+
+
+@contextmanager
+def started(
+    deployed: Mapping[str, Any], artifacts: Path, layers: Iterable[str], python: Path, root: Path
+) -> Iterator[RuntimeApi]:
+    """The function with what Lambda knows of it; its first request says how it started."""
+    lay_out(artifacts, deployed["FunctionName"].rpartition("-")[2], layers, root)
+    api = RuntimeApi()
+    task = root / "var" / "task"
+    environ = {
+        **deployed["Environment"]["Variables"],
+        "PATH": "/usr/bin:/bin",
+        "AWS_LAMBDA_FUNCTION_NAME": deployed["FunctionName"],
+        "AWS_LAMBDA_RUNTIME_API": api.address,
+        "AWS_REGION": "us-east-1",
+        "LAMBDA_TASK_ROOT": str(task),
+        "_HANDLER": deployed["Handler"],
+    }
+    command = [str(root / "opt" / "bootstrap"), str(python), "/var/runtime/bootstrap.py"]
+    with subprocess.Popen(command, cwd=task, env=environ) as process:
+        try:
+            yield api
+        finally:
+            process.kill()
+            api.close()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_starts_from_its_own_zip_and_its_layers(
+    life: DeploymentLife, python: Path, tmp_path: Path, function: str
+) -> None:
+    deployed = life.deployed.account.functions[function]
+    layers = [layer["Arn"].split(":")[6].rpartition("-")[2] for layer in deployed["Layers"]]
+    with started(deployed, life.artifacts, layers, python, tmp_path) as api:
+        api.expect_next()
+
+
+def test_function_without_the_shared_layer_does_not_start(
+    life: DeploymentLife, python: Path, tmp_path: Path
+) -> None:
+    deployed = life.deployed.account.functions["stream"]
+    with started(deployed, life.artifacts, ["runtime"], python, tmp_path) as api:
+        reported = api.read_request()
+    assert reported.target == "/2018-06-01/runtime/init/error"
+    assert b"No module named 'sluice'" in reported.body
+
+
+@pytest.fixture(scope="module")
+def target(
+    life: DeploymentLife, python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    """The local stack over a folder with serverless.yml and what was unpacked, nothing more."""
+    folder = tmp_path_factory.mktemp("unpacked")
+    shutil.copyfile(ROOT / "serverless.yml", folder / "serverless.yml")
+    for function in FUNCTIONS:
+        unpack(life.artifacts / f"{function}.zip", folder)
+    for layer in ("runtime", "shared"):
+        unpack(life.artifacts / f"{layer}.zip", folder / "layers" / layer)
+    arguments = ["--config", str(folder / "serverless.yml"), "--http-port", "0", "--ws-port", "0"]
+    process = subprocess.Popen(
+        [python, "-m", "local", *arguments],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            # For the emulators alone: they pass no PYTHON variable on to functions.
+            "PYTHONPATH": os.pathsep.join((str(ROOT), sysconfig.get_path("purelib"))),
+            "FORWARD_KEY": KEY,
+            "WEBSOCKET_AUTH": "forward_key",
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    stack = RunningStack(process)
+    try:
+        addresses = Addresses(*stack.wait_ready())
+        local = Credentials("local", "local")
+        yield Target(addresses, "us-east-1", "aws_iam", "forward_key", local, KEY)
+    finally:
+        stack.end()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_service_of_the_artifacts_works(target: Target, name: str) -> None:
+    (check,) = (check for check in all_checks(target) if check.name == name)
+    assert run_check(check, target, time.monotonic).failure == ""
