@@ -16,7 +16,7 @@ from scripts.smoke.check import (
     expect_pieces,
     expect_text,
 )
-from scripts.smoke.prompts import ASKS_FOR_A_WHILE, asked
+from scripts.smoke.prompts import ASKS_FOR_A_WHILE, ASKS_FOR_MINUTES, asked
 from scripts.smoke.signing import presigned_websocket_url
 from scripts.smoke.target import Target
 
@@ -25,7 +25,6 @@ SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then
 END = "<END>"
 CHAT_ID = "smoke"
 PING = {"action": "ping"}
-CHAT = {"action": "chat", "id": CHAT_ID, "request": {"messages": asked(ASKS_FOR_A_WHILE)}}
 
 
 def opened(target: Target, *, with_key: bool = True) -> ClientConnection:
@@ -66,6 +65,11 @@ def parsed(frame: str) -> dict[str, Any]:
     return document if isinstance(document, dict) else {}
 
 
+def chat(prompt: str) -> str:
+    request = {"messages": asked(prompt)}
+    return json.dumps({"action": "chat", "id": CHAT_ID, "request": request})
+
+
 def answers_a_prompt(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
         client.send(json.dumps({"action": "sendmessage", "data": ASKS_FOR_A_WHILE}))
@@ -85,7 +89,7 @@ def answers_a_template(target: Target, watch: Stopwatch) -> None:
 
 def chats(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
-        client.send(json.dumps(CHAT))
+        client.send(chat(ASKS_FOR_A_WHILE))
         frames = chat_frames(client, watch)
     expect("cancelled", frames[-1].get("cancelled", False), expected=False)
     events = [event for frame in frames for event in frame["events"]]
@@ -108,7 +112,7 @@ def chat_frames(client: ClientConnection, watch: Stopwatch) -> list[dict[str, An
 
 def cancels(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
-        client.send(json.dumps(CHAT))
+        client.send(chat(ASKS_FOR_MINUTES))
         receive(client, watch)
         client.send(json.dumps({"action": "cancel", "id": CHAT_ID}))
         while not (frame := parsed(receive(client, watch))).get("done"):

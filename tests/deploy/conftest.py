@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.smoke.settings import deployed_addresses, parse
+from scripts.smoke.target import Addresses
 from tests.deploy.account_contents import AccountContents, download_artifacts, look_into
 from tests.deploy.cloud_account import cloud_account
 from tests.deploy.deployment import Deployment, new_deployment
@@ -24,12 +26,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentLife:
-    """Each step of the deployment; `artifacts` is a folder with the zips that were deployed."""
+    """Each step of the deployment.
+
+    `addresses` are what `npm run smoke` finds; `artifacts` is a folder with the deployed zips.
+    """
 
     deployed: Step
     repeated: Step
     changed: Step
     info: str
+    addresses: Addresses
     removed: Step
     artifacts: Path
 
@@ -48,6 +54,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> DeploymentLife:
             repeated,
             changed=step(deployment, "deploy", OPENAI_MODEL=CHANGED_MODEL),
             info=deployment.sls("info"),
+            addresses=deployed_addresses(account.client("cloudformation"), parse([])),
             removed=step(deployment, "remove"),
             artifacts=artifacts,
         )

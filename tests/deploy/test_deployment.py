@@ -13,6 +13,7 @@ import hashlib
 
 import pytest
 
+from scripts.smoke.target import Addresses
 from tests.deploy.conftest import CHANGED_MODEL, DeploymentLife
 
 # The first test waits for npm, pip and four deployments.
@@ -117,6 +118,13 @@ def test_info_names_the_addresses_and_functions(life: DeploymentLife) -> None:
         assert life.changed.account.outputs[address] in life.info
     for name in FUNCTIONS:
         assert f"sluice-dev-{name}" in life.info
+
+
+def test_smoke_checks_find_the_addresses(life: DeploymentLife) -> None:
+    outputs = life.changed.account.outputs
+    assert life.addresses == Addresses(
+        outputs["StreamLambdaFunctionUrl"].rstrip("/"), outputs["ServiceEndpointWebsocket"]
+    )
 
 
 def test_removal_leaves_nothing(life: DeploymentLife) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from tests.running_stack import ROOT, RunningStack
 
-TIMEOUT_S = 50.0  # the checks take about eleven seconds at the demo model's pace
+TIMEOUT_S = 120.0  # the checks take about eleven seconds at the demo model's pace
 
 # What .env of this checkout may hold is not for the tests.
 UNSET = dict.fromkeys(
@@ -66,6 +67,14 @@ def finished(process: subprocess.Popen[str]) -> SmokeRun:
 def smoke(*options: str, **environ: str) -> SmokeRun:
     with started(*options, **environ) as process:
         return finished(process)
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that is taken and where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def at(stack: RunningStack) -> tuple[str, ...]:

@@ -12,17 +12,16 @@ from scripts.smoke.settings import deployed_addresses, parse
 from scripts.smoke.target import Addresses, SmokeSettingsError
 from tests.deploy.cloud_account import CloudAccount, cloud_account
 from tests.running_stack import ROOT, ready_service
-from tests.scripts.smoke_run import SmokeRun, at, finished, settings_of, smoke, started
+from tests.scripts.smoke_run import SmokeRun, at, closed_port, finished, settings_of, smoke, started
+
+# Three services start at once, and the demo model takes its time.
+pytestmark = pytest.mark.timeout(180)
 
 KEY = "fk-test-smoke"
 SERVICES = {
     "signed": {"WEBSOCKET_AUTH": "aws_iam"},
     "keyed": {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY},
-    "without a provider": {
-        "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",  # the port of "discard": nobody listens
-        "OPENAI_API_KEY": "sk-test-smoke",
-        "UPSTREAM_RETRIES": "0",
-    },
+    "without a provider": {"OPENAI_API_KEY": "sk-test-smoke", "UPSTREAM_RETRIES": "0"},
 }
 NEEDS_NO_PROVIDER = {
     "GET / describes the service",
@@ -40,9 +39,13 @@ NEEDS_NO_PROVIDER = {
 def runs() -> dict[str, SmokeRun]:
     """All services are checked at once: most of the time they wait for the demo model's words."""
     with ExitStack() as open_services:
+        nobody = f"http://127.0.0.1:{open_services.enter_context(closed_port())}/v1"
         processes = {}
         for name, modes in SERVICES.items():
-            stack = open_services.enter_context(ready_service(ROOT / "serverless.yml", **modes))
+            upstream = {"OPENAI_BASE_URL": nobody} if name == "without a provider" else {}
+            stack = open_services.enter_context(
+                ready_service(ROOT / "serverless.yml", **modes, **upstream)
+            )
             run = started(*at(stack), **settings_of(modes))
             processes[name] = open_services.enter_context(run)
         return {name: finished(process) for name, process in processes.items()}
@@ -139,7 +142,9 @@ def test_missing_key_is_asked_for() -> None:
 
 
 def test_service_that_does_not_run_fails_every_check() -> None:
-    run = smoke("--local", "--http-url", "http://127.0.0.1:9", "--ws-url", "ws://127.0.0.1:9")
+    with closed_port() as port:
+        address = f"127.0.0.1:{port}"
+        run = smoke("--local", "--http-url", f"http://{address}", "--ws-url", f"ws://{address}")
     assert set(run.verdicts.values()) == {"FAILED"}
     assert run.status == 1
     assert "no working connection" in run.said_below("GET /healthz is 200")

@@ -30,13 +30,13 @@ from tests.scripted_upstream import (
     sends,
     sse,
 )
+from tests.scripts.smoke_run import closed_port
 
 SECRET = "a-secret-of-nobody-0123456789"
-NOWHERE = Addresses("http://127.0.0.1:9", "ws://127.0.0.1:9")
 STREAM = "GET /?message= is streamed"
 
 
-def target(http_url: str = NOWHERE.http_url, websocket_url: str = NOWHERE.websocket_url) -> Target:
+def target(http_url: str = "http://unused", websocket_url: str = "ws://unused") -> Target:
     return Target(
         Addresses(http_url, websocket_url),
         region="us-east-1",
@@ -247,11 +247,13 @@ def test_wrong_answer_of_the_websocket_is_named(
         assert failure_of(name, target(websocket_url=url)) == failure
 
 
-def test_connection_that_closes_is_named_without_the_address() -> None:
-    for check in all_checks(target()):
-        result = run_check(check, target(), lambda: 0.0)
-        assert result.failure.startswith("expected an answer, found no working connection (")
-        assert "127.0.0.1" not in result.failure
+def test_service_that_is_not_there_is_named_without_its_address() -> None:
+    with closed_port() as port:
+        nowhere = target(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
+        for check in all_checks(nowhere):
+            failure = run_check(check, nowhere, lambda: 0.0).failure
+            assert failure.startswith("expected an answer, found no working connection (")
+            assert "127.0.0.1" not in failure
 
 
 def test_no_text_shows_what_opens_the_service() -> None:
