@@ -1,6 +1,6 @@
 // What osls cannot be told in serverless.yml: it builds the layers before they are zipped, refuses
-// settings that would open the service to everybody, gives each function a role of its own, and adds
-// what watches over them.
+// settings that would open the service to everybody, gives each function a role of its own, and
+// adds what watches over them.
 import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
@@ -45,7 +45,8 @@ export default class SluicePlugin {
     const refused = refusal(environment, process.env) ?? refusedOption(this.options)
     if (refused) this.stop(refused)
     for (const sentence of requirements(environment, process.env)) this.log.warning(sentence)
-    if (environment.FUNCTION_URL_AUTH === 'none') delete service.getFunction('stream').url.authorizer
+    const { url } = service.getFunction('stream')
+    if (environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
     this.limitConcurrency()
     this.addResources()
   }
@@ -60,17 +61,20 @@ export default class SluicePlugin {
   }
 
   addResources () {
-    const { service: project, resources: { Resources: resources }, custom } = this.serverless.service
+    const { service: project, resources: { Resources: resources }, custom, functions } =
+      this.serverless.service
     const stage = this.provider.getStage()
     const region = this.provider.getRegion()
     const { environment: settings, tracing: { lambda: tracing } } = this.declared
-    const granted = Object.entries(this.serverless.service.functions)
-      .map(([name]) => [name, custom.permissions[name] ?? []])
+    const granted = Object.keys(functions)
+      .map((name) => [name, custom.permissions[name] ?? []])
     Object.assign(resources,
       roles(granted, { project, stage, region, settings, tracing }),
       observation(custom.observation, this.options, `${project}-${stage}`))
-    for (const [name, declared] of Object.entries(this.serverless.service.functions)) {
+    for (const [name, declared] of Object.entries(functions)) {
       declared.role = roleOf(name)
+      // `sls deploy function` leaves alone the layers of the function, and no others.
+      declared.layers ??= this.declared.layers
     }
   }
 

@@ -48,7 +48,8 @@ function refusedName (settings) {
       ` /sluice/dev/openai-api-key, found ${described(wrong)}`
   }
   const model = list(settings.BEDROCK_MODELS).find((entry) => !MODEL.test(entry))
-  if (model) return `BEDROCK_MODELS must be names or ARNs of models between commas, found '${model}'`
+  if (!model) return
+  return `BEDROCK_MODELS must be names or ARNs of models between commas, found '${model}'`
 }
 
 function described (name) {
@@ -59,7 +60,8 @@ function described (name) {
 /** In one sentence, why not to deploy with these `options`, from custom, or undefined. */
 export function refusedOption ({ dashboard, alarms, alarmTopic, reservedConcurrency }) {
   for (const [name, value] of Object.entries({ dashboard, alarms })) {
-    if (!SWITCH.includes(String(value))) return `param ${name} must be true or false, found '${value}'`
+    if (SWITCH.includes(String(value))) continue
+    return `param ${name} must be true or false, found '${value}'`
   }
   if (alarmTopic && !TOPIC.test(alarmTopic)) {
     return `ALARM_TOPIC_ARN must be the ARN of an SNS topic, found '${alarmTopic}'`
