@@ -9,10 +9,11 @@ const BEDROCK_HOST =
 
 /** What each name in custom.permissions allows, as IAM statements; `settings` are the variables. */
 const PERMISSIONS = {
-  admitClients: ({ settings }) => settings.WEBSOCKET_AUTH === 'forward_key'
-    ? read(settings, 'FORWARD_KEY_PARAMETER')
-    : [], // API Gateway has checked their signatures
-  readForwardKeys: ({ settings }) => read(settings, 'FORWARD_KEY_PARAMETER'),
+  // With aws_iam API Gateway and Lambda have checked signatures, and no key is read.
+  admitToWebsocket: ({ settings }) =>
+    settings.WEBSOCKET_AUTH === 'forward_key' ? read(settings, 'FORWARD_KEY_PARAMETER') : [],
+  admitToUrl: ({ settings }) =>
+    settings.FUNCTION_URL_AUTH === 'none' ? read(settings, 'FORWARD_KEY_PARAMETER') : [],
   readProviderKeys: ({ settings }) =>
     read(settings, 'OPENAI_API_KEY_PARAMETER', 'AZURE_OPENAI_TOKEN_PARAMETER'),
   readExtraKeys: ({ settings }) => read(settings, 'EXTRA_API_KEY_PARAMETER'),

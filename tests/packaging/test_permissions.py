@@ -75,7 +75,7 @@ USED: dict[str, Allowed] = {
         **GET_ITEMS,
         **PUT_ITEM,
     },
-    "stream": {GET_PARAMETER: parameters(FORWARD_KEY, OPENAI_KEY)},
+    "stream": {GET_PARAMETER: parameters(OPENAI_KEY)},
 }
 
 
@@ -101,8 +101,10 @@ def test_every_function_has_a_role_of_its_own_that_only_lambda_takes(by_default:
         }
 
 
-def test_where_signatures_let_clients_in_connect_reads_no_key(customized: Package) -> None:
-    assert GET_PARAMETER not in allowed(customized, "connect")
+def test_forward_keys_are_read_where_they_let_clients_in(customized: Package) -> None:
+    assert GET_PARAMETER not in allowed(customized, "connect")  # it is by signatures
+    read = allowed(customized, "stream")[GET_PARAMETER]
+    assert read == parameters(FORWARD_KEY, OPENAI_KEY)
 
 
 def test_untraced_functions_send_no_traces(in_production: Package) -> None:
@@ -120,7 +122,7 @@ def test_parameters_of_other_providers_are_read_by_those_who_ask_them(
         "connect": parameters(forward),
         "disconnect": [],
         "default": parameters(openai, azure),
-        "stream": parameters(forward, openai, azure, extra),
+        "stream": parameters(openai, azure, extra),
     }
 
 
