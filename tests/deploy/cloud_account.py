@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import boto3
@@ -46,17 +47,21 @@ class CloudAccount:
 
 @contextmanager
 def cloud_account() -> Iterator[CloudAccount]:
-    with subprocess.Popen(
-        [sys.executable, str(PROGRAM)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # a line for each request
-        text=True,
-    ) as process:
+    with (
+        TemporaryFile("w+") as log,
+        subprocess.Popen(
+            [sys.executable, str(PROGRAM)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout is not None
         try:
             endpoint = process.stdout.readline().strip()
-            assert endpoint.startswith("http://127.0.0.1:"), endpoint
+            log.seek(0)
+            assert endpoint.startswith("http://127.0.0.1:"), log.read()
             yield CloudAccount(endpoint)
         finally:
             process.terminate()

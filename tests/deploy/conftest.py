@@ -11,6 +11,7 @@ from scripts.smoke.settings import deployed_addresses, parse
 from scripts.smoke.target import Addresses
 from tests.deploy.account_contents import AccountContents, download_artifacts, look_into
 from tests.deploy.cloud_account import cloud_account
+from tests.deploy.connection_probe import ConnectionProbe, probe_connections
 from tests.deploy.deployment import Deployment, new_deployment
 
 CHANGED_MODEL = "another-model"
@@ -28,7 +29,8 @@ class Step:
 class DeploymentLife:
     """Each step of the deployment.
 
-    `addresses` are what `npm run smoke` finds; `artifacts` is a folder with the deployed zips.
+    `connections`: what the deployed zips of two functions did in the account. `addresses`: what
+    `npm run smoke` found there. `artifacts`: a folder with the deployed zips.
     """
 
     deployed: Step
@@ -36,6 +38,7 @@ class DeploymentLife:
     changed: Step
     info: str
     addresses: Addresses
+    connections: ConnectionProbe
     removed: Step
     artifacts: Path
 
@@ -47,6 +50,8 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> DeploymentLife:
         deployment = new_deployment(tmp_path_factory.mktemp("deployed"), account)
         deployed = step(deployment, "deploy")
         download_artifacts(account, deployed.account.buckets[0], artifacts)
+        folder = tmp_path_factory.mktemp("probed")
+        connections = probe_connections(account, deployed.account.functions, artifacts, folder)
         repeated = step(deployment, "deploy")
         change(deployment.service)
         return DeploymentLife(
@@ -56,6 +61,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> DeploymentLife:
             info=deployment.sls("info"),
             addresses=deployed_addresses(account.client("cloudformation"), parse([])),
             removed=step(deployment, "remove"),
+            connections=connections,
             artifacts=artifacts,
         )
 

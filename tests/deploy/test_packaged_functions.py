@@ -3,7 +3,7 @@
 The sources of this checkout and the packages of its .venv are out of reach of the functions: what
 they import is in their own zip or in a layer. Three things differ from Lambda: Python is of another
 version, compiled modules are for Lambda's machines, so that their pure Python runs in their place,
-and boto3, which Lambda's Python brings, is not there.
+and boto3, which Lambda's Python brings, is there only where a function is to use it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import shutil
 import subprocess
 import sysconfig
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from botocore.credentials import Credentials
@@ -24,8 +22,8 @@ from botocore.credentials import Credentials
 from scripts.smoke.__main__ import all_checks
 from scripts.smoke.check import run_check
 from scripts.smoke.target import Addresses, Target
-from tests.awslambda.scripted_runtime_api import RuntimeApi
 from tests.deploy.conftest import DeploymentLife
+from tests.deploy.deployed_function import layers_of, started
 from tests.deploy.lambda_layout import lay_out, lone_python, modules_found_by, unpack
 from tests.running_stack import ROOT, RunningStack
 
@@ -58,39 +56,13 @@ def test_nothing_of_the_checkout_is_within_reach(python: Path, tmp_path: Path) -
     assert modules_found_by(python, (*ours, *theirs, "json"), tmp_path) == {"json"}
 
 
-@contextmanager
-def started(
-    deployed: Mapping[str, Any], artifacts: Path, layers: Iterable[str], python: Path, root: Path
-) -> Iterator[RuntimeApi]:
-    """The function with what Lambda knows of it; its first request says how it started."""
-    lay_out(artifacts, deployed["FunctionName"].rpartition("-")[2], layers, root)
-    api = RuntimeApi()
-    task = root / "var" / "task"
-    environ = {
-        **deployed["Environment"]["Variables"],
-        "PATH": "/usr/bin:/bin",
-        "AWS_LAMBDA_FUNCTION_NAME": deployed["FunctionName"],
-        "AWS_LAMBDA_RUNTIME_API": api.address,
-        "AWS_REGION": "us-east-1",
-        "LAMBDA_TASK_ROOT": str(task),
-        "_HANDLER": deployed["Handler"],
-    }
-    command = [str(root / "opt" / "bootstrap"), str(python), "/var/runtime/bootstrap.py"]
-    with subprocess.Popen(command, cwd=task, env=environ) as process:
-        try:
-            yield api
-        finally:
-            process.kill()
-            api.close()
-
-
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_starts_from_its_own_zip_and_its_layers(
     life: DeploymentLife, python: Path, tmp_path: Path, function: str
 ) -> None:
     deployed = life.deployed.account.functions[function]
-    layers = [layer["Arn"].split(":")[6].rpartition("-")[2] for layer in deployed["Layers"]]
-    with started(deployed, life.artifacts, layers, python, tmp_path) as api:
+    lay_out(life.artifacts, function, layers_of(deployed), tmp_path)
+    with started(deployed, python, tmp_path) as api:
         api.expect_next()
 
 
@@ -98,10 +70,23 @@ def test_function_without_the_shared_layer_does_not_start(
     life: DeploymentLife, python: Path, tmp_path: Path
 ) -> None:
     deployed = life.deployed.account.functions["stream"]
-    with started(deployed, life.artifacts, ["runtime"], python, tmp_path) as api:
+    lay_out(life.artifacts, "stream", ["runtime"], tmp_path)
+    with started(deployed, python, tmp_path) as api:
         reported = api.read_request()
     assert reported.target == "/2018-06-01/runtime/init/error"
     assert b"No module named 'sluice'" in reported.body
+
+
+def test_deployed_connect_admits_by_the_parameter_that_its_settings_name(
+    life: DeploymentLife,
+) -> None:
+    assert life.connections.statuses == {"right key": 200, "wrong key": 401, "no key": 401}
+
+
+def test_deployed_functions_record_connections_in_the_table_that_their_settings_name(
+    life: DeploymentLife,
+) -> None:
+    assert life.connections.recorded == {"opened right key", "closed right key"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,70 @@
+"""What the deployed $connect and $disconnect do with the account's parameters and its table."""
+
+from __future__ import annotations
+
+import json
+import sysconfig
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.awslambda.scripted_runtime_api import RuntimeApi
+from tests.deploy.cloud_account import CloudAccount
+from tests.deploy.deployed_function import layers_of, started
+from tests.deploy.lambda_layout import lay_out, lone_python
+
+KEY = "fk-test-deployed"
+QUERIES = {"right key": {"key": KEY}, "wrong key": {"key": "another"}, "no key": None}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionProbe:
+    """$connect's status for each connection, and the ids of what is in the table afterwards."""
+
+    statuses: dict[str, int]
+    recorded: set[str]
+
+
+def probe_connections(
+    account: CloudAccount, functions: Mapping[str, Mapping[str, Any]], artifacts: Path, folder: Path
+) -> ConnectionProbe:
+    """Open connections with and without the key of the SSM parameter, and close the one let in."""
+    settings = functions["connect"]["Environment"]["Variables"]
+    account.client("ssm").put_parameter(
+        Name=settings["FORWARD_KEY_PARAMETER"], Type="SecureString", Value=KEY
+    )
+
+    @contextmanager
+    def running(name: str) -> Iterator[RuntimeApi]:
+        deployed = functions[name]
+        lay_out(artifacts, name, layers_of(deployed), folder / name)
+        # As on Lambda, boto3 is where the layers are not.
+        with_boto3 = {"LAMBDA_RUNTIME_DIR": sysconfig.get_path("purelib")}
+        variables = {**account.environment, **with_boto3}
+        with started(
+            deployed, lone_python(folder / name / "python"), folder / name, **variables
+        ) as api:
+            api.expect_next()
+            yield api
+
+    with running("connect") as api:
+        statuses = {name: invoke(api, name, query) for name, query in QUERIES.items()}
+    with running("disconnect") as api:
+        invoke(api, "right key", None)
+    table = account.client("dynamodb").scan(TableName=settings["STATE_TABLE"])
+    return ConnectionProbe(statuses, {item["id"]["S"] for item in table["Items"]})
+
+
+def invoke(api: RuntimeApi, connection_id: str, query: Mapping[str, str] | None) -> int:
+    """Give the function one event; what it does after its answer is over when this returns."""
+    event = {
+        "headers": {},
+        "queryStringParameters": query,
+        "requestContext": {"connectionId": connection_id, "requestId": "r"},
+    }
+    api.give_event(json.dumps(event).encode())
+    status: int = json.loads(api.expect_answer().body)["statusCode"]
+    api.expect_next()
+    return status
