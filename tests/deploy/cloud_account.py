@@ -51,18 +51,21 @@ def cloud_account() -> Iterator[CloudAccount]:
         TemporaryFile("w+") as log,
         subprocess.Popen(
             [sys.executable, str(PROGRAM)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
         ) as process,
     ):
+        assert process.stdin is not None
         assert process.stdout is not None
         try:
             endpoint = process.stdout.readline().strip()
-            log.seek(0)
-            assert endpoint.startswith("http://127.0.0.1:"), log.read()
+            if not endpoint:
+                process.wait(END_TIMEOUT_S)
+                log.seek(0)
+                raise AssertionError(log.read())
             yield CloudAccount(endpoint)
         finally:
-            process.terminate()
+            process.stdin.close()
             process.wait(END_TIMEOUT_S)

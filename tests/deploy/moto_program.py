@@ -1,13 +1,12 @@
 """`python moto_program.py`: a moto server whose CloudFormation can deploy this service.
 
-Prints its URL and serves until it is ended. What stock moto lacks for that is filled in here: the
+Prints its URL and serves until its input ends, as it does with the program that started it. What stock moto lacks for that is filled in here: the
 resource types of moto_resources.py; a template validation without cfn-lint, which is tested by
 itself; updates and deletions where moto loses a resource or fails.
 """
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -93,10 +92,9 @@ def main() -> None:
     host, port = server.get_host_and_port()
     sys.stdout.write(f"http://{host}:{port}\n")
     sys.stdout.flush()
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    sys.stdin.read()
     server.stop()
 
 
 if __name__ == "__main__":
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     main()
