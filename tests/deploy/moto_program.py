@@ -1,8 +1,9 @@
 """`python moto_program.py`: a moto server whose CloudFormation can deploy this service.
 
-Prints its URL and serves until its input ends, as it does with the program that started it. What stock moto lacks for that is filled in here: the
-resource types of moto_resources.py; a template validation without cfn-lint, which is tested by
-itself; updates and deletions where moto loses a resource or fails.
+Prints its URL and serves until its input ends, as it does with the program that started it. What
+stock moto lacks for that is filled in here: the resource types of moto_resources.py; a validation of
+templates without cfn-lint, which judges them in another test; updates, change sets and deletions
+where moto loses a resource or fails.
 """
 
 from __future__ import annotations
