@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
-import { roleOf, roles } from './osls/roles.mjs'
+import { refusedPermissions, roleOf, roles } from './osls/roles.mjs'
 import { refusal, refusedOption, requirements } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
@@ -42,7 +42,8 @@ export default class SluicePlugin {
   prepare () {
     const { service } = this.serverless
     const { environment } = this.declared
-    const refused = refusal(environment, process.env) ?? refusedOption(this.options)
+    const refused = refusal(environment, process.env) ?? refusedOption(this.options) ??
+      refusedPermissions(service.custom.permissions)
     if (refused) this.stop(refused)
     for (const sentence of requirements(environment, process.env)) this.log.warning(sentence)
     const { url } = service.getFunction('stream')
@@ -66,8 +67,7 @@ export default class SluicePlugin {
     const stage = this.provider.getStage()
     const region = this.provider.getRegion()
     const { environment: settings, tracing: { lambda: tracing } } = this.declared
-    const granted = Object.keys(functions)
-      .map((name) => [name, custom.permissions[name] ?? []])
+    const granted = Object.keys(functions).map((name) => [name, custom.permissions[name] ?? []])
     Object.assign(resources,
       roles(granted, { project, stage, region, settings, tracing }),
       observation(custom.observation, this.options, `${project}-${stage}`))

@@ -29,9 +29,16 @@ const PERMISSIONS = {
   ]
 }
 
+/** In one sentence, what is wrong with custom.permissions, or undefined. */
+export function refusedPermissions (permissions) {
+  const unknown = Object.values(permissions).flat().find((name) => !(name in PERMISSIONS))
+  if (!unknown) return
+  return `custom.permissions: expected ${Object.keys(PERMISSIONS).join(', ')}, found ${unknown}`
+}
+
 /**
  * The roles by logical id. `granted` holds pairs of a function's name and its permissions;
- * `deployment` is {project, stage, region, settings, tracing}. An Error names what is not known.
+ * `deployment` is {project, stage, region, settings, tracing}.
  */
 export function roles (granted, deployment) {
   return Object.fromEntries(granted.map(([name, permissions]) =>
@@ -63,11 +70,6 @@ function role (name, Statement, { project, stage, region }) {
 }
 
 function statements (name, permissions, deployment) {
-  const unknown = permissions.find((permission) => !(permission in PERMISSIONS))
-  if (unknown) {
-    throw new Error(`custom.permissions.${name}: expected ${Object.keys(PERMISSIONS).join(', ')},` +
-      ` found ${unknown}`)
-  }
   return merged([
     ...writeLog(name),
     ...(deployment.tracing === 'Active' ? sendTraces() : []),

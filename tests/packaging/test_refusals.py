@@ -21,9 +21,9 @@ console.log(JSON.stringify(ask(...JSON.parse(process.argv[3])) ?? null))
 """
 
 
-def ask(function: str, *arguments: dict[str, str]) -> Any:
+def ask(function: str, *arguments: dict[str, Any], of: str = "settings.mjs") -> Any:
     """Return what a function of the plugin answers: sentences, or nothing."""
-    module = str(CHECKOUT / "scripts" / "osls" / "settings.mjs")
+    module = str(CHECKOUT / "scripts" / "osls" / of)
     call = [CALL, module, function, json.dumps(arguments)]
     command = ["node", "--input-type=module", "--eval", *call]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -158,6 +158,13 @@ OPTIONS = {"dashboard": "true", "alarms": "false", "alarmTopic": "", "reservedCo
 def test_options_are_checked(options: dict[str, str], sentence: str | None) -> None:
     refused = ask("refusedOption", {**OPTIONS, **options})
     assert refused is None if sentence is None else refused.startswith(sentence)
+
+
+def test_misspelt_permission_is_refused() -> None:
+    refused = ask("refusedPermissions", {"connect": ["writeState", "everything"]}, of="roles.mjs")
+    assert refused.startswith("custom.permissions: expected admitToWebsocket, ")
+    assert refused.endswith(", found everything")
+    assert ask("refusedPermissions", {"connect": ["writeState"]}, of="roles.mjs") is None
 
 
 def test_packaging_an_open_url_warns_once(by_default: Package, customized: Package) -> None:
