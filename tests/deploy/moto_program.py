@@ -1,7 +1,7 @@
 """`python moto_program.py`: a moto server whose CloudFormation can deploy this service.
 
 Prints its URL and serves until its input ends, as it does with the program that started it. What
-stock moto lacks for that is filled in here: the resource types of moto_resources.py; a validation of
+stock moto lacks for that is filled in here: the types of moto_resources.py; a validation of
 templates without cfn-lint, which judges them in another test; updates, change sets and deletions
 where moto loses a resource or fails.
 """
