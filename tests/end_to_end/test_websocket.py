@@ -1,9 +1,8 @@
-"""The WebSocket API, used by the `websockets` package and by wscat."""
+"""The WebSocket API, used by the `websockets` package."""
 
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
-from tests.running_stack import PATIENCE_S, ROOT, RunningStack
+from tests.running_stack import PATIENCE_S, RunningStack
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HELLO = [{"role": "user", "content": "Hello"}]
-WSCAT = ROOT / "node_modules/.bin/wscat"
 
 
 @pytest.fixture
@@ -160,27 +158,6 @@ def test_client_that_leaves_ends_the_upstream_request(
         send(client, {"messages": HELLO})
         receive(client)
     assert upstream.gone.wait(PATIENCE_S)
-
-
-def test_wscat_prints_deltas_and_the_end_mark(
-    signed_stack: RunningStack, upstream: ScriptedUpstream
-) -> None:
-    upstream.script = says("Hel", "lo")
-    message = json.dumps({"messages": HELLO})
-    with subprocess.Popen(
-        [WSCAT, "--no-color", "-c", signed_stack.websocket_url, "-x", message, "-w", "60"],
-        stdin=subprocess.PIPE,  # wscat leaves as soon as its input ends
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        printed = ""
-        while "<END>" not in printed:
-            character = process.stdout.read(1)
-            assert character, printed
-            printed += character
-        process.kill()
-    assert "Hel" in printed
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -176,30 +175,6 @@ def test_refused_chat_is_an_error_with_its_id(
     frame = receive(client)
     assert (frame["id"], frame["error"]["message"]) == ("7", "slow down")
     assert frame["requestId"]
-
-
-@pytest.mark.parametrize(
-    ("message", "printed"),
-    [(chat("7"), '"done":true'), ('{"action":"ping"}', '"pong"')],
-    ids=["chat", "ping"],
-)
-def test_wscat_prints_the_answer(
-    signed_stack: RunningStack, upstream: ScriptedUpstream, message: str, printed: str
-) -> None:
-    upstream.script = says("Hel", "lo")
-    with subprocess.Popen(
-        [WSCAT, "--no-color", "-c", signed_stack.websocket_url, "-x", message, "-w", "60"],
-        stdin=subprocess.PIPE,  # wscat leaves as soon as its input ends
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        seen = ""
-        while printed not in seen:
-            character = process.stdout.read(1)
-            assert character, seen
-            seen += character
-        process.kill()
 
 
 @pytest.fixture(scope="module")

@@ -189,6 +189,22 @@ def test_reply_is_waited_for_no_longer_than_told(
     done.set()
 
 
+def test_credentials_that_lambda_renews_sign_the_next_post(upstream: ScriptedUpstream) -> None:
+    upstream.script = replies(200, {})
+    environ = dict(ENVIRON)
+    with closing(ConnectionsClient(upstream.url.replace("/v1", ""), environ)) as client:
+        client.post("id", b"x")
+        environ.update(AWS_ACCESS_KEY_ID="NEXT", AWS_SESSION_TOKEN="next-token")
+        client.post("id", b"x")
+    first, second = (request.headers for request in upstream.requests)
+    assert "Credential=AKID/" in first["authorization"]
+    assert "Credential=NEXT/" in second["authorization"]
+    assert (first["x-amz-security-token"], second["x-amz-security-token"]) == (
+        "token",
+        "next-token",
+    )
+
+
 def test_endpoint_that_is_not_there_is_worth_another_try() -> None:
     with pytest.raises(PostFailed, match="cannot be reached"):
         ConnectionsClient(refused_url(), ENVIRON).post("id", b"x")

@@ -108,6 +108,23 @@ def test_gateways_own_key_is_not_logged_with_an_answer(
     assert json.loads(line)["answer"] == "your key is [key]"
 
 
+def test_key_of_digits_is_not_logged_as_a_number(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = {"role": "user", "content": [{"type": "x", "number": 1234567890}]}
+    ask(
+        upstream.url,
+        "POST",
+        "/",
+        {"messages": [message]},
+        OPENAI_API_KEY="1234567890",
+        LOG_CHAT="true",
+    )
+    line = capsys.readouterr().out
+    assert "1234567890" not in line
+    assert json.loads(line)["outcome"] == "ok"
+
+
 def test_answer_is_logged_as_far_as_a_line_holds_it(
     upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -29,9 +29,18 @@ SAID_IN = ("messages", "input", "prompt", "instructions")
 def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Iterable[str]) -> None:
     """Record what was said, as much as a line holds, without the gateway's keys."""
     mask = SecretMask(secrets)
-    said = mask.apply(json.dumps(shortened(messages)).encode()).decode()
+    said = _without(mask, shortened(messages))
     text = mask.apply(answer[:MAX_LOGGED_CHARACTERS].encode("utf-8", "replace")).decode()
-    log.conversation(json.loads(said), text)
+    log.conversation(said, text)
+
+
+def _without(mask: SecretMask, messages: Any) -> Any:
+    """The messages; as the text of their JSON where a key is a part of its form, such as digits."""
+    text = mask.apply(json.dumps(messages).encode()).decode()
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def shortened(messages: Any) -> Any:
