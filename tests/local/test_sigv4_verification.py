@@ -28,6 +28,8 @@ from local.sigv4_verification import (
 KEYS = Credentials("AKID", "secret")
 CHECK = SignatureCheck(KEYS, "lambda", "us-east-1")
 HOST = "127.0.0.1:3000"
+COLLECTED_AT = time.time()
+"""When requests among parameters are signed: their test may come minutes later."""
 
 
 def signed(
@@ -75,7 +77,7 @@ def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
     ],
 )
 def test_good_signature_passes(request_: SignedRequest) -> None:
-    assert CHECK.verify(request_, time.time()) == "AKID"
+    assert CHECK.verify(request_, COLLECTED_AT) == "AKID"
 
 
 def test_header_that_the_signer_left_out_may_change() -> None:
@@ -133,7 +135,7 @@ def test_foreign_signature_is_refused(
     request_: SignedRequest, error_type: str, message: str
 ) -> None:
     with pytest.raises(SignatureRefusedError, match=message) as caught:
-        CHECK.verify(request_, time.time())
+        CHECK.verify(request_, COLLECTED_AT)
     assert caught.value.error_type == error_type
 
 
