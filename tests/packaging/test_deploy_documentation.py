@@ -279,6 +279,16 @@ def test_params_exist() -> None:
     assert PARAMS.keys() <= set(given) | table | set(CODE_SPANS)
 
 
+def test_defaults_of_params_are_those_of_the_service() -> None:
+    stated = {row[0].strip("`"): row[1].strip("`") for row in rows()}
+    for name in ("streamMemory", "connectionMemory", "tracing", "dashboard", "alarms"):
+        assert stated[name] == str(PARAMS[name]).replace("True", "true"), name
+    of_stages = {**SERVICE["params"], "default": PARAMS}
+    days = {stage: params["logRetentionInDays"] for stage, params in of_stages.items()}
+    assert stated["logRetentionInDays"] == f"{days['default']}; prod: {days['prod']}"
+    assert str(PARAMS["reservedConcurrency"]).endswith(f"'{stated['reservedConcurrency']}'}}")
+
+
 def test_variables_exist() -> None:
     words = {word for span in CODE_SPANS for word in re.findall(r"\b[A-Z]+_[A-Z_]+\b", span)}
     shown = set(re.findall(r"\b([A-Z]+(?:_[A-Z]+)+)=", DOCUMENT))
