@@ -1,7 +1,7 @@
 """Run benches and keep what they measured: `npm run bench`, `npm run bench -- cold_start`.
 
-A bench is a module of this folder. Its `report()` measures and returns a page of Markdown, which is
-printed and written to bench/results/.
+A bench is a module of this folder. Its `report(plan)` measures and returns a page, which is printed
+and written to bench/results/.
 """
 
 from __future__ import annotations
@@ -11,9 +11,20 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.measurement.machine import CHECKOUT
+from bench.measurement.plan import QUICK, Plan
+from bench.subjects.installation import install
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.measurement.page import Page
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
+SHARED_LAYER = CHECKOUT / "layers" / "shared" / "python"
 
 
 def benches() -> list[str]:
@@ -21,18 +32,45 @@ def benches() -> list[str]:
     return sorted(m.name for m in modules if not m.ispkg and m.name != "__main__")
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
+    chosen = _parser().parse_args(arguments)
+    if chosen.install_peers:
+        return _install()
+    sys.path.append(str(SHARED_LAYER))  # where the delivery is that is measured in this process
+    names = chosen.names or benches()
+    if unknown := sorted(set(names) - set(benches())):
+        _parser().error(f"expected names of {', '.join(benches())}, found {', '.join(unknown)}")
+    for name in names:
+        page: Page = importlib.import_module(f"bench.{name}").report(
+            QUICK if chosen.quick else Plan()
+        )
+        sys.stdout.write(page.markdown)
+        if not chosen.quick:
+            _keep(name, page)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="npm run bench --", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(benches())}")
-    names = parser.parse_args(arguments).names or benches()
-    if unknown := sorted(set(names) - set(benches())):
-        parser.error(f"expected names of {', '.join(benches())}, found {', '.join(unknown)}")
+    quick = "a tenth of the measurements, to see that a bench works; writes no results"
+    parser.add_argument("--quick", action="store_true", help=quick)
+    peers = "install what is measured beside, into bench/.peers, and end"
+    parser.add_argument("--install-peers", action="store_true", help=peers)
+    return parser
+
+
+def _install() -> int:
+    failures = install()
+    sys.stderr.writelines(f"{failure}\n" for failure in failures)
+    return 1 if failures else 0
+
+
+def _keep(name: str, page: Page) -> None:
     RESULTS.mkdir(exist_ok=True)
-    for name in names:
-        page: str = importlib.import_module(f"bench.{name}").report()
-        (RESULTS / f"{name}.md").write_text(page, encoding="utf-8")
-        sys.stdout.write(page)
-    return 0
+    (RESULTS / f"{name}.md").write_text(page.markdown, encoding="utf-8")
+    if page.picture:
+        (RESULTS / f"{name}.svg").write_text(page.picture, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the runtime layer adds to a cold start: from exec until the first event is asked for.
+"""Cold start: from exec of a runtime until it asks for its first event.
 
 That is the part of Lambda's init phase which this project decides on. A bare Python is the
 reference: its start is paid by any function. The layer is measured as it is shipped (with bytecode)
@@ -7,113 +7,158 @@ and as it is on a machine without the functions' Python; in neither is anything 
 
 from __future__ import annotations
 
-import os
-import platform
-import statistics
+import math
 import tempfile
-import venv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.child_process import Cost, cost_until, cost_until_exit, first_request
 from bench.measurement.machine import CHECKOUT, origin
-from scripts.build_layers import build_layers, compile_layers
+from bench.measurement.page import TIMES, Page, number, ratio, skipped, table
+from bench.measurement.percentiles import Spread, spread
+from bench.measurement.plan import in_turns
+from bench.measurement.processors import SUBJECT, running_on
+from bench.subjects.runtimes import (
+    Start,
+    bare_python,
+    function_environ,
+    node_runtime,
+    opt_folder,
+    our_runtime,
+    stock_runtime,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-STARTS = 20  # of each kind, in turns, so that a busy moment of the machine meets all kinds
-LARGEST_OVERHEAD_MS = 40  # CPU above the reference, with bytecode: the goal
-INTRODUCTION = f"""# Cold start of the runtime layer
+    from bench.measurement.plan import Plan
 
-From exec of `bootstrap` until its first `GET …/next` arrives, for a handler without imports, in
-milliseconds: medians of {STARTS} starts of each kind, taken in turns. CPU is user and system time.
-The goal is at most {LARGEST_OVERHEAD_MS} ms of CPU above the reference.
+STARTS = 40  # of each kind, in turns
+FUNCTIONS = ("connect", "disconnect", "default", "stream")
+REFERENCE = "`python -S -E -c pass`"
+EMPTY = "empty handler"
+STOCK = "stock Python client"
+NODE = "Node.js client, pass-through handler"
+INTRODUCTION = f"""# Cold start
+
+From exec until the first `GET …/next` arrives, in milliseconds: medians and 99th percentiles of
+{{starts}} starts of each kind, taken in turns, on one processor. CPU is user and system time; RSS
+the most in memory until then. {TIMES}: the ratio of the medians to {REFERENCE} in the same run.
+
 """
 HANDLER = "def handler(event, context):\n    return None\n"
 ASKS_FOR_EVENT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n"
+PRINT_STATUS = "print(open('/proc/self/status').read())"
+UNUSED_PORT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kind of start, with the medians of its costs."""
+    """A kind of start, with the spread of its costs."""
 
     name: str
-    cost: Cost
+    cpu_ms: Spread
+    wall_ms: Spread
+    rss_mb: float
 
 
-def report() -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        starts = _kinds_of_start(Path(folder))
+def report(plan: Plan) -> Page:
+    with tempfile.TemporaryDirectory() as folder, running_on(SUBJECT):
+        starts, missing = _kinds_of_start(Path(folder))
         costs: dict[str, list[Cost]] = {name: [] for name in starts}
-        for _ in range(STARTS):
-            for name, start in starts.items():
-                costs[name].append(start())
-    return _page([Row(name, _median(measured)) for name, measured in costs.items()])
+        for name in in_turns(list(starts), plan.times(STARTS)):
+            costs[name].append(starts[name]())
+    rows = [_row(name, measured) for name, measured in costs.items()]
+    return _page(rows, missing, plan.times(STARTS))
 
 
-def _kinds_of_start(folder: Path) -> Mapping[str, Callable[[], Cost]]:
+def _kinds_of_start(folder: Path) -> tuple[Mapping[str, Callable[[], Cost]], list[str]]:
     (folder / "app.py").write_text(HANDLER, encoding="utf-8")
-    python = _bare_python(folder / "bare")
-    compiled, plain = _layers(folder / "compiled"), _layers(folder / "plain")
-    compile_layers(compiled, python)
+    python = bare_python(folder / "bare")
+    opt = opt_folder(_made(folder / "compiled"), python)
+    plain = opt_folder(_made(folder / "plain"))
     reference = [python, "-S", "-E", "-c", "pass"]
-    return {
-        "`python -S -E -c pass`, the reference": lambda: cost_until_exit(reference, {}),
-        "runtime layer with bytecode": lambda: _start(python, compiled / "runtime", folder),
-        "runtime layer without bytecode": lambda: _start(python, plain / "runtime", folder),
+    environ = function_environ(UNUSED_PORT)
+    found: dict[str, Start | None] = {
+        EMPTY: our_runtime(python, opt, folder, "app.handler"),
+        f"{EMPTY}, layer without bytecode": our_runtime(python, plain, folder, "app.handler"),
     }
-
-
-def _bare_python(folder: Path) -> str:
-    """This Python with nothing installed, as Lambda's: a .pth file of a package can cost 30 ms."""
-    venv.create(folder, symlinks=True)
-    return str(folder / "bin" / "python")
-
-
-def _layers(output: Path) -> Path:
-    nothing = output.with_suffix(".packages")
-    nothing.mkdir()
-    build_layers(CHECKOUT / "layers", output, nothing)
-    return output
-
-
-def _start(python: str, layer: Path, task_root: Path) -> Cost:
-    with first_request() as event:
-        environ = {
-            "PATH": os.defpath,
-            "AWS_LAMBDA_RUNTIME_API": event.address,
-            "LAMBDA_TASK_ROOT": str(task_root),
-            "_HANDLER": "app.handler",
-            "PYTHONDONTWRITEBYTECODE": "1",  # as where nothing can be written
-        }
-        command = [str(layer / "bootstrap"), python, "/var/runtime/bootstrap.py"]
-        return cost_until(command, environ, lambda: event.wait(ASKS_FOR_EVENT))
-
-
-def _median(costs: list[Cost]) -> Cost:
-    return Cost(
-        statistics.median(cost.cpu_ms for cost in costs),
-        statistics.median(cost.wall_ms for cost in costs),
+    for function in FUNCTIONS:
+        handler = f"functions/{function}/handler.handler"
+        found[f"`{function}`"] = our_runtime(python, opt, CHECKOUT, handler, environ)
+    found[NODE] = node_runtime(folder, environ)
+    found[f"{STOCK}, {EMPTY}"] = stock_runtime(opt, folder, "app.handler")
+    found[f"{STOCK}, `stream`"] = stock_runtime(
+        opt, CHECKOUT, "functions/stream/handler.handler", environ
     )
+    starts = {name: partial(_start, start) for name, start in found.items() if start is not None}
+    missing = [f"{name}: `npm run bench -- --install-peers`" for name in found if not found[name]]
+    return {REFERENCE: lambda: _bare_start(reference), **starts}, missing
 
 
-def _page(rows: list[Row]) -> str:
-    lines = [
-        INTRODUCTION,
-        "| start | CPU | above | ratio | wall | above | ratio |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-        *(_line(row, rows[0].cost) for row in rows),
-        "",
-        origin(platform.python_version()),
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+def _bare_start(command: list[str]) -> Cost:
+    return cost_until_exit(command, {})
+
+
+def _start(start: Start) -> Cost:
+    with first_request() as event:
+        return cost_until(
+            start.command, start.with_api(event.address), lambda: event.wait(ASKS_FOR_EVENT)
+        )
+
+
+def _row(name: str, costs: Sequence[Cost]) -> Row:
+    cpu_ms, wall_ms = spread(c.cpu_ms for c in costs), spread(c.wall_ms for c in costs)
+    row = Row(name, cpu_ms, wall_ms, spread(c.rss_mb for c in costs).p50)
+    # A process that has ended has no memory left to look at.
+    return row if row.rss_mb else replace(row, rss_mb=math.nan)
+
+
+def _page(rows: Sequence[Row], missing: Sequence[str], starts: int) -> Page:
+    head = ["start", "wall", "p99", TIMES, "CPU", "p99", TIMES, "RSS MB"]
+    text = [
+        INTRODUCTION.format(starts=starts),
+        table(head, [_cells(row, rows[0]) for row in rows]),
+        _goals({row.name: row for row in rows}),
+        "\n![Cold start](cold_start.svg)\n\n",
+        skipped(missing),
+        origin(),
     ]
-    return "\n".join(lines)
+    return Page("".join(text), _picture(rows))
 
 
-def _line(row: Row, reference: Cost) -> str:
+def _cells(row: Row, reference: Row) -> list[str]:
     cells = [row.name]
-    pairs = ((row.cost.cpu_ms, reference.cpu_ms), (row.cost.wall_ms, reference.wall_ms))
+    pairs = ((row.wall_ms, reference.wall_ms), (row.cpu_ms, reference.cpu_ms))
     for value, base in pairs:
-        cells += [f"{value:.1f}", f"{value - base:.1f}", f"{value / base:.2f}"]
-    return f"| {' | '.join(cells)} |"
+        cells += [number(value.p50), number(value.p99), ratio(value.p50, base.p50)]
+    return [*cells, number(row.rss_mb)]
+
+
+def _goals(rows: Mapping[str, Row]) -> str:
+    goals = [("`stream`", NODE, "1"), ("`connect`", EMPTY, "1.5")]
+    lines = [
+        f"* {name} takes {ratio(rows[name].wall_ms.p50, rows[other].wall_ms.p50)} {TIMES} the wall"
+        f" time of {other} (goal: at most {goal})\n"
+        for name, other, goal in goals
+        if other in rows
+    ]
+    return "\n" + "".join(lines)
+
+
+def _picture(rows: Sequence[Row]) -> str:
+    bars = [Bar(row.name.replace("`", ""), row.wall_ms.p50, _is_ours(row.name)) for row in rows]
+    title = "Cold start: exec to first GET /next, wall time in ms (median)"
+    return svg([Chart(title, bars, REFERENCE.replace("`", ""))])
+
+
+def _is_ours(name: str) -> bool:
+    return name.strip("`") in FUNCTIONS or name.startswith(EMPTY)

@@ -1,4 +1,4 @@
-"""What a child process costs: CPU time by the kernel's own account, and wall time."""
+"""What a child process costs: CPU time by the kernel's own account, wall time, memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.measurement.process_cost import peak_rss_mb
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -18,10 +20,14 @@ PATIENCE_S = 10.0  # a start takes a tenth of a second; past this it has failed
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds: user and system time of the process, and time on the clock."""
+    """Milliseconds: user and system time of the process, and time on the clock.
+
+    rss_mb: the most it had in memory; 0 where it was not looked for.
+    """
 
     cpu_ms: float
     wall_ms: float
+    rss_mb: float = 0.0
 
 
 class StartFailedError(Exception):
@@ -38,22 +44,27 @@ def cost_until(
     command: list[str], environ: Mapping[str, str], happened: Callable[[], None]
 ) -> Cost:
     """Run `command` until `happened()` returns, and end it there."""
-    started = time.perf_counter()
+    started, rss_mb = time.perf_counter(), 0.0
     pid = _spawn(command, environ)
     try:
         happened()
         wall_ms = (time.perf_counter() - started) * 1000
+        rss_mb = peak_rss_mb(pid)
     finally:
         os.kill(pid, signal.SIGKILL)
         cost = _cost(pid, started)
-    return Cost(cost.cpu_ms, wall_ms)
+    return Cost(cost.cpu_ms, wall_ms, rss_mb)
 
 
 class FirstRequest:
-    """A listener on loopback that waits for the first request of a process."""
+    """A listener on loopback that waits for the first request of a process.
+
+    The process keeps its connection until it is measured: without one it could end by itself.
+    """
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
+        self._connections: list[socket.socket] = []
         host, port = listener.getsockname()
         self.address = f"{host}:{port}"
 
@@ -63,22 +74,30 @@ class FirstRequest:
             connection, _ = self._listener.accept()
         except TimeoutError as error:
             raise StartFailedError(f"no connection within {PATIENCE_S:g} s") from error
-        with connection:
-            connection.settimeout(PATIENCE_S)
-            received = b""
-            while b"\r\n\r\n" not in received:
-                received += (data := connection.recv(1 << 16))
-                if not data:
-                    break
+        self._connections.append(connection)
+        connection.settimeout(PATIENCE_S)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += (data := connection.recv(1 << 16))
+            if not data:
+                break
         if not received.startswith(beginning):
             raise StartFailedError(f"expected a request {beginning!r}, found {received[:80]!r}")
+
+    def close(self) -> None:
+        for connection in self._connections:
+            connection.close()
 
 
 @contextmanager
 def first_request() -> Iterator[FirstRequest]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE_S)
-        yield FirstRequest(listener)
+        request = FirstRequest(listener)
+        try:
+            yield request
+        finally:
+            request.close()
 
 
 def _spawn(command: list[str], environ: Mapping[str, str]) -> int:

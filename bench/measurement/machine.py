@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,11 +13,20 @@ CHECKOUT = Path(__file__).parents[2]
 CPU_INFORMATION = Path("/proc/cpuinfo")
 
 
-def origin(python: str) -> str:
-    """One line of Markdown: processor, cores, Python, date and commit."""
-    facts = [_processor(), f"{os.cpu_count()} cores", platform.system(), f"Python {python}"]
+def origin(python: str = platform.python_version()) -> str:
+    """One line of Markdown: processor, cores, system, Python, Node.js, date and commit."""
+    system = f"{platform.system()} {platform.release()}"
+    facts = [_processor(), f"{os.cpu_count()} cores", system, f"Python {python}", *_node()]
     today = dt.datetime.now(tz=dt.UTC).date()
     return f"Measured on {', '.join(facts)}; {today}; commit {_commit()}.\n"
+
+
+def _node() -> list[str]:
+    node = shutil.which("node")
+    if node is None:
+        return []
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - the one on PATH
+    return [f"Node.js {version.stdout.strip()}"]
 
 
 def _processor() -> str:

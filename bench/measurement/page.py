@@ -1,0 +1,53 @@
+"""What a bench has to say: a page of Markdown and a picture."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+NOTHING, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
+MANY, SOME = 100, 10  # from here on a number is told without decimals, or with one
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """markdown: with an image {name}.svg where `picture`, an SVG document, is not empty."""
+
+    markdown: str
+    picture: str = ""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table: names in the first column, numbers in all others."""
+    marks = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(_line(cells) for cells in (head, marks, *rows)) + "\n"
+
+
+def number(value: float) -> str:
+    """A measured value with about three figures; a dash where nothing was measured."""
+    if math.isnan(value):
+        return NOTHING
+    if abs(value) >= MANY:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= SOME else f"{value:.2f}"
+
+
+def ratio(value: float, reference: float) -> str:
+    """How many times the reference; a dash where one of them is missing or nothing."""
+    if math.isnan(value) or math.isnan(reference) or reference <= 0:
+        return NOTHING
+    return f"{value / reference:.2f}"
+
+
+def skipped(lines: Iterable[str]) -> str:
+    """What could not be measured here, as a list; nothing where nothing is missing."""
+    listed = "".join(f"* {line}\n" for line in lines)
+    return f"Not measured:\n\n{listed}\n" if listed else ""
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,28 @@
+"""Which processor runs what: the subject of a measurement has one of its own."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+ALL = sorted(os.sched_getaffinity(0))
+SUBJECT = set(ALL[:1])
+"""The one for what is measured."""
+OTHERS = set(ALL[1:]) or SUBJECT
+"""Those for upstream and client."""
+
+
+@contextmanager
+def running_on(processors: set[int]) -> Iterator[None]:
+    """Within the block this thread, and what it starts, run on these processors alone."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, processors)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,135 @@
+"""Memory: the most that `stream` and `default` hold for the longest answers there are."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.measurement.bar_chart import Bar, Chart, svg
+from bench.measurement.machine import CHECKOUT, origin
+from bench.measurement.page import Page, number, table
+from bench.measurement.process_cost import cpu_s, peak_rss_mb
+from bench.measurement.processors import OTHERS, running_on
+from bench.subjects.runtimes import (
+    bare_python,
+    function_environ,
+    opt_folder,
+    our_runtime,
+    running,
+)
+from bench.traffic.connections_api import ConnectionsApi, connections_api
+from bench.traffic.function_events import url_event, websocket_event
+from bench.traffic.model_stream import StreamShape
+from bench.traffic.runtime_api import MeasuringRuntimeApi, measuring_runtime_api
+from bench.traffic.timed_upstream import timed_upstream
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.measurement.plan import Plan
+
+KIB, MIB = 1024, 1024 * 1024
+LIMIT_MB = 128
+SHAPES = {
+    "200 MB, in chunks of 64 KB": StreamShape(3200, 64 * KIB, 0),
+    "an hour at 50 tokens a second": StreamShape(180_000, 250, 0),
+}
+INTRODUCTION = f"""# Memory
+
+Peak RSS of a function's process, from its start, with answers that come as fast as they are taken:
+{" and ".join(SHAPES)}. `stream` writes to a Runtime API, `default` posts frames to @connections, and
+both take everything at once. The goal is less than {LIMIT_MB} MB, Lambda's smallest function.
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """sent_mb: what arrived, which shows that all was sent."""
+
+    function: str
+    answer: str
+    idle_mb: float
+    peak_mb: float
+    sent_mb: float
+    seconds: float
+    cpu_s: float
+
+
+def report(plan: Plan) -> Page:
+    with running_on(OTHERS):
+        return _page(asyncio.run(_measure(plan)))
+
+
+async def _measure(plan: Plan) -> list[Row]:
+    rows = []
+    async with AsyncExitStack() as open_things:
+        folder = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
+        python = bare_python(folder / "bare")
+        opt = opt_folder(folder, python)
+        upstream_port = open_things.enter_context(timed_upstream())
+        for answer, full in SHAPES.items():
+            shape = StreamShape(plan.times(full.chunks), full.chunk_bytes, 0)
+            for function in ("stream", "default"):
+                subject = _Subject(function, python, opt, upstream_port)
+                rows.append(await subject.answer(answer, shape))
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    function: str
+    python: str
+    opt: Path
+    upstream_port: int
+
+    async def answer(self, answer: str, shape: StreamShape) -> Row:
+        """In a process of its own, so that the peak is that of this answer."""
+        async with measuring_runtime_api() as api, connections_api() as connections:
+            environ = function_environ(
+                self.upstream_port, API_GW_ENDPOINT=f"http://127.0.0.1:{connections.port}"
+            )
+            handler = f"functions/{self.function}/handler.handler"
+            start = our_runtime(self.python, self.opt, CHECKOUT, handler, environ)
+            with running(start, api.address) as process:
+                await api.wait_until_idle()
+                idle_mb, loop = peak_rss_mb(process.pid), asyncio.get_running_loop()
+                started = loop.time()
+                sent = await self._answer(api, connections, shape)
+                return Row(
+                    self.function,
+                    answer,
+                    idle_mb,
+                    peak_rss_mb(process.pid),
+                    sent / MIB,
+                    loop.time() - started,
+                    cpu_s(process.pid),
+                )
+
+    async def _answer(
+        self, api: MeasuringRuntimeApi, connections: ConnectionsApi, shape: StreamShape
+    ) -> int:
+        if self.function == "stream":
+            return (await api.invoke(url_event(shape), keeps_pieces=False)).size
+        await api.invoke(websocket_event(shape))
+        await api.wait_until_idle()
+        return connections.size
+
+
+def _page(rows: Sequence[Row]) -> Page:
+    head = ["function", "answer", "idle MB", "peak MB", "sent MB", "seconds", "CPU s"]
+    cells = [
+        [f"`{row.function}`", row.answer]
+        + [number(v) for v in (row.idle_mb, row.peak_mb, row.sent_mb, row.seconds, row.cpu_s)]
+        for row in rows
+    ]
+    text = [INTRODUCTION, table(head, cells), "\n![Memory](memory.svg)\n\n", origin()]
+    bars = [
+        Bar(f"{row.function}: {row.answer.partition(',')[0]}", row.peak_mb, True) for row in rows
+    ]
+    limit = Bar("the goal", float(LIMIT_MB))
+    return Page("".join(text), svg([Chart("Peak RSS, MB", [*bars, limit], limit.label)]))

@@ -1,0 +1,136 @@
+"""How a function is started by this project's runtime, Node.js's client, and the stock one."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import venv
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.measurement.machine import CHECKOUT
+from bench.measurement.processors import SUBJECT, running_on
+from bench.subjects.installation import NODE_CLIENT, STOCK_CLIENT
+from scripts.build_layers import build_layers, compile_layers, locked_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+PASS_THROUGH = Path(__file__).with_name("pass_through.mjs")
+GRACE_S = 5.0  # for a process that was told to end
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What starts a runtime. environ: whole, save the address of the Runtime API."""
+
+    command: list[str]
+    environ: Mapping[str, str]
+
+    def with_api(self, address: str) -> dict[str, str]:
+        return {**self.environ, "AWS_LAMBDA_RUNTIME_API": address}
+
+
+def bare_python(folder: Path) -> str:
+    """This Python with nothing installed, as Lambda's: a .pth file of a package can cost 30 ms."""
+    venv.create(folder, symlinks=True)
+    return str(folder / "bin" / "python")
+
+
+def opt_folder(folder: Path, python: str = "") -> Path:
+    """Both layers as Lambda lays them over one another, with `python`'s bytecode where given."""
+    version, architecture = platform.python_version_tuple(), ARCHITECTURES[platform.machine()]
+    packages = locked_packages(
+        CHECKOUT / "requirements.txt",
+        ".".join(version[:2]),
+        architecture,
+        CHECKOUT / ".build" / "bench",
+    )
+    built, opt = folder / "layers", folder / "opt"
+    build_layers(CHECKOUT / "layers", built, packages)
+    if python:
+        compile_layers(built, python)
+    for layer in ("runtime", "shared"):
+        shutil.copytree(built / layer, opt, dirs_exist_ok=True)
+    return opt
+
+
+def our_runtime(
+    python: str, opt: Path, task_root: Path, handler: str, environ: Mapping[str, str] | None = None
+) -> Start:
+    command = [str(opt / "bootstrap"), python, "/var/runtime/bootstrap.py"]
+    return Start(command, {**_lambda_environ(task_root, handler), **(environ or {})})
+
+
+def node_runtime(folder: Path, environ: Mapping[str, str] | None = None) -> Start | None:
+    """Node.js's own client with the pass-through handler; None where it is not installed."""
+    node = shutil.which("node")
+    if node is None or not NODE_CLIENT.is_file():
+        return None
+    shutil.copy(PASS_THROUGH, folder / "pass_through.mjs")
+    name = "pass_through.handler"
+    return Start(
+        [node, str(NODE_CLIENT), name], {**_lambda_environ(folder, name), **(environ or {})}
+    )
+
+
+def stock_runtime(
+    opt: Path, task_root: Path, handler: str, environ: Mapping[str, str] | None = None
+) -> Start | None:
+    """AWS's client for Python, which does not stream; None where it is not installed."""
+    if not STOCK_CLIENT.exists():
+        return None
+    path = {"PYTHONPATH": f"{task_root}{os.pathsep}{opt / 'python'}"}
+    variables = {**_lambda_environ(task_root, handler), **path, **(environ or {})}
+    return Start([str(STOCK_CLIENT), "-m", "awslambdaric", handler], variables)
+
+
+@contextmanager
+def running(start: Start, address: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The runtime as a process on the subject's processor; what it prints is dropped."""
+    with running_on(SUBJECT):
+        process = subprocess.Popen(  # noqa: S603 - what is measured
+            start.command,
+            env=start.with_api(address),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=None if os.environ.get("BENCH_SHOW_ERRORS") else subprocess.DEVNULL,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(GRACE_S)
+
+
+def function_environ(upstream_port: int, **more: str) -> dict[str, str]:
+    """What the functions read: an upstream on loopback, and nothing that needs an account."""
+    return {
+        "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}/v1",
+        "OPENAI_API_KEY": "sk-upstream",
+        "FUNCTION_URL_AUTH": "aws_iam",
+        "WEBSOCKET_AUTH": "none",
+        **more,
+    }
+
+
+def _lambda_environ(task_root: Path, handler: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LAMBDA_TASK_ROOT": str(task_root),
+        "_HANDLER": handler,
+        "PYTHONDONTWRITEBYTECODE": "1",  # as where nothing can be written
+        "AWS_LAMBDA_FUNCTION_NAME": "bench",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/bench",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+    }

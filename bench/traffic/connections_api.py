@@ -1,0 +1,45 @@
+"""An @connections endpoint that takes every frame at once and keeps none."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class ConnectionsApi:
+    """port: on loopback. What it was given so far, in posts and bytes."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.posts = 0
+        self.size = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = LENGTH.search(head)
+                self.size += len(await reader.readexactly(int(length[1]) if length else 0))
+                self.posts += 1
+                writer.write(TAKEN)
+        writer.close()
+
+
+@asynccontextmanager
+async def connections_api() -> AsyncIterator[ConnectionsApi]:
+    api = ConnectionsApi()
+    server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
+    api.port = server.sockets[0].getsockname()[1]
+    try:
+        yield api
+    finally:
+        server.close()
