@@ -18,6 +18,7 @@ class BannerFacts:
     upstream: str
     own_keys: bool
     has_forward_key: bool
+    logs_chats: bool = False
 
     def lets_nobody_connect(self) -> bool:
         """Return whether the WebSocket asks for a key and none is the right one."""
@@ -34,6 +35,7 @@ def banner(facts: BannerFacts) -> str:
             f"  Function URL   {place.http_url()}   ({_url_auth(facts.url_auth)})",
             f"  WebSocket      {place.ws_url()}     ({_websocket_auth(facts)})",
             f"  Upstream       {_upstream(facts)}",
+            *(f"  Note           {note}" for note in _notes(facts)),
             "",
             f"  {curl_line(facts)}",
             f"  {wscat_line(facts)}",
@@ -61,6 +63,23 @@ def wscat_line(facts: BannerFacts) -> str:
     header = key if facts.websocket_auth == "forward_key" else ""
     message = """'{"action":"sendmessage","data":"Hello"}'"""
     return f"npx wscat -c {facts.place.ws_url()}{header} -x {message} -w 10"
+
+
+def _notes(facts: BannerFacts) -> list[str]:
+    """Return what may surprise: who can get in, and what is kept."""
+    notes = []
+    if facts.url_auth == "aws_iam" and not (facts.own_keys or is_loopback(facts.place.host)):
+        notes.append(
+            "whoever reaches this machine may sign with local:local; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY"
+        )
+    if facts.has_forward_key and facts.websocket_auth == "none":
+        notes.append("the WebSocket asks for no key; WEBSOCKET_AUTH=forward_key makes it")
+    if "forward_key" in (facts.websocket_auth, facts.url_auth) or facts.url_auth == "none":
+        notes.append("below, FORWARD_KEY is one of the keys in your .env or shell")
+    if facts.logs_chats:
+        notes.append("LOG_CHAT=true: messages and answers stand in the log")
+    return notes
 
 
 def uses_own_keys(user: UserSettings) -> bool:

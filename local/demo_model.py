@@ -196,4 +196,8 @@ async def _openai_errors(
     except BadChatRequestError as error:
         return _error(400, str(error), error.param)
     except web.HTTPException as error:
-        return _error(error.status, f"{request.method} {request.path}: {error.reason}")
+        return _error(
+            error.status,
+            f"{request.method} {request.path}: {error.reason}. This is Sluice's demo model, which "
+            "has chat completions and models only",
+        )

@@ -74,6 +74,10 @@ class FunctionStartFailedError(LocalStackError):
         self.function = function
         self.failure = failure
 
+    def is_of_a_setting(self) -> bool:
+        """Return whether the message names a variable, beside which a traceback says nothing."""
+        return self.failure.error_type == "SettingsError"
+
 
 class PreludeError(ValueError):
     """A streamed answer does not begin with JSON metadata and eight NULs."""

@@ -147,6 +147,7 @@ class Stack:
             upstream=upstream_host(url),
             own_keys=uses_own_keys(self._user),
             has_forward_key=has_forward_key(connect),
+            logs_chats=connect.get("LOG_CHAT", "").strip().lower() == "true",
         )
 
     def _function_url(self, facts: BannerFacts) -> FunctionUrl:
@@ -177,7 +178,8 @@ class Stack:
             await asyncio.gather(*(self._up(key) for key in self._pools))
         except FunctionStartFailedError as error:
             for key, log in self._logs.items():
-                (log.release if key == error.function else log.mute)()
+                tells_more = key == error.function and not error.is_of_a_setting()
+                (log.release if tells_more else log.mute)()
             raise
 
     async def _up(self, key: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -76,3 +77,22 @@ def test_own_keys_are_a_whole_pair() -> None:
     pair = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
     assert uses_own_keys(UserSettings(pair, {}))
     assert not uses_own_keys(UserSettings({"AWS_ACCESS_KEY_ID": "a"}, {}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"place": LocalPlace("0.0.0.0", 1, 2)}, "may sign with local:local"),  # noqa: S104
+        ({"has_forward_key": True}, "WEBSOCKET_AUTH=forward_key makes it"),
+        ({"url_auth": "none", "has_forward_key": True}, "one of the keys in your .env"),
+        ({"logs_chats": True}, "messages and answers stand in the log"),
+    ],
+)
+def test_what_may_surprise_is_noted(changes: dict[str, Any], note: str) -> None:
+    noted = [line for line in banner(replace(DEMO, **changes)).splitlines() if "  Note  " in line]
+    assert any(note in line for line in noted)
+
+
+def test_own_keys_on_an_open_host_need_no_note() -> None:
+    facts = replace(DEMO, place=LocalPlace("0.0.0.0", 1, 2), own_keys=True)  # noqa: S104
+    assert "Note" not in banner(facts)

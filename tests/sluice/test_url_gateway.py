@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sluice.authentication import key_name
 from sluice.deadline import Deadline
 from sluice.url_events import parse_url_request
 from tests.scripted_upstream import (
@@ -226,6 +227,7 @@ def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
         "outcome",
         "method",
         "path",
+        "principal",
         "provider",
         "model",
         "retries",
@@ -342,3 +344,29 @@ def test_request_that_is_not_let_in_is_logged_without_its_key(
     assert (fields["status"], fields["outcome"]) == (401, "invalid_api_key")
     assert "private" not in json.dumps(fields)
     assert "provider" not in fields
+
+
+def test_log_names_who_showed_a_key_without_saying_it(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-of-somebody"}
+    headers = {"authorization": "Bearer fk-of-somebody"}
+    ask(upstream.url, "GET", "/v1/models", headers=headers, settings=settings)
+    principal = logged(capsys)["principal"]
+    assert principal == key_name("fk-of-somebody")
+    assert "fk-of" not in principal
+
+
+def test_forward_key_in_the_query_is_not_for_the_provider(upstream: ScriptedUpstream) -> None:
+    settings = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-of-some+body"}
+    headers = {"authorization": "Bearer fk-of-some+body"}
+    query = "limit=2&key=fk-of-some%2Bbody&key=another"
+    ask(upstream.url, "GET", "/v1/models", headers=headers, settings=settings, raw_query=query)
+    assert upstream.requests[0].target == "/v1/models?limit=2&key=another"
+
+
+@pytest.mark.parametrize("response_type", ["full", "string"])
+def test_gateways_key_is_masked_in_texts(upstream: ScriptedUpstream, response_type: str) -> None:
+    upstream.script = says(f"[[{SECRET}]]")
+    request = {"messages": HELLO, "response_type": response_type}
+    assert b"[key]" in ask(upstream.url, "POST", "/", request).body

@@ -124,6 +124,15 @@ def test_gateways_key_does_not_reach_the_client_of_a_chat(
     assert text == "Your key is [key]. " * times
 
 
+@pytest.mark.parametrize("response_type", ["stream", "full", "string"])
+def test_gateways_key_does_not_reach_the_client_of_a_text(
+    upstream: ScriptedUpstream, response_type: str
+) -> None:
+    upstream.script = says("It is ", f"[[{SECRET}]]")
+    request = {"messages": HELLO, "response_type": response_type}
+    assert "[key]" in "".join(send(upstream.url, request, Posts()))
+
+
 @pytest.mark.parametrize("status", [401, 429, 500])
 def test_refused_chat_is_an_error_with_its_id(upstream: ScriptedUpstream, status: int) -> None:
     error = {"message": f"bad key {SECRET}", "type": "t", "param": None, "code": "c"}

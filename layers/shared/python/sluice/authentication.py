@@ -25,7 +25,9 @@ def check_key(presented: str | None, keys: Iterable[str]) -> None:
     matches = [compare_digest(shown, key.encode()) for key in keys]
     if not any(matches):
         found = "an unknown key" if presented else "no key"
-        raise AuthenticationFailed(f"Expected a key of this gateway, found {found}.")
+        raise AuthenticationFailed(
+            f"Expected a key of this gateway, as Authorization: Bearer KEY; found {found}."
+        )
 
 
 def key_name(key: str) -> str:

@@ -79,7 +79,10 @@ def _parse(data: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise UpstreamBroken("The upstream sent an event that is not JSON.") from error
+        raise UpstreamBroken(
+            "The upstream sent an event that is not JSON: is OPENAI_BASE_URL the address of an "
+            "OpenAI-compatible API?"
+        ) from error
     if not isinstance(document, dict):
         raise UpstreamBroken("The upstream sent an event that is no object.")
     if document.get("error"):
@@ -90,7 +93,9 @@ def _parse(data: str) -> dict[str, Any]:
 def _reported(error: object) -> UpstreamRefused:
     """An error in the middle of a stream; the status of its reply was 200, so it has none."""
     reported = error if isinstance(error, dict) else {"message": str(error)}
-    return UpstreamRefused(502, {}, json.dumps({"error": reported}).encode(), reported)
+    body = json.dumps({"error": reported}).encode()
+    message = "The upstream reported an error in the middle of its answer."
+    return UpstreamRefused(502, {}, body, reported, message)
 
 
 def _first_choice(document: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
 def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
     """The answer to a browser that asks before it sends. Raises OriginNotAllowed."""
     allowing = reply_headers(headers, allowed)
-    if not allowing:
+    if "access-control-allow-origin" not in allowing:
         raise OriginNotAllowed(
             "Pages of this origin may not use this gateway: expected one of CORS_ALLOW_ORIGINS."
         )
@@ -38,12 +38,15 @@ def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> d
 
 
 def reply_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
-    """What every reply to an allowed origin carries, errors too; nothing for any other."""
-    origin = headers.get("origin")
-    if origin is None or not (ANY in allowed or origin in allowed):
+    """What every reply carries, errors too, so that pages of allowed origins may read it."""
+    if not allowed:
         return {}
+    origin = headers.get("origin")
+    varies = {} if ANY in allowed else {"vary": "origin"}
+    if origin is None or not (ANY in allowed or origin in allowed):
+        return varies
     return {
         "access-control-allow-origin": ANY if ANY in allowed else origin,
         "access-control-expose-headers": EXPOSED,
-        **({} if ANY in allowed else {"vary": "origin"}),
+        **varies,
     }

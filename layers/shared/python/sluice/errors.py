@@ -163,8 +163,9 @@ class UpstreamRefused(UpstreamError):
         reply_headers: dict[str, str],
         reply_body: bytes,
         reported: dict[str, Any] | None,
+        message: str = "",
     ) -> None:
-        super().__init__(f"The upstream answered with status {reply_status}.")
+        super().__init__(message or f"The upstream answered with status {reply_status}.")
         self.reply_status = reply_status
         self.reply_headers = reply_headers
         self.reply_body = reply_body

@@ -8,9 +8,10 @@ https://www.rfc-editor.org/rfc/rfc9110#field.connection
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 HOP_BY_HOP = frozenset(
     (
@@ -61,6 +62,13 @@ def without_signature(query: str) -> str:
     """
     pairs = query.split("&")
     return "&".join(pair for pair in pairs if not pair.lower().startswith(PRESIGNED_PREFIX))
+
+
+def without_values(query: str, secrets: Iterable[str]) -> str:
+    """A query without the pairs whose value is a secret: a key of this gateway, shown as ?key=."""
+    known = frozenset(secrets)
+    pairs = query.split("&") if query else []
+    return "&".join(pair for pair in pairs if unquote_plus(pair.partition("=")[2]) not in known)
 
 
 def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, str]:

@@ -112,6 +112,7 @@ class OpenAIClient:
                 return answer
             stop_signal.wait(attempt.pause_s)
             if attempt.model is not None:
+                note(fallback_from=call.model)
                 call = call.by_model(attempt.model)
                 tried.clear()
 
@@ -197,7 +198,9 @@ class OpenAIClient:
                 f"There was no connection to the upstream for {seconds:g} s "
                 "(UPSTREAM_CONNECT_TIMEOUT)."
             )
-        return UpstreamUnreachable("The upstream cannot be reached.")
+        return UpstreamUnreachable(
+            "The upstream cannot be reached: does anybody listen at OPENAI_BASE_URL, or at PROXY?"
+        )
 
 
 def _on_the_wire(headers: Mapping[str, str]) -> dict[str, bytes]:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from sluice.errors import NoMatch, SluiceError
+from sluice.errors import NoMatch, RequestError, SluiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,10 @@ class RequestLog:
         if isinstance(error, SluiceError) and not isinstance(error, NoMatch):
             self._fields["detail"] = error.message  # NoMatch quotes the answer; no other does
         root = _root_cause(error)
-        if root is not error or not isinstance(error, SluiceError):
+        is_the_clients = isinstance(
+            error, RequestError
+        )  # what came of it in here says nothing more
+        if not is_the_clients and (root is not error or not isinstance(error, SluiceError)):
             self._fields["cause"] = type(root).__name__  # by name: its text may quote anything
 
     def __enter__(self) -> RequestLog:  # noqa: PYI034 -- `typing` is kept out of small functions

@@ -27,6 +27,14 @@ class SecretMask:
             return text
         return self._pattern.sub(MASKED, text)
 
+    def text(self, text: str) -> str:
+        """`text` without the secrets that are whole in it; the same object where none is."""
+        if not self._secrets:
+            return text
+        data = text.encode("utf-8", "surrogatepass")
+        masked = self.apply(data)
+        return text if masked is data else masked.decode("utf-8", "surrogatepass")
+
     def stream(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """The chunks without the secrets in them, even those that a chunk's end cuts in two.
 

@@ -56,7 +56,9 @@ def read_targets(environ: Mapping[str, str], settings: Settings) -> tuple[Target
     for prefix in prefixes:
         if prefixes.count(prefix) > 1:
             raise SettingsError(
-                "EXTRA_ROUTE_PREFIX", "another prefix for each target", f"{prefix} twice"
+                "EXTRA_ROUTE_PREFIX",
+                "a prefix of its own for each target, and the main API has one too",
+                f"{prefix} twice",
             )
     return targets
 

@@ -24,6 +24,8 @@ class UrlRequest:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    user_arn: str | None = None
+    """Who signed, where the URL is IAM-authorised."""
 
 
 def parse_url_request(event: dict[str, Any]) -> UrlRequest:
@@ -37,6 +39,7 @@ def parse_url_request(event: dict[str, Any]) -> UrlRequest:
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=_body(event),
+        user_arn=context.get("authorizer", {}).get("iam", {}).get("userArn"),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sluice import VERSION, cross_origin
-from sluice.authentication import check_key, key_of_headers
+from sluice.authentication import check_key, key_name, key_of_headers
 from sluice.completion_events import completion_events
 from sluice.conversation_log import Recording, log_conversation, said_in
 from sluice.errors import (
@@ -20,6 +20,7 @@ from sluice.errors import (
     UnknownPath,
     UnsupportedMediaType,
 )
+from sluice.header_rules import without_values
 from sluice.model_call import ModelCall, chat_call, model_of
 from sluice.model_request import (
     NativeRequest,
@@ -33,6 +34,7 @@ from sluice.model_request import (
 )
 from sluice.request_log import RequestLog
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
+from sluice.secret_mask import SecretMask
 from sluice.targets import find_target
 from sluice.url_reply import UrlReply
 
@@ -139,7 +141,7 @@ class UrlGateway:
             route(exchange)
             return
         target, below = self._target_of(request)
-        self._authenticate(request)
+        self._authenticate(exchange)
         self._pass_through(target, below, exchange)
 
     def _target_of(self, request: UrlRequest) -> tuple[Target, str]:
@@ -153,13 +155,20 @@ class UrlGateway:
         found = find_target(self._targets, request.path)
         if found is None:
             paths = ", ".join(self._paths)
-            raise UnknownPath(f"There is nothing at this path. There is: {paths}.")
+            raise UnknownPath(
+                f"There is nothing at this path. There is: {paths}. The base URL of an OpenAI "
+                f"client ends in {self._targets[0].route_prefix}."
+            )
         return found
 
-    def _authenticate(self, request: UrlRequest) -> None:
+    def _authenticate(self, exchange: Exchange) -> None:
         """With aws_iam Lambda has let only signed requests in; without it a key is the lock."""
+        principal: str | None = exchange.request.user_arn
         if self._settings.function_url_auth == "none":
-            check_key(key_of_headers(request.headers), self._forward_keys.keys())
+            presented = key_of_headers(exchange.request.headers)
+            check_key(presented, self._forward_keys.keys())
+            principal = presented and key_name(presented)
+        exchange.log.note(principal=principal)
 
     def _health(self, exchange: Exchange) -> None:
         exchange.reply.whole(200, JSON, b'{"status":"ok"}')
@@ -170,13 +179,13 @@ class UrlGateway:
             document = {"service": "sluice", "version": VERSION, "paths": self._paths}
             exchange.reply.whole(200, JSON, json.dumps(document, indent=2).encode() + b"\n")
             return
-        self._authenticate(exchange.request)
+        self._authenticate(exchange)
         if not message:
             raise InvalidField("message: expected text.", param="message")
         self._answer_template(plain_request(message), exchange)
 
     def _template_or_native(self, exchange: Exchange) -> None:
-        self._authenticate(exchange.request)
+        self._authenticate(exchange)
         _check_size(exchange.request.body)
         parsed = _parsed(exchange.request, parse_request)
         if isinstance(parsed, TemplateRequest):
@@ -189,16 +198,15 @@ class UrlGateway:
         request = exchange.request
         _check_size(request.body)
         is_completion = request.method == "POST" and below in COMPLETIONS
+        query = without_values(request.raw_query, self._forward_keys.known_keys())
         if is_completion and target is self._targets[0]:
             native = NativeRequest(request.body, _parsed(request, parse_object))
             call = _chat_call(native, self._settings)
             headers = {**request.headers, **call.headers}
-            call = replace(call, path=below, query=request.raw_query, headers=headers)
+            call = replace(call, path=below, query=query, headers=headers)
         else:
             model = model_of(request.headers, request.body)
-            call = ModelCall(
-                request.method, below, request.raw_query, request.headers, request.body, model
-            )
+            call = ModelCall(request.method, below, query, request.headers, request.body, model)
         own_answer = target.provider.own_answer(call)
         if own_answer is not None:
             exchange.reply.whole(200, JSON, own_answer)
@@ -230,6 +238,7 @@ class UrlGateway:
             text = self._text(template.response_type, answer)
         if self._settings.log_chat:
             self._log_conversation(text, exchange)
+        text = SecretMask(self._known_keys()).text(text)
         # A streamed body is never empty, and an empty answer is still an answer.
         exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
 

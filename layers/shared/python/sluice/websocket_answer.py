@@ -114,7 +114,7 @@ class ModelAnswers:
             events = completion_events(upstream.headers, upstream.chunks())
             events = _with_usage_noted(events, exchange.log)
             if self._settings.log_chat:
-                secrets = self._client.known_keys
+                secrets = self._secrets
                 events = _logged(events, _messages(request), exchange.log, secrets)
             with closing(events):
                 self._deliver(request, events, exchange.delivery)
@@ -125,8 +125,8 @@ class ModelAnswers:
     def _deliver(
         self, request: ModelRequest, events: Iterable[CompletionEvent], delivery: Delivery
     ) -> None:
+        mask = SecretMask(self._secrets())
         if isinstance(request, Chat):
-            mask = SecretMask(self._secrets())
             for event in events:
                 for part in split_event(_masked(event, mask), MAX_EVENT_BYTES):
                     delivery.send(part)
@@ -137,11 +137,11 @@ class ModelAnswers:
         response_type = _response_type(request)
         if response_type is ResponseType.STREAM:
             for delta in deltas:
-                delivery.send(delta)
+                delivery.send(mask.text(delta))  # holding one back for half a key would be seen
         elif response_type is ResponseType.FULL:
-            delivery.send_message(whole_text(deltas))
+            delivery.send_message(mask.text(whole_text(deltas)))
         else:
-            delivery.send_message(first_value(response_type, deltas))
+            delivery.send_message(mask.text(first_value(response_type, deltas)))
 
     def _body(self, request: ModelRequest) -> bytes:
         if isinstance(request, Chat):
