@@ -46,7 +46,8 @@ class OpenAIClient:
     """Asks the models behind `targets`, one request at a time.
 
     Make one for the life of the process: it keeps the connections, and knows which keys were
-    refused. read_parameter: see KeyRing. random: 0 to 1, for the pauses between attempts.
+    refused. read_parameter: see KeyRing. random: 0 to 1, for the pauses between attempts. clock:
+    seconds since 1970, for a Retry-After that is a date.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class OpenAIClient:
         targets: Sequence[Target],
         read_parameter: Callable[[str], str],
         random: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._rings = {target: KeyRing(target.keys, read_parameter) for target in targets}
         self._random = random
+        self._clock = clock
         self._watch = ConnectionWatch()
         self._session = watched_session(self._watch, hosts=len(targets))
         if settings.proxy:
@@ -91,7 +94,7 @@ class OpenAIClient:
         settings = self._settings
         # A form stays as it is: it has no other model to be asked of.
         fallbacks = settings.fallback_models if call.is_json else {}
-        plan = RetryPlan(settings.retries, fallbacks, call.model, self._random, time.time)
+        plan = RetryPlan(settings.retries, fallbacks, call.model, self._random, self._clock)
         tried: set[str] = set()
         while True:
             key = self._rings[target].next_key(tried)
@@ -125,7 +128,7 @@ class OpenAIClient:
         tried.add(key)
         ring = self._rings[target]
         if isinstance(error, UpstreamRefused) and error.reply_status in KEY_STATUSES:
-            ring.set_aside(key, key_rest(error, time.time()))
+            ring.set_aside(key, key_rest(error, self._clock()))
         return ring.has_key_beside(tried)
 
     def _ask_once(
