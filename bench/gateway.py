@@ -105,7 +105,7 @@ async def _at_each_number(gateway: Gateway, measured: Measured) -> None:
     for number_at_once in AT_ONCE:
         clients = [StreamClient(gateway.port) for _ in range(number_at_once)]
         series = measured.setdefault((number_at_once, gateway.name), Series())
-        await _streams(clients, BURST, 1)  # so that every process there will be is there
+        await _warm_up(gateway, clients)
         await _paced(gateway, clients, series)
         await _burst(clients, series)
         if gateway.processes is not None:
@@ -113,6 +113,14 @@ async def _at_each_number(gateway: Gateway, measured: Measured) -> None:
             series.processes = gateway.processes.size()
         for client in clients:
             client.close()
+
+
+async def _warm_up(gateway: Gateway, clients: Sequence[StreamClient]) -> None:
+    """Until every process is there that there will be: the local stack has one for each stream."""
+    before, now = -1, 0
+    while now != before:
+        await _streams(clients, PACED, 1)
+        before, now = now, gateway.processes.size() if gateway.processes else 0
 
 
 async def _paced(gateway: Gateway, clients: Sequence[StreamClient], series: Series) -> None:

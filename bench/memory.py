@@ -34,15 +34,23 @@ if TYPE_CHECKING:
 
 KIB, MIB = 1024, 1024 * 1024
 LIMIT_MB = 128
-SHAPES = {
-    "200 MB, in chunks of 64 KB": StreamShape(3200, 64 * KIB, 0),
-    "an hour at 50 tokens a second": StreamShape(180_000, 250, 0),
-}
+SLOW_POST_MS = 10
+LARGEST, LONGEST = "200 MB", "an hour, 50 tokens a second"
+SHAPES = {LARGEST: StreamShape(3200, 64 * KIB, 0), LONGEST: StreamShape(180_000, 250, 0)}
+SLOW = f"posts of {SLOW_POST_MS} ms"
+CASES = (
+    ("stream", LARGEST, 0.0),
+    ("default", LARGEST, 0.0),
+    ("default", LARGEST, SLOW_POST_MS / 1000),
+    ("stream", LONGEST, 0.0),
+    ("default", LONGEST, 0.0),
+)
 INTRODUCTION = f"""# Memory
 
-Peak RSS of a function's process, from its start, with answers that come as fast as they are taken:
-{" and ".join(SHAPES)}. `stream` writes to a Runtime API, `default` posts frames to @connections, and
-both take everything at once. The goal is less than {LIMIT_MB} MB, Lambda's smallest function.
+Peak RSS of a function's process, from its start, with answers that come as fast as they are taken.
+`stream` writes to a Runtime API, which takes everything at once. `default` posts frames to
+@connections, which takes each at once, or after {SLOW_POST_MS} ms, so that the model has to wait
+for its client. The goal is less than {LIMIT_MB} MB, Lambda's smallest function.
 
 """
 
@@ -72,11 +80,11 @@ async def _measure(plan: Plan) -> list[Row]:
         python = bare_python(folder / "bare")
         opt = opt_folder(folder, python)
         upstream_port = open_things.enter_context(timed_upstream())
-        for answer, full in SHAPES.items():
-            shape = StreamShape(plan.times(full.chunks), full.chunk_bytes, 0)
-            for function in ("stream", "default"):
-                subject = _Subject(function, python, opt, upstream_port)
-                rows.append(await subject.answer(answer, shape))
+        for function, answer, pause_s in CASES:
+            shape = SHAPES[answer]
+            shape = StreamShape(plan.times(shape.chunks), shape.chunk_bytes, 0)
+            subject = _Subject(function, python, opt, upstream_port)
+            rows.append(await subject.answer(answer, shape, pause_s))
     return rows
 
 
@@ -87,9 +95,9 @@ class _Subject:
     opt: Path
     upstream_port: int
 
-    async def answer(self, answer: str, shape: StreamShape) -> Row:
+    async def answer(self, answer: str, shape: StreamShape, pause_s: float) -> Row:
         """In a process of its own, so that the peak is that of this answer."""
-        async with measuring_runtime_api() as api, connections_api() as connections:
+        async with measuring_runtime_api() as api, connections_api(pause_s) as connections:
             environ = function_environ(
                 self.upstream_port, API_GW_ENDPOINT=f"http://127.0.0.1:{connections.port}"
             )
@@ -102,7 +110,7 @@ class _Subject:
                 sent = await self._answer(api, connections, shape)
                 return Row(
                     self.function,
-                    answer,
+                    f"{answer}, {SLOW}" if pause_s else answer,
                     idle_mb,
                     peak_rss_mb(process.pid),
                     sent / MIB,
@@ -128,8 +136,6 @@ def _page(rows: Sequence[Row]) -> Page:
         for row in rows
     ]
     text = [INTRODUCTION, table(head, cells), "\n![Memory](memory.svg)\n\n", origin()]
-    bars = [
-        Bar(f"{row.function}: {row.answer.partition(',')[0]}", row.peak_mb, True) for row in rows
-    ]
+    bars = [Bar(f"{row.function}: {row.answer}", row.peak_mb, is_ours=True) for row in rows]
     limit = Bar("the goal", float(LIMIT_MB))
     return Page("".join(text), svg([Chart("Peak RSS, MB", [*bars, limit], limit.label)]))

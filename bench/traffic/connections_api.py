@@ -1,4 +1,4 @@
-"""An @connections endpoint that takes every frame at once and keeps none."""
+"""An @connections endpoint that takes every frame and keeps none."""
 
 from __future__ import annotations
 
@@ -16,27 +16,32 @@ TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class ConnectionsApi:
-    """port: on loopback. What it was given so far, in posts and bytes."""
+    """What it was given so far, in posts and bytes. port: on loopback. pause_s: before a reply."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause_s: float) -> None:
         self.port = 0
+        self._pause_s = pause_s
         self.posts = 0
         self.size = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        # Python 3.11 reports as an error that a connection was open at the end of the loop.
+        ended = (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError)
+        with contextlib.suppress(*ended):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = LENGTH.search(head)
                 self.size += len(await reader.readexactly(int(length[1]) if length else 0))
                 self.posts += 1
+                if self._pause_s:
+                    await asyncio.sleep(self._pause_s)
                 writer.write(TAKEN)
         writer.close()
 
 
 @asynccontextmanager
-async def connections_api() -> AsyncIterator[ConnectionsApi]:
-    api = ConnectionsApi()
+async def connections_api(pause_s: float = 0.0) -> AsyncIterator[ConnectionsApi]:
+    api = ConnectionsApi(pause_s)
     server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
     api.port = server.sockets[0].getsockname()[1]
     try:
