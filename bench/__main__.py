@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import pkgutil
 import sys
 from pathlib import Path
@@ -34,6 +35,8 @@ def benches() -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
+    if not hasattr(os, "sched_setaffinity"):
+        _parser().error("benches need Linux: they read /proc and give each process its processor")
     if chosen.install_peers:
         return _install()
     sys.path.append(str(SHARED_LAYER))  # where the delivery is that is measured in this process

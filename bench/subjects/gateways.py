@@ -31,6 +31,7 @@ LOOK_PAUSE_S = 0.1
 END_PATIENCE_S = 10.0
 CONCURRENCY = 64
 LOG, MAX_LAST_WORDS = "log", 500
+BLANKS, FOLDERS = re.compile(r"\s+"), re.compile(r"/[^\s\"']*/")
 PROBE = StreamShape(1, 200, 0)
 SLUICE = "local stack"
 NGINX = "nginx"
@@ -152,7 +153,7 @@ async def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 def _last_words(folder: Path) -> str:
     said = (folder / LOG).read_text(errors="replace")
-    return re.sub(r"\s+", " ", said[-MAX_LAST_WORDS:]) or "it said nothing"
+    return BLANKS.sub(" ", FOLDERS.sub("", said[-MAX_LAST_WORDS:])) or "it said nothing"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
