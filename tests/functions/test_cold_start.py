@@ -38,8 +38,8 @@ FUNCTIONS = {
         "packages": {*HTTP_CLIENT, "sseclient"},
         "sluice": "authentication completion_events conversation_log cross_origin deadline"
         " error_body errors header_rules key_ring model_call model_request openai_client"
-        " prompt_templates providers providers.openai request_log response_parsers retries secret_mask"
-        " settings sse ssm_parameter stop_signal targets upstream_answer"
+        " prompt_templates providers providers.openai request_log response_parsers retries"
+        " secret_mask settings sse ssm_parameter stop_signal targets upstream_answer"
         " upstream_connection upstream_reply url_events url_gateway url_reply"
         " usage_finder",
     },
