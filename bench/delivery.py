@@ -32,7 +32,7 @@ FUNCTION_TIMEOUT_MS = 900_000
 GOAL_CASE, GOAL_MS, GOAL_TIMES = (200, 20), 50, 10
 INTRODUCTION = f"""# WebSocket delivery
 
-A model that says {DELTAS} deltas at a steady pace, and posts that take their time, as a thread that
+A model that says {{deltas}} deltas at a steady pace, and posts that take their time, as a thread that
 sleeps. *Last delta*: from the moment the model said it until the post that carries it has returned,
 in milliseconds, so a post's own time is the least it can be; medians. *Joined* is what Sluice does;
 the reference posts each delta by itself, in order. {TIMES}: how many times sooner.
@@ -77,7 +77,7 @@ def report(plan: Plan) -> Page:
         for outcomes, deliver in ((joined, _joined), (single, one_post_each)):
             for case, outcome in _all_cases(cases, partial(deliver, deltas)).items():
                 outcomes[case].append(outcome)
-    return _page(joined, single)
+    return _page(deltas, joined, single)
 
 
 def _all_cases(cases: Sequence[Case], deliver: Callable[[Case], Outcome]) -> Mapping[Case, Outcome]:
@@ -125,7 +125,7 @@ def _say(deltas: int, per_s: int, hear: Callable[[str], object]) -> float:
 
 
 def _page(
-    joined: Mapping[Case, Sequence[Outcome]], single: Mapping[Case, Sequence[Outcome]]
+    deltas: int, joined: Mapping[Case, Sequence[Outcome]], single: Mapping[Case, Sequence[Outcome]]
 ) -> Page:
     head = ["deltas/s, post takes", "last delta, joined", "posts", "one post each", "posts", TIMES]
     rows = [_cells(case, joined[case], single[case]) for case in joined]
@@ -136,7 +136,13 @@ def _page(
         f" there after {number(ours)} ms (goal: within {GOAL_MS} ms), {theirs / ours:.0f} {TIMES}"
         f" sooner (goal: {GOAL_TIMES} {TIMES}).\n"
     )
-    text = [INTRODUCTION, table(head, rows), told, "\n![Delivery](delivery.svg)\n\n", origin()]
+    text = [
+        INTRODUCTION.format(deltas=deltas),
+        table(head, rows),
+        told,
+        "\n![Delivery](delivery.svg)\n\n",
+        origin(),
+    ]
     return Page("".join(text), _picture(joined, single))
 
 

@@ -42,6 +42,8 @@ KIB, MIB = 1024, 1024 * 1024
 CHUNK_SIZES = (1 * KIB, 8 * KIB, 64 * KIB)
 CHUNKS, GAP_US = 100, 5_000  # a stream of half a second
 STREAMS = 10  # of each size by each subject, in turns
+FIRST_BYTE = StreamShape(1, 250, 0)
+FIRST_BYTES = 100  # streams of one chunk by each subject, in turns
 BODY = StreamShape(3200, 64 * KIB, 0)  # 200 MB
 BODIES = 3
 WARM_UP = StreamShape(20, KIB, 0)
@@ -49,11 +51,12 @@ DIRECT, OURS, NODE = "upstream read directly", "`stream`", "Node.js client, `pip
 INTRODUCTION = f"""# Relay
 
 One warm `stream` function under a Runtime API that does nothing but take bytes; an upstream that
-writes the time into each chunk. {CHUNKS} chunks a stream, one every {GAP_US // 1000} ms; streams in
-turns. The subject has a processor of its own. Delays are in microseconds, from the upstream's
+writes the time into each chunk. First byte: streams of one chunk, from the request (or the event)
+until that chunk is there. Chunks: {CHUNKS} a stream, one every {GAP_US // 1000} ms. Streams are in
+turns; the subject has a processor of its own. Delays are in microseconds, from the upstream's
 `write` until the last byte of the chunk is read; "+" is what a subject adds to the median (or the
-99th percentile) of reading the upstream directly. CPU is for 1,000 chunks, with all that a request
-costs; {TIMES}: its ratio to Node.js's client.
+99th percentile) of reading the upstream directly. CPU is in milliseconds, for 1,000 chunks with all
+that their requests cost, or for one request. {TIMES}: ratio to Node.js's client.
 
 """
 
@@ -107,6 +110,7 @@ class Series:
 class Measured:
     """Everything that was measured. Throughput in MB/s, memory in MB; by the subject's name."""
 
+    first: dict[str, Series] = field(default_factory=dict)
     paced: dict[tuple[int, str], Series] = field(default_factory=dict)
     throughput: dict[str, list[float]] = field(default_factory=dict)
     body_cpu_s: dict[str, list[float]] = field(default_factory=dict)
@@ -126,11 +130,13 @@ async def _measure(plan: Plan) -> Measured:
         subjects = await _subjects(Path(folder), open_things, measured)
         for subject in subjects.values():
             await subject.stream(WARM_UP)
+        for name in in_turns(list(subjects), plan.times(FIRST_BYTES)):
+            await _stream(subjects[name], FIRST_BYTE, measured.first.setdefault(name, Series()))
         for size in CHUNK_SIZES:
             shape = StreamShape(CHUNKS, size, GAP_US)
             for name in in_turns(list(subjects), plan.times(STREAMS)):
                 series = measured.paced.setdefault((size, name), Series())
-                await _paced(subjects[name], shape, series)
+                await _stream(subjects[name], shape, series)
         for name in in_turns(list(subjects), plan.times(BODIES)):
             await _body(name, subjects[name], measured)
         for name, subject in subjects.items():
@@ -176,7 +182,7 @@ async def _function(start: Start, open_things: AsyncExitStack) -> Subject:
     return FunctionSubject(api.invoke, ProcessTree(process.pid))
 
 
-async def _paced(subject: Subject, shape: StreamShape, series: Series) -> None:
+async def _stream(subject: Subject, shape: StreamShape, series: Series) -> None:
     before = subject.processes.cpu_s() if subject.processes else 0.0
     record = await subject.stream(shape)
     if subject.processes is not None:
@@ -198,7 +204,7 @@ async def _body(name: str, subject: Subject, measured: Measured) -> None:
 
 
 def _page(measured: Measured) -> Page:
-    text = [INTRODUCTION]
+    text = [INTRODUCTION, "## First byte\n\n", _first_table(measured.first), "\n"]
     for size in CHUNK_SIZES:
         rows = {name: s for (of, name), s in measured.paced.items() if of == size}
         text += [f"## Chunks of {size // KIB} KB\n\n", _paced_table(rows), "\n"]
@@ -207,24 +213,32 @@ def _page(measured: Measured) -> Page:
     return Page("".join(text), _picture(measured))
 
 
+def _first_table(rows: Mapping[str, Series]) -> str:
+    head = ["", "p50", "+", TIMES, "p99", "+", "CPU for a request", TIMES, "errors"]
+    direct, node = rows[DIRECT], rows.get(NODE, Series())
+    lines = []
+    for name, series in rows.items():
+        first, base = spread(series.first_byte_us), spread(direct.first_byte_us)
+        cpu_ms, node_ms = median(series.cpu_ms) / 1000, median(node.cpu_ms) / 1000
+        added, node_added = first.p50 - base.p50, median(node.first_byte_us) - base.p50
+        cells = [name, number(first.p50), number(added), ratio(added, node_added)]
+        cells += [number(first.p99), number(first.p99 - base.p99)]
+        lines.append([*cells, number(cpu_ms), ratio(cpu_ms, node_ms), str(series.errors)])
+    return table(head, lines)
+
+
 def _paced_table(rows: Mapping[str, Series]) -> str:
-    head = ["", "first byte", "+", "delay p50", "+", "p99", "+", "CPU ms", TIMES, "errors"]
-    direct = rows[DIRECT]
-    node_cpu = median(rows[NODE].cpu_ms) if NODE in rows else math.nan
-    return table(head, [_cells(name, series, direct, node_cpu) for name, series in rows.items()])
-
-
-def _cells(name: str, series: Series, direct: Series, node_cpu: float) -> list[str]:
-    cpu_ms = median(series.cpu_ms)
-    pairs = (
-        (median(series.first_byte_us), median(direct.first_byte_us)),
-        (spread(series.delays_us).p50, spread(direct.delays_us).p50),
-        (spread(series.delays_us).p99, spread(direct.delays_us).p99),
-    )
-    cells = [name]
-    for value, base in pairs:
-        cells += [number(value), number(value - base) if name != DIRECT else ""]
-    return [*cells, number(cpu_ms), ratio(cpu_ms, node_cpu), str(series.errors)]
+    head = ["", "delay p50", "+", TIMES, "p99", "+", "CPU for 1,000", TIMES, "errors"]
+    direct, node = rows[DIRECT], rows.get(NODE, Series())
+    lines = []
+    for name, series in rows.items():
+        delay, base = spread(series.delays_us), spread(direct.delays_us)
+        cpu_ms, added = median(series.cpu_ms), delay.p50 - base.p50
+        cells = [name, number(delay.p50), number(added)]
+        cells += [ratio(added, median(node.delays_us) - base.p50), number(delay.p99)]
+        cells += [number(delay.p99 - base.p99), number(cpu_ms)]
+        lines.append([*cells, ratio(cpu_ms, median(node.cpu_ms)), str(series.errors)])
+    return table(head, lines)
 
 
 def _body_table(measured: Measured) -> str:
@@ -247,11 +261,12 @@ def _picture(measured: Measured) -> str:
     def bars(values: Mapping[str, float]) -> Sequence[Bar]:
         return [Bar(n.replace("`", ""), v, n == OURS) for n, v in values.items() if n != DIRECT]
 
-    added = {n: median(s.first_byte_us) - median(direct.first_byte_us) for n, s in rows.items()}
+    base_us = median(measured.first[DIRECT].first_byte_us)
+    added = {n: median(s.first_byte_us) - base_us for n, s in measured.first.items()}
     delay = {n: median(s.delays_us) - median(direct.delays_us) for n, s in rows.items()}
     cpu = {name: median(series.cpu_ms) for name, series in rows.items()}
     titles = {
-        "Added time to the first byte, µs (median, chunks of 1 KB)": added,
+        "Added time to the first byte, µs (median)": added,
         "Added delay of a chunk, µs (median, chunks of 1 KB)": delay,
         "CPU for 1,000 chunks of 1 KB, ms": cpu,
         "200 MB, MB/s": {n: median(values) for n, values in measured.throughput.items()},
