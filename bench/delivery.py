@@ -32,10 +32,10 @@ FUNCTION_TIMEOUT_MS = 900_000
 GOAL_CASE, GOAL_MS, GOAL_TIMES = (200, 20), 50, 10
 INTRODUCTION = f"""# WebSocket delivery
 
-A model that says {{deltas}} deltas at a steady pace, and posts that take their time, as a thread that
-sleeps. *Last delta*: from the moment the model said it until the post that carries it has returned,
-in milliseconds, so a post's own time is the least it can be; medians. *Joined* is what Sluice does;
-the reference posts each delta by itself, in order. {TIMES}: how many times sooner.
+A model that says {{deltas}} deltas at a steady pace, and posts that take their time, as a thread
+that sleeps. *Last delta*: from the moment the model said it until the post that carries it has
+returned, in milliseconds, so a post's own time is the least it can be; medians. *Joined* is what
+Sluice does; the reference posts each delta by itself, in order. {TIMES}: how many times sooner.
 
 """
 
