@@ -69,7 +69,9 @@ def test_each_function_is_one_thin_handler() -> None:
 
 def test_no_file_is_too_long_to_read() -> None:
     parts = ("bench", "examples", "functions", "layers", "local", "scripts", "tests")
-    files = [file for part in parts for file in (ROOT / part).rglob("*.py")]
+    found = [file for part in parts for file in (ROOT / part).rglob("*.py")]
+    # Not other people's: what a bench has installed is in a folder that begins with a dot.
+    files = [file for file in found if "/." not in str(file.relative_to(ROOT))]
     long = {
         str(file.relative_to(ROOT)): lines
         for file in files
