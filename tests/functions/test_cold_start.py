@@ -45,7 +45,11 @@ FUNCTIONS = {
     },
 }
 NOT_AT_START = {"asyncio", "boto3", "botocore", "aws_xray_sdk", "multiprocessing", "sqlite3", "xml"}
-NOT_WITHOUT_HTTP = {"email", "http", "logging", "ssl", "threading", "datetime", "random"}
+# dataclasses and inspect are a fifth of what a function without HTTP takes to start.
+NOT_WITHOUT_HTTP = {"email", "http", "logging", "ssl", "threading", "datetime", "random"} | {
+    "dataclasses",
+    "inspect",
+}
 
 REPORT = """
 import importlib, json, sys

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sluice.state_store import StateStore, open_store
 
@@ -26,8 +25,7 @@ OPENED_KEPT_S = CONNECTION_LIFETIME_S + LONGEST_ANSWER_S  # for an answer that b
 ENDED_KEPT_S = LONGEST_ANSWER_S + 5 * 60  # for what was asked before, with clocks that differ
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionLook:
+class ConnectionLook(NamedTuple):
     """What is known of a connection and one request on it."""
 
     principal: str | None

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from sluice.errors import SettingsError
@@ -26,17 +25,18 @@ DEFAULT_RETRIES = 2  # as OpenAI's own clients
 MAX_RETRIES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class KeySource:
+class KeySource(NamedTuple):
     """Where keys come from: a plain variable, or the name of an SSM SecureString."""
 
     variable: str
-    plain: tuple[str, ...] = field(default=(), repr=False)
+    plain: tuple[str, ...] = ()
     parameter: str = ""
 
+    def __repr__(self) -> str:
+        return f"KeySource(variable={self.variable!r}, parameter={self.parameter!r})"
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(NamedTuple):
     """Times are in seconds. Secrets stay out of `repr`."""
 
     openai_keys: KeySource
@@ -46,7 +46,7 @@ class Settings:
     openai_model: str
     prompt_template_patterns: tuple[str, ...]
     api_gw_endpoint: str | None
-    proxy: str | None = field(repr=False)
+    proxy: str | None
     function_url_auth: str
     websocket_auth: str
     connect_timeout_s: float
@@ -55,7 +55,7 @@ class Settings:
     """For how long an upstream may be silent between two pieces of its answer."""
     retries: int
     """How often a request is sent again before its first byte, to each model."""
-    fallback_models: Mapping[str, str] = field(hash=False)
+    fallback_models: Mapping[str, str]
     """Whom to ask instead, by whom it was not to be had from."""
     cors_allow_origins: tuple[str, ...]
     state_table: str
@@ -64,6 +64,10 @@ class Settings:
     """The SQLite file that takes its place on one machine; empty where there is none."""
     ascii_quotes: bool
     log_chat: bool
+
+    def __repr__(self) -> str:
+        shown = {**self._asdict(), "proxy": "…" if self.proxy else None}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

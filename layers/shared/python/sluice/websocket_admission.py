@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.authentication import check_key, key_name
 from sluice.errors import SluiceError, StateUnavailable
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 ANONYMOUS = "anonymous"
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """What came of a $connect."""
 
     principal: str | None

@@ -5,14 +5,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sluice.authentication import is_key_protocol, key_of_headers, key_of_protocols
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectRequest:
+class ConnectRequest(NamedTuple):
     """A client at the door. Header names are in lower case."""
 
     connection_id: str
@@ -40,8 +38,7 @@ class ConnectRequest:
         return next((name for name in self.protocols if not is_key_protocol(name)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class MessageEvent:
+class MessageEvent(NamedTuple):
     """A message of a client."""
 
     connection_id: str
@@ -53,8 +50,7 @@ class MessageEvent:
     """When API Gateway took it, Unix time: one clock for all messages of a connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class DisconnectEvent:
+class DisconnectEvent(NamedTuple):
     """A connection is over. API Gateway tries to say so, and promises nothing."""
 
     connection_id: str
