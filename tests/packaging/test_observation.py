@@ -177,6 +177,12 @@ def test_dashboard_shows_every_metric_that_is_made(by_default: Package) -> None:
         assert name in shown or name == "Requests"  # which Outcomes shows in its parts
 
 
+def test_search_quotes_what_is_no_word(by_default: Package) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html"""
+    searches = re.findall(r"SEARCH\('{(.+?)}", json.dumps(dashboard_body(by_default)))
+    assert searches == [r"\"sluice-dev\",outcome,transport"]
+
+
 def test_dashboard_shows_what_lambda_measures(by_default: Package) -> None:
     shown = json.dumps(dashboard_body(by_default))
     for metric in ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"):
