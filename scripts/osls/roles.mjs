@@ -22,11 +22,15 @@ const PERMISSIONS = {
   sendToConnections: ({ stage }) => allow(['execute-api:ManageConnections'], [
     sub(`execute-api:${HERE}:\${WebsocketsApi}/${stage}/POST/@connections/*`)
   ]),
-  askBedrock: ({ settings }) => [
-    ...allow(['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'],
-      bedrockResources(settings).filter((arn) => !isOfMantle(arn))),
-    ...allow(['bedrock-mantle:CreateInference'], bedrockResources(settings).filter(isOfMantle))
-  ]
+  askBedrock: ({ settings }) => {
+    const all = bedrockResources(settings)
+    return [
+      ...allow(['bedrock:InvokeModel', 'bedrock:InvokeModelWithResponseStream'],
+        all.filter((arn) => !isOfMantle(arn) && !isGuardrail(arn))),
+      ...allow(['bedrock:ApplyGuardrail'], all.filter(isGuardrail)),
+      ...allow(['bedrock-mantle:CreateInference'], all.filter(isOfMantle))
+    ]
+  }
 }
 
 /** In one sentence, what is wrong with custom.permissions, or undefined. */
@@ -72,7 +76,7 @@ function role (name, Statement, { project, stage, region }) {
 function statements (name, permissions, deployment) {
   return merged([
     ...writeLog(name),
-    ...(deployment.tracing === 'Active' ? sendTraces() : []),
+    ...(['Active', 'true'].includes(String(deployment.tracing)) ? sendTraces() : []),
     ...permissions.flatMap((permission) => PERMISSIONS[permission](deployment))
   ])
 }
@@ -111,6 +115,11 @@ function bedrockRegions (settings) {
 
 function isOfMantle (arn) {
   return typeof arn === 'string' && arn.split(':')[2] === 'bedrock-mantle'
+}
+
+/** A client may name one in a header; models are asked with it by who may apply it. */
+function isGuardrail (arn) {
+  return typeof arn === 'string' && /^guardrail(-profile)?\//.test(arn.split(':')[5])
 }
 
 /** No statement at all where there is no resource: IAM refuses an empty list. */

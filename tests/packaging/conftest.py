@@ -42,7 +42,8 @@ def in_production(tmp_path_factory: pytest.TempPathFactory) -> Package:
         "OPENAI_BASE_URL": "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
         "UPSTREAM_AUTH": "aws_sigv4",
         "BEDROCK_MODELS": "openai.gpt-oss-20b-1:0,openai.gpt-oss-120b-1:0,"
-        "arn:aws:bedrock-mantle:us-west-2:123456789012:project/default",
+        "arn:aws:bedrock-mantle:us-west-2:123456789012:project/default,"
+        "arn:aws:bedrock:us-west-2:123456789012:guardrail/abc123",
         "EXTRA_BASE_URL": "https://api.example.com/v1,https://open.example.com",
         "EXTRA_ROUTE_PREFIX": "/other,/open",
         "EXTRA_API_KEY_PARAMETER": "/other/key,-",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.packaging.packaged_service import Package, text_of_sub
+from tests.packaging.test_refusals import ask
 
 pytestmark = pytest.mark.timeout(300)  # see test_template.py
 
@@ -112,6 +113,14 @@ def test_untraced_functions_send_no_traces(in_production: Package) -> None:
         assert tuple(TRACES) not in allowed(in_production, function)
 
 
+@pytest.mark.parametrize("tracing", ["Active", "true", True])
+def test_traces_are_sent_however_tracing_is_switched_on(tracing: object) -> None:
+    deployment = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": tracing}
+    made = ask("roles", [["connect", []]], deployment, of="roles.mjs")
+    statements = made["ConnectRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    assert TRACES in [statement["Action"] for statement in statements]
+
+
 def test_parameters_of_other_providers_are_read_by_those_who_ask_them(
     in_production: Package,
 ) -> None:
@@ -137,6 +146,8 @@ def test_named_models_of_bedrock_may_be_asked_where_the_base_url_says(
     ]
     project = "arn:aws:bedrock-mantle:us-west-2:123456789012:project/default"
     assert granted["bedrock-mantle:CreateInference",] == [project]
+    guardrail = "arn:aws:bedrock:us-west-2:123456789012:guardrail/abc123"
+    assert granted["bedrock:ApplyGuardrail",] == [guardrail]
 
 
 def stars(package: Package) -> Iterator[str]:
