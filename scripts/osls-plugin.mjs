@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
 import { refusedPermissions, roleOf, roles } from './osls/roles.mjs'
-import { refusal, refusedOption, requirements } from './osls/settings.mjs'
+import { refusal, refusedOption, refusedWaysIn, requirements } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
 import { VENV_PYTHON } from './setup/venv.mjs'
@@ -21,6 +21,7 @@ export default class SluicePlugin {
     this.hooks = {
       'before:package:cleanup': () => this.prepare(),
       'before:deploy:function:initialize': () => this.prepare(),
+      'after:deploy:function:initialize': () => this.keepWaysIn(),
       'before:package:createDeploymentArtifacts': () => this.buildLayers(),
       'before:package:compileLayers': () => this.stayOffline(),
       'after:package:compileEvents': () => this.narrowTemplate()
@@ -108,11 +109,30 @@ export default class SluicePlugin {
     const { Resources: resources } = this.declared.compiledCloudFormationTemplate
     bindWebsocketPermissions(resources)
     dropImpliedOrder(resources)
-    // osls knows no IAM authorization for WebSocket routes, and of those only $connect can have it.
-    if (this.declared.environment.WEBSOCKET_AUTH === 'aws_iam') {
-      resources.SconnectWebsocketsRoute.Properties.AuthorizationType = 'AWS_IAM'
-    }
+    if (this.declared.environment.WEBSOCKET_AUTH === 'aws_iam') wantSignatures(resources)
   }
+
+  /** `sls deploy function` gives a function its settings, and leaves its URL or API as it is. */
+  keepWaysIn () {
+    const { Environment } = this.declared.remoteFunctionData.Configuration
+    const refused = refusedWaysIn(this.declared.environment, Environment?.Variables ?? {})
+    if (refused) this.stop(refused)
+  }
+}
+
+/**
+ * osls knows no IAM authorization for WebSocket routes, and of those only $connect can have it.
+ *
+ * A stage serves the routes as they were when its deployment was made. osls names that by what it
+ * knows of the routes, so that under the same name a changed authorization would never be served.
+ * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-set-up-websocket-deployment.html
+ */
+function wantSignatures (resources) {
+  resources.SconnectWebsocketsRoute.Properties.AuthorizationType = 'AWS_IAM'
+  const { Ref: id } = resources.WebsocketsDeploymentStage.Properties.DeploymentId
+  resources[`${id}Signed`] = resources[id]
+  delete resources[id]
+  resources.WebsocketsDeploymentStage.Properties.DeploymentId = { Ref: `${id}Signed` }
 }
 
 /** osls lets every API of every account invoke the functions. */

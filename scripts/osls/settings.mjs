@@ -72,6 +72,16 @@ export function refusedOption ({ dashboard, alarms, alarmTopic, reservedConcurre
   }
 }
 
+/** In one sentence, why one function alone must not get these settings in place of `deployed`. */
+export function refusedWaysIn (settings, deployed) {
+  for (const variable of ['FUNCTION_URL_AUTH', 'WEBSOCKET_AUTH']) {
+    if (settings[variable] === deployed[variable]) continue
+    return `${variable} is ${deployed[variable]} where this is deployed, and would be` +
+      ` ${settings[variable]} for this function alone, with the way in as it was: set it to` +
+      ' what is deployed, or change it with `sls deploy`'
+  }
+}
+
 /** In a sentence each, what must exist in the account, or be set, for this to work. */
 export function requirements (settings, env) {
   return [openUrl(settings), unsignedFor(settings), ...keysLeftBehind(settings, env)].filter(Boolean)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,22 @@ class Deployment:
 
     def sls(self, *arguments: str, **settings: str) -> str:
         """Run `npx sls` to its success, with `settings` in its shell; returns what it said."""
+        finished = self._run(arguments, settings)
+        assert finished.returncode == 0, finished.stdout
+        return finished.stdout
+
+    def refused(self, *arguments: str, **settings: str) -> str:
+        """Run `npx sls` to its failure; returns what it said."""
+        finished = self._run(arguments, settings)
+        assert finished.returncode == 1, finished.stdout
+        return finished.stdout
+
+    def _run(
+        self, arguments: Sequence[str], settings: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
         home = self.service.parent / f"{self.service.name}-home"
         home.mkdir(exist_ok=True)
-        finished = subprocess.run(
+        return subprocess.run(
             ["npx", "--no-install", "sls", *arguments],
             cwd=self.service,
             env={
@@ -44,8 +58,6 @@ class Deployment:
             timeout=PACKAGE_TIMEOUT_S,
             check=False,
         )
-        assert finished.returncode == 0, finished.stdout
-        return finished.stdout
 
 
 def new_deployment(folder: Path, account: CloudAccount) -> Deployment:

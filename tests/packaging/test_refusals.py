@@ -21,7 +21,7 @@ console.log(JSON.stringify(ask(...JSON.parse(process.argv[3])) ?? null))
 """
 
 
-def ask(function: str, *arguments: dict[str, Any], of: str = "settings.mjs") -> Any:
+def ask(function: str, *arguments: object, of: str = "settings.mjs") -> Any:
     """Return what a function of the plugin answers: sentences, or nothing."""
     module = str(CHECKOUT / "scripts" / "osls" / of)
     call = [CALL, module, function, json.dumps(arguments)]
@@ -158,6 +158,14 @@ OPTIONS = {"dashboard": "true", "alarms": "false", "alarmTopic": "", "reservedCo
 def test_options_are_checked(options: dict[str, str], sentence: str | None) -> None:
     refused = ask("refusedOption", {**OPTIONS, **options})
     assert refused is None if sentence is None else refused.startswith(sentence)
+
+
+@pytest.mark.parametrize("variable", ["FUNCTION_URL_AUTH", "WEBSOCKET_AUTH"])
+def test_way_in_is_not_changed_for_one_function_alone(variable: str) -> None:
+    deployed = {**SAFE, variable: "what it was"}
+    refused = ask("refusedWaysIn", SAFE, deployed)
+    assert refused.startswith(f"{variable} is what it was where this is deployed, and would be")
+    assert ask("refusedWaysIn", SAFE, SAFE) is None
 
 
 def test_misspelt_permission_is_refused() -> None:

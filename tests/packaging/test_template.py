@@ -86,6 +86,21 @@ def test_websocket_auth_aws_iam_guards_the_connect_route_alone(
     assert authorizations(customized) == {**authorizations(by_default), "$connect": "AWS_IAM"}
 
 
+def test_changed_websocket_auth_is_a_deployment_of_the_api_of_its_own(
+    by_default: Package, customized: Package
+) -> None:
+    def deployment(package: Package) -> str:
+        (name,) = package.of_type("AWS::ApiGatewayV2::Deployment")
+        (stage,) = package.of_type("AWS::ApiGatewayV2::Stage").values()
+        assert stage["DeploymentId"] == {"Ref": name}
+        # Or it would be made of the routes as they were before.
+        routes = package.of_type("AWS::ApiGatewayV2::Route")
+        assert set(package.template["Resources"][name]["DependsOn"]) == set(routes)
+        return name
+
+    assert deployment(by_default) != deployment(customized)
+
+
 def test_only_this_api_may_invoke_the_websocket_functions(by_default: Package) -> None:
     permissions = by_default.of_type("AWS::Lambda::Permission")
     assert len(permissions) == 3

@@ -24,7 +24,7 @@ from tests.scripted_upstream import (
     says,
     sends,
 )
-from tests.sluice.url_asking import HELLO, SECRET, Reply, ask, gateway_of
+from tests.sluice.url_asking import HELLO, SECRET, Reply, answer_to, ask, event_of, gateway_of
 
 
 def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(
@@ -205,6 +205,20 @@ def test_unknown_key_is_401_and_asks_nobody(
             FORWARD_KEY=keys,
         )
         assert (reply.metadata["statusCode"], reply.error["code"]) == (401, "invalid_api_key")
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("path", ["/", "/v1/chat/completions"])
+def test_url_that_was_to_want_signatures_and_does_not_lets_nobody_in(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], method: str, path: str
+) -> None:
+    event = event_of(method, path, {"messages": HELLO}, query={"message": "x"})
+    event["requestContext"]["accountId"] = "anonymous"  # as Lambda says of auth type NONE
+    gateway = gateway_of(OPENAI_BASE_URL=upstream.url, OPENAI_API_KEY=SECRET)
+    reply = answer_to(event, gateway)
+    assert (reply.metadata["statusCode"], reply.error["code"]) == (500, "misconfigured")
+    assert "FUNCTION_URL_AUTH: expected a URL that wants signatures" in capsys.readouterr().out
     assert upstream.requests == []
 
 

@@ -81,8 +81,16 @@ def test_key_is_not_in_the_answer_nor_in_the_log(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.parametrize("mode", ["none", "aws_iam"])
 def test_door_kept_by_nobody_or_by_api_gateway_answers_the_first_protocol(mode: str) -> None:
-    answer = connect({"Sec-WebSocket-Protocol": "a, b"}, WEBSOCKET_AUTH=mode).answer
+    protocols, identity = {"Sec-WebSocket-Protocol": "a, b"}, {"userArn": USER}
+    answer = connect(protocols, identity=identity, WEBSOCKET_AUTH=mode).answer
     assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "a"}}
+
+
+def test_door_that_api_gateway_was_to_keep_and_does_not_is_closed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert connect(WEBSOCKET_AUTH="aws_iam") == Admission(None, {"statusCode": 500})
+    assert "expected a $connect route that wants signatures" in capsys.readouterr().out
 
 
 def test_parameter_that_cannot_be_read_closes_the_door(capsys: pytest.CaptureFixture[str]) -> None:

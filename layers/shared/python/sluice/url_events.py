@@ -11,6 +11,9 @@ from typing import Any
 
 from sluice.header_rules import without_signature
 
+ANONYMOUS_ACCOUNT = "anonymous"
+"""In place of an account's number, where the URL's auth type is NONE."""
+
 
 @dataclass(frozen=True, slots=True)
 class UrlRequest:
@@ -26,6 +29,8 @@ class UrlRequest:
     body: bytes
     user_arn: str | None = None
     """Who signed, where the URL is IAM-authorised."""
+    is_anonymous: bool = False
+    """Whether Lambda let it in without asking for a signature."""
 
 
 def parse_url_request(event: dict[str, Any]) -> UrlRequest:
@@ -40,6 +45,7 @@ def parse_url_request(event: dict[str, Any]) -> UrlRequest:
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=_body(event),
         user_arn=context.get("authorizer", {}).get("iam", {}).get("userArn"),
+        is_anonymous=context.get("accountId") == ANONYMOUS_ACCOUNT,
     )
 
 

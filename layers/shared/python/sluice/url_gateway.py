@@ -16,6 +16,7 @@ from sluice.errors import (
     InvalidField,
     InvalidJson,
     MethodNotAllowed,
+    SettingsError,
     SluiceError,
     UnknownPath,
     UnsupportedMediaType,
@@ -162,12 +163,20 @@ class UrlGateway:
         return found
 
     def _authenticate(self, exchange: Exchange) -> None:
-        """With aws_iam Lambda has let only signed requests in; without it a key is the lock."""
+        """With aws_iam Lambda lets only signed requests in; without it a key is the lock.
+
+        While a deployment goes from one to the other, functions have their settings before the URL
+        has its lock.
+        """
         principal: str | None = exchange.request.user_arn
         if self._settings.function_url_auth == "none":
             presented = key_of_headers(exchange.request.headers)
             check_key(presented, self._forward_keys.keys())
             principal = presented and key_name(presented)
+        elif exchange.request.is_anonymous:
+            raise SettingsError(
+                "FUNCTION_URL_AUTH", "a URL that wants signatures", "one that wants none"
+            )
         exchange.log.note(principal=principal)
 
     def _health(self, exchange: Exchange) -> None:

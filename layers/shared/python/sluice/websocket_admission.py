@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.authentication import check_key, key_name
-from sluice.errors import SluiceError, StateUnavailable
+from sluice.errors import SettingsError, SluiceError, StateUnavailable
 from sluice.request_log import RequestLog
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Admission(NamedTuple):
 def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) -> Admission:
     """Let a client in, or refuse it.
 
-    With aws_iam API Gateway has let only signed requests come here.
+    With aws_iam API Gateway lets only signed requests come here, and names who signed; without a
+    name the door stays closed, because its lock is not there (yet).
 
     A client that offers sub-protocols must be given one of them, or its browser hangs up.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
@@ -53,6 +54,10 @@ def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRi
         key = request.presented_key
         check_key(key, forward_keys.keys())
         return key_name(key or "")
+    if websocket_auth == "aws_iam" and not request.user_arn:
+        raise SettingsError(
+            "WEBSOCKET_AUTH", "a $connect route that wants signatures", "one that wants none"
+        )
     return request.user_arn or ANONYMOUS
 
 
