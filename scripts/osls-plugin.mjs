@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
-import { refusedPermissions, roleOf, roles } from './osls/roles.mjs'
+import { refusedPermissions, refusedRoleNames, roleOf, roles } from './osls/roles.mjs'
 import { refusal, refusedOption, refusedWaysIn, requirements } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
@@ -36,6 +36,11 @@ export default class SluicePlugin {
     return this.serverless.service.custom.options
   }
 
+  get place () {
+    const { serverless: { service: { service: project } }, provider } = this
+    return { project, stage: provider.getStage(), region: provider.getRegion() }
+  }
+
   stop (message) {
     throw new this.serverless.classes.Error(message)
   }
@@ -44,7 +49,8 @@ export default class SluicePlugin {
     const { service } = this.serverless
     const { environment } = this.declared
     const refused = refusal(environment, process.env) ?? refusedOption(this.options) ??
-      refusedPermissions(service.custom.permissions)
+      refusedPermissions(service.custom.permissions) ??
+      refusedRoleNames(Object.keys(service.functions), this.place)
     if (refused) this.stop(refused)
     for (const sentence of requirements(environment, process.env)) this.log.warning(sentence)
     const { url } = service.getFunction('stream')
@@ -63,14 +69,12 @@ export default class SluicePlugin {
   }
 
   addResources () {
-    const { service: project, resources: { Resources: resources }, custom, functions } =
-      this.serverless.service
-    const stage = this.provider.getStage()
-    const region = this.provider.getRegion()
+    const { resources: { Resources: resources }, custom, functions } = this.serverless.service
+    const { project, stage } = this.place
     const { environment: settings, tracing: { lambda: tracing } } = this.declared
     const granted = Object.keys(functions).map((name) => [name, custom.permissions[name] ?? []])
     Object.assign(resources,
-      roles(granted, { project, stage, region, settings, tracing }),
+      roles(granted, { ...this.place, settings, tracing }),
       observation(custom.observation, this.options, `${project}-${stage}`))
     for (const [name, declared] of Object.entries(functions)) {
       declared.role = roleOf(name)

@@ -4,6 +4,8 @@
 import { capitalized, list, namedParameters } from './settings.mjs'
 
 const HERE = '${AWS::Region}:${AWS::AccountId}'
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const MAX_ROLE_NAME = 64
 const BEDROCK_HOST =
   /^https?:\/\/(?:[\w.-]+\.)?bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\./
 
@@ -14,8 +16,7 @@ const PERMISSIONS = {
     settings.WEBSOCKET_AUTH === 'forward_key' ? read(settings, 'FORWARD_KEY_PARAMETER') : [],
   admitToUrl: ({ settings }) =>
     settings.FUNCTION_URL_AUTH === 'none' ? read(settings, 'FORWARD_KEY_PARAMETER') : [],
-  readProviderKeys: ({ settings }) =>
-    read(settings, 'OPENAI_API_KEY_PARAMETER', 'AZURE_OPENAI_TOKEN_PARAMETER'),
+  readProviderKeys: ({ settings }) => read(settings, ...providerKeys(settings)),
   readExtraKeys: ({ settings }) => read(settings, 'EXTRA_API_KEY_PARAMETER'),
   readState: () => allow(['dynamodb:BatchGetItem'], [arnOf('StateTable')]),
   writeState: () => allow(['dynamodb:PutItem'], [arnOf('StateTable')]),
@@ -49,17 +50,30 @@ export function roles (granted, deployment) {
     [roleOf(name), role(name, statements(name, permissions, deployment), deployment)]))
 }
 
+/** In one sentence, why AWS would take none of the roles, or undefined. */
+export function refusedRoleNames (names, { project, stage, region }) {
+  const longest = names.map((name) => roleName(name, { project, stage, region }))
+    .sort((one, other) => other.length - one.length)[0]
+  if (longest.length <= MAX_ROLE_NAME) return
+  return `the stage must be ${longest.length - MAX_ROLE_NAME} characters shorter in ${region}, found` +
+    ` '${stage}': it is a part of the role's name ${longest}, and IAM takes up to ${MAX_ROLE_NAME}`
+}
+
 /** The logical id of a function's role. */
 export function roleOf (name) {
   return `${capitalized(name)}Role`
 }
 
-function role (name, Statement, { project, stage, region }) {
+/** `sls deploy function` finds the role by its name. */
+function roleName (name, { project, stage, region }) {
+  return `${project}-${stage}-${region}-${name}`
+}
+
+function role (name, Statement, deployment) {
   return {
     Type: 'AWS::IAM::Role',
     Properties: {
-      // `sls deploy function` finds the role by its name.
-      RoleName: `${project}-${stage}-${region}-${name}`,
+      RoleName: roleName(name, deployment),
       AssumeRolePolicyDocument: {
         Version: '2012-10-17',
         Statement: [{
@@ -91,6 +105,14 @@ function writeLog (name) {
 /** X-Ray has no resources to name: traces are the account's. */
 function sendTraces () {
   return allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])
+}
+
+/** Those that sluice.targets reads for the default target; who signs needs none. */
+function providerKeys (settings) {
+  const { AZURE_OPENAI_PROXY_MODE: mode, AZURE_OPENAI_TOKEN_PARAMETER: token } = settings
+  const asksAzure = mode === 'azure' || (!mode && settings.AZURE_OPENAI_ENDPOINT)
+  if (asksAzure && token) return ['AZURE_OPENAI_TOKEN_PARAMETER']
+  return !asksAzure && settings.UPSTREAM_AUTH === 'aws_sigv4' ? [] : ['OPENAI_API_KEY_PARAMETER']
 }
 
 /** Decrypting with the account's own key aws/ssm needs no further permission. */

@@ -9,11 +9,13 @@ const OTHER_PARAMETERS = ['AZURE_OPENAI_TOKEN_PARAMETER', 'EXTRA_API_KEY_PARAMET
 const PARAMETER_NAME = /^\/[\w./-]+$/
 const NO_KEY = '-' // an entry of EXTRA_API_KEY_PARAMETER, for a target that wants none
 const MODEL = /^[\w.:/-]+$/ // a name or an ARN; a star would allow more than was meant
+const URLS = ['OPENAI_BASE_URL', 'EXTRA_BASE_URL', 'AZURE_OPENAI_ENDPOINT', 'API_GW_ENDPOINT']
+const PLAIN_URL = /^https?:\/\/[^\s@?#/]+(\/[^\s?#]*)?$/i // PROXY alone may hold a password
 const TOPIC = /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/
 
 /** In one sentence, why not to deploy these settings, or undefined; `env` is the shell's. */
 export function refusal (settings, env) {
-  return refusedAuth(settings, env) ?? refusedName(settings)
+  return refusedAuth(settings, env) ?? refusedName(settings) ?? refusedUrl(settings)
 }
 
 function refusedAuth (settings, env) {
@@ -50,6 +52,14 @@ function refusedName (settings) {
   const model = list(settings.BEDROCK_MODELS).find((entry) => !MODEL.test(entry))
   if (!model) return
   return `BEDROCK_MODELS must be names or ARNs of models between commas, found '${model}'`
+}
+
+/** Functions refuse such a URL as well; by then its password is in the template. */
+function refusedUrl (settings) {
+  const variable = URLS.find((each) => list(settings[each]).some((url) => !PLAIN_URL.test(url)))
+  if (!variable) return
+  return `${variable} must be http:// or https://, a host and maybe a path, without a password or` +
+    ' a query, found another text'
 }
 
 function described (name) {

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from sluice.settings import read_settings
+from sluice.targets import read_targets
 from tests.packaging.packaged_service import Package, text_of_sub
 from tests.packaging.test_refusals import ask
 
@@ -113,25 +115,60 @@ def test_untraced_functions_send_no_traces(in_production: Package) -> None:
         assert tuple(TRACES) not in allowed(in_production, function)
 
 
+AZURE = {"AZURE_OPENAI_ENDPOINT": "https://a.example", "AZURE_OPENAI_APIVERSION": "2024-10-21"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "read"),
+    [
+        ({}, ["/openai"]),
+        ({"UPSTREAM_AUTH": "bearer"}, ["/openai"]),
+        ({"UPSTREAM_AUTH": "aws_sigv4"}, []),
+        (AZURE, ["/token"]),
+        ({**AZURE, "UPSTREAM_AUTH": "aws_sigv4"}, ["/token"]),
+        ({**AZURE, "AZURE_OPENAI_TOKEN_PARAMETER": ""}, ["/openai"]),
+        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "azure"}, ["/token"]),
+        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "openai"}, ["/openai"]),
+    ],
+)
+def test_key_that_the_functions_read_is_the_one_that_they_may_read(
+    settings: dict[str, str], read: list[str]
+) -> None:
+    named = {"OPENAI_API_KEY_PARAMETER": "/openai", "AZURE_OPENAI_TOKEN_PARAMETER": "/token"}
+    environ = {**named, "AWS_REGION": "us-east-1", **settings}
+    (target,) = read_targets(environ, read_settings(environ))
+    assert [target.keys.parameter] == (read or [""])
+
+    statements = statements_of(["readProviderKeys"], {"settings": environ})
+    found = [each for each in statements if each["Action"] == ["ssm:GetParameter"]]
+    assert [resource_name(name) for each in found for name in each["Resource"]] == parameters(*read)
+
+
+def statements_of(permissions: list[str], deployment: dict[str, object]) -> list[dict[str, Any]]:
+    """What a role allows that has only these permissions of custom.permissions."""
+    place = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": "PassThrough"}
+    made = ask("roles", [["connect", permissions]], {**place, **deployment}, of="roles.mjs")
+    policies = made["ConnectRole"]["Properties"]["Policies"]
+    statements: list[dict[str, Any]] = policies[0]["PolicyDocument"]["Statement"]
+    return statements
+
+
 @pytest.mark.parametrize("tracing", ["Active", "true", True])
 def test_traces_are_sent_however_tracing_is_switched_on(tracing: object) -> None:
-    deployment = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": tracing}
-    made = ask("roles", [["connect", []]], deployment, of="roles.mjs")
-    statements = made["ConnectRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+    statements = statements_of([], {"tracing": tracing})
     assert TRACES in [statement["Action"] for statement in statements]
 
 
 def test_parameters_of_other_providers_are_read_by_those_who_ask_them(
     in_production: Package,
 ) -> None:
-    openai, forward = "/sluice/prod/openai-api-key", "/sluice/prod/forward-key"
-    azure, extra = "/azure/token", "/other/key"
+    forward, extra = "/sluice/prod/forward-key", "/other/key"
     read = {name: allowed(in_production, name).get(GET_PARAMETER, []) for name in FUNCTIONS}
     assert read == {
         "connect": parameters(forward),
         "disconnect": [],
-        "default": parameters(openai, azure),
-        "stream": parameters(openai, azure, extra),
+        "default": [],  # who signs for Bedrock needs no key
+        "stream": parameters(extra),
     }
 
 

@@ -51,6 +51,8 @@ def requirements(settings: dict[str, str], shell: dict[str, str] | None = None) 
         ),
         pytest.param({"EXTRA_API_KEY_PARAMETER": "/a/b, -,/c"}, {}, id="targets with and without"),
         pytest.param({"AZURE_OPENAI_TOKEN_PARAMETER": "/azure"}, {}, id="token"),
+        pytest.param({"EXTRA_BASE_URL": "https://a.example, http://[::1]:8/v1/"}, {}, id="URLs"),
+        pytest.param({"OPENAI_BASE_URL": "", "AZURE_OPENAI_ENDPOINT": ""}, {}, id="no URLs"),
         pytest.param({"BEDROCK_MODELS": "a.b-1:0,arn:aws:bedrock:r:1:x/y"}, {}, id="models"),
     ],
 )
@@ -79,6 +81,9 @@ def test_safe_settings_are_deployed(settings: dict[str, str], shell: dict[str, s
         ({"AZURE_OPENAI_TOKEN_PARAMETER": "token"}, "AZURE_OPENAI_TOKEN_PARAMETER must be the"),
         ({"EXTRA_API_KEY_PARAMETER": "/a,b"}, "EXTRA_API_KEY_PARAMETER must be the name"),
         ({"BEDROCK_MODELS": "openai.*"}, "BEDROCK_MODELS must be names or ARNs of models"),
+        ({"OPENAI_BASE_URL": "https://me:pw@api.example/v1"}, "OPENAI_BASE_URL must be http:// or"),
+        ({"EXTRA_BASE_URL": "https://a.example,https://b.example/v1?key=k"}, "EXTRA_BASE_URL must"),
+        ({"AZURE_OPENAI_ENDPOINT": "name.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT must be http"),
     ],
 )
 def test_unsafe_settings_are_refused_in_a_sentence_that_names_the_variable(
@@ -158,6 +163,23 @@ OPTIONS = {"dashboard": "true", "alarms": "false", "alarmTopic": "", "reservedCo
 def test_options_are_checked(options: dict[str, str], sentence: str | None) -> None:
     refused = ask("refusedOption", {**OPTIONS, **options})
     assert refused is None if sentence is None else refused.startswith(sentence)
+
+
+def test_password_in_a_url_is_not_repeated() -> None:
+    refused = refusal({"OPENAI_BASE_URL": "https://me:hunter2@api.example/v1"})
+    assert refused is not None
+    assert "hunter2" not in refused
+
+
+@pytest.mark.parametrize(("length", "too_long"), [(31, 0), (32, 1), (40, 9)])
+def test_stage_too_long_for_the_name_of_a_role_is_refused(length: int, too_long: int) -> None:
+    names, stage = ["connect", "disconnect", "default", "stream"], "s" * length
+    place = {"project": "sluice", "stage": stage, "region": "ap-southeast-1"}
+    refused = ask("refusedRoleNames", names, place, of="roles.mjs")
+    if not too_long:
+        assert refused is None
+    else:
+        assert refused.startswith(f"the stage must be {too_long} characters shorter")
 
 
 @pytest.mark.parametrize("variable", ["FUNCTION_URL_AUTH", "WEBSOCKET_AUTH"])
