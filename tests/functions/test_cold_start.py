@@ -31,8 +31,8 @@ FUNCTIONS = {
         " openai_client prompt_templates providers providers.openai request_log"
         " response_parsers retries secret_mask settings sigv4 sse ssm_parameter"
         " state_store stop_signal targets text_frames upstream_answer"
-        " upstream_connection upstream_reply usage_finder websocket_answer websocket_events"
-        " websocket_gateway websocket_request",
+        " upstream_connection upstream_reply upstream_socket usage_finder websocket_answer"
+        " websocket_events websocket_gateway websocket_request",
     },
     "stream": {
         "packages": {*HTTP_CLIENT, "sseclient"},
@@ -40,7 +40,7 @@ FUNCTIONS = {
         " error_body errors header_rules key_ring model_call model_request openai_client"
         " prompt_templates providers providers.openai request_log response_parsers retries"
         " secret_mask settings sse ssm_parameter stop_signal targets upstream_answer"
-        " upstream_connection upstream_reply url_events url_gateway url_reply"
+        " upstream_connection upstream_reply upstream_socket url_events url_gateway url_reply"
         " usage_finder",
     },
 }

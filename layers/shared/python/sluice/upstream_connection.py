@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
+import sys
 import threading
 import time
 from http.cookiejar import DefaultCookiePolicy
@@ -19,6 +20,9 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from sluice.upstream_socket import open_socket
 
 if TYPE_CHECKING:
     from sluice.errors import SluiceError
@@ -36,6 +40,7 @@ class ConnectionWatch:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._socket: Any = None
+        self._opening: socket.socket | None = None
         self._in_use = False
         self.was_kept = False
         """Whether the connection had been used before: then it may have been closed meanwhile."""
@@ -46,19 +51,35 @@ class ConnectionWatch:
     def begin(self) -> None:
         """A request begins: forget the one before."""
         with self._lock:
-            self._socket, self._in_use, self.was_kept, self.stopped = None, True, False, None
+            self._use(None)
+            self._in_use, self.was_kept, self.stopped = True, False, None
+
+    def opening(self, connection: socket.socket) -> None:
+        """The request will have this connection, which is being made.
+
+        Raises the OSError of a connection that was shut down where the request has been stopped.
+        """
+        with self._lock:
+            # By a descriptor of its own, for TLS will take that of `connection` away.
+            opening = connection.dup()
+            self._use(opening)
+            self._opening = opening
+            if self.stopped is not None:
+                raise ConnectionAbortedError
 
     def asked(self, connection: socket.socket, *, was_kept: bool) -> None:
         """The request has this connection."""
         with self._lock:
-            self._socket, self.was_kept, self.asked_at = connection, was_kept, time.monotonic()
+            self._use(connection)
+            self.was_kept, self.asked_at = was_kept, time.monotonic()
             if self.stopped is not None:
                 self._shut_down()
 
     def end(self) -> None:
         """The answer is over: its connection may serve the next one, and is not to be stopped."""
         with self._lock:
-            self._socket, self._in_use = None, False
+            self._use(None)
+            self._in_use = False
 
     def stop(self, reason: SluiceError) -> None:
         """End whatever the asking thread waits for; it then finds `reason` in `stopped`."""
@@ -72,6 +93,12 @@ class ConnectionWatch:
         with contextlib.suppress(OSError):  # closed already: nothing to wait for
             if self._socket is not None:
                 self._socket.settimeout(seconds)
+
+    def _use(self, connection: socket.socket | None) -> None:
+        self._socket = connection
+        if self._opening is not None:
+            self._opening.close()
+            self._opening = None
 
     def _shut_down(self) -> None:
         if self._socket is not None:
@@ -133,11 +160,33 @@ def _watched(kind: type[HTTPConnection], watch: ConnectionWatch) -> Any:
             super().connect()
             self.was_asked = False
 
+        def _new_conn(self) -> socket.socket:
+            return _opened(watch, self)
+
         def request(self, *args: Any, **kwargs: Any) -> None:
             _tell(watch, self)
             super().request(*args, **kwargs)
 
     return Watched
+
+
+def _opened(watch: ConnectionWatch, connection: Any) -> socket.socket:
+    """What urllib3's own `_new_conn` does; its errors are those that requests knows."""
+    try:
+        opened = open_socket(
+            connection._dns_host,  # noqa: SLF001 -- urllib3 has it for its subclasses
+            connection.port,
+            connection.timeout,
+            watch.opening,
+        )
+    except socket.gaierror as error:
+        raise NameResolutionError(connection.host, connection, error) from error
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, "There was no connection in time.") from error
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host that cannot be a name
+        raise NewConnectionError(connection, "There was no connection.") from error
+    sys.audit("http.client.connect", connection, connection.host, connection.port)
+    return opened
 
 
 def _tell(watch: ConnectionWatch, connection: Any) -> None:
