@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import requests
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
@@ -77,6 +78,24 @@ def test_signature_is_botocores(
     assert request.headers["authorization"] == botocores_authorization(request, signed)
     assert request.headers["x-amz-security-token"] == "SESSIONTOKEN"
     assert request.body is call.body
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ("/models/gpt-oss-20b-1%3a0", "/models/gpt-oss-20b-1%3A0"),
+        ("/models/a%2Db%7e", "/models/a-b~"),
+        ("/models?filter[a]=b|c", "/models?filter%5Ba%5D=b%7Cc"),
+        ("/models?a=é", "/models?a=%C3%A9"),
+    ],
+)
+def test_what_requests_encodes_otherwise_is_signed_as_it_is_sent(asked: str, sent: str) -> None:
+    path, _, query = asked.partition("?")
+    request = provider_at(RUNTIME).request(a_call(path, b"", method="GET", query=query), None)
+    assert request.url == f"{RUNTIME}{sent}"
+    assert requests.Request("GET", request.url).prepare().url == request.url
+    signed = SignedFor("us-west-2", "bedrock")
+    assert request.headers["authorization"] == botocores_authorization(request, signed)
 
 
 def test_headers_are_those_of_the_call_and_the_signature() -> None:
