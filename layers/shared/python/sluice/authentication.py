@@ -21,7 +21,8 @@ def check_key(presented: str | None, keys: Iterable[str]) -> None:
 
     Takes the same time whichever key it is, or none.
     """
-    shown = (presented or "").encode()
+    # Bytes that were no UTF-8 may stand in an event as lone surrogates: no key, but no failure.
+    shown = (presented or "").encode("utf-8", "surrogatepass")
     matches = [compare_digest(shown, key.encode()) for key in keys]
     if not any(matches):
         found = "an unknown key" if presented else "no key"

@@ -34,9 +34,7 @@ DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
 AT_ONCE_S = 1.0  # in which a connection that was closed says so: a round trip, generously
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300
-MAX_LOGGED_MODEL_CHARACTERS = (
-    128  # a model's name has some twenty, a client's mistake may have more
-)
+MAX_LOGGED_CHARACTERS = 128  # a model's name has some twenty, a client's mistake may have more
 
 
 def _ignore(**_facts: Any) -> None: ...
@@ -98,11 +96,11 @@ class OpenAIClient:
         tried: set[str] = set()
         while True:
             key = self._rings[target].next_key(tried)
-            model = call.model and call.model[:MAX_LOGGED_MODEL_CHARACTERS]
+            model = call.model and call.model[:MAX_LOGGED_CHARACTERS]
             request = target.provider.request(call, key)
             note(provider=target.provider.name, model=model, retries=plan.asked_again)
             if request.deployment is not None:
-                note(deployment=request.deployment)
+                note(deployment=request.deployment[:MAX_LOGGED_CHARACTERS])
             try:
                 answer = self._ask_once(request, deadline, stop_signal, note)
             except SluiceError as error:

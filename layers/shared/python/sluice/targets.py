@@ -76,7 +76,7 @@ def find_target(targets: tuple[Target, ...], path: str) -> tuple[Target, str] | 
     if end < 0:
         return None
     below = path[end:] if target.is_verbatim else SLASHES.sub("/", path[end:]).rstrip("/")
-    return target, quote(below, safe=URL_CHARACTERS)
+    return target, quote(below, safe=URL_CHARACTERS, errors="surrogateescape")
 
 
 def _prefix_end(target: Target, path: str) -> int:
