@@ -100,6 +100,44 @@ def test_answer_is_stopped_while_its_connection_is_made(silent: Address) -> None
     stopping.join()
 
 
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """Where connections are taken and nothing is said on them, as host and port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        yield f"{host}:{port}"
+
+
+def through_tls(mute: str) -> dict[str, str]:
+    return {"url": f"https://{mute}/v1"}
+
+
+def through_a_tunnel(mute: str) -> dict[str, str]:
+    return {"url": "https://api.example.com/v1", "PROXY": f"http://{mute}"}
+
+
+@pytest.mark.parametrize("way", [through_tls, through_a_tunnel])
+def test_silence_before_the_request_is_that_of_the_connection(
+    mute: str, way: Callable[[str], dict[str, str]]
+) -> None:
+    client = client_of(**way(mute), UPSTREAM_CONNECT_TIMEOUT="0.2")
+    with pytest.raises(UpstreamUnreachable, match="UPSTREAM_CONNECT_TIMEOUT"):
+        client.chat(BODY, FOREVER)
+
+
+@pytest.mark.parametrize("way", [through_tls, through_a_tunnel])
+def test_answer_is_stopped_before_its_request(
+    mute: str, way: Callable[[str], dict[str, str]]
+) -> None:
+    client = client_of(**way(mute), UPSTREAM_CONNECT_TIMEOUT="600")
+    stop_signal = StopSignal()
+    stopping = threading.Timer(0.05, stop_signal.stop, [Cancelled("No more.")])
+    stopping.start()
+    with pytest.raises(Cancelled):
+        client.chat(BODY, FOREVER, stop_signal)
+    stopping.join()
+
+
 class RecordingWatch(ConnectionWatch):
     """Keeps whether the connections it is told of send small segments at once."""
 

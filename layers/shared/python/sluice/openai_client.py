@@ -191,9 +191,11 @@ class OpenAIClient:
     def _failure(self, error: Exception) -> SluiceError:
         if self._watch.stopped is not None:
             return self._watch.stopped
-        if isinstance(error, requests.ReadTimeout):
+        is_silence = isinstance(error, requests.ReadTimeout)
+        if is_silence and self._watch.is_asked:
             return no_reply(self._settings)
-        if isinstance(error, requests.ConnectTimeout):
+        # A TLS handshake, or a proxy that is asked for a tunnel, is read from as well.
+        if is_silence or isinstance(error, requests.ConnectTimeout):
             seconds = self._settings.connect_timeout_s
             return UpstreamUnreachable(
                 f"There was no connection to the upstream for {seconds:g} s "

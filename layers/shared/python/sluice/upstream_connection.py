@@ -44,6 +44,8 @@ class ConnectionWatch:
         self._in_use = False
         self.was_kept = False
         """Whether the connection had been used before: then it may have been closed meanwhile."""
+        self.is_asked = False
+        """Whether there is a connection that the request goes out on."""
         self.asked_at = 0.0
         """When the request went out, by the monotonic clock, in seconds."""
         self.stopped: SluiceError | None = None
@@ -52,7 +54,7 @@ class ConnectionWatch:
         """A request begins: forget the one before."""
         with self._lock:
             self._use(None)
-            self._in_use, self.was_kept, self.stopped = True, False, None
+            self._in_use, self.was_kept, self.is_asked, self.stopped = True, False, False, None
 
     def opening(self, connection: socket.socket) -> None:
         """The request will have this connection, which is being made.
@@ -63,7 +65,7 @@ class ConnectionWatch:
             # By a descriptor of its own, for TLS will take that of `connection` away.
             opening = connection.dup()
             self._use(opening)
-            self._opening = opening
+            self._opening, self.is_asked = opening, False
             if self.stopped is not None:
                 raise ConnectionAbortedError
 
@@ -71,7 +73,7 @@ class ConnectionWatch:
         """The request has this connection."""
         with self._lock:
             self._use(connection)
-            self.was_kept, self.asked_at = was_kept, time.monotonic()
+            self.was_kept, self.is_asked, self.asked_at = was_kept, True, time.monotonic()
             if self.stopped is not None:
                 self._shut_down()
 
