@@ -14,6 +14,7 @@ from sluice.errors import ConnectionGone, PostForbidden
 from sluice.websocket_events import MessageEvent, parse_message
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
+    PATIENCE_S,
     GatedAnswer,
     ScriptedUpstream,
     UpstreamRequest,
@@ -273,6 +274,20 @@ def test_slow_connection_is_told_that_the_time_is_over(upstream: ScriptedUpstrea
     send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 400)
     assert posts.error["code"] == "deadline_exceeded"
     assert len(posts.frames) == 2
+
+
+def test_post_that_nobody_has_answered_by_the_deadline_is_no_good_outcome(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = threading.Event()
+
+    def on_post(_frame: bytes) -> None:
+        taken.wait(PATIENCE_S)
+
+    send(upstream.url, {"action": "sendmessage", "data": "Hello"}, Posts(on_post), 1_300)
+    taken.set()
+    fields = json.loads(capsys.readouterr().out)
+    assert (fields["outcome"], fields["frames"]) == ("deadline_exceeded", 0)
 
 
 def test_template_name_that_is_no_name_is_the_clients_fault(upstream: ScriptedUpstream) -> None:

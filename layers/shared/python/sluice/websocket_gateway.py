@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sluice.chat_frames import ChatFrames
 from sluice.connections import endpoint_of
+from sluice.deadline import reached
 from sluice.delivery import Delivery
 from sluice.error_body import websocket_frame
 from sluice.errors import (
@@ -99,6 +100,7 @@ class WebSocketGateway:
             if delivery.is_stuck:
                 connections.abort()
                 self._connections.clear()  # the next answer gets a connection of its own
+                log.failed(reached())
             log.note(frames=delivery.frames_sent, joined_deltas=frames.joined)
             if delivery.failure is not None:
                 log.failed(delivery.failure)
