@@ -250,3 +250,12 @@ def test_certificate_must_be_trusted(tmp_path: Path) -> None:
 def test_endpoint_is_the_events_domain_and_stage() -> None:
     domain = "abc.execute-api.us-east-1.amazonaws.com"
     assert endpoint_of(domain, "dev") == f"https://{domain}/dev"
+
+
+def test_client_that_was_aborted_sends_nothing_more(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    client.abort()
+    with pytest.raises(PostFailed):
+        client.post("c", b"late")
+    assert upstream.requests == []

@@ -79,6 +79,7 @@ class ConnectionsClient:
         self._close_if_rested()
         self._set_timeout(min(max(timeout_s, MIN_TIMEOUT_S), TIMEOUT_S))
         try:
+            self._open()
             self._connection.request("POST", urlsplit(url).path, frame, headers)
         except (HTTPException, OSError) as error:
             self.close()
@@ -95,6 +96,13 @@ class ConnectionsClient:
             with contextlib.suppress(OSError):
                 # Below TLS, whose own shutdown() is not for other threads.
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def _open(self) -> None:
+        """Connect where there is no connection; aborted meanwhile, nothing is to be sent."""
+        if self._connection.sock is None:
+            self._connection.connect()
+        if self._is_aborted:
+            raise ConnectionAbortedError
 
     def _status(self) -> int:
         try:
