@@ -344,3 +344,11 @@ def test_azure_stream_is_the_upstreams_bytes(upstream: ScriptedUpstream) -> None
     body = {"model": "gpt-4", "messages": HELLO, "stream": True}
     reply = ask("", "POST", "/v1/chat/completions", body, settings=environ)
     assert reply.body == answer_stream(["Hel", "lo"])
+
+
+def test_long_name_of_a_deployment_is_cut_in_the_log(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    azure = {"AZURE_OPENAI_ENDPOINT": upstream.url.removesuffix("/v1")}
+    ask(upstream.url, "POST", "/v1/embeddings", {"model": "x" * 10_000}, settings=azure)
+    assert len(capsys.readouterr().out) < 1_000

@@ -5,6 +5,7 @@ https://fetch.spec.whatwg.org/#http-cors-protocol
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sluice.errors import OriginNotAllowed
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 ANY = "*"
 MAX_AGE_S = 7200  # for which a browser remembers a preflight; Chromium keeps it no longer
 EXPOSED = "*"  # whatever headers a provider sends, its limits with them; no credentials are allowed
+FIELD_NAMES = re.compile(r"[!#$%&'*+.^_`|~\w-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~\w-]+)*", re.ASCII)
 METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
 
 
@@ -29,10 +31,11 @@ def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> d
         raise OriginNotAllowed(
             "Pages of this origin may not use this gateway: expected one of CORS_ALLOW_ORIGINS."
         )
+    asked = headers.get("access-control-request-headers", "")
     return {
         **allowing,
         "access-control-allow-methods": METHODS,
-        "access-control-allow-headers": headers.get("access-control-request-headers", ANY),
+        "access-control-allow-headers": asked if FIELD_NAMES.fullmatch(asked) else ANY,
         "access-control-max-age": str(MAX_AGE_S),
     }
 

@@ -7,6 +7,7 @@ https://www.rfc-editor.org/rfc/rfc9110#field.connection
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -35,6 +36,7 @@ OF_THE_PROVIDER = frozenset(
         "www-authenticate",
     )
 )  # fmt: skip
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allows the tab alone
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
 )  # fmt: skip
@@ -51,8 +53,12 @@ def request_headers(headers: Mapping[str, str], own_prefix: str | None = None) -
 
 
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The provider's headers that a client may see, names in lower case."""
-    return _passed({name.lower(): value for name, value in headers.items()}, OF_THE_PROVIDER)
+    """The provider's headers that a client may see, names in lower case.
+
+    Not those with control characters in them, for which Lambda would refuse the whole reply.
+    """
+    named = {name.lower(): v for name, v in headers.items() if not CONTROLS.search(v)}
+    return _passed(named, OF_THE_PROVIDER)
 
 
 def without_signature(query: str) -> str:
