@@ -10,6 +10,7 @@ from botocore.credentials import Credentials
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+UNKNOWN_KEY = "not-a-key-of-this-service"
 PRESIGNED_FOR_S = 60
 """How long a presigned address lets in: each is used at once."""
 

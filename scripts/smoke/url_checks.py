@@ -21,13 +21,17 @@ from scripts.smoke.check import (
     expect_text,
 )
 from scripts.smoke.prompts import ASKS_FOR_A_VALUE, ASKS_FOR_A_WHILE, VALUE, asked
-from scripts.smoke.signing import BearerKey, FunctionUrlSignature, with_wrong_secret
+from scripts.smoke.signing import (
+    UNKNOWN_KEY,
+    BearerKey,
+    FunctionUrlSignature,
+    with_wrong_secret,
+)
 from scripts.smoke.target import Target
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then
 COMPLETIONS = "/v1/chat/completions"
-UNKNOWN_KEY = "not-a-key-of-this-service"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from websockets.exceptions import InvalidStatus
@@ -17,7 +20,7 @@ from scripts.smoke.check import (
     expect_text,
 )
 from scripts.smoke.prompts import ASKS_FOR_A_WHILE, ASKS_FOR_MINUTES, asked
-from scripts.smoke.signing import presigned_websocket_url
+from scripts.smoke.signing import UNKNOWN_KEY, presigned_websocket_url, with_wrong_secret
 from scripts.smoke.target import Target
 
 OPEN_TIMEOUT_S = 20.0  # with a cold start of $connect
@@ -139,11 +142,23 @@ def reports_an_error_and_stays_open(target: Target, watch: Stopwatch) -> None:
         expect_pong(client, watch)
 
 
-def keeps_out(target: Target, watch: Stopwatch) -> None:
-    """API Gateway itself answers 403 without a signature, the service 401 without a key."""
+def without_proof(target: Target) -> ClientConnection:
+    return opened(target, with_key=False)
+
+
+def with_wrong_proof(target: Target) -> ClientConnection:
+    if target.websocket_auth == "aws_iam":
+        return opened(replace(target, credentials=with_wrong_secret(target.credentials)))
+    return opened(replace(target, forward_key=UNKNOWN_KEY))
+
+
+def keeps_out(
+    attempt: Callable[[Target], ClientConnection], target: Target, watch: Stopwatch
+) -> None:
+    """API Gateway itself answers 403 to a signature that is none, the service 401 to a key."""
     status = 101
     try:
-        with opened(target, with_key=False):
+        with attempt(target):
             pass
     except InvalidStatus as refused:
         status = refused.response.status_code
@@ -163,5 +178,10 @@ def websocket_checks(target: Target) -> list[Check]:
     ]
     if target.websocket_auth == "none":
         return checks
-    proof = "signature" if target.websocket_auth == "aws_iam" else "key"
-    return [*checks, Check(f"WebSocket: no {proof} is refused", keeps_out)]
+    is_signed = target.websocket_auth == "aws_iam"
+    proof, wrong = ("signature", "wrong") if is_signed else ("key", "unknown")
+    return [
+        *checks,
+        Check(f"WebSocket: no {proof} is refused", partial(keeps_out, without_proof)),
+        Check(f"WebSocket: {wrong} {proof} is refused", partial(keeps_out, with_wrong_proof)),
+    ]

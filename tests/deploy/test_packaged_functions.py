@@ -42,6 +42,7 @@ CHECKS = (
     "WebSocket: chat",
     "WebSocket: ping",
     "WebSocket: no key is refused",
+    "WebSocket: unknown key is refused",
 )
 
 

@@ -334,6 +334,17 @@ def test_iam_actions_exist(by_default: Package) -> None:
         assert action in template + CODE + clients or f'"{call}"' in CODE, action
 
 
+def test_callers_policy_leads_through_the_url_alone() -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
+    (text,) = re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL)
+    url, function = json.loads(text)["Statement"]
+    assert (url["Action"], function["Action"]) == (
+        "lambda:InvokeFunctionUrl",
+        "lambda:InvokeFunction",
+    )
+    assert function["Condition"] == {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}
+
+
 SERVICES = {
     "AWS::ApiGatewayV2": "API Gateway",
     "AWS::CloudWatch": "CloudWatch",

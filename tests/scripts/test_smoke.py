@@ -64,11 +64,13 @@ def test_each_way_in_is_also_tried_without_what_opens_it(runs: dict[str, SmokeRu
         "no signature is refused",
         "wrong signature is refused",
         "WebSocket: no signature is refused",
+        "WebSocket: wrong signature is refused",
     } <= runs["signed"].verdicts.keys()
     assert {
         "no key is refused",
         "unknown key is refused",
         "WebSocket: no key is refused",
+        "WebSocket: unknown key is refused",
     } <= runs["keyed"].verdicts.keys()
 
 

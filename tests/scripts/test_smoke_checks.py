@@ -238,6 +238,12 @@ def chat_frame(seq: int, text: str = "", **more: Any) -> dict[str, Any]:
             "status: expected 401, found 101",
             id="open to everybody",
         ),
+        pytest.param(
+            "WebSocket: unknown key is refused",
+            [],
+            "status: expected 401, found 101",
+            id="open to any key",
+        ),
     ],
 )
 def test_wrong_answer_of_the_websocket_is_named(
