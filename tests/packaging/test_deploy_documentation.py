@@ -334,6 +334,15 @@ def test_iam_actions_exist(by_default: Package) -> None:
         assert action in template + CODE + clients or f'"{call}"' in CODE, action
 
 
+def test_options_of_a_script_stand_where_npm_passes_them_on() -> None:
+    """`npm run smoke --stage=prod` checks dev: npm takes the option for one of its own."""
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    for text in (DOCUMENT, readme):
+        calls = re.findall(r"npm run (?:smoke|secrets)\b[^`#\n]*", text)
+        assert "npm run smoke -- --stage prod" in calls
+        assert [call for call in calls if "--" in call and " -- " not in call] == []
+
+
 def test_callers_policy_leads_through_the_url_alone() -> None:
     """https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"""
     (text,) = re.findall(r"```json\n(.+?)```", DOCUMENT, re.DOTALL)
