@@ -1,13 +1,11 @@
 // One IAM role for each function: what custom.permissions in serverless.yml lists for it, the
 // writing of its own log, and nothing more.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/
-import { capitalized, list, namedParameters } from './settings.mjs'
+import { BEDROCK_HOST, capitalized, list, namedParameters } from './settings.mjs'
 
 const HERE = '${AWS::Region}:${AWS::AccountId}'
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const MAX_ROLE_NAME = 64
-const BEDROCK_HOST =
-  /^https?:\/\/(?:[\w.-]+\.)?bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\./
 
 /** What each name in custom.permissions allows, as IAM statements; `settings` are the variables. */
 const PERMISSIONS = {

@@ -11,6 +11,9 @@ const NO_KEY = '-' // an entry of EXTRA_API_KEY_PARAMETER, for a target that wan
 const MODEL = /^[\w.:/-]+$/ // a name or an ARN; a star would allow more than was meant
 const URLS = ['OPENAI_BASE_URL', 'EXTRA_BASE_URL', 'AZURE_OPENAI_ENDPOINT', 'API_GW_ENDPOINT']
 const PLAIN_URL = /^https?:\/\/[^\s@?#/]+(\/[^\s?#]*)?$/i // PROXY alone may hold a password
+/** A base URL at Amazon Bedrock; its region is the one group. */
+export const BEDROCK_HOST =
+  /^https?:\/\/(?:[\w.-]+\.)?bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\./
 const TOPIC = /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/
 
 /** In one sentence, why not to deploy these settings, or undefined; `env` is the shell's. */
@@ -94,7 +97,8 @@ export function refusedWaysIn (settings, deployed) {
 
 /** In a sentence each, what must exist in the account, or be set, for this to work. */
 export function requirements (settings, env) {
-  return [openUrl(settings), unsignedFor(settings), ...keysLeftBehind(settings, env)].filter(Boolean)
+  const sentences = [openUrl(settings), unsignedFor(settings), unsignedForExtra(settings)]
+  return [...sentences, ...keysLeftBehind(settings, env)].filter(Boolean)
 }
 
 function openUrl (settings) {
@@ -107,6 +111,16 @@ function unsignedFor (settings) {
   if (settings.UPSTREAM_AUTH !== 'aws_sigv4' || settings.BEDROCK_MODELS) return
   return 'UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock set BEDROCK_MODELS to the models that the' +
     ' functions may ask; as it is, their roles allow none'
+}
+
+/** Further APIs have no UPSTREAM_AUTH: those of Bedrock are signed where they are given no key. */
+function unsignedForExtra (settings) {
+  const keys = list(settings.EXTRA_API_KEY_PARAMETER)
+  const signed = list(settings.EXTRA_BASE_URL)
+    .some((url, index) => BEDROCK_HOST.test(url) && (keys[index] ?? NO_KEY) === NO_KEY)
+  if (!signed || settings.BEDROCK_MODELS) return
+  return 'EXTRA_BASE_URL names Amazon Bedrock without a key: set BEDROCK_MODELS to the models that' +
+    ' the functions may ask; as it is, their roles allow none'
 }
 
 /** Keys that the local stack takes from these variables, and a deployment from a parameter. */

@@ -144,6 +144,15 @@ def test_signed_requests_without_a_model_that_may_be_asked_are_pointed_out() -> 
     assert requirements({"UPSTREAM_AUTH": "aws_sigv4", "BEDROCK_MODELS": "m"}) == []
 
 
+def test_further_api_of_bedrock_without_a_model_that_may_be_asked_is_pointed_out() -> None:
+    bedrock = "https://a.example/v1,https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
+    (needed,) = requirements({"EXTRA_BASE_URL": bedrock, "EXTRA_API_KEY_PARAMETER": "/a,-"})
+    assert needed.startswith("EXTRA_BASE_URL names Amazon Bedrock without a key: set BEDROCK_")
+    assert requirements({"EXTRA_BASE_URL": bedrock}) == [needed]
+    for settled in ({"BEDROCK_MODELS": "m"}, {"EXTRA_API_KEY_PARAMETER": "-,/bedrock-key"}):
+        assert requirements({"EXTRA_BASE_URL": bedrock, **settled}) == []
+
+
 OPTIONS = {"dashboard": "true", "alarms": "false", "alarmTopic": "", "reservedConcurrency": "none"}
 
 
