@@ -9,6 +9,7 @@ import pytest
 
 from sluice.completion_events import MAX_COMPLETION_BYTES, CompletionEvent, completion_events
 from sluice.errors import UpstreamBroken, UpstreamRefused
+from sluice.sse import MAX_EVENT_LINES
 from tests.scripted_upstream import answer_stream, delta, sse
 
 if TYPE_CHECKING:
@@ -142,3 +143,13 @@ def test_answer_in_one_piece_is_read_no_further_than_its_bound() -> None:
     with pytest.raises(UpstreamBroken, match=str(MAX_COMPLETION_BYTES)):
         list(completion_events(WHOLE, chunks()))
     assert read == 5
+
+
+def test_event_is_read_no_further_than_it_may_have_lines() -> None:
+    with pytest.raises(UpstreamBroken, match=f"over {MAX_EVENT_LINES} lines"):
+        events_of(*[b"data: 1\n"] * (MAX_EVENT_LINES + 1))
+
+
+def test_many_events_are_no_event_of_many_lines() -> None:
+    texts = ["a"] * (MAX_EVENT_LINES + 1)
+    assert texts_of(*map(delta, texts), sse("[DONE]")) == texts

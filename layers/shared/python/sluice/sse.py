@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes, by sseclient-py, with a bound on what one event may hold.
+"""Server-sent events out of bytes, by sseclient-py, with bounds on what one event may hold.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 """An event of a chat completion has some hundred bytes; one with an image or audio in it, a few MB.
 Past this the upstream does not send events, and the function's memory is worth more."""
+MAX_EVENT_LINES = 4096
+"""sseclient-py copies an event at each of its lines: one of 80,000 short ones takes it 7 s, which
+neither a deadline nor a cancellation ends. Providers put an event on one line."""
 BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 MAX_BLANK_LINE_BYTES = 4
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -33,15 +36,19 @@ def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
 
 def _bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks, counted from blank line to blank line."""
-    size, tail = 0, b""
+    size, lines, tail = 0, 0, b""
     for chunk in chunks:
         size += len(chunk)
+        lines += max(chunk.count(b"\n"), chunk.count(b"\r"))
         seen = tail + chunk
         if any(blank in seen for blank in BLANK_LINES):
-            size = 0  # less the little behind the blank line, which the next one counts again
+            # Less the little behind the blank line, which the next one counts again.
+            size = lines = 0
         tail = seen[-MAX_BLANK_LINE_BYTES + 1 :]
         if size > MAX_EVENT_BYTES:
             raise UpstreamBroken(f"The upstream sent an event of over {MAX_EVENT_BYTES} bytes.")
+        if lines > MAX_EVENT_LINES:
+            raise UpstreamBroken(f"The upstream sent an event of over {MAX_EVENT_LINES} lines.")
         yield chunk
 
 
