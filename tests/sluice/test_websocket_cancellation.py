@@ -10,6 +10,7 @@ import pytest
 
 from sluice.connection_state import ConnectionLook, ConnectionState
 from sluice.delivery import MAX_WAITING
+from sluice.errors import PostFailed
 from sluice.sqlite_state import SqliteState
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -137,6 +138,19 @@ def test_answer_ends_when_its_connection_is_closed(
     posts = Posts(lambda _frame: state.closed("c-1="))
     assert send(upstream.url, TEMPLATE, posts, state=state) == ["one"]
     assert upstream.gone.wait(PATIENCE_S)
+    assert json.loads(capsys.readouterr().out)["outcome"] == "connection_gone"
+
+
+def test_frame_that_is_refused_is_not_tried_until_the_deadline_for_a_client_that_has_left(
+    upstream: ScriptedUpstream, state: WatchedState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upstream.script = holds_after(EVENT_STREAM_HEAD, chunk(delta("one")))
+
+    def refused(_frame: bytes) -> None:
+        state.closed("c-1=")
+        raise PostFailed("API Gateway refused a frame with status 429.")
+
+    assert send(upstream.url, TEMPLATE, Posts(refused), state=state) == []
     assert json.loads(capsys.readouterr().out)["outcome"] == "connection_gone"
 
 

@@ -131,9 +131,13 @@ class Delivery:
             self._changed.notify_all()
 
     def interrupt(self, reason: SluiceError) -> None:
-        """Whoever waits to send more hears of `reason`; from any thread."""
+        """Whoever waits to send more hears of `reason`; from any thread.
+
+        A DeliveryError says that nobody is there any more: then no post is tried again either.
+        """
         with self._changed:
             self._interruption = reason
+            self._is_given_up = self._is_given_up or isinstance(reason, DeliveryError)
             self._changed.notify_all()
 
     def send_last_message(self, message: str) -> None:
@@ -230,7 +234,7 @@ class Delivery:
                 return self._post(frame, self._deadline.seconds_to_last_moment())
             except PostFailed as error:
                 pause = self._back_off.seconds(attempt)
-                if not self._has_time_for(pause):
+                if self._is_given_up or not self._has_time_for(pause):
                     raise error from None
                 self._back_off.sleep(pause)
                 attempt += 1
