@@ -129,6 +129,8 @@ class UrlGateway:
                 self._answer(Exchange(request, reply, deadline, log))
             except SluiceError as error:
                 reply.fail(error)
+            finally:
+                log.note(bytes=reply.bytes_sent, chunks=reply.chunks_sent)
 
     def _answer(self, exchange: Exchange) -> None:
         request = exchange.request

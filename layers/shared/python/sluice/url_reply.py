@@ -53,7 +53,7 @@ class UrlReply:
         self._body: Body | None = None
         self._is_event_stream = False
         self._tail = b""
-        self._bytes = self._chunks = 0
+        self.bytes_sent = self.chunks_sent = 0
 
     def whole(self, status: int, headers: dict[str, str], body: bytes) -> None:
         """Send a reply that is already there. `body` must not be empty: a URL may hang on one."""
@@ -132,9 +132,8 @@ class UrlReply:
 
     def _write(self, body: Body, data: bytes) -> None:
         body.write(data)
-        self._bytes += len(data)
-        self._chunks += 1
-        self._log.note(bytes=self._bytes, chunks=self._chunks)
+        self.bytes_sent += len(data)
+        self.chunks_sent += 1
         self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
 
 
