@@ -89,7 +89,7 @@ def test_signature_is_botocores(
         ("/models?a=é", "/models?a=%C3%A9"),
     ],
 )
-def test_what_requests_encodes_otherwise_is_signed_as_it_is_sent(asked: str, sent: str) -> None:
+def test_what_is_encoded_in_another_way_is_signed_as_it_is_sent(asked: str, sent: str) -> None:
     path, _, query = asked.partition("?")
     request = provider_at(RUNTIME).request(a_call(path, b"", method="GET", query=query), None)
     assert request.url == f"{RUNTIME}{sent}"

@@ -5,16 +5,9 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 
 from __future__ import annotations
 
-import contextlib
-import select
-import socket
-import ssl
+import time
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
-
-import certifi
+from urllib.parse import quote
 
 from sluice.errors import (
     ConnectionGone,
@@ -23,8 +16,11 @@ from sluice.errors import (
     PostForbidden,
     PostTooLarge,
 )
+from sluice.http1 import HttpError, ReplyReader
+from sluice.http_connection import HttpConnection, origin_of
 from sluice.sigv4 import Credentials, Scope, sign
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -59,7 +55,8 @@ class ConnectionsClient:
         self._environ = environ
         self._clock = clock
         self._used_at = clock()
-        self._connection = _connection_to(self._endpoint, trusted_certificates)
+        origin, _ = origin_of(self._endpoint)
+        self._connection = HttpConnection(origin, trusted_certificates=trusted_certificates)
         self._is_aborted = False
 
     def close(self) -> None:
@@ -76,66 +73,55 @@ class ConnectionsClient:
         """
         url = f"{self._endpoint}/@connections/{quote(connection_id, safe='')}"
         headers = self._signed(url, frame)
+        timeout = min(max(timeout_s, MIN_TIMEOUT_S), TIMEOUT_S)
         self._close_if_rested()
-        self._set_timeout(min(max(timeout_s, MIN_TIMEOUT_S), TIMEOUT_S))
         try:
-            self._open()
-            self._connection.request("POST", urlsplit(url).path, frame, headers)
-        except (HTTPException, OSError) as error:
+            if not self._connection.is_open:
+                self._connection.open(timeout)
+            self._connection.request("POST", origin_of(url)[1], headers, frame, timeout)
+        except OSError as error:
             self.close()
             raise PostFailed("The @connections endpoint cannot be reached.") from error
-        status = self._status()
+        status = self._status(timeout)
         if status != OK:
             raise _refused(status)
 
     def abort(self) -> None:
         """Break off the post under way, from another thread; this client is of no use any more."""
         self._is_aborted = True
-        connection = self._connection.sock
-        if connection is not None:
-            with contextlib.suppress(OSError):
-                # Below TLS, whose own shutdown() is not for other threads.
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        self._connection.shut_down()
 
-    def _open(self) -> None:
-        """Connect where there is no connection; aborted meanwhile, nothing is to be sent."""
-        if self._connection.sock is None:
-            self._connection.connect()
-        if self._is_aborted:
-            raise ConnectionAbortedError
-
-    def _status(self) -> int:
+    def _status(self, timeout: float) -> int:
+        reader = ReplyReader("POST")
+        end = time.monotonic() + timeout
         try:
-            reply = self._connection.getresponse()
-        except (HTTPException, OSError) as error:
+            while not reader.is_over:
+                data = self._connection.receive(max(end - time.monotonic(), MIN_TIMEOUT_S))
+                reader.feed(data) if data else reader.end()
+        except (HttpError, OSError) as error:
             self.close()
-            # Servers close a connection in place of a reply when they have not taken the request.
-            is_hang_up = isinstance(error, ConnectionError) and not self._is_aborted
-            kind = PostFailed if is_hang_up else DeliveryError
-            raise kind("API Gateway did not say whether it took a frame.") from error
-        try:
-            reply.read()  # to its end, or the connection could not be used again
-        except (HTTPException, OSError):
+            if reader.head is None:
+                raise self._no_reply(error, reader) from error
+        if not reader.may_keep_connection:
             self.close()
         self._used_at = self._clock()
-        return reply.status
+        assert reader.head is not None  # noqa: S101 -- or it would have been raised
+        return reader.head.status
 
-    def _set_timeout(self, seconds: float) -> None:
-        self._connection.timeout = seconds
-        if self._connection.sock is not None:
-            self._connection.sock.settimeout(seconds)
+    def _no_reply(self, error: Exception, reader: ReplyReader) -> DeliveryError:
+        # Servers close a connection in place of a reply when they have not taken the request.
+        is_closed = isinstance(error, HttpError | ConnectionError) and not reader.has_begun
+        kind = PostFailed if is_closed and not self._is_aborted else DeliveryError
+        return kind("API Gateway did not say whether it took a frame.")
 
     def _close_if_rested(self) -> None:
         """Close a connection that may have died unnoticed: a frame sent into it would be lost.
 
-        Lambda freezes the process between events, so a connection may be gone without a sign. One
-        that has something to read has been closed by the other side.
+        Lambda freezes the process between events, so a connection may be gone without a sign.
         """
-        if self._connection.sock is None:
+        if not self._connection.is_open:
             return
-        poll = select.poll()
-        poll.register(self._connection.sock, select.POLLIN)
-        if poll.poll(0) or self._clock() - self._used_at > MAX_REST:
+        if self._connection.is_stale() or self._clock() - self._used_at > MAX_REST:
             self.close()
 
     def _signed(self, url: str, frame: bytes) -> dict[str, str]:
@@ -147,15 +133,6 @@ class ConnectionsClient:
 def endpoint_of(domain_name: str, stage: str) -> str:
     """Where the @connections of an event's API are, unless API_GW_ENDPOINT says otherwise."""
     return f"https://{domain_name}/{stage}"
-
-
-def _connection_to(endpoint: str, trusted_certificates: str | None) -> HTTPConnection:
-    parts = urlsplit(endpoint)
-    host = str(parts.hostname)
-    if parts.scheme == "http":
-        return HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
-    trusted = ssl.create_default_context(cafile=trusted_certificates or certifi.where())
-    return HTTPSConnection(host, parts.port, timeout=TIMEOUT_S, context=trusted)
 
 
 def _refused(status: int) -> DeliveryError:

@@ -1,8 +1,7 @@
-"""The moment by which an answer must be over, and the alarm that rings then."""
+"""The moment by which an answer must be over."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,29 +31,6 @@ class Deadline:
     def seconds_to_last_moment(self) -> float:
         """Seconds in which something can still be said, if only that the time is over."""
         return max(0.0, self.remaining_ms() / 1000 - LAST_MOMENT_S)
-
-
-class Alarm:
-    """Calls `ring` from another thread in `seconds`, unless cancelled before."""
-
-    def __init__(self, seconds: float, ring: Callable[[], object]) -> None:
-        self._ring = ring
-        self._lock = threading.Lock()
-        self._cancelled = False
-        self._timer = threading.Timer(seconds, self._come)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def cancel(self) -> None:
-        """It does not ring any more once this has returned, and not in the next invocation."""
-        with self._lock:
-            self._cancelled = True
-        self._timer.cancel()
-
-    def _come(self) -> None:
-        with self._lock:
-            if not self._cancelled:
-                self._ring()
 
 
 def reached() -> DeadlineReached:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import random
 import time
-from http.client import RemoteDisconnected
-from typing import TYPE_CHECKING, Any
 
-import requests
-from urllib3.exceptions import HTTPError, ProtocolError
-
-from sluice.errors import SluiceError, UpstreamError, UpstreamRefused, UpstreamUnreachable
+from sluice.errors import SluiceError, UpstreamError, UpstreamRefused
+from sluice.http_connection import proxy_of
 from sluice.key_ring import KeyRing
 from sluice.retries import KEY_STATUSES, RetryPlan, key_rest
 from sluice.stop_signal import StopSignal
-from sluice.upstream_answer import Asking, UpstreamAnswer, no_reply
-from sluice.upstream_connection import ConnectionWatch, watched_session
+from sluice.upstream_answer import UpstreamAnswer
+from sluice.upstream_connections import UpstreamConnections
+from sluice.upstream_exchange import Exchange
 from sluice.upstream_reply import refusal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
     from sluice.deadline import Deadline
     from sluice.model_call import ModelCall
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from sluice.settings import Settings
     from sluice.targets import Target
 
-DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
-AT_ONCE_S = 1.0  # in which a connection that was closed says so: a round trip, generously
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300
 MAX_LOGGED_CHARACTERS = 128  # a model's name has some twenty, a client's mistake may have more
@@ -60,10 +57,8 @@ class OpenAIClient:
         self._rings = {target: KeyRing(target.keys, read_parameter) for target in targets}
         self._random = random
         self._clock = clock
-        self._watch = ConnectionWatch()
-        self._session = watched_session(self._watch, hosts=len(targets))
-        if settings.proxy:
-            self._session.proxies = {"http": settings.proxy, "https": settings.proxy}
+        proxy = proxy_of(settings.proxy) if settings.proxy else None
+        self._connections = UpstreamConnections(proxy)
 
     def keys_of(self, target: Target) -> tuple[str, ...]:
         """A target's keys, read if need be. Raises SettingsError."""
@@ -136,83 +131,16 @@ class OpenAIClient:
         stop_signal: StopSignal,
         note: Callable[..., None],
     ) -> UpstreamAnswer:
-        asking = Asking(self._watch, deadline, stop_signal)
+        exchange = Exchange(self._connections, self._settings, deadline, stop_signal)
         try:
-            response = self._send(request, deadline)
-            answer = UpstreamAnswer(response, asking, self._settings)
-        except BaseException:
-            asking.end()
-            raise
-        note(upstream_request_id=answer.request_id)
-        try:
+            answer = UpstreamAnswer(exchange.ask(request), exchange)
+            note(upstream_request_id=answer.request_id)
             _check_status(answer)
             answer.wait_for_first_byte()
         except BaseException:
-            answer.__exit__(None, None, None)
+            exchange.end()
             raise
         return answer
-
-    def _send(self, request: UpstreamRequest, deadline: Deadline) -> requests.Response:
-        """Send, a second time where the kept connection had been closed in the meantime.
-
-        Lambda freezes the process between events, so this is what a rested connection comes to.
-        """
-        try:
-            return self._send_once(request, deadline)
-        except requests.ConnectionError as error:
-            if self._watch.stopped or not (self._had_rested() and _is_hang_up(error)):
-                raise self._failure(error) from error
-        except (requests.RequestException, HTTPError) as error:
-            raise self._failure(error) from error
-        try:
-            return self._send_once(request, deadline)
-        except (requests.RequestException, HTTPError) as error:
-            raise self._failure(error) from error
-
-    def _had_rested(self) -> bool:
-        """Whether a kept connection failed as soon as it was used again.
-
-        One that fails later has had a server behind it, and a model that may have begun.
-        """
-        return self._watch.was_kept and time.monotonic() - self._watch.asked_at < AT_ONCE_S
-
-    def _send_once(self, request: UpstreamRequest, deadline: Deadline) -> requests.Response:
-        connect_timeout = min(self._settings.connect_timeout_s, deadline.seconds_left())
-        return self._session.request(
-            request.method,
-            request.url,
-            data=request.body,
-            headers=_on_the_wire({**DEFAULT_HEADERS, **request.headers}),
-            timeout=(connect_timeout, self._settings.first_byte_timeout_s),
-            stream=True,
-            allow_redirects=False,  # they would turn a POST into a GET
-        )
-
-    def _failure(self, error: Exception) -> SluiceError:
-        if self._watch.stopped is not None:
-            return self._watch.stopped
-        is_silence = isinstance(error, requests.ReadTimeout)
-        if is_silence and self._watch.is_asked:
-            return no_reply(self._settings)
-        # A TLS handshake, or a proxy that is asked for a tunnel, is read from as well.
-        if is_silence or isinstance(error, requests.ConnectTimeout):
-            seconds = self._settings.connect_timeout_s
-            return UpstreamUnreachable(
-                f"There was no connection to the upstream for {seconds:g} s "
-                "(UPSTREAM_CONNECT_TIMEOUT)."
-            )
-        return UpstreamUnreachable(
-            "The upstream cannot be reached: does anybody listen at OPENAI_BASE_URL, or at PROXY?"
-        )
-
-
-def _on_the_wire(headers: Mapping[str, str]) -> dict[str, bytes]:
-    """Header values as bytes: http.client would take no letter beyond Latin-1.
-
-    Bytes that were no UTF-8 stand in an event as lone surrogates, and become themselves again.
-    """
-    encoded = {name: value.encode("utf-8", "surrogateescape") for name, value in headers.items()}
-    return {name: value.strip() for name, value in encoded.items()}  # requests takes no blanks
 
 
 def _check_status(answer: UpstreamAnswer) -> None:
@@ -226,10 +154,3 @@ def _check_status(answer: UpstreamAnswer) -> None:
         )
     headers = {name: v for name, v in answer.headers.items() if name != "content-encoding"}
     raise refusal(answer.status, headers, answer.error_body())
-
-
-def _is_hang_up(error: requests.ConnectionError) -> bool:
-    """Whether the other side closed the connection in place of a reply."""
-    reason = error.args[0] if error.args else None
-    hang_ups = (RemoteDisconnected, ConnectionResetError, BrokenPipeError)
-    return isinstance(reason, ProtocolError) and isinstance(reason.args[-1], hang_ups)

@@ -79,7 +79,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         openai_model=_text(environ, "OPENAI_MODEL") or DEFAULT_MODEL,
         prompt_template_patterns=_list(environ, "PROMPT_TEMPLATES", DEFAULT_PROMPT_TEMPLATES),
         api_gw_endpoint=http_url("API_GW_ENDPOINT", _text(environ, "API_GW_ENDPOINT")),
-        proxy=http_url("PROXY", _text(environ, "PROXY")),
+        proxy=_proxy(environ),
         function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
         websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
         connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
@@ -137,6 +137,14 @@ def http_url(variable: str, text: str) -> str | None:
         # It would take the place of the key in the Authorization header.
         raise SettingsError(variable, "a URL without a user name and password", "one with them")
     return text
+
+
+def _proxy(environ: Mapping[str, str]) -> str | None:
+    url = http_url("PROXY", _text(environ, "PROXY"))
+    if url is not None and not url.startswith("http://"):
+        # TLS to the upstream goes through it unread; TLS to the proxy itself is not spoken.
+        raise SettingsError("PROXY", "http://host:port", "https://")
+    return url
 
 
 def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EVENT_STREAM = "text/event-stream"
+ANY_ZLIB_FORMAT = 47  # gzip or zlib, whichever it begins as, and their largest window
 # Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
 QUOTED_KEY = re.compile(rb"\b[sp]k-[\w*.-]{8,}")
 
@@ -25,6 +26,21 @@ def is_event_stream(headers: Mapping[str, str]) -> bool:
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
     """An upstream's error. Its body still needs mask_keys before a client sees it."""
     return UpstreamRefused(status, reply_headers(headers), body, reported_error(body))
+
+
+def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
+    """The body without its compression, as far as that can be undone and up to `max_bytes`.
+
+    Some servers compress errors although nobody asked them to.
+    """
+    if content_encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    import zlib  # noqa: PLC0415 -- few servers do
+
+    try:
+        return zlib.decompressobj(ANY_ZLIB_FORMAT).decompress(body, max_bytes)
+    except zlib.error:
+        return body
 
 
 def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:

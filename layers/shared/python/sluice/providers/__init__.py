@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from sluice.header_rules import request_headers
+from sluice.url_encoding import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,9 +60,9 @@ def upstream_headers(call: ModelCall, own_prefix: str | None = None) -> dict[str
     return {**headers, "accept-encoding": ACCEPT_ENCODING}
 
 
-def with_query(url: str, query: str) -> str:
-    """The URL with a query, where there is one."""
-    return f"{url}?{query}" if query else url
+def url_of(base_url: str, path: str, query: str) -> str:
+    """The URL of a path below `base_url`, as it is sent."""
+    return normalized(f"{base_url}{path}?{query}" if query else f"{base_url}{path}")
 
 
 def stream_end(tail: bytes) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, unquote_plus
 
 from sluice.errors import InvalidField, SettingsError
-from sluice.providers import UpstreamRequest, upstream_headers, with_query
+from sluice.providers import UpstreamRequest, upstream_headers, url_of
 from sluice.settings import http_url
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class AzureProvider:
     def _url(self, path: str, query: str) -> str:
         kept = [pair for pair in query.split("&") if pair and not _is_version(pair)]
         version = [self._surface.query] if self._surface.query else []
-        return with_query(f"{self._surface.root}{path}", "&".join([*kept, *version]))
+        return url_of(self._surface.root, path, "&".join([*kept, *version]))
 
 
 def read_surface(environ: Mapping[str, str]) -> Surface:

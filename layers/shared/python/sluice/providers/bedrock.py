@@ -15,10 +15,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import requests
-
 from sluice.errors import SettingsError
-from sluice.providers import UpstreamRequest, upstream_headers, with_query
+from sluice.providers import UpstreamRequest, upstream_headers, url_of
 from sluice.sigv4 import Credentials, Scope, sign
 
 if TYPE_CHECKING:
@@ -89,7 +87,7 @@ class BedrockProvider:
         self._clock = clock
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        url = _as_sent(with_query(f"{self._base_url}{call.path}", call.query))
+        url = url_of(self._base_url, call.path, call.query)
         headers = upstream_headers(call, GUARDRAILS)
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
@@ -117,13 +115,3 @@ class BedrockProvider:
             raise SettingsError(
                 str(error.args[0]), "the credentials that Lambda gives a function", "nothing"
             ) from error
-
-
-def _as_sent(url: str) -> str:
-    """The URL as requests will send it: its own way of encoding one is what has to be signed."""
-    prepared = requests.PreparedRequest()
-    try:
-        prepared.prepare_url(url, None)
-    except requests.RequestException:
-        return url  # it cannot be sent at all, which is found out then
-    return prepared.url or url

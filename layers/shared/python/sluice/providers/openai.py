@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sluice.providers import UpstreamRequest, upstream_headers, with_query
+from sluice.providers import UpstreamRequest, upstream_headers, url_of
 
 if TYPE_CHECKING:
     from sluice.model_call import ModelCall
@@ -23,7 +23,7 @@ class OpenAIProvider:
         self._base_url = base_url
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        url = with_query(f"{self._base_url}{call.path}", call.query)
+        url = url_of(self._base_url, call.path, call.query)
         headers = upstream_headers(call)
         if key is not None:
             headers["authorization"] = f"Bearer {key}"

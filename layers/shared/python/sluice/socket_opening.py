@@ -1,4 +1,4 @@
-"""How a connection to the upstream is opened, so that another thread can stop that as well."""
+"""How a connection is opened, so that another thread can stop that as well."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import os
 import select
 import socket
 import time
-from typing import TYPE_CHECKING, Any
 
-from urllib3.util.connection import allowed_gai_family
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Address = tuple[Any, ...]
 
@@ -31,13 +30,16 @@ def open_socket(
     answer, gaierror where there is none.
     """
     end = time.monotonic() + timeout_s
-    family = allowed_gai_family()
-    found = resolve(host.strip("[]"), port, family, socket.SOCK_STREAM)
+    found = resolve(host, port, type=socket.SOCK_STREAM)
     failure = OSError("There is no address.")
     for index, (family, kind, protocol, _, address) in enumerate(found):
         # Its share of the time, so that an address that says nothing leaves some for the others.
         share = max(0.0, end - time.monotonic()) / (len(found) - index)
-        connection = socket.socket(family, kind, protocol)
+        try:  # where a machine has no IPv6, such an address fails here, and at once
+            connection = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error
+            continue
         try:
             _connect(connection, address, share, watch)
         except OSError as error:
@@ -55,7 +57,7 @@ def _connect(
     timeout_s: float,
     watch: Callable[[socket.socket], None],
 ) -> None:
-    # urllib3 leaves Nagle's algorithm on behind a proxy: 40 ms between a request's head and body.
+    # With Nagle's algorithm a body would wait some 40 ms for the acknowledgement of its head.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.settimeout(0)
     begun = connection.connect_ex(address)

@@ -1,21 +1,25 @@
-"""The watched connection: stopped whatever it waits for, kept, and asked again once."""
+"""Connections to upstreams: stopped whatever they wait for, kept, and asked again once."""
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from urllib3.exceptions import HTTPError
 
-from sluice.deadline import MARGIN_S, Alarm
+from sluice.deadline import MARGIN_S
 from sluice.errors import ConnectionGone, DeadlineReached, UpstreamUnreachable
-from sluice.openai_client import AT_ONCE_S
+from sluice.providers import UpstreamRequest as GatewayRequest
+from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
-from sluice.upstream_connection import ConnectionWatch, watched_session
+from sluice.upstream_connections import UpstreamConnections
+from sluice.upstream_exchange import AT_ONCE_S, Exchange
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -23,6 +27,7 @@ from tests.scripted_upstream import (
     UpstreamRequest,
     chunk,
     delta,
+    refused_url,
     replies,
     says,
     scripted_upstream,
@@ -33,7 +38,6 @@ from tests.sluice.test_openai_client import BODY, client_of, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 def trickling(head: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
@@ -102,14 +106,6 @@ def test_hang_up_that_comes_late_is_not_asked_again(upstream: ScriptedUpstream) 
     assert len(upstream.requests) == 2
 
 
-def test_alarm_that_was_cancelled_in_the_last_moment_does_not_ring() -> None:
-    rings: list[str] = []
-    alarm = Alarm(900, lambda: rings.append("late"))
-    alarm.cancel()
-    alarm._come()  # noqa: SLF001 -- the timer's thread was past its own check already
-    assert rings == []
-
-
 def test_new_connection_that_hangs_up_is_not_asked_again(upstream: ScriptedUpstream) -> None:
     upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
     with pytest.raises(UpstreamUnreachable):
@@ -150,24 +146,33 @@ def test_cookies_of_one_answer_do_not_go_with_the_next_request(upstream: Scripte
     assert all("cookie" not in request.headers for request in upstream.requests)
 
 
-def test_nothing_of_the_machine_is_in_a_session() -> None:
-    session = watched_session(ConnectionWatch())
-    assert session.trust_env is False  # no proxies, no .netrc
-    assert dict(session.headers) == {}
+def test_nothing_of_the_machine_is_asked(upstream: ScriptedUpstream, tmp_path: Path) -> None:
+    """Neither its proxies nor its .netrc, whose password would replace the key."""
+    host = upstream.url.split("/")[2].split(":")[0]
+    (tmp_path / ".netrc").write_text(f"machine {host} login me password secret\n")
+    program = (
+        "import sys\n"
+        "from tests.sluice.test_openai_client import client_of, read_all\n"
+        "read_all(client_of(sys.argv[1]))\n"
+    )
+    root = Path(__file__).parents[2]
+    environ = {
+        "HOME": str(tmp_path),
+        "http_proxy": refused_url(),
+        "PYTHONPATH": os.pathsep.join(
+            [str(root), str(root / "layers/shared/python"), str(root / "layers/runtime/python")]
+        ),
+    }
+    subprocess.run([sys.executable, "-c", program, upstream.url], env=environ, check=True)
+    assert upstream.requests[0].headers["authorization"] == "Bearer sk-secret-1"
 
 
-def test_alarm_does_not_outlive_its_answer(upstream: ScriptedUpstream) -> None:
-    before = threading.active_count()
+def test_answers_need_no_threads(upstream: ScriptedUpstream) -> None:
     client = client_of(upstream.url)
-    for _ in range(3):
-        read_all(client)
-    upstream.script = lambda _request, connection: connection.shutdown(socket.SHUT_RDWR)
-    with pytest.raises(UpstreamUnreachable):
-        read_all(client_of(upstream.url))
-    timers = [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
-    for timer in timers:
-        timer.join(PATIENCE_S)
-    assert threading.active_count() <= before + 4  # the upstream's own threads
+    before = threading.active_count()
+    with client.chat(BODY, FOREVER) as answer:
+        assert threading.active_count() <= before + 1  # the upstream's own
+        list(answer.chunks())
 
 
 def test_stop_after_the_end_leaves_the_kept_connection_alone(upstream: ScriptedUpstream) -> None:
@@ -201,23 +206,15 @@ def test_stop_ends_a_read_under_tls_and_nothing_of_the_ciphertext_is_read(
         sent.set()
 
     upstream.script = script
-    watch = ConnectionWatch()
-    session = watched_session(watch)
-    session.verify = pem
-    watch.begin()
-    response = session.get(upstream.url.replace("http:", "https:"), stream=True, timeout=PATIENCE_S)
-    with response:
-        assert response.raw.read1(65536) == delta("one")
-        assert sent.wait(PATIENCE_S)
-        watch.stop(ConnectionGone("gone"))
-        read = list(iter(partial(_read_or_end, response.raw), b""))
-        assert not any(b"\x17\x03\x03" in data for data in read)  # the head of a TLS record
-    session.close()
-
-
-def _read_or_end(raw: Any) -> bytes:
-    try:
-        data: bytes = raw.read1(65536)
-    except HTTPError:
-        return b""
-    return data
+    connections = UpstreamConnections(trusted_certificates=pem)
+    stop_signal = StopSignal()
+    settings = read_settings({"OPENAI_BASE_URL": upstream.url})
+    exchange = Exchange(connections, settings, FOREVER, stop_signal)
+    url = upstream.url.replace("http:", "https:")
+    assert exchange.ask(GatewayRequest("GET", url, {}, b"")).status == 200
+    assert exchange.wait_for_first_bytes() == delta("one")
+    assert sent.wait(PATIENCE_S)
+    stop_signal.stop(ConnectionGone("gone"))
+    with pytest.raises(ConnectionGone):
+        exchange.read_next()
+    exchange.end()

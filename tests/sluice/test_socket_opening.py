@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 
 from sluice.errors import Cancelled, UpstreamUnreachable
+from sluice.socket_opening import open_socket
 from sluice.stop_signal import StopSignal
-from sluice.upstream_connection import ConnectionWatch, watched_session
-from sluice.upstream_socket import open_socket
-from tests.scripted_upstream import PATIENCE_S, ScriptedUpstream, refused_url, says
+from tests.scripted_upstream import PATIENCE_S, refused_url
 from tests.sluice.deadlines import FOREVER
 from tests.sluice.test_openai_client import BODY, client_of
 
@@ -45,7 +43,7 @@ def listening() -> Iterator[Address]:
 
 def resolving(*addresses: Address) -> Callable[..., list[Any]]:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
-    return lambda *_asked: found
+    return lambda *_, **__: found
 
 
 def refusing() -> Address:
@@ -138,34 +136,24 @@ def test_answer_is_stopped_before_its_request(
     stopping.join()
 
 
-class RecordingWatch(ConnectionWatch):
-    """Keeps whether the connections it is told of send small segments at once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.no_delay: list[bool] = []
-
-    def asked(self, connection: socket.socket, *, was_kept: bool) -> None:
-        self.no_delay.append(bool(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
-        super().asked(connection, was_kept=was_kept)
+def test_segments_are_sent_at_once(listening: Address) -> None:
+    """Or a body would wait for the acknowledgement of its head."""
+    with open_socket(*listening, 5.0, watched_by_nobody) as connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_request_does_not_wait_for_an_acknowledgement_behind_a_proxy(
-    upstream: ScriptedUpstream,
-) -> None:
-    upstream.script = says("Hello")
-    watch = RecordingWatch()
-    with watched_session(watch) as session:
-        session.proxies = {"http": upstream.url.removesuffix("/v1")}
-        session.post("http://api.example.com/v1/models", data=b"{}", timeout=5)
-    assert upstream.requests[0].target == "http://api.example.com/v1/models"
-    assert watch.no_delay == [True]
+def test_address_of_a_family_that_the_machine_lacks_is_passed_over(listening: Address) -> None:
+    found = [
+        (999, socket.SOCK_STREAM, 0, "", listening),
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", listening),
+    ]
+    with open_socket("name", 1, 5.0, watched_by_nobody, lambda *_, **__: found) as connection:
+        assert connection.getpeername() == listening
 
 
 def test_host_that_can_be_no_name_is_a_connection_error() -> None:
-    url = f"http://{'x' * 64}.example/v1"
-    with watched_session(ConnectionWatch()) as session, pytest.raises(requests.ConnectionError):
-        session.get(url, timeout=1)
+    with pytest.raises(UpstreamUnreachable):
+        client_of(f"http://{'x' * 64}.example/v1").chat(BODY, FOREVER)
 
 
 def test_what_connections_are_stopped_by_leaves_nothing_open() -> None:

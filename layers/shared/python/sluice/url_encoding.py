@@ -1,0 +1,28 @@
+"""URLs as they are sent, and so as they are signed. No I/O. RFC 3986."""
+
+from __future__ import annotations
+
+import re
+
+ENCODED_OR_ILLEGAL = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]")
+"""A percent-encoded byte, or what may not stand in a path or query: section 3.3 and 3.4."""
+UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+
+
+def normalized(url: str) -> str:
+    """The URL with everything encoded that must be, and nothing else; section 6.2.2.
+
+    Whoever verifies a signature writes the URL like this, and whatever a client's URL holds, no
+    request is cut in two by it. Scheme and host stay as they are.
+    """
+    scheme, separator, rest = url.partition("://")
+    host, slash, target = rest.partition("/")
+    return f"{scheme}{separator}{host}{slash}{ENCODED_OR_ILLEGAL.sub(_encoded, target)}"
+
+
+def _encoded(found: re.Match[str]) -> str:
+    text = found[0]
+    if len(text) > 1:  # encoded already
+        character = chr(int(text[1:], 16))
+        return character if UNRESERVED.fullmatch(character) else text.upper()
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogateescape"))
