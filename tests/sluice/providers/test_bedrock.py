@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -108,7 +107,7 @@ def test_headers_are_those_of_the_call_and_the_signature() -> None:
 def test_guardrails_pass_and_are_signed() -> None:
     call = a_call()
     guardrail = {"x-amzn-bedrock-guardrailidentifier": "gr-1"}
-    call = replace(call, headers={**call.headers, **guardrail})
+    call = call._replace(headers={**call.headers, **guardrail})
     request = provider_at(RUNTIME).request(call, None)
     assert request.headers["x-amzn-bedrock-guardrailidentifier"] == "gr-1"
     assert "x-amzn-bedrock-guardrailidentifier" in request.headers["authorization"]

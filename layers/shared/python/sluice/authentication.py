@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
-from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from sluice.errors import AuthenticationFailed
@@ -21,6 +19,8 @@ def check_key(presented: str | None, keys: Iterable[str]) -> None:
 
     Takes the same time whichever key it is, or none.
     """
+    from hmac import compare_digest  # noqa: PLC0415 -- see key_name
+
     # Bytes that were no UTF-8 may stand in an event as lone surrogates: no key, but no failure.
     shown = (presented or "").encode("utf-8", "surrogatepass")
     matches = [compare_digest(shown, key.encode()) for key in keys]
@@ -33,6 +33,9 @@ def check_key(presented: str | None, keys: Iterable[str]) -> None:
 
 def key_name(key: str) -> str:
     """What a log may call a key: the same for the same key, and not the key."""
+    # OpenSSL's hashes are 2 ms of start-up, and a URL that takes signatures never needs them.
+    from hashlib import sha256  # noqa: PLC0415
+
     return f"key-{sha256(key.encode()).hexdigest()[:NAME_DIGITS]}"
 
 

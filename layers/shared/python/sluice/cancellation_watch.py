@@ -7,8 +7,7 @@ execution environments than the one that answers. The store is where they meet.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sluice.errors import Cancelled, ConnectionGone, DeadlineReached, StateUnavailable
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from sluice.errors import SluiceError
 
 
-@dataclass(frozen=True, slots=True)
-class LookTimes:
+class LookTimes(NamedTuple):
     """Seconds from look to look.
 
     A cancellation has to end an answer within two seconds: half of that is for its own way here.

@@ -6,8 +6,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.errors import UpstreamBroken, UpstreamRefused
 from sluice.sse import event_data
@@ -21,8 +20,7 @@ MAX_COMPLETION_BYTES = 32 * 1024 * 1024
 """What an answer in one piece may have: `full`'s limit as JSON, which may escape all of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionEvent:
+class CompletionEvent(NamedTuple):
     """One event of a chat completion, or a whole one, which has a message in place of a delta."""
 
     data: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ANY = "*"
 MAX_AGE_S = 7200  # for which a browser remembers a preflight; Chromium keeps it no longer
 EXPOSED = "*"  # whatever headers a provider sends, its limits with them; no credentials are allowed
-FIELD_NAMES = re.compile(r"[!#$%&'*+.^_`|~\w-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~\w-]+)*", re.ASCII)
+FIELD_NAMES = r"(?a)[!#$%&'*+.^_`|~\w-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~\w-]+)*"
 METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
 
 
@@ -35,7 +35,7 @@ def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> d
     return {
         **allowing,
         "access-control-allow-methods": METHODS,
-        "access-control-allow-headers": asked if FIELD_NAMES.fullmatch(asked) else ANY,
+        "access-control-allow-headers": asked if re.fullmatch(FIELD_NAMES, asked) else ANY,
         "access-control-max-age": str(MAX_AGE_S),
     }
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sluice.errors import DeadlineReached
 
@@ -15,8 +14,7 @@ MARGIN_S = 1.0
 LAST_MOMENT_S = 0.1  # kept of the margin for the log line
 
 
-@dataclass(frozen=True, slots=True)
-class Deadline:
+class Deadline(NamedTuple):
     """`remaining_ms` is the function's context.get_remaining_time_in_millis."""
 
     remaining_ms: Callable[[], int]

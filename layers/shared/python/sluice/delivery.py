@@ -7,14 +7,13 @@ and the frame in flight are all that an answer holds in memory, however slow its
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sluice.deadline import reached
 from sluice.errors import DeadlineReached, DeliveryError, PostFailed, PostTooLarge
+from sluice.retries import jitter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,12 +31,11 @@ MAX_PAUSE_S = 2.0  # what a client may have to wait longer than needed
 MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would be no float any more
 
 
-@dataclass(frozen=True, slots=True)
-class BackOff:
+class BackOff(NamedTuple):
     """Pauses between attempts: doubling, with full jitter, so that functions do not try as one."""
 
     sleep: Callable[[float], object] = time.sleep
-    random: Callable[[], float] = random.random
+    random: Callable[[], float] = jitter
 
     def seconds(self, attempt: int) -> float:
         doubled = 2 ** min(attempt, MAX_DOUBLINGS)

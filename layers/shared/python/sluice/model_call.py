@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,11 +13,12 @@ JSON = "application/json"
 MULTIPART = "multipart/form-data"
 OBJECT = re.compile(rb"\s*{")
 BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's, RFC 8259 section 2
-BOUNDARY = re.compile(r';\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+# As text, like every pattern of a rare path: `re` compiles it at its first use, and keeps it.
+BOUNDARY = r'(?i);\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))'
 """RFC 2046 section 5.1.1, which bounds it to 70 characters."""
-MODEL_PART = re.compile(
-    rb'^content-disposition:(?:[^"\r\n]|"[^"\r\n]*")*;[ \t]*name=(?:"model"|model)[ \t]*(?:;|\r|$)',
-    re.IGNORECASE | re.MULTILINE,
+MODEL_PART = (
+    rb'(?im)^content-disposition:(?:[^"\r\n]|"[^"\r\n]*")*;[ \t]*name=(?:"model"|model)'
+    rb"[ \t]*(?:;|\r|$)"
 )
 """Among the headers of a form's part that holds the model. RFC 7578 section 4.2."""
 MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; what has more is content
@@ -27,8 +27,7 @@ MAX_MODEL_BYTES = 256  # the longest names, those of fine-tuned models, have abo
 _decode_value = json.JSONDecoder().raw_decode
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(NamedTuple):
     """A request below an API's root, such as POST /chat/completions.
 
     path: percent-encoded, as the client sent it. query: the same, without its "?". headers: the
@@ -57,7 +56,7 @@ class ModelCall:
             body = _with_model(self.body.decode(), model).encode()
         except (ValueError, RecursionError):
             return self  # no JSON: the upstream says so better
-        return replace(self, body=body, model=model)
+        return self._replace(body=body, model=model)
 
 
 def chat_call(body: bytes, model: str | None = None) -> ModelCall:
@@ -90,7 +89,7 @@ def _can_be_sent(model: str) -> bool:
 
 def _model_of_form(content_type: str, body: bytes) -> str | None:
     for head, content in _parts(content_type, body):
-        if MODEL_PART.search(head):
+        if re.search(MODEL_PART, head):
             text = content[:MAX_MODEL_BYTES].decode("utf-8", "replace").strip()
             return text if text and len(content) <= MAX_MODEL_BYTES else None
     return None
@@ -98,7 +97,7 @@ def _model_of_form(content_type: str, body: bytes) -> str | None:
 
 def _parts(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Headers and content of each part of a form. RFC 2046 section 5.1."""
-    boundary = BOUNDARY.search(content_type)
+    boundary = re.search(BOUNDARY, content_type)
     if boundary is None:
         return
     delimiter = b"\r\n--" + (boundary[1] or boundary[2]).encode("utf-8", "replace")

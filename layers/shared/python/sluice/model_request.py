@@ -7,12 +7,10 @@ A native request is the provider's JSON and goes on as it is.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.errors import InvalidField, InvalidJson
-from sluice.prompt_templates import system_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,22 +29,19 @@ class ResponseType(Enum):
     STREAM = "stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     role: str
     content: str | list[Any]
     """Text, or the provider's content parts (text, image_url, …)."""
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateRequest:
+class TemplateRequest(NamedTuple):
     prompt_template: str | None
     messages: tuple[Message, ...]
     response_type: ResponseType
 
 
-@dataclass(frozen=True, slots=True)
-class NativeRequest:
+class NativeRequest(NamedTuple):
     """The provider's own JSON: `body` as the client sent it, `document` what it says."""
 
     body: bytes
@@ -113,6 +108,8 @@ def upstream_body(
     """
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
     if request.prompt_template is not None:
+        from sluice.prompt_templates import system_prompt  # noqa: PLC0415 -- few requests name one
+
         patterns = settings.prompt_template_patterns
         prompt = system_prompt(request.prompt_template, patterns, environ, secrets)
         messages.insert(0, {"role": "system", "content": prompt})

@@ -5,13 +5,12 @@ https://platform.openai.com/docs/api-reference/introduction
 
 from __future__ import annotations
 
-import random
 import time
 
 from sluice.errors import SluiceError, UpstreamError, UpstreamRefused
 from sluice.http_connection import proxy_of
 from sluice.key_ring import KeyRing
-from sluice.retries import KEY_STATUSES, RetryPlan, key_rest
+from sluice.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
 from sluice.stop_signal import StopSignal
 from sluice.upstream_answer import UpstreamAnswer
 from sluice.upstream_connections import UpstreamConnections
@@ -50,7 +49,7 @@ class OpenAIClient:
         settings: Settings,
         targets: Sequence[Target],
         read_parameter: Callable[[str], str],
-        random: Callable[[], float] = random.random,
+        random: Callable[[], float] = jitter,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings

@@ -12,7 +12,7 @@ from sluice.secret_mask import SecretMask
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")  # POSIX, and no longer than needed
+VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"  # POSIX, and no longer than needed
 SECRET_WORDS = frozenset(
     (
         "APIKEY", "AUTH", "CREDENTIAL", "CREDENTIALS", "DSN", "JWT", "KEY", "KEYS", "PASS",
@@ -56,7 +56,7 @@ def system_prompt(
 def _is_permitted(name: str, patterns: tuple[str, ...]) -> bool:
     upper = name.upper()
     return (
-        VARIABLE_NAME.fullmatch(name) is not None
+        re.fullmatch(VARIABLE_NAME, name) is not None
         and not upper.startswith(SECRET_PREFIXES)
         and upper not in OWN_SETTINGS
         and not any(map(_is_secret_word, upper.split("_")))

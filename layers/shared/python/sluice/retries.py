@@ -6,9 +6,7 @@ nothing is asked again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from email.utils import mktime_tz, parsedate_tz
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sluice.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
 
@@ -31,15 +29,13 @@ BUSY_KEY_REST_S = 20.0  # rate limits count by the minute; Retry-After says it b
 MAX_KEY_REST_S = 300.0  # an upstream that says "tomorrow" may be wrong, and a try costs little
 
 
-@dataclass(frozen=True, slots=True)
-class NextAttempt:
+class NextAttempt(NamedTuple):
     """Ask again in `pause_s` seconds; of another model where `model` is one."""
 
     pause_s: float
     model: str | None = None
 
 
-@dataclass(slots=True)
 class RetryPlan:
     """Decides for one request.
 
@@ -47,15 +43,23 @@ class RetryPlan:
     be had from. random: gives 0 to 1, so that gateways do not ask as one.
     """
 
-    retries: int
-    fallbacks: Mapping[str, str]
-    model: str | None
-    random: Callable[[], float]
-    clock: Callable[[], float]
-    asked_again: int = 0
-    """How often so far, of any model and with any key."""
-    _failures: int = 0
-    _models: list[str | None] = field(default_factory=list)
+    def __init__(
+        self,
+        retries: int,
+        fallbacks: Mapping[str, str],
+        model: str | None,
+        random: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._retries = retries
+        self._fallbacks = fallbacks
+        self._model = model
+        self._random = random
+        self._clock = clock
+        self._failures = 0
+        self._models: list[str | None] = []
+        self.asked_again = 0
+        """How often so far, of any model and with any key."""
 
     def after(
         self, error: SluiceError, seconds_left: float, *, has_other_key: bool
@@ -76,26 +80,33 @@ class RetryPlan:
         if not _is_passing(error):
             return None
         pause = self._pause(error)
-        if self._failures < self.retries and pause is not None and pause < seconds_left:
+        if self._failures < self._retries and pause is not None and pause < seconds_left:
             self._failures += 1
             return NextAttempt(pause)
         return self._fall_back()
 
     def _pause(self, error: SluiceError) -> float | None:
         """Seconds to wait, or None where the upstream asks for too many."""
-        wanted = retry_after(error, self.clock())
+        wanted = retry_after(error, self._clock())
         if wanted > 0:
             return wanted if wanted <= MAX_RETRY_AFTER_S else None
-        return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)) * self.random()
+        return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**self._failures)) * self._random()
 
     def _fall_back(self) -> NextAttempt | None:
-        self._models.append(self.model)
-        other = self.fallbacks.get(self.model or "")
+        self._models.append(self._model)
+        other = self._fallbacks.get(self._model or "")
         if other is None or other in self._models:
             return None
-        self.model = other
+        self._model = other
         self._failures = 0
         return NextAttempt(0.0, other)
+
+
+def jitter() -> float:
+    """0 to 1 at random, so that gateways do not ask as one."""
+    from random import random  # noqa: PLC0415 -- only failures need it
+
+    return random()  # noqa: S311 -- no secret
 
 
 def retry_after(error: SluiceError, now: float) -> float:
@@ -122,6 +133,10 @@ def key_rest(error: UpstreamRefused, now: float) -> float:
 
 def _date(text: str) -> float:
     """An HTTP date as seconds since 1970; 0.0 where it is none."""
+    if not text:
+        return 0.0
+    from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 -- 5 ms of start-up
+
     parsed = parsedate_tz(text)
     try:
         return float(mktime_tz(parsed)) if parsed else 0.0

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 MAX_TIMEOUT_S = 3600  # four times what a function may run
 KEY = re.compile(r"[!#-\[\]-~]+")  # RFC 9110's visible characters, less those JSON escapes
-PARAMETER_NAME = re.compile(r"/[\w./-]+", re.ASCII)  # AWS Systems Manager's, from the root
-ORIGIN = re.compile(r"(https?|[a-z-]+-extension|capacitor|ionic)://[\w.:\[\]-]+|null")
+PARAMETER_NAME = r"(?a)/[\w./-]+"  # AWS Systems Manager's, from the root
+ORIGIN = r"(https?|[a-z-]+-extension|capacitor|ionic)://[\w.:\[\]-]+|null"
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 DEFAULT_MODEL = "gpt-4o-mini"
 DEFAULT_PROMPT_TEMPLATES = "*_TEMPLATE,PROMPT_*"
@@ -109,7 +109,7 @@ def key_source(environ: Mapping[str, str], variable: str) -> KeySource:
     """The keys of `variable`, or the parameter that `variable`_PARAMETER names for them."""
     named = f"{variable}_PARAMETER"
     parameter = _text(environ, named)
-    if parameter and not PARAMETER_NAME.fullmatch(parameter):
+    if parameter and not re.fullmatch(PARAMETER_NAME, parameter):
         # Not quoted: it may well be the key itself, put into the wrong variable.
         raise SettingsError(named, "the name of an SSM parameter, /such/as/this", "something else")
     return KeySource(variable, read_keys(_text(environ, variable), variable), parameter)
@@ -195,7 +195,7 @@ def _pairs(environ: Mapping[str, str], variable: str) -> Mapping[str, str]:
 
 def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
     origins = tuple(each.rstrip("/").lower() for each in _list(environ, "CORS_ALLOW_ORIGINS", ""))
-    if not all(each == "*" or ORIGIN.fullmatch(each) for each in origins):
+    if not all(each == "*" or re.fullmatch(ORIGIN, each) for each in origins):
         expected = "* or https://host, as browsers write their origin"
         raise SettingsError("CORS_ALLOW_ORIGINS", expected, "another text")
     return origins

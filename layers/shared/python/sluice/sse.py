@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sseclient import SSEClient
 
 from sluice.errors import UpstreamBroken
+from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,8 +21,6 @@ Past this the upstream does not send events, and the function's memory is worth 
 MAX_EVENT_LINES = 4096
 """sseclient-py copies an event at each of its lines: one of 80,000 short ones takes it 7 s, which
 neither a deadline nor a cancellation ends. Providers put an event on one line."""
-BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
-MAX_BLANK_LINE_BYTES = 4
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 

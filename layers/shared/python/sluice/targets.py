@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from sluice.errors import SettingsError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 API_ROOT = "/v1"
 NO_KEY = "-"
 """In EXTRA_API_KEY and EXTRA_API_KEY_PARAMETER, for a target that wants none."""
-PREFIX = re.compile(r"(?:/(?!\.)[\w.~-]+)+", re.ASCII)
+PREFIX = r"(?a)(?:/(?!\.)[\w.~-]+)+"
 SLASH = r"(?:[/\\]|%(?:25)*(?:2f|5c))"  # plain, encoded, or encoded over and over
 DOT = r"(?:\.|%(?:25)*2e)"
 SEGMENT_END = rf"(?:{SLASH}|;|%(?:25)*3b|\Z)"  # some servers cut parameters off: /..;x/
@@ -30,8 +29,7 @@ URL_CHARACTERS = "/%:@!$&'()*+,;="
 """What may stand in a path, RFC 3986 section 3.3; "%" begins what is encoded already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One API behind the gateway, and where the gateway's clients find it.
 
     route_prefix: such as /v1, without a slash at its end. keys: the only ones that may go there.
@@ -182,7 +180,7 @@ def _entries(environ: Mapping[str, str], variable: str) -> list[str]:
 
 def _prefix(variable: str, text: str) -> str:
     prefix = "/" + text.strip("/")
-    if not PREFIX.fullmatch(prefix):
+    if not re.fullmatch(PREFIX, prefix):
         raise SettingsError(variable, "a path such as /name, of letters, digits and -_.~", text)
     return prefix
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 EVENT_STREAM = "text/event-stream"
+BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")  # what ends an event
+MAX_BLANK_LINE_BYTES = 4
 ANY_ZLIB_FORMAT = 47  # gzip or zlib, whichever it begins as, and their largest window
 # Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
-QUOTED_KEY = re.compile(rb"\b[sp]k-[\w*.-]{8,}")
+QUOTED_KEY = rb"\b[sp]k-[\w*.-]{8,}"
 
 
 def is_event_stream(headers: Mapping[str, str]) -> bool:
@@ -45,7 +47,7 @@ def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
 
 def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
     """`text` without the secrets in it, nor anything that looks like a provider's key."""
-    return QUOTED_KEY.sub(MASKED, SecretMask(secrets).apply(text))
+    return re.sub(QUOTED_KEY, MASKED, SecretMask(secrets).apply(text))
 
 
 def reported_error(body: bytes) -> dict[str, Any] | None:

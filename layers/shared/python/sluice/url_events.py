@@ -5,9 +5,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
-from typing import Any
+import binascii
+from typing import Any, NamedTuple
 
 from sluice.header_rules import without_signature
 
@@ -15,8 +14,7 @@ ANONYMOUS_ACCOUNT = "anonymous"
 """In place of an account's number, where the URL's auth type is NONE."""
 
 
-@dataclass(frozen=True, slots=True)
-class UrlRequest:
+class UrlRequest(NamedTuple):
     """An HTTP request. Header names are in lower case; `path` is as it was sent."""
 
     request_id: str
@@ -51,4 +49,4 @@ def parse_url_request(event: dict[str, Any]) -> UrlRequest:
 
 def _body(event: dict[str, Any]) -> bytes:
     text = event.get("body") or ""
-    return base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+    return binascii.a2b_base64(text) if event.get("isBase64Encoded") else text.encode()

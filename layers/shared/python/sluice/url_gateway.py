@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sluice import VERSION, cross_origin
 from sluice.authentication import check_key, key_name, key_of_headers
-from sluice.completion_events import completion_events
-from sluice.conversation_log import Recording, log_conversation, said_in
 from sluice.errors import (
     BodyTooLarge,
     InvalidField,
@@ -34,7 +32,6 @@ from sluice.model_request import (
     upstream_body,
 )
 from sluice.request_log import RequestLog
-from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.secret_mask import SecretMask
 from sluice.targets import find_target
 from sluice.url_reply import UrlReply
@@ -71,8 +68,7 @@ COMPLETIONS = ("/chat/completions", "/completions", "/responses")  # these take 
 WORD = re.compile(r"[a-z][a-z_-]{0,30}")  # of an API's paths; ids and file names have other signs
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One request and all that its answer needs."""
 
     request: UrlRequest
@@ -214,7 +210,7 @@ class UrlGateway:
             native = NativeRequest(request.body, _parsed(request, parse_object))
             call = _chat_call(native, self._settings)
             headers = {**request.headers, **call.headers}
-            call = replace(call, path=below, query=query, headers=headers)
+            call = call._replace(path=below, query=query, headers=headers)
         else:
             model = model_of(request.headers, request.body)
             call = ModelCall(request.method, below, query, request.headers, request.body, model)
@@ -227,14 +223,24 @@ class UrlGateway:
     def _relay(
         self, target: Target, call: ModelCall, exchange: Exchange, *, may_be_empty: bool = False
     ) -> None:
-        log, recording = exchange.log, Recording()
-        listen = recording.add if self._settings.log_chat else None
-        with self._client.ask(target, call, exchange.deadline, note=log.note) as answer:
+        ask = partial(self._client.ask, target, call, exchange.deadline, note=exchange.log.note)
+        if self._settings.log_chat:
+            self._relay_and_log(ask, exchange, may_be_empty=may_be_empty)
+            return
+        with ask() as answer:
+            exchange.reply.relay(answer, may_be_empty=may_be_empty)
+
+    def _relay_and_log(
+        self, ask: Callable[[], UpstreamAnswer], exchange: Exchange, *, may_be_empty: bool
+    ) -> None:
+        from sluice.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
+
+        recording = Recording()
+        with ask() as answer:
             try:
-                exchange.reply.relay(answer, may_be_empty=may_be_empty, listen=listen)
+                exchange.reply.relay(answer, may_be_empty=may_be_empty, listen=recording.add)
             finally:
-                if listen is not None:
-                    self._log_conversation(recording.text(answer.headers), exchange)
+                self._log_conversation(recording.text(answer.headers), exchange)
 
     def _answer_template(self, template: TemplateRequest, exchange: Exchange) -> None:
         self._client.keys_of(self._targets[0])  # known from here on: no prompt may hold one
@@ -243,10 +249,13 @@ class UrlGateway:
         if template.response_type is ResponseType.STREAM:
             self._relay(self._targets[0], call, exchange)
             return
+        from sluice.answer_text import answer_text  # noqa: PLC0415 -- a parser that few need
+
         with self._client.ask(
             self._targets[0], call, exchange.deadline, note=exchange.log.note
         ) as answer:
-            text = self._text(template.response_type, answer)
+            quotes = self._settings.ascii_quotes
+            text = answer_text(template.response_type, answer, ascii_quotes=quotes)
         if self._settings.log_chat:
             self._log_conversation(text, exchange)
         text = SecretMask(self._known_keys()).text(text)
@@ -254,18 +263,10 @@ class UrlGateway:
         exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
 
     def _log_conversation(self, answer: str, exchange: Exchange) -> None:
+        from sluice.conversation_log import log_conversation, said_in  # noqa: PLC0415 -- see above
+
         said = exchange.request.query.get("message") or said_in(exchange.request.body)
         log_conversation(exchange.log, said, answer, self._known_keys())
-
-    def _text(self, response_type: ResponseType, answer: UpstreamAnswer) -> str:
-        deltas = text_deltas(completion_events(answer.headers, answer.chunks()))
-        if self._settings.ascii_quotes:
-            deltas = with_ascii_quotes(deltas)
-        if response_type is not ResponseType.FULL:
-            return first_value(response_type, deltas)
-        text = whole_text(deltas)
-        answer.finish()
-        return text
 
     def _known_keys(self) -> tuple[str, ...]:
         return self._client.known_keys() + self._forward_keys.known_keys()

@@ -9,8 +9,7 @@ from sluice import error_body
 from sluice.errors import UpstreamBroken
 from sluice.providers import stream_end
 from sluice.secret_mask import SecretMask
-from sluice.sse import BLANK_LINES, MAX_BLANK_LINE_BYTES
-from sluice.upstream_reply import is_event_stream
+from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
 from sluice.usage_finder import UsageFinder
 
 if TYPE_CHECKING:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.cancellation_watch import CancellationWatch
 from sluice.chat_frames import MAX_EVENT_BYTES
@@ -39,8 +38,7 @@ if TYPE_CHECKING:
 READ_TO_THE_END = (ResponseType.STREAM, ResponseType.FULL)  # the others stop in the middle
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """One message and all that its answer needs."""
 
     message: MessageEvent

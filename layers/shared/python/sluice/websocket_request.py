@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.error_body import MAX_ID_CHARACTERS
 from sluice.errors import InvalidField, InvalidJson, RequestError
@@ -18,35 +17,30 @@ FORMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PlainPrompt:
+class PlainPrompt(NamedTuple):
     """{"action": "sendmessage", "data": "text"}: streamed without a mark at its end."""
 
     template: TemplateRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Chat:
+class Chat(NamedTuple):
     """{"action": "chat", "id", "request"}, or the provider's own JSON alone, which has no id."""
 
     id: str | None
     request: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(NamedTuple):
     """{"action": "cancel", "id"}: no more of the answer to the request with this id."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(NamedTuple):
     """{"action": "ping"}: keeps the connection from idling and shows that somebody answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """Not one of the others."""
 
     error: RequestError

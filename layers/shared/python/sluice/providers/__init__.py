@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sluice.header_rules import request_headers
 from sluice.url_encoding import normalized
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 ACCEPT_ENCODING = "identity"  # compressors hold back what is not yet a block
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(NamedTuple):
     """One HTTP request to a provider, with its key in it. Header names are in lower case."""
 
     method: str

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
 from sluice.errors import InvalidField, SettingsError
@@ -53,8 +52,7 @@ PATHS_OF_DEPLOYMENTS = frozenset(
 CREATED = 1_677_649_963  # of every model in azure-openai-proxy's list; Azure tells no time
 
 
-@dataclass(frozen=True, slots=True)
-class Surface:
+class Surface(NamedTuple):
     """root: the URL before the paths. query: the api-version, where one is needed."""
 
     root: str

@@ -10,9 +10,8 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from sluice.errors import SettingsError
@@ -38,8 +37,7 @@ GUARDRAILS = "x-amzn-bedrock-"
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html"""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedFor:
+class SignedFor(NamedTuple):
     region: str
     service: str
 
