@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
 
 MASKED = b"[key]"
 MIN_MASKED_CHARACTERS = 8  # shorter ones are words of any text, and no secret worth the name
+
+
+@lru_cache(maxsize=4)  # they change when a key is first read, and no more
+def mask_of(secrets: tuple[str, ...]) -> SecretMask:
+    """The mask of these secrets, made once."""
+    return SecretMask(secrets)
 
 
 class SecretMask:

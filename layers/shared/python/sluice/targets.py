@@ -79,7 +79,10 @@ def find_target(targets: tuple[Target, ...], path: str) -> tuple[Target, str] | 
 
 def _prefix_end(target: Target, path: str) -> int:
     """How much of the path is the target's prefix, or -1 where it is not below that."""
-    segments = target.route_prefix.split("/")[1:]
+    prefix = target.route_prefix
+    if path.startswith(f"{prefix}/"):
+        return len(prefix)
+    segments = prefix.split("/")[1:]
     pattern = "".join(f"/+{re.escape(segment)}" for segment in segments) + r"(?=/|\Z)"
     found = re.match(pattern, path)  # `re` keeps the compiled pattern
     return found.end() if found else -1

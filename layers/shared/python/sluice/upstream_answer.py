@@ -89,7 +89,7 @@ class UpstreamAnswer:
         end, left = time.monotonic() + TIMEOUT_AFTER_END_S, MAX_BYTES_AFTER_END
         with contextlib.suppress(SluiceError):
             while left > 0 and (seconds := end - time.monotonic()) > 0:
-                data = self._exchange.read(seconds, "The upstream did not end its answer.")
+                data = self._exchange.read(seconds, lambda: "The upstream did not end its answer.")
                 if not data:
                     return
                 left -= len(data)

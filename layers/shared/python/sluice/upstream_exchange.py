@@ -10,6 +10,8 @@ from sluice.http_connection import origin_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sluice.deadline import Deadline
     from sluice.http1 import ReplyHead
     from sluice.http_connection import HttpConnection, Origin
@@ -73,18 +75,18 @@ class Exchange:
         Head and body share the time for the first byte.
         """
         if not self._first:
-            self._first = self.read(self._seconds_for_first_byte(), _silent_before(self._settings))
+            self._first = self.read(self._seconds_for_first_byte(), self._silent_before)
         first, self._first = self._first, b""
         return first
 
     def read_next(self) -> bytes:
         """The next bytes of the body; nothing at its end. Raises as `read`."""
-        return self.read(self._settings.read_timeout_s, _silent_between(self._settings))
+        return self.read(self._settings.read_timeout_s, self._silent_between)
 
-    def read(self, patience_s: float, silence: str) -> bytes:
+    def read(self, patience_s: float, silence: Callable[[], str]) -> bytes:
         """The next bytes of the body as soon as they come; nothing at its end.
 
-        silence: what it means that they do not. Raises UpstreamSilent, UpstreamBroken,
+        silence: says what it means that they do not. Raises UpstreamSilent, UpstreamBroken,
         DeadlineReached, and the reason of a stop signal.
         """
         try:
@@ -94,7 +96,7 @@ class Exchange:
                     return data
         except TimeoutError as error:
             self._raise_why_it_ended()
-            raise UpstreamSilent(silence) from error
+            raise UpstreamSilent(silence()) from error
         except (OSError, HttpError) as error:
             self._raise_why_it_ended()
             message = "The upstream ended the connection in the middle of its answer."
@@ -128,7 +130,7 @@ class Exchange:
                 self._first = self._receive(self._seconds_for_first_byte())
         except TimeoutError as error:
             self._raise_why_it_ended()
-            raise UpstreamSilent(_silent_before(self._settings)) from error
+            raise UpstreamSilent(self._silent_before()) from error
         except (OSError, HttpError) as error:
             self._raise_why_it_ended()
             connection.close()
@@ -179,6 +181,14 @@ class Exchange:
         waited = time.monotonic() - self._asked_at
         return max(self._settings.first_byte_timeout_s - waited, MIN_TIMEOUT_S)
 
+    def _silent_before(self) -> str:
+        seconds = self._settings.first_byte_timeout_s
+        return f"The upstream sent no first byte for {seconds:g} s (UPSTREAM_FIRST_BYTE_TIMEOUT)."
+
+    def _silent_between(self) -> str:
+        seconds = self._settings.read_timeout_s
+        return f"The upstream paused in its answer for {seconds:g} s (UPSTREAM_READ_TIMEOUT)."
+
     def _raise_why_it_ended(self) -> None:
         """Where it was ended from here, by the signal or the deadline."""
         if self._connections.stopped is not None:
@@ -189,18 +199,4 @@ class Exchange:
 def _unreachable() -> UpstreamUnreachable:
     return UpstreamUnreachable(
         "The upstream cannot be reached: does anybody listen at OPENAI_BASE_URL, or at PROXY?"
-    )
-
-
-def _silent_before(settings: Settings) -> str:
-    return (
-        f"The upstream sent no first byte for {settings.first_byte_timeout_s:g} s "
-        "(UPSTREAM_FIRST_BYTE_TIMEOUT)."
-    )
-
-
-def _silent_between(settings: Settings) -> str:
-    return (
-        f"The upstream paused in its answer for {settings.read_timeout_s:g} s "
-        "(UPSTREAM_READ_TIMEOUT)."
     )

@@ -32,7 +32,7 @@ from sluice.model_request import (
     upstream_body,
 )
 from sluice.request_log import RequestLog
-from sluice.secret_mask import SecretMask
+from sluice.secret_mask import mask_of
 from sluice.targets import find_target
 from sluice.url_reply import UrlReply
 
@@ -258,7 +258,7 @@ class UrlGateway:
             text = answer_text(template.response_type, answer, ascii_quotes=quotes)
         if self._settings.log_chat:
             self._log_conversation(text, exchange)
-        text = SecretMask(self._known_keys()).text(text)
+        text = mask_of(self._known_keys()).text(text)
         # A streamed body is never empty, and an empty answer is still an answer.
         exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
 

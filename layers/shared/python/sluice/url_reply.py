@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from sluice import error_body
 from sluice.errors import UpstreamBroken
 from sluice.providers import stream_end
-from sluice.secret_mask import SecretMask
+from sluice.secret_mask import mask_of
 from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
 from sluice.usage_finder import UsageFinder
 
@@ -76,7 +76,7 @@ class UrlReply:
         is_stream, usage = is_event_stream(answer.headers), UsageFinder()
         has_lines = _has_lines(answer.headers)
         chunks = whole_lines(answer.chunks()) if has_lines else answer.chunks()
-        source = SecretMask(self._secrets()).stream(chunks)
+        source = mask_of(self._secrets()).stream(chunks)
         first = next(source, b"")
         if not first:
             if is_stream or not may_be_empty:

@@ -15,7 +15,7 @@ from sluice.event_splitting import split_event
 from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
-from sluice.secret_mask import SecretMask
+from sluice.secret_mask import mask_of
 from sluice.usage_finder import token_counts
 from sluice.websocket_request import Chat, PlainPrompt, client_id
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sluice.delivery import Delivery
     from sluice.openai_client import OpenAIClient
     from sluice.request_log import RequestLog
+    from sluice.secret_mask import SecretMask
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
     from sluice.targets import Target
@@ -123,7 +124,7 @@ class ModelAnswers:
     def _deliver(
         self, request: ModelRequest, events: Iterable[CompletionEvent], delivery: Delivery
     ) -> None:
-        mask = SecretMask(self._secrets())
+        mask = mask_of(self._secrets())
         if isinstance(request, Chat):
             for event in events:
                 for part in split_event(_masked(event, mask), MAX_EVENT_BYTES):
