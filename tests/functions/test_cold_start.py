@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "connect": {
         "packages": set[str](),
-        "sluice": "authentication connection_state errors key_ring request_log settings"
+        "sluice": "authentication connection_state errors key_ring named_tuple request_log settings"
         " ssm_parameter state_store websocket_admission websocket_events",
     },
     "disconnect": {
         "packages": set[str](),
-        "sluice": "authentication connection_state errors request_log settings state_store"
+        "sluice": "authentication connection_state errors named_tuple request_log settings state_store"
         " websocket_admission websocket_events",
     },
     "default": {
@@ -27,7 +27,7 @@ FUNCTIONS = {
         "sluice": "authentication cancellation_watch chat_frames completion_events"
         " connection_state connections conversation_log deadline delivery error_body errors"
         " event_splitting frames header_rules http1 http_connection key_ring model_call"
-        " model_request openai_client providers providers.openai request_log response_parsers"
+        " model_request named_tuple openai_client providers providers.openai request_log response_parsers"
         " retries secret_mask settings sigv4 socket_opening sse ssm_parameter state_store"
         " stop_signal targets text_frames upstream_answer upstream_connections"
         " upstream_exchange upstream_reply url_encoding usage_finder websocket_answer"
@@ -36,7 +36,7 @@ FUNCTIONS = {
     "stream": {
         "packages": set[str](),
         "sluice": "authentication cross_origin deadline error_body errors header_rules http1"
-        " http_connection key_ring model_call model_request openai_client providers"
+        " http_connection key_ring model_call model_request named_tuple openai_client providers"
         " providers.openai request_log retries secret_mask settings socket_opening"
         " ssm_parameter stop_signal targets upstream_answer upstream_connections"
         " upstream_exchange upstream_reply url_encoding url_events url_gateway url_reply"

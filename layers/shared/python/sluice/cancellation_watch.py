@@ -7,13 +7,15 @@ execution environments than the one that answers. The store is where they meet.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sluice.errors import Cancelled, ConnectionGone, DeadlineReached, StateUnavailable
+from sluice.named_tuple import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Self
 
     from sluice.connection_state import ConnectionLook
     from sluice.deadline import Deadline

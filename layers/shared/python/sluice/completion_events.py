@@ -6,14 +6,16 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.errors import UpstreamBroken, UpstreamRefused
+from sluice.named_tuple import NamedTuple
 from sluice.sse import event_data
 from sluice.upstream_reply import is_event_stream
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
+    from typing import Any
 
 END_OF_STREAM = "[DONE]"
 MAX_COMPLETION_BYTES = 32 * 1024 * 1024

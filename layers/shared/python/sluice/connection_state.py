@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
 
+from sluice.named_tuple import NamedTuple
 from sluice.state_store import StateStore, open_store
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sluice.settings import Settings
 

@@ -7,15 +7,16 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.h
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from sluice.completion_events import completion_events
 from sluice.errors import SluiceError
 from sluice.response_parsers import text_deltas
 from sluice.secret_mask import SecretMask
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from sluice.request_log import RequestLog
 

@@ -6,10 +6,10 @@ https://fetch.spec.whatwg.org/#http-cors-protocol
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from sluice.errors import OriginNotAllowed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from sluice.deadline import reached
 from sluice.errors import DeadlineReached, DeliveryError, PostFailed, PostTooLarge
+from sluice.named_tuple import NamedTuple
 from sluice.retries import jitter
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+    from typing import Self
 
     from sluice.deadline import Deadline
     from sluice.errors import SluiceError

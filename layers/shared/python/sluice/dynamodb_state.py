@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -16,6 +15,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.errors import StateUnavailable
 from sluice.state_store import Item, distinct_keys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Seconds. DynamoDB answers in a few ms. A look comes once a second beside an answer, and a client
 # that cancels waits two seconds for it to end; $connect has 10 s, most of them for the import.

@@ -28,7 +28,9 @@ SluiceError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 MAX_TOLD_CHARACTERS = 4096  # of each field of an upstream's error: it is told in one frame
 

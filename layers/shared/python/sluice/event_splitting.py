@@ -7,12 +7,13 @@ the same to them. Everything else must be said once only.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 from sluice.errors import UpstreamBroken
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from sluice.completion_events import CompletionEvent
 

@@ -8,9 +8,9 @@ https://www.rfc-editor.org/rfc/rfc9110#field.connection
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

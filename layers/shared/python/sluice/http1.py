@@ -7,7 +7,8 @@ be most of a function's start.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import select
 import socket
 import threading
 import time
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from sluice.http1 import HttpError, ReplyReader, request_head
+from sluice.named_tuple import NamedTuple
 from sluice.socket_opening import open_socket
 
 TYPE_CHECKING = False

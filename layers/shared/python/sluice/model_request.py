@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.errors import InvalidField, InvalidJson
+from sluice.named_tuple import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from sluice.settings import Settings
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
 
 from sluice.errors import PromptTemplateNotAllowed, PromptTemplateNotFound
 from sluice.secret_mask import SecretMask
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 

@@ -8,11 +8,11 @@ can be closed as soon as they are known.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from sluice.errors import NoMatch, UpstreamBroken
 from sluice.model_request import ResponseType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

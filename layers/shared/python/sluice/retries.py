@@ -6,10 +6,10 @@ nothing is asked again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from sluice.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
+from sluice.named_tuple import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

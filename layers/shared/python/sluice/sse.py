@@ -5,13 +5,12 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sseclient import SSEClient
 
 from sluice.errors import UpstreamBroken
 from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

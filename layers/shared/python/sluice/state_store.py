@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from sluice.settings import Settings
+else:
+    Protocol = object  # it says something to type checkers alone
 
 Item = Mapping[str, str | int]
 """What is kept under one key: texts and whole numbers by name, 400 KB at most (DynamoDB's)."""

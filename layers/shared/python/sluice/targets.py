@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from sluice.errors import SettingsError
+from sluice.named_tuple import NamedTuple
 from sluice.providers.openai import OpenAIProvider
 from sluice.settings import KeySource, http_url, key_source
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
 
 from sluice.errors import UpstreamRefused
 from sluice.header_rules import reply_headers
 from sluice.secret_mask import MASKED, SecretMask
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Any
 
 EVENT_STREAM = "text/event-stream"
 BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")  # what ends an event

@@ -6,9 +6,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 from __future__ import annotations
 
 import binascii
-from typing import Any, NamedTuple
 
 from sluice.header_rules import without_signature
+from sluice.named_tuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 ANONYMOUS_ACCOUNT = "anonymous"
 """In place of an account's number, where the URL's auth type is NONE."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sluice import VERSION, cross_origin
 from sluice.authentication import check_key, key_name, key_of_headers
@@ -31,13 +30,16 @@ from sluice.model_request import (
     plain_request,
     upstream_body,
 )
+from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.secret_mask import mask_of
 from sluice.targets import find_target
 from sluice.url_reply import UrlReply
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any, TypeVar
 
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
 
 from sluice import error_body
 from sluice.errors import UpstreamBroken
@@ -12,12 +11,16 @@ from sluice.secret_mask import mask_of
 from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
 from sluice.usage_finder import UsageFinder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any, Protocol
 
     from sluice.errors import SluiceError
     from sluice.request_log import RequestLog
     from sluice.upstream_answer import UpstreamAnswer
+else:
+    Protocol = object  # it says something to type checkers alone
 
 NO_CONTENT = 204
 MAX_HELD_BYTES = 64 * 1024

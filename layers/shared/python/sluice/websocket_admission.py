@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from sluice.authentication import check_key, key_name
 from sluice.errors import SettingsError, SluiceError, StateUnavailable
+from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sluice.connection_state import ConnectionState
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.cancellation_watch import CancellationWatch
 from sluice.chat_frames import MAX_EVENT_BYTES
@@ -14,13 +13,16 @@ from sluice.conversation_log import MAX_LOGGED_CHARACTERS, log_conversation
 from sluice.event_splitting import split_event
 from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
+from sluice.named_tuple import NamedTuple
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.secret_mask import mask_of
 from sluice.usage_finder import token_counts
 from sluice.websocket_request import Chat, PlainPrompt, client_id
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from typing import Any
 
     from sluice.cancellation_watch import LookTimes
     from sluice.connection_state import ConnectionState

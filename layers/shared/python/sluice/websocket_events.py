@@ -5,9 +5,12 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
-
 from sluice.authentication import is_key_protocol, key_of_headers, key_of_protocols
+from sluice.named_tuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ConnectRequest(NamedTuple):

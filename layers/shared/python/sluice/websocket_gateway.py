@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 from functools import partial
-from typing import TYPE_CHECKING
 
 from sluice.chat_frames import ChatFrames
 from sluice.connections import endpoint_of
@@ -34,6 +33,7 @@ from sluice.websocket_request import (
     parse_websocket_request,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from sluice.error_body import MAX_ID_CHARACTERS
 from sluice.errors import InvalidField, InvalidJson, RequestError
 from sluice.model_request import is_template, parse_object, parse_template, plain_request
+from sluice.named_tuple import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sluice.model_request import TemplateRequest
 
 FORMS = (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-
 from sluice.header_rules import request_headers
+from sluice.named_tuple import NamedTuple
 from sluice.url_encoding import normalized
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Protocol
 
     from sluice.model_call import ModelCall
+else:
+    Protocol = object  # it says something to type checkers alone
 
 ACCEPT_ENCODING = "identity"  # compressors hold back what is not yet a block
 

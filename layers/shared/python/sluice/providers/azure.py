@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote, unquote_plus
 
 from sluice.errors import InvalidField, SettingsError
+from sluice.named_tuple import NamedTuple
 from sluice.providers import UpstreamRequest, upstream_headers, url_of
 from sluice.settings import http_url
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

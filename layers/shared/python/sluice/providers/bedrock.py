@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from sluice.errors import SettingsError
+from sluice.named_tuple import NamedTuple
 from sluice.providers import UpstreamRequest, upstream_headers, url_of
 from sluice.sigv4 import Credentials, Scope, sign
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 

@@ -5,10 +5,9 @@ https://platform.openai.com/docs/api-reference/authentication
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sluice.providers import UpstreamRequest, upstream_headers, url_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sluice.model_call import ModelCall
 
