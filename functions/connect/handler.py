@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 import awslambda
 from sluice.connection_state import connection_state
@@ -13,7 +12,10 @@ from sluice.ssm_parameter import read_parameter
 from sluice.websocket_admission import admit, record_opened
 from sluice.websocket_events import parse_connect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from awslambda.context import LambdaContext
 
 settings = read_settings(os.environ)

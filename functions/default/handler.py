@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import awslambda
 from sluice.connection_state import connection_state
@@ -22,7 +21,10 @@ from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import parse_message
 from sluice.websocket_gateway import WebSocketGateway
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from awslambda.context import LambdaContext
 
 settings = read_settings(os.environ)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 import awslambda
 from sluice.connection_state import connection_state
@@ -11,7 +10,10 @@ from sluice.settings import read_settings
 from sluice.websocket_admission import record_closed
 from sluice.websocket_events import parse_disconnect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from awslambda.context import LambdaContext
 
 state = connection_state(read_settings(os.environ))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import awslambda
 from sluice.deadline import Deadline
@@ -16,7 +15,10 @@ from sluice.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from awslambda import ResponseStream
     from awslambda.context import LambdaContext
 

@@ -19,15 +19,16 @@ FUNCTIONS = {
     },
     "disconnect": {
         "packages": set[str](),
-        "sluice": "authentication connection_state errors named_tuple request_log settings state_store"
-        " websocket_admission websocket_events",
+        "sluice": "authentication connection_state errors named_tuple request_log settings"
+        " state_store websocket_admission websocket_events",
     },
     "default": {
         "packages": {"sseclient"},
         "sluice": "authentication cancellation_watch chat_frames completion_events"
         " connection_state connections conversation_log deadline delivery error_body errors"
         " event_splitting frames header_rules http1 http_connection key_ring model_call"
-        " model_request named_tuple openai_client providers providers.openai request_log response_parsers"
+        " model_request named_tuple openai_client providers providers.openai request_log"
+        " response_parsers"
         " retries secret_mask settings sigv4 socket_opening sse ssm_parameter state_store"
         " stop_signal targets text_frames upstream_answer upstream_connections"
         " upstream_exchange upstream_reply url_encoding usage_finder websocket_answer"
