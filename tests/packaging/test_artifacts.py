@@ -10,7 +10,7 @@ pytestmark = pytest.mark.timeout(300)  # see test_template.py
 
 FUNCTIONS = ("connect", "disconnect", "default", "stream")
 LAYERS = ("runtime", "shared")
-PACKAGES = {"certifi", "charset_normalizer", "idna", "requests", "sseclient", "urllib3"}
+PACKAGES = {"certifi", "sseclient"}
 
 # Bytes, with bytecode. Each is above today's size, and an accident such as boto3 (15 MB) far above.
 LARGEST_ZIP = {"runtime": 100_000, "shared": 2_000_000, **dict.fromkeys(FUNCTIONS, 20_000)}

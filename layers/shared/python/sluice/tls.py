@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 from importlib.machinery import PathFinder
-from pathlib import PurePath
 
 CERTIFICATES = "cacert.pem"
 
@@ -21,4 +20,4 @@ def _certifis() -> str:
     found = PathFinder.find_spec("certifi")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("There is no certifi beside sluice.", name="certifi")
-    return str(PurePath(found.submodule_search_locations[0], CERTIFICATES))
+    return f"{found.submodule_search_locations[0]}/{CERTIFICATES}"
