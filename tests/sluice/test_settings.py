@@ -57,6 +57,7 @@ def test_several_keys_are_separated_by_commas() -> None:
         ("OPENAI_API_KEY", 'sk-"quoted"'),
         ("API_GW_ENDPOINT", "wss://x"),
         ("PROXY", "socks5://x"),
+        ("PROXY", "https://proxy:3128"),
         ("FUNCTION_URL_AUTH", "NONE"),
         ("WEBSOCKET_AUTH", "open"),
         ("ASCII_QUOTES", "yes"),
