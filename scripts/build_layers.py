@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.certificate_folder import write_certificate_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -37,6 +39,9 @@ MOUNT_POINT = "/opt"
 """Where Lambda unpacks layers.
 https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html"""
 
+CERTIFICATES, CERTIFICATE_FOLDER = "certifi/cacert.pem", "by_subject"
+"""Whom functions trust, and where sluice.tls looks for one of them first."""
+
 PRINT_CACHE_TAG = "import sys; print(sys.implementation.cache_tag)"
 
 # What a frozenset's order, and with it the bytecode, depends on.
@@ -50,6 +55,9 @@ def build_layers(sources: Path, output: Path, packages: Path) -> None:
         shutil.copytree(source, output / source.name, ignore=SOURCES_LEFT_OUT)
     shared = output / LAYER_WITH_PACKAGES
     shutil.copytree(packages, shared / "python", dirs_exist_ok=True)
+    bundle = shared / "python" / CERTIFICATES
+    if bundle.is_file():
+        write_certificate_folder(bundle.read_text("utf-8"), bundle.with_name(CERTIFICATE_FOLDER))
 
 
 def find_python(version: str, candidates: Iterable[str]) -> str | None:

@@ -89,14 +89,14 @@ export default class SluicePlugin {
     const built = path.join('.build', 'layers')
     await setUp({ node: false }).catch((error) => this.stop(error.message))
     const { status } = spawnSync(VENV_PYTHON, [
-      inCheckout('scripts', 'build_layers.py'),
+      '-m', 'scripts.build_layers',
       '--sources', path.join(serviceDir, 'layers'),
       '--requirements', path.join(serviceDir, 'requirements.txt'),
       '--output', path.join(serviceDir, built),
       '--cache', path.join(serviceDir, '.build'),
       '--python', this.declared.runtime.replace('python', ''),
       '--architecture', this.declared.architecture
-    ], { stdio: ['ignore', 2, 2] })
+    ], { cwd: inCheckout(), stdio: ['ignore', 2, 2] })
     if (status !== 0) this.stop('the layers could not be built (see above)')
     for (const name of service.getAllLayers()) service.getLayer(name).path = path.join(built, name)
   }

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 from functools import lru_cache
 from importlib.machinery import PathFinder
 
-CERTIFICATES = "cacert.pem"
+BUNDLE = "cacert.pem"
+FOLDER = "by_subject"
+"""Beside the bundle in a built layer: the same certificates, each read when it is needed."""
 
 
-@lru_cache(maxsize=2)  # reading 140 certificates takes longer than a handshake
+@lru_cache(maxsize=2)
 def client_context(trusted_certificates: str | None = None) -> ssl.SSLContext:
     """Verifies certificates and host names. trusted_certificates: a PEM file; certifi's if None."""
-    return ssl.create_default_context(cafile=trusted_certificates or _certifis())
+    if trusted_certificates is not None:
+        return ssl.create_default_context(cafile=trusted_certificates)
+    certifi = _folder_of_certifi()
+    if os.path.isdir(f"{certifi}/{FOLDER}"):  # noqa: PTH112 -- pathlib costs start-up time
+        return ssl.create_default_context(capath=f"{certifi}/{FOLDER}")
+    return ssl.create_default_context(cafile=f"{certifi}/{BUNDLE}")
 
 
-def _certifis() -> str:
-    """The file in certifi's folder; importing certifi takes as long as importing ssl."""
+def _folder_of_certifi() -> str:
+    """Importing certifi takes as long as importing ssl."""
     found = PathFinder.find_spec("certifi")
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("There is no certifi beside sluice.", name="certifi")
-    return f"{found.submodule_search_locations[0]}/{CERTIFICATES}"
+    return found.submodule_search_locations[0]
