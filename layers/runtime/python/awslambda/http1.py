@@ -40,10 +40,9 @@ def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def chunk(*pieces: bytes | memoryview) -> list[bytes | memoryview]:
-    """One chunk that holds the pieces one behind the other, uncopied; nothing if they are empty."""
-    size = sum(map(len, pieces))
-    return [b"%x\r\n" % size, *pieces, b"\r\n"] if size else []
+def chunk(data: bytes | memoryview) -> list[bytes | memoryview]:
+    """One chunk that holds the data, uncopied; nothing if it is empty."""
+    return [b"%x\r\n" % len(data), data, b"\r\n"] if data else []
 
 
 def last_chunk(trailers: Iterable[tuple[str, str]]) -> bytes:

@@ -91,12 +91,15 @@ class RuntimeClient:
     def send(self, pieces: Sequence[Piece]) -> None:
         """Send more of the streamed answer; returns when the kernel has taken all of it.
 
+        The pieces are not joined: a large one is never copied, small ones are one packet.
         Raises ResponseStreamBroken when Lambda has closed the connection.
         """
         if self._socket is None:
             raise ResponseStreamBroken("Lambda has closed this answer's connection: stop writing")
         try:
-            _send_all(self._socket, pieces)
+            sent = self._socket.sendmsg(pieces)  # at most a dozen, far below IOV_MAX
+            if sent < sum(map(len, pieces)):
+                _send_rest(self._socket, pieces, sent)
         except OSError as error:
             self.close()
             raise ResponseStreamBroken(
@@ -137,7 +140,7 @@ class RuntimeClient:
     def _exchange(self, request: bytes) -> http1.Reply:
         connection = self._connection()
         try:
-            _send_all(connection, [request])
+            connection.sendall(request)
             return self._receive(connection)
         except (OSError, RuntimeApiError):
             self.close()
@@ -188,13 +191,6 @@ def _is_closed_by_peer(connection: _socket.socket) -> bool:
         return False  # nothing to read: open and quiet, as it should be
     except OSError:
         return True
-
-
-def _send_all(connection: _socket.socket, pieces: Sequence[Piece]) -> None:
-    """Send without joining: a large write is never copied, a small one is one packet."""
-    sent = connection.sendmsg(pieces)  # at most a dozen pieces, far below IOV_MAX
-    if sent < sum(map(len, pieces)):
-        _send_rest(connection, pieces, sent)
 
 
 def _send_rest(connection: _socket.socket, pieces: Sequence[Piece], sent: int) -> None:
