@@ -189,3 +189,13 @@ def test_after_response_without_the_runtime_is_called_at_once() -> None:
     calls: list[tuple[int, int]] = []
     awslambda.after_response(lambda a, b: calls.append((a, b)), 1, b=2)
     assert calls == [(1, 2)]
+
+
+def test_metadata_that_is_no_json_leaves_the_answer_unbegun(
+    wire: RecordingWire, stream: ResponseStream
+) -> None:
+    awslambda.HttpResponseStream.from_(stream, {"statusCode": object()})
+    with pytest.raises(TypeError):
+        stream.write("a")
+    assert not stream.begun
+    assert wire.packets == []

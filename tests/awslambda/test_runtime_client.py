@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from awslambda import http1
+from awslambda.runtime_api import Invocation
+from awslambda.runtime_client import RuntimeClient
+from awslambda.runtime_log import RuntimeLog
 from tests.awslambda.scripted_runtime_api import running, streamed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from typing_extensions import Buffer
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
 
 
 @pytest.mark.parametrize("status", [400, 403, 410, 413])
@@ -88,3 +102,66 @@ def test_invocation_id_is_echoed_when_there_is_one(tmp_path: Path) -> None:
             runtime.api.give_event(b"{}", **headers)
             answer = runtime.api.expect_answer()
             assert answer.header("Lambda-Runtime-Invocation-Id") == echoed
+
+
+@pytest.mark.parametrize(
+    "done",
+    ["socket.setdefaulttimeout(0.05)", "socket.socket = socket.create_connection = None"],
+)
+def test_what_the_function_does_to_socket_is_nothing_to_the_runtime(
+    tmp_path: Path, done: str
+) -> None:
+    source = f"import socket\n{done}\ndef handler(event, context): return 1"
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.wait_until_it_sleeps()
+        runtime.api.give_event()
+        assert runtime.api.expect_answer().body == b"1"
+        assert runtime.api.connections_made == 1
+
+
+def test_write_that_signals_interrupt_arrives_whole(tmp_path: Path) -> None:
+    size = 16 * 1024 * 1024
+    source = "import signal\n" + streamed(
+        "signal.signal(signal.SIGALRM, lambda *_: None)",
+        "signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)",
+        f"data = bytes(range(256)) * {size // 256}",
+        "for start in (0, 1): response_stream.write(memoryview(data)[start:])",
+        "signal.setitimer(signal.ITIMER_REAL, 0)",
+    )
+    with running(tmp_path, source) as runtime:
+        runtime.api.expect_next()
+        runtime.api.give_event()
+        answer = runtime.api.expect_answer()
+    data = bytes(range(256)) * (size // 256)
+    assert [len(chunk) for chunk in answer.chunks] == [size, size - 1]
+    assert answer.chunks == [data, data[1:]]
+
+
+class CountingSocket(socket.socket):
+    """Counts the calls that reach the kernel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[int] = []
+
+    def sendmsg(self, pieces: Iterable[Buffer], *_: object) -> int:
+        sent = super().sendmsg(pieces)
+        self.sent.append(sent)
+        return sent
+
+
+def test_a_write_is_one_system_call(listener: socket.socket) -> None:
+    connection = CountingSocket()
+
+    def connect(address: tuple[str, int]) -> socket.socket:
+        connection.connect(address)
+        return connection
+
+    host, port = listener.getsockname()
+    client = RuntimeClient(f"{host}:{port}", RuntimeLog({}), connect)
+    client.open_stream(Invocation("r", b"", {}), "text/plain", http1.chunk(b"first"))
+    for piece in (b"x", memoryview(b"y" * 8192)):
+        client.send(http1.chunk(piece))
+    client.close()
+    assert connection.sent[1:] == [len(b"1\r\nx\r\n"), len(b"2000\r\n") + 8192 + len(b"\r\n")]

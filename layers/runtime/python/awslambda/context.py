@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import NamedTuple
+from types import SimpleNamespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,23 +17,27 @@ if TYPE_CHECKING:
     from awslambda.runtime_api import Invocation
 
 
-class CognitoIdentity(NamedTuple):
-    cognito_identity_id: str | None = None
-    cognito_identity_pool_id: str | None = None
+class CognitoIdentity(SimpleNamespace):
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.cognito_identity_id: str | None = fields.get("cognitoIdentityId")
+        self.cognito_identity_pool_id: str | None = fields.get("cognitoIdentityPoolId")
 
 
-class Client(NamedTuple):
-    installation_id: str | None = None
-    app_title: str | None = None
-    app_version_name: str | None = None
-    app_version_code: str | None = None
-    app_package_name: str | None = None
+class Client(SimpleNamespace):
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self.installation_id: str | None = fields.get("installation_id")
+        self.app_title: str | None = fields.get("app_title")
+        self.app_version_name: str | None = fields.get("app_version_name")
+        self.app_version_code: str | None = fields.get("app_version_code")
+        self.app_package_name: str | None = fields.get("app_package_name")
 
 
-class ClientContext(NamedTuple):
-    client: Client | None = None
-    custom: dict[str, Any] | None = None
-    env: dict[str, Any] | None = None
+class ClientContext(SimpleNamespace):
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        client = fields.get("client")
+        self.client = Client(client) if client else None
+        self.custom: dict[str, Any] | None = fields.get("custom")
+        self.env: dict[str, Any] | None = fields.get("env")
 
 
 class LambdaContext:
@@ -53,8 +57,9 @@ class LambdaContext:
         self.memory_limit_in_mb = environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
         self.log_group_name = environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream_name = environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
-        self.identity = _identity(invocation.cognito_identity)
-        self.client_context = _client_context(invocation.client_context)
+        self.identity = CognitoIdentity(_object(invocation.cognito_identity))
+        sent = invocation.client_context
+        self.client_context = None if sent is None else ClientContext(_object(sent))
         self._deadline_ms = invocation.deadline_ms
         self._clock = clock
 
@@ -68,23 +73,6 @@ class LambdaContext:
 
     def __repr__(self) -> str:
         return f"LambdaContext(aws_request_id={self.aws_request_id!r})"
-
-
-def _identity(header: str | None) -> CognitoIdentity:
-    fields = _object(header)
-    return CognitoIdentity(fields.get("cognitoIdentityId"), fields.get("cognitoIdentityPoolId"))
-
-
-def _client_context(header: str | None) -> ClientContext | None:
-    if header is None:
-        return None
-    fields = _object(header)
-    client = fields.get("client")
-    return ClientContext(
-        client=Client(**{name: client.get(name) for name in Client._fields}) if client else None,
-        custom=fields.get("custom"),
-        env=fields.get("env"),
-    )
 
 
 def _object(header: str | None) -> dict[str, Any]:

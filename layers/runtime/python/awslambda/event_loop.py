@@ -19,7 +19,6 @@ import json
 import os
 import site
 import sys
-from typing import NamedTuple
 
 from awslambda import deferral, snapstart
 from awslambda.context import LambdaContext
@@ -58,8 +57,13 @@ ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
 that leaves a handler, asyncio's CancelledError too, is an error of its invocation."""
 
 
-def run(environ: MutableMapping[str, str], layer_python: str) -> int:
-    """Serve events until Lambda ends the process; returns the exit code when it cannot go on."""
+def run(
+    environ: MutableMapping[str, str], layer_python: str, when_loaded: Callable[[], None]
+) -> int:
+    """Serve events until Lambda ends the process; returns the exit code when it cannot go on.
+
+    when_loaded: called once the handler's module has been imported, or has failed to be.
+    """
     _make_lines_appear(sys.stdout)
     _make_lines_appear(sys.stderr)
     _set_search_path(environ, layer_python)
@@ -72,6 +76,8 @@ def run(environ: MutableMapping[str, str], layer_python: str) -> int:
         raise
     except BaseException as error:  # noqa: BLE001 -- any code may run while a module is imported
         return _cannot_start(error, client, log)
+    finally:
+        when_loaded()
     try:
         if snapstart.is_snapstart(environ) and (code := _pass_snapshot(client, log)):
             return code
@@ -95,6 +101,7 @@ class EventLoop:
         self._is_streaming = is_streaming(handler)
         self._call = HandlerCall(handler)
         self._environ = environ
+        self._facts = dict(environ)  # os.environ decodes at each look
         self._log = log
 
     def serve_for_ever(self) -> None:
@@ -163,7 +170,7 @@ class EventLoop:
         self._client.post_error(invocation, failure)
 
     def _context(self, invocation: Invocation) -> LambdaContext:
-        return LambdaContext(invocation, self._environ)
+        return LambdaContext(invocation, self._facts)
 
     def _set_trace_id(self, trace_id: str | None) -> None:
         if trace_id is None:
@@ -172,17 +179,16 @@ class EventLoop:
             self._environ[TRACE_ID_VARIABLE] = trace_id
 
 
-class _InvocationWire(NamedTuple):
+class _InvocationWire:
     """The streamed answer to one invocation."""
 
-    client: RuntimeClient
-    invocation: Invocation
+    def __init__(self, client: RuntimeClient, invocation: Invocation) -> None:
+        self._client = client
+        self._invocation = invocation
+        self.send = client.send
 
     def open(self, content_type: str, first: Sequence[Piece]) -> None:
-        self.client.open_stream(self.invocation, content_type, first)
-
-    def send(self, pieces: Sequence[Piece]) -> None:
-        self.client.send(pieces)
+        self._client.open_stream(self._invocation, content_type, first)
 
 
 def _load(handler_string: str) -> Callable[..., Any]:

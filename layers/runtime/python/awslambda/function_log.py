@@ -11,7 +11,6 @@ at all for a function that does not.
 from __future__ import annotations
 
 import sys
-from importlib.machinery import PathFinder
 
 from awslambda.runtime_log import error_fields, timestamp
 
@@ -50,7 +49,11 @@ class _ImportWatch:
         _path: Sequence[str] | None = None,
         _target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name) if name == "logging" else None
+        if name != "logging":
+            return None
+        from importlib.machinery import PathFinder  # noqa: PLC0415 -- a module for this one case
+
+        spec = PathFinder.find_spec(name)
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 

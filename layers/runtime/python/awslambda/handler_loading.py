@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 from awslambda.errors import HandlerLoadError
@@ -41,7 +40,8 @@ def load_handler(handler_string: str) -> Callable[..., Any]:
 
 def _import(module_name: str) -> object:
     try:
-        return importlib.import_module(module_name)
+        __import__(module_name)  # importlib.import_module would bring `warnings`
+        return sys.modules[module_name]
     except ImportError as error:
         raise HandlerLoadError(
             "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}"

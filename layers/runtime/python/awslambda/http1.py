@@ -5,7 +5,7 @@ Bytes in, values out (`ReplyParser`); values in, bytes out (the functions). RFC 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import SimpleNamespace
 
 from awslambda.errors import RuntimeApiError
 
@@ -22,19 +22,16 @@ NO_BODY_STATUSES = (204, 304)  # RFC 9112 section 6.3
 FIRST_FINAL_STATUS = 200  # below: informational, another head follows
 
 
-class Reply(NamedTuple):
+class Reply(SimpleNamespace):
     """A complete HTTP reply. Header names are in lower case; of equal ones the last counts."""
 
-    status: int
-    headers: dict[str, str]
-    body: bytes
-    keep_alive: bool
-
-
-class _Head(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    keep_alive: bool
+    def __init__(
+        self, status: int, headers: dict[str, str], body: bytes, *, keep_alive: bool
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.keep_alive = keep_alive
 
 
 def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
@@ -43,10 +40,9 @@ def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def chunk(*pieces: bytes | memoryview) -> list[bytes | memoryview]:
-    """One chunk that holds the pieces one behind the other, uncopied; nothing if they are empty."""
-    size = sum(len(piece) for piece in pieces)
-    return [b"%x\r\n" % size, *pieces, b"\r\n"] if size else []
+def chunk(data: bytes | memoryview) -> list[bytes | memoryview]:
+    """One chunk that holds the data, uncopied; nothing if it is empty."""
+    return [b"%x\r\n" % len(data), data, b"\r\n"] if data else []
 
 
 def last_chunk(trailers: Iterable[tuple[str, str]]) -> bytes:
@@ -64,7 +60,7 @@ class ReplyParser:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._head: _Head | None = None
+        self._head: Reply | None = None  # its body is still to come
         self._chunked = _ChunkedBody()
 
     def feed(self, data: bytes) -> Reply | None:
@@ -75,14 +71,16 @@ class ReplyParser:
         self._buffer += data
         if self._head is None:
             self._head = self._take_head()
-        body = None if self._head is None else self._take_body(self._head, closed=not data)
-        if self._head is not None and body is not None:
-            return Reply(self._head.status, self._head.headers, body, self._head.keep_alive)
+        if self._head is not None:
+            body = self._take_body(self._head, closed=not data)
+            if body is not None:
+                self._head.body = body
+                return self._head
         if not data:
             raise RuntimeApiError(f"reply cut short after {len(self._buffer)} unread bytes")
         return None
 
-    def _take_head(self) -> _Head | None:
+    def _take_head(self) -> Reply | None:
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = _parse_head(bytes(self._buffer[:end]))
             del self._buffer[: end + 4]
@@ -92,7 +90,7 @@ class ReplyParser:
             raise RuntimeApiError(f"reply without an end of headers in {MAX_HEAD_BYTES} bytes")
         return None
 
-    def _take_body(self, head: _Head, *, closed: bool) -> bytes | None:
+    def _take_body(self, head: Reply, *, closed: bool) -> bytes | None:
         if head.status in NO_BODY_STATUSES:
             return b""
         if head.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -132,19 +130,16 @@ class _ChunkedBody:
         return None
 
 
-def _parse_head(head: bytes) -> _Head:
+def _parse_head(head: bytes) -> Reply:
     status_line, *lines = head.decode("latin-1").split("\r\n")
     version, _, rest = status_line.partition(" ")
     if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
         raise RuntimeApiError("reply does not begin with an HTTP/1 status line")
-    headers = {name.strip().lower(): value.strip() for name, _, value in map(_split_header, lines)}
+    pairs = [line.partition(":") for line in lines]
+    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
-    return _Head(int(rest[:3]), headers, keep_alive)
-
-
-def _split_header(line: str) -> tuple[str, str, str]:
-    return line.partition(":")
+    return Reply(int(rest[:3]), headers, b"", keep_alive=keep_alive)
 
 
 def _number(text: str, base: int) -> int:

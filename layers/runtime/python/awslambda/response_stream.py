@@ -103,8 +103,6 @@ class ResponseStream(io.RawIOBase):
         Returns the number of bytes. An empty write sends the head and the prelude, if they have
         not gone yet. Raises WriteAfterEnd, ResponseStreamBroken, TypeError (None).
         """
-        if self._state is _State.ENDED:
-            raise WriteAfterEnd
         piece = _as_bytes(data)
         self._send(http1.chunk(piece))
         return len(piece)
@@ -155,17 +153,20 @@ class ResponseStream(io.RawIOBase):
         """Undo RawIOBase's: a stream nobody holds any more must not look complete."""
 
     def _send(self, pieces: Sequence[Piece]) -> None:
-        if self._state is _State.IDLE:
+        if self._state is _State.OPEN:
+            if pieces:
+                self._wire.send(pieces)
+        elif self._state is _State.IDLE:
             first = [*self._prelude(), *pieces]
             self._state = _State.OPEN
             self._wire.open(self._content_type, first)
-        elif pieces:
-            self._wire.send(pieces)
+        else:
+            raise WriteAfterEnd
 
     def _prelude(self) -> Sequence[Piece]:
         if self._metadata is None:
             return []
-        return http1.chunk(_as_json(self._metadata), PRELUDE_END)
+        return http1.chunk(_as_json(self._metadata) + PRELUDE_END)
 
 
 class HttpResponseStream:
@@ -211,10 +212,10 @@ def _pieces(source: Any) -> Iterable[bytes]:
 
 
 def _as_bytes(data: Any) -> bytes | memoryview:
-    if isinstance(data, str):
-        return data.encode()
     if isinstance(data, bytes):
         return data
+    if isinstance(data, str):
+        return data.encode()
     if data is None:
         raise TypeError("cannot write None: expected text, bytes or a JSON value")
     try:

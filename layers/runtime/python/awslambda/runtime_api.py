@@ -6,13 +6,15 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custo
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from types import SimpleNamespace
 
 from awslambda import http1
 from awslambda.errors import RuntimeApiError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from awslambda.http1 import Reply
 
 ROOT = "/2018-06-01/runtime"
@@ -30,50 +32,44 @@ OK = 200
 CONTAINER_ERROR = 500  # "non-recoverable state, the runtime should exit promptly"
 
 
-class Invocation(NamedTuple):
-    """One event, as GET /runtime/invocation/next gives it. Absent headers are None."""
+class Invocation(SimpleNamespace):
+    """One event, as GET /runtime/invocation/next gives it.
 
-    request_id: str
-    deadline_ms: int
-    """When Lambda ends the invocation, in ms since the epoch."""
-    function_arn: str
-    event: bytes
-    invocation_id: str | None = None
-    trace_id: str | None = None
-    client_context: str | None = None
-    cognito_identity: str | None = None
-    tenant_id: str | None = None
+    deadline_ms: when Lambda ends the invocation, in ms since the epoch. What only some events have
+    is None where it is absent. headers: of the reply, names in lower case.
+    """
+
+    def __init__(self, request_id: str, event: bytes, headers: Mapping[str, str]) -> None:
+        get = headers.get
+        self.request_id = request_id
+        self.event = event
+        self.deadline_ms = _milliseconds(get("lambda-runtime-deadline-ms", "0"))
+        self.function_arn = get("lambda-runtime-invoked-function-arn", "")
+        self.invocation_id = get("lambda-runtime-invocation-id")
+        self.trace_id = get("lambda-runtime-trace-id")
+        self.client_context = get("lambda-runtime-client-context")
+        self.cognito_identity = get("lambda-runtime-cognito-identity")
+        self.tenant_id = get("lambda-runtime-aws-tenant-id")
 
 
-class Failure(NamedTuple):
-    """What Lambda is told of an exception."""
+class Failure(SimpleNamespace):
+    """What Lambda is told of an exception. document: JSON; see errors.error_document."""
 
-    error_type: str
-    document: bytes
-    """JSON; see errors.error_document."""
-    xray_cause: str = ""
+    def __init__(self, error_type: str, document: bytes, xray_cause: str = "") -> None:
+        self.error_type = error_type
+        self.document = document
+        self.xray_cause = xray_cause
 
 
 def parse_invocation(reply: Reply) -> Invocation:
     """Read the reply to GET /runtime/invocation/next; RuntimeApiError if it is none."""
-    get = reply.headers.get
-    request_id = get("lambda-runtime-aws-request-id")
+    request_id = reply.headers.get("lambda-runtime-aws-request-id")
     if reply.status != OK or not request_id:
         raise RuntimeApiError(
             f"GET {ROOT}/invocation/next: expected status 200 and a request id, got status "
             f"{reply.status}{'' if request_id else ' and no request id'}"
         )
-    return Invocation(
-        request_id=request_id,
-        deadline_ms=_milliseconds(get("lambda-runtime-deadline-ms", "0")),
-        function_arn=get("lambda-runtime-invoked-function-arn", ""),
-        event=reply.body,
-        invocation_id=get("lambda-runtime-invocation-id"),
-        trace_id=get("lambda-runtime-trace-id"),
-        client_context=get("lambda-runtime-client-context"),
-        cognito_identity=get("lambda-runtime-cognito-identity"),
-        tenant_id=get("lambda-runtime-aws-tenant-id"),
-    )
+    return Invocation(request_id, reply.body, reply.headers)
 
 
 def next_request(host: str) -> bytes:

@@ -1,8 +1,13 @@
-"""The connection to the Lambda Runtime API: sends its messages, waits for its replies."""
+"""The connection to the Lambda Runtime API: sends its messages, waits for its replies.
+
+The connection is one of `_socket`, the part of `socket` that is written in C. The other part is
+3 ms of start-up for enumerations and files that nothing here uses, and belongs to the function,
+which may patch it (gevent does) or set a timeout for all that it makes.
+"""
 
 from __future__ import annotations
 
-import socket
+import _socket
 
 from awslambda import http1, runtime_api
 from awslambda.errors import ResponseStreamBroken, RuntimeApiError
@@ -18,8 +23,6 @@ if TYPE_CHECKING:
 
 MAX_LOGGED_REASON = 500  # bytes of a refusal's body; Lambda's are about 150
 RECEIVE_BYTES = 64 * 1024  # one recv; an event is at most 6 MB
-MAX_SENT_AT_ONCE = 64
-"""Pieces for one sendmsg(2); the kernel takes at most IOV_MAX, 1024."""
 
 
 class RuntimeClient:
@@ -33,23 +36,23 @@ class RuntimeClient:
         self,
         address: str,
         log: RuntimeLog,
-        connect: Callable[[tuple[str, int]], socket.socket] | None = None,
+        connect: Callable[[tuple[str, int]], _socket.socket] | None = None,
     ) -> None:
         self._host = address
+        self._next_request = runtime_api.next_request(address)
         self._log = log
         self._connect = connect or _connect
-        self._socket: socket.socket | None = None
+        self._socket: _socket.socket | None = None
 
     def next_invocation(self) -> Invocation:
         """Wait for the next event, for as long as it takes.
 
         Asking twice is safe: Lambda gives the same event until it is answered.
         """
-        request = runtime_api.next_request(self._host)
         try:
-            reply = self._exchange(request)
+            reply = self._exchange(self._next_request)
         except (OSError, RuntimeApiError):
-            reply = self._exchange(request)  # the kept connection had died; a new one tells
+            reply = self._exchange(self._next_request)  # the kept connection had died
         return runtime_api.parse_invocation(reply)
 
     def post_response(self, invocation: Invocation, body: bytes) -> None:
@@ -88,12 +91,15 @@ class RuntimeClient:
     def send(self, pieces: Sequence[Piece]) -> None:
         """Send more of the streamed answer; returns when the kernel has taken all of it.
 
+        The pieces are not joined: a large one is never copied, small ones are one packet.
         Raises ResponseStreamBroken when Lambda has closed the connection.
         """
         if self._socket is None:
             raise ResponseStreamBroken("Lambda has closed this answer's connection: stop writing")
         try:
-            _send_all(self._socket, pieces)
+            sent = self._socket.sendmsg(pieces)  # at most a dozen, far below IOV_MAX
+            if sent < sum(map(len, pieces)):
+                _send_rest(self._socket, pieces, sent)
         except OSError as error:
             self.close()
             raise ResponseStreamBroken(
@@ -134,13 +140,13 @@ class RuntimeClient:
     def _exchange(self, request: bytes) -> http1.Reply:
         connection = self._connection()
         try:
-            _send_all(connection, [request])
+            connection.sendall(request)
             return self._receive(connection)
         except (OSError, RuntimeApiError):
             self.close()
             raise
 
-    def _receive(self, connection: socket.socket) -> http1.Reply:
+    def _receive(self, connection: _socket.socket) -> http1.Reply:
         parser = http1.ReplyParser()
         reply = None
         while reply is None:
@@ -149,7 +155,7 @@ class RuntimeClient:
             self.close()
         return reply
 
-    def _connection(self) -> socket.socket:
+    def _connection(self) -> _socket.socket:
         """The kept connection, or a new one where Lambda has closed it in the meantime."""
         if self._socket is not None and _is_closed_by_peer(self._socket):
             self.close()
@@ -157,10 +163,10 @@ class RuntimeClient:
             self._socket = self._open()
         return self._socket
 
-    def _open(self) -> socket.socket:
+    def _open(self) -> _socket.socket:
         host, _, port = self._host.rpartition(":")
         connection = self._connect((host, int(port)))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a delta must not wait
+        connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)  # a delta must not wait
         return connection
 
     def close(self) -> None:
@@ -170,28 +176,29 @@ class RuntimeClient:
             self._socket = None
 
 
-def _connect(address: tuple[str, int]) -> socket.socket:
+def _connect(address: tuple[str, int]) -> _socket.socket:
     """What create_connection does for IPv4, without its 4 ms for names beyond ASCII."""
-    connection = socket.socket()
+    connection = _socket.socket()
+    connection.settimeout(None)  # the function may have called socket.setdefaulttimeout
     connection.connect(address)
     return connection
 
 
-def _is_closed_by_peer(connection: socket.socket) -> bool:
+def _is_closed_by_peer(connection: _socket.socket) -> bool:
     try:
-        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False  # nothing to read: open and quiet, as it should be
     except OSError:
         return True
 
 
-def _send_all(connection: socket.socket, pieces: Sequence[Piece]) -> None:
-    """Send without joining: a large write is never copied, a small one is one packet."""
+def _send_rest(connection: _socket.socket, pieces: Sequence[Piece], sent: int) -> None:
+    """Go on where a signal has interrupted a send: nothing else does with a blocking socket."""
     waiting = [memoryview(piece) for piece in pieces]
     while waiting:
-        sent = connection.sendmsg(waiting[:MAX_SENT_AT_ONCE])
         while waiting and sent >= len(waiting[0]):
             sent -= len(waiting.pop(0))
-        if sent:
+        if waiting:
             waiting[0] = waiting[0][sent:]
+            sent = connection.sendmsg(waiting)
