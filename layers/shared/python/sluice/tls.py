@@ -1,4 +1,4 @@
-"""Whom a function trusts. Imported when a TLS connection is first made: `ssl` costs a start much."""
+"""Whom a function trusts. Imported for the first TLS connection: `ssl` costs a start much."""
 
 from __future__ import annotations
 
