@@ -18,16 +18,23 @@ MAX_HEAD_BYTES = 64 * 1024
 """Of a reply's status line and headers, and again of its trailers. Providers send one or two KB,
 servers stop at 8 to 80; past this the other side does not speak HTTP."""
 MAX_SIZE_LINE_BYTES = 4 * 1024  # of a chunk: some digits, and extensions that nobody sends
-MAX_SIZE_DIGITS = 16  # hexadecimal: all of 64 bits
+MAX_SIZE_DIGITS = 16  # of a chunk or a body: all of 64 bits, or ten million gigabytes
+HEXADECIMAL = b"0123456789ABCDEFabcdef"
 HEAD_END = re.compile(rb"\r?\n\r?\n")  # section 2.2: a line may also end in LF alone
-LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+: [^\r\n\0]*", re.ASCII)
+HEAD_END_BYTES = 4
+STATUS_LINE = re.compile(rb"(HTTP/1\.\d) ([1-9]\d\d)(?: [^\r\0]*)?")
+LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+:[^\r\n\0]*")
 """A header: a token, and whatever is no line's end. RFC 9110 section 5."""
+REQUEST_LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+ [!-~]+ HTTP/1\.1")
+SPACE = " \t"  # of HTTP; Python's has the ends of some letters in UTF-8
 VERSION = b"HTTP/1."
 FIRST_FINAL_STATUS = 200  # below: informational, another head follows
 FIRST_REDIRECT_STATUS = 300
 SWITCHING_PROTOCOLS = 101
 NO_BODY_STATUSES = (204, 304)
 METHODS_WITH_BODY = ("POST", "PUT", "PATCH")  # RFC 9110 section 8.6: these tell its length of 0
+OWN_HEADERS = frozenset(("host", "content-length", "transfer-encoding"))
+"""What `request_head` tells: a second one of them could make two requests of one."""
 
 
 class HttpError(Exception):
@@ -48,22 +55,24 @@ def request_head(
     """The request line and headers, up to and with the empty line.
 
     Values go as UTF-8; bytes that were none, and stand in `headers` as lone surrogates, as
-    themselves. Raises ValueError for what could not be read as a header: a line end in a value.
+    themselves. Raises ValueError for what would be read as something else: a line end in a value,
+    a space in the target, a header of OWN_HEADERS.
     """
+    line = f"{method} {target} HTTP/1.1".encode("ascii")
+    if not REQUEST_LINE.fullmatch(line):
+        raise ValueError("A request's method or target cannot be sent.")
     lines = [b"host: %b" % host.encode(), *map(_line, headers.items())]
     if body or method in METHODS_WITH_BODY:
         lines.append(b"content-length: %d" % len(body))
-    if not all(map(LINE.fullmatch, lines)):
+    if not all(map(LINE.fullmatch, lines)) or not OWN_HEADERS.isdisjoint(map(str.lower, headers)):
         raise ValueError("A header's name or value cannot be sent.")
-    return b"%b %b HTTP/1.1\r\n%b\r\n\r\n" % (
-        method.encode("ascii"),
-        target.encode("ascii"),
-        b"\r\n".join(lines),
-    )
+    return b"%b\r\n%b\r\n\r\n" % (line, b"\r\n".join(lines))
 
 
 def _line(header: tuple[str, str]) -> bytes:
     name, value = header
+    if ":" in name:
+        raise ValueError("A header's name has a colon, and so would be another.")
     return b"%b: %b" % (name.encode(), value.strip().encode("utf-8", "surrogateescape"))
 
 
@@ -79,16 +88,14 @@ class ReplyReader:
         self._held = b""
         self._body: _Body | None = None
         self._surplus = False
+        self._failure: HttpError | None = None
         self.head: ReplyHead | None = None
+        self.has_begun = False
+        """Whether a byte of the reply has come, if only of an informational one."""
 
     @property
     def is_over(self) -> bool:
         return self._body is not None and self._body.is_over
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether a byte of the reply has come."""
-        return self.head is not None or bool(self._held)
 
     @property
     def is_framed(self) -> bool:
@@ -98,28 +105,29 @@ class ReplyReader:
     @property
     def may_keep_connection(self) -> bool:
         """Whether another request may follow on the connection."""
-        head = self.head
-        return head is not None and head.keeps_connection and self.is_over and not self._surplus
+        if self.head is None or not self.head.keeps_connection:
+            return False
+        return self.is_framed and self.is_over and not self._surplus
 
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in `data`.
 
-        Raises HttpError; where good bytes stand before the bad ones, at the next call, whatever it
-        brings, so that no byte is lost: see `check`.
+        Raises HttpError, and then again at each call. Where good bytes stand before the bad ones,
+        it does so from the next call on, whatever that brings, so that no byte is lost: see
+        `check`.
         """
         self.check()
-        if self._body is None:
-            data = self._take_head(data)
-            if self._body is None:
-                return b""
-        found, rest = self._body.take(data)
-        self._surplus = self._surplus or bool(rest)
-        return found
+        self.has_begun = self.has_begun or bool(data)
+        try:
+            return self._take(data)
+        except HttpError as error:
+            self._failure = error
+            raise
 
     def check(self) -> None:
         """Raises HttpError where nothing good can follow the bytes that `feed` gave last."""
-        if self._body is not None and self._body.failure is not None:
-            raise self._body.failure
+        if self._failure is not None:
+            raise self._failure
 
     def end(self) -> None:
         """The other side has closed the connection. Raises HttpError where the reply is not whole.
@@ -131,19 +139,33 @@ class ReplyReader:
         if not self.is_over:
             raise HttpError("The connection ended before the reply did.")
 
+    def _take(self, data: bytes) -> bytes:
+        if self._body is None:
+            data = self._take_head(data)
+            if self._body is None:
+                return b""
+        found, rest = self._body.take(data)
+        self._surplus = self._surplus or bool(rest)
+        self._failure = self._body.failure
+        if not found:
+            self.check()
+        return found
+
     def _take_head(self, data: bytes) -> bytes:
         """Read the head if it is whole; returns what is behind it."""
+        # All but a part of its end has been searched before, maybe once for each byte.
+        start = max(0, len(self._held) - HEAD_END_BYTES + 1)
         data = self._held + data
-        while (end := HEAD_END.search(data)) is not None:
+        while (end := HEAD_END.search(data, start)) is not None and end.start() <= MAX_HEAD_BYTES:
             head = _parse_head(data[: end.start()])
-            data = data[end.end() :]
+            data, start = data[end.end() :], 0
             if head.status >= FIRST_FINAL_STATUS:
                 self.head, self._held = head, b""
                 self._body = _body_of(self._method, head)
                 return data
         if data[: len(VERSION)] != VERSION[: len(data)]:
             raise HttpError("The reply does not begin with an HTTP/1 status line.")
-        if len(data) > MAX_HEAD_BYTES:
+        if len(data) >= MAX_HEAD_BYTES + HEAD_END_BYTES:
             raise HttpError(f"There is no end of a reply's headers in {MAX_HEAD_BYTES} bytes.")
         self._held = data
         return b""
@@ -154,7 +176,7 @@ class _Body:
 
     is_over = False
     failure: HttpError | None = None
-    """What came behind the bytes that were taken last."""
+    """What is wrong with the bytes behind those that were taken last."""
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         """The bytes of the body in `data`, and those that are behind its end."""
@@ -203,25 +225,27 @@ class _ChunkedBody(_Body):
                 position += len(piece)
                 found.append(piece)
                 continue
-            line_end = data.find(b"\n", position)
-            if line_end < 0:
-                self._hold(data[position:])
-                break
             try:
-                self._read_line(data[position:line_end].rstrip(b"\r"))
+                position = self._take_line(data, position)
             except HttpError as error:
-                if not found:
-                    raise
                 self.failure = error
                 break
-            position = line_end + 1
         rest = data[position:] if self.is_over else b""
         return found[0] if len(found) == 1 else b"".join(found), rest
 
-    def _hold(self, line: bytes) -> None:
+    def _take_line(self, data: bytes, start: int) -> int:
+        """Read the line that begins at `start`, or hold what there is of it; returns its end."""
+        end = data.find(b"\n", start)
+        line = data[start:] if end < 0 else data[start:end]
         if len(line) > MAX_SIZE_LINE_BYTES:
             raise HttpError(f"A line between chunks has no end in {MAX_SIZE_LINE_BYTES} bytes.")
-        self._held = line
+        if self._is_behind_chunk and line not in (b"", b"\r"):
+            raise HttpError("A chunk is longer than its size.")
+        if end < 0:
+            self._held = line
+            return len(data)
+        self._read_line(line.removesuffix(b"\r"))
+        return end + 1
 
     def _read_line(self, line: bytes) -> None:
         if self._trailer_bytes is not None:
@@ -230,8 +254,6 @@ class _ChunkedBody(_Body):
                 raise HttpError(f"There are trailers of over {MAX_HEAD_BYTES} bytes.")
             self.is_over = not line
         elif self._is_behind_chunk:
-            if line:
-                raise HttpError("A chunk is longer than its size.")
             self._is_behind_chunk = False
         else:
             self._left = _chunk_size(line)
@@ -239,13 +261,10 @@ class _ChunkedBody(_Body):
 
 
 def _chunk_size(line: bytes) -> int:
-    digits = line.partition(b";")[0].strip()
-    if not digits.isalnum() or len(digits) > MAX_SIZE_DIGITS:
+    digits = line.partition(b";")[0].rstrip(SPACE.encode())
+    if not 0 < len(digits) <= MAX_SIZE_DIGITS or digits.strip(HEXADECIMAL):
         raise HttpError("A chunk's size is no number.")
-    try:
-        return int(digits, 16)
-    except ValueError:
-        raise HttpError("A chunk's size is no number.") from None
+    return int(digits, 16)
 
 
 def _body_of(method: str, head: ReplyHead) -> _Body:
@@ -258,46 +277,43 @@ def _body_of(method: str, head: ReplyHead) -> _Body:
         return _ChunkedBody()
     if encoding != "identity":
         raise HttpError("The reply has a transfer encoding that was not asked for.")
-    lengths = {length.strip() for length in head.headers.get("content-length", "").split(",")}
-    if lengths == {""}:
+    if "content-length" not in head.headers:
         return _UnframedBody()
+    lengths = {length.strip(SPACE) for length in head.headers["content-length"].split(",")}
     (length,) = lengths if len(lengths) == 1 else ("",)
-    if not (length.isascii() and length.isdecimal()):
+    if not (length.isascii() and length.isdecimal() and len(length) <= MAX_SIZE_DIGITS):
         raise HttpError("The reply's length is no number.")
     return _SizedBody(int(length))
 
 
 def _parse_head(head: bytes) -> ReplyHead:
-    status_line, *lines = head.decode("latin-1").split("\n")
-    version, _, rest = status_line.rstrip("\r").partition(" ")
-    status = rest[:3]
-    if not version.startswith("HTTP/1.") or not (status.isascii() and status.isdecimal()):
+    if b"\n " in head or b"\n\t" in head:  # section 5.2: an older way to go on
+        head = re.sub(rb"\r?\n[ \t]+", b" ", head)
+    first, *lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
+    status_line = STATUS_LINE.fullmatch(first)
+    if status_line is None:
         raise HttpError("The reply does not begin with an HTTP/1 status line.")
-    if int(status) == SWITCHING_PROTOCOLS:
+    status = int(status_line[2])
+    if status == SWITCHING_PROTOCOLS:
         raise HttpError("The reply changes to a protocol that was not asked for.")
     headers = _parse_headers(lines)
-    is_kept = _keeps_connection(version, headers)
-    return ReplyHead(int(status), headers, is_kept)
+    return ReplyHead(status, headers, _keeps_connection(status_line[1], headers))
 
 
-def _parse_headers(lines: Iterable[str]) -> dict[str, str]:
+def _parse_headers(lines: Iterable[bytes]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    name = ""
     for line in lines:
-        if line[:1] in (" ", "\t") and name:  # section 5.2: an older way to go on
-            headers[name] = f"{headers[name]} {line.strip()}"
-            continue
-        name, colon, value = line.partition(":")
-        name = name.lower()
-        if not colon or not name or name != name.strip():
+        if not LINE.fullmatch(line):
             raise HttpError("The reply has a header line that is none.")
-        value = value.strip()
+        name, _, value = line.decode("latin-1").partition(":")
+        name, value = name.lower(), value.strip(SPACE)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
 
-def _keeps_connection(version: str, headers: Mapping[str, str]) -> bool:
-    if "transfer-encoding" in headers and "content-length" in headers:
-        return False  # section 6.1: one of the two may be somebody else's
-    wanted = {name.strip() for name in headers.get("connection", "").lower().split(",")}
-    return "close" not in wanted and (version != "HTTP/1.0" or "keep-alive" in wanted)
+def _keeps_connection(version: bytes, headers: Mapping[str, str]) -> bool:
+    is_old = version == b"HTTP/1.0"
+    if "transfer-encoding" in headers and (is_old or "content-length" in headers):
+        return False  # section 6.1: where it ends may be somebody else's word
+    wanted = {name.strip(SPACE) for name in headers.get("connection", "").lower().split(",")}
+    return "close" not in wanted and (not is_old or "keep-alive" in wanted)

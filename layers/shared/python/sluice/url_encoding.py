@@ -6,6 +6,7 @@ import re
 
 ENCODED_OR_ILLEGAL = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]")
 """A percent-encoded byte, or what may not stand in a path or query: section 3.3 and 3.4."""
+AUTHORITY_END = re.compile(r"[/?#]")  # section 3.2
 UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
@@ -13,11 +14,13 @@ def normalized(url: str) -> str:
     """The URL with everything encoded that must be, and nothing else; section 6.2.2.
 
     Whoever verifies a signature writes the URL like this, and whatever a client's URL holds, no
-    request is cut in two by it. Scheme and host stay as they are.
+    request is cut in two by it. Scheme and host stay as they are; a path is never empty.
     """
     scheme, separator, rest = url.partition("://")
-    host, slash, target = rest.partition("/")
-    return f"{scheme}{separator}{host}{slash}{ENCODED_OR_ILLEGAL.sub(_encoded, target)}"
+    host = AUTHORITY_END.split(rest, 1)[0]
+    target = ENCODED_OR_ILLEGAL.sub(_encoded, rest[len(host) :])
+    slash = "" if target.startswith("/") else "/"
+    return f"{scheme}{separator}{host}{slash}{target}"
 
 
 def _encoded(found: re.Match[str]) -> str:

@@ -1,0 +1,597 @@
+"""HTTP/1.1 from tables, at every split of its input, fuzzed, and judged by h11 and http.client."""
+
+from __future__ import annotations
+
+import http.client
+import io
+from itertools import pairwise
+from typing import NamedTuple
+
+import h11
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.http1 import (
+    MAX_HEAD_BYTES,
+    MAX_SIZE_LINE_BYTES,
+    HttpError,
+    ReplyReader,
+    request_head,
+)
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+
+
+class Reply(NamedTuple):
+    """What a server sends, and what is in it."""
+
+    sent: bytes
+    body: bytes = b""
+    status: int = 200
+    method: str = "GET"
+    is_kept: bool = True
+    is_framed: bool = True
+
+
+REPLIES = {
+    "length": Reply(SIZED + b"Hello", b"Hello"),
+    "length of 0": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+    "no reason": Reply(b"HTTP/1.1 201\r\nContent-Length: 2\r\n\r\nok", b"ok", 201),
+    "empty reason": Reply(b"HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    "reason of two words": Reply(
+        b"HTTP/1.1 429 Too Many\r\nContent-Length: 2\r\n\r\nno", b"no", 429
+    ),
+    "status nobody knows": Reply(b"HTTP/1.1 599 ?\r\nContent-Length: 2\r\n\r\nno", b"no", 599),
+    "line feeds alone": Reply(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok"),
+    "line ends mixed": Reply(b"HTTP/1.1 200 OK\nContent-Length: 2\n\r\nok", b"ok"),
+    "no space behind a colon": Reply(b"HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nok", b"ok"),
+    "much space": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: \t 2 \t\r\n\r\nok", b"ok"),
+    "folded header": Reply(
+        b"HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\n\tc\r\nContent-Length: 2\r\n\r\nok", b"ok"
+    ),
+    "header of no value": Reply(b"HTTP/1.1 200 OK\r\nX:\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    "HEAD": Reply(SIZED, method="HEAD"),
+    "HEAD of chunks": Reply(CHUNKED, method="HEAD"),
+    "204": Reply(b"HTTP/1.1 204 No Content\r\n\r\n", status=204),
+    "304 with a length": Reply(b"HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", status=304),
+    "informational": Reply(
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + SIZED + b"Hello",
+        b"Hello",
+    ),
+    "closes": Reply(
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", b"ok", is_kept=False
+    ),
+    "closes among others": Reply(
+        b"HTTP/1.1 200 OK\r\nConnection: x\r\nConnection: y , CLOSE\r\nContent-Length: 2\r\n\r\nok",
+        b"ok",
+        is_kept=False,
+    ),
+    "1.0": Reply(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok", is_kept=False),
+    "1.0 kept": Reply(
+        b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok", b"ok"
+    ),
+    "until the end": Reply(
+        b"HTTP/1.1 200 OK\r\n\r\nall of it", b"all of it", is_kept=False, is_framed=False
+    ),
+    "until the end, 1.0": Reply(
+        b"HTTP/1.0 200 OK\r\n\r\nall of it", b"all of it", is_kept=False, is_framed=False
+    ),
+    "chunks": Reply(CHUNKED + b"5\r\nHello\r\n6\r\n world\r\n0\r\n\r\n", b"Hello world"),
+    "no chunk": Reply(CHUNKED + b"0\r\n\r\n"),
+    "several zeros": Reply(CHUNKED + b"1\r\nx\r\n000\r\n\r\n", b"x"),
+    "sizes in hexadecimal": Reply(
+        CHUNKED + b"0a\r\n0123456789\r\nB\r\n0123456789a\r\n0\r\n\r\n", b"01234567890123456789a"
+    ),
+    "chunk extensions": Reply(
+        CHUNKED + b'2;a=b;c="d e"\r\nok\r\n1 ; x\r\n!\r\n0;last\r\n\r\n', b"ok!"
+    ),
+    "space behind a size": Reply(CHUNKED + b"2  \r\nok\r\n0 \r\n\r\n", b"ok"),
+    "trailers": Reply(CHUNKED + b"2\r\nok\r\n0\r\nDigest: x\r\nExpires: y\r\n\r\n", b"ok"),
+    "line ends in chunks": Reply(CHUNKED + b"4\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n\r\n"),
+    "chunks between line feeds": Reply(CHUNKED + b"2\nok\n0\n\n", b"ok"),
+    "encoding in capitals": Reply(
+        b"HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: Chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", b"x"
+    ),
+    "chunks and a length": Reply(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nx\r\n0\r\n\r\n",
+        b"x",
+        is_kept=False,
+    ),
+}
+NOT_FOR_HTTP_CLIENT = {  # which reads these otherwise, or not at all
+    "1.0 kept",
+    "folded header",
+    "chunks between line feeds",
+    "informational",
+}
+MORE_REPLIES = {
+    "same length twice": Reply(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", b"ok"
+    ),
+    "same length twice in one": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", b"ok"),
+    "encoding that is none": Reply(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok",
+        b"ok",
+        is_kept=False,
+    ),
+    "chunks of 1.0": Reply(  # RFC 9112 section 6.1: its framing cannot be trusted
+        b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"1\r\nx\r\n0\r\n\r\n",
+        b"x",
+        is_kept=False,
+    ),
+    "tunnel": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method="CONNECT"),
+    "tunnel of chunks": Reply(CHUNKED, method="CONNECT"),
+    "tunnel refused": Reply(
+        b"HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", b"no", 407, method="CONNECT"
+    ),
+}
+ALL_REPLIES = {**REPLIES, **MORE_REPLIES}
+
+BROKEN = {
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "HTTP/2": b"HTTP/2 200\r\n\r\n",
+    "version of letters": b"HTTP/1.x 200 OK\r\n\r\n",
+    "version of two digits": b"HTTP/1.11 200 OK\r\n\r\n",
+    "empty line first": b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    "no status": b"HTTP/1.1\r\n\r\n",
+    "status of two digits": b"HTTP/1.1 20\r\n\r\n" + SIZED + b"Hello",
+    "status of four digits": b"HTTP/1.1 2000 OK\r\n\r\n",
+    "status below 100": b"HTTP/1.1 099 OK\r\n\r\n" + SIZED + b"Hello",
+    "status with its reason": b"HTTP/1.1 200OK\r\n\r\n",
+    "status with a sign": b"HTTP/1.1 +20 OK\r\n\r\n",
+    "status of other digits": "HTTP/1.1 ²00 OK\r\n\r\n".encode("latin-1"),
+    "protocol changed": b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n",
+    "no colon": b"HTTP/1.1 200 OK\r\nContent-Length\r\n\r\n",
+    "no name": b"HTTP/1.1 200 OK\r\n: x\r\n\r\n",
+    "space before the colon": b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
+    "space in a name": b"HTTP/1.1 200 OK\r\nContent Length: 5\r\n\r\nHello",
+    "space that is none": "HTTP/1.1 200 OK\r\n\xa0Content-Length: 5\r\n\r\n".encode("latin-1"),
+    "zero in a name": b"HTTP/1.1 200 OK\r\nX\0Y: 5\r\n\r\nHello",
+    "zero in a value": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
+    "line end of one half": b"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 5\r\n\r\nHello",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
+    "two lengths in one": b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nokk",
+    "half a length": b"HTTP/1.1 200 OK\r\nContent-Length: 2,\r\n\r\nok",
+    "length of nothing": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
+    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "length with a sign": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
+    "length in hexadecimal": b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok",
+    "length with an underscore": b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n0123456789",
+    "length of other digits": "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\n".encode("latin-1"),
+    "length with a space that is none": b"HTTP/1.1 200 OK\r\nContent-Length: 2\xa0\r\n\r\nok",
+    "length folded": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 0\r\n\r\n0123456789",
+    "length of many digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+    "other encoding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+    "chunked twice": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+    "chunked not last": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+    "encoding behind another space": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
+    "no encoding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n",
+    "no size": CHUNKED + b"\r\nok\r\n0\r\n\r\n",
+    "size with a sign": CHUNKED + b"+2\r\nok\r\n0\r\n\r\n",
+    "negative size": CHUNKED + b"-2\r\nok\r\n0\r\n\r\n",
+    "size with a prefix": CHUNKED + b"0x2\r\nok\r\n0\r\n\r\n",
+    "size of two numbers": CHUNKED + b"2 2\r\nok\r\n0\r\n\r\n",
+    "size with an underscore": CHUNKED + b"0_2\r\nok\r\n0\r\n\r\n",
+    "size behind a space": CHUNKED + b" 2\r\nok\r\n0\r\n\r\n",
+    "size of other digits": CHUNKED + "٢\r\nok\r\n0\r\n\r\n".encode(),
+    "size of letters": CHUNKED + b"ok\r\nok\r\n0\r\n\r\n",
+    "size of many digits": CHUNKED + b"0" * 16 + b"2\r\nok\r\n0\r\n\r\n",
+    "size before two line ends of one half": CHUNKED + b"2\r\r\nok\r\n0\r\n\r\n",
+    "no size but an extension": CHUNKED + b";a=b\r\n\r\n",
+}  # fmt: skip
+BROKEN_LATER = {
+    "chunk longer than its size": (CHUNKED + b"2\r\nokay\r\n0\r\n\r\n", b"ok"),
+    "chunk that is longer, and silence": (CHUNKED + b"2\r\noka", b"ok"),
+    "second size": (CHUNKED + b"2\r\nok\r\nzz\r\n", b"ok"),
+    "second size without an end": (
+        CHUNKED + b"2\r\nok\r\n1;" + b"x" * MAX_SIZE_LINE_BYTES, b"ok"
+    ),
+    "trailers without an end": (
+        CHUNKED + b"2\r\nok\r\n0\r\n" + b"a: b\r\n" * (MAX_HEAD_BYTES // 4 + 1), b"ok"
+    ),
+}  # fmt: skip
+CUT_SHORT = {
+    "nothing": b"",
+    "half a status": b"HTTP/1.1 2",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "informational alone": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "half a body": SIZED + b"Hell",
+    "half a chunk": CHUNKED + b"5\r\nHell",
+    "no last chunk": CHUNKED + b"5\r\nHello\r\n",
+    "no end of the trailers": CHUNKED + b"5\r\nHello\r\n0\r\n",
+}
+
+
+def read(reader: ReplyReader, pieces: list[bytes]) -> bytes:
+    body = b"".join(map(reader.feed, pieces))
+    reader.check()
+    return body
+
+
+def cuts(sent: bytes) -> list[list[bytes]]:
+    """All ways to cut it into two, and into bytes."""
+    in_two = [[sent[:cut], sent[cut:]] for cut in range(len(sent) + 1)]
+    return [*in_two, [bytes([byte]) for byte in sent]]
+
+
+def some_cuts(sent: bytes) -> list[list[bytes]]:
+    """Where there are too many, those of some sizes."""
+    sizes = (1, 7, 1000, 4096, len(sent))
+    return [[sent[i : i + size] for i in range(0, len(sent), size)] for size in sizes]
+
+
+@pytest.mark.parametrize("reply", ALL_REPLIES.values(), ids=ALL_REPLIES)
+def test_reply_is_the_same_however_it_is_cut(reply: Reply) -> None:
+    for pieces in cuts(reply.sent):
+        reader = ReplyReader(reply.method)
+        assert read(reader, pieces) == reply.body
+        assert reader.head is not None
+        assert reader.head.status == reply.status
+        assert reader.is_framed == reply.is_framed == reader.is_over
+        assert reader.may_keep_connection == reply.is_kept
+        reader.end()
+        assert reader.is_over
+
+
+@pytest.mark.parametrize("reply", ALL_REPLIES.values(), ids=ALL_REPLIES)
+def test_bytes_behind_a_reply_are_no_part_of_it_and_end_its_connection(reply: Reply) -> None:
+    surplus = b"HTTP/1.1 200 OK\r\n\r\n"
+    for cut in range(1, len(surplus) + 1):
+        reader = ReplyReader(reply.method)
+        body = read(reader, [reply.sent + surplus[:cut], surplus[cut:]])
+        assert body == reply.body + (b"" if reply.is_framed else surplus)
+        assert not reader.may_keep_connection
+
+
+@pytest.mark.parametrize("sent", BROKEN.values(), ids=BROKEN)
+def test_what_is_no_reply_is_an_error_however_it_is_cut(sent: bytes) -> None:
+    for pieces in cuts(sent) if len(sent) < 1000 else some_cuts(sent):
+        reader = ReplyReader("GET")
+        with pytest.raises(HttpError):
+            read(reader, pieces)
+        assert not reader.may_keep_connection
+
+
+@pytest.mark.parametrize(("sent", "body"), BROKEN_LATER.values(), ids=BROKEN_LATER)
+def test_good_bytes_before_bad_ones_are_not_lost(sent: bytes, body: bytes) -> None:
+    for pieces in cuts(sent) if len(sent) < 1000 else some_cuts(sent):
+        reader, found = ReplyReader("GET"), []
+        with pytest.raises(HttpError):  # noqa: PT012 -- what it gives until then counts
+            for piece in pieces:
+                found.append(reader.feed(piece))  # noqa: PERF401 -- the last one raises
+            reader.check()
+        with pytest.raises(HttpError):
+            reader.check()
+        assert b"".join(found) == body
+        assert not reader.may_keep_connection
+
+
+@pytest.mark.parametrize(("sent", "body"), BROKEN_LATER.values(), ids=BROKEN_LATER)
+def test_good_bytes_that_come_with_bad_ones_are_given_first(sent: bytes, body: bytes) -> None:
+    reader = ReplyReader("GET")
+    assert reader.feed(sent) == body
+    for _ in range(2):
+        with pytest.raises(HttpError):
+            reader.feed(b"0\r\n\r\n")
+    assert not reader.is_over
+
+
+@pytest.mark.parametrize("sent", CUT_SHORT.values(), ids=CUT_SHORT)
+def test_connection_that_ends_before_its_reply_is_an_error(sent: bytes) -> None:
+    for pieces in cuts(sent):
+        reader = ReplyReader("GET")
+        read(reader, pieces)
+        assert reader.has_begun == bool(sent)
+        with pytest.raises(HttpError):
+            reader.end()
+        assert not reader.may_keep_connection
+
+
+def test_nothing_follows_an_error() -> None:
+    """Or what comes behind a head that is none would be taken for another."""
+    for broken in (SIZED.replace(b"5", b"x"), b"HTTP/1.1 2 OK\r\n\r\n"):
+        reader = ReplyReader("GET")
+        for _ in range(2):
+            with pytest.raises(HttpError):
+                reader.feed(broken)
+        with pytest.raises(HttpError):
+            reader.feed(SIZED + b"Hello")
+
+
+def test_connection_that_ended_a_body_is_not_kept() -> None:
+    reader = ReplyReader("GET")
+    reader.feed(b"HTTP/1.1 200 OK\r\n\r\nall of it")
+    reader.end()
+    assert reader.is_over
+    assert not reader.may_keep_connection
+
+
+def test_headers_are_named_in_lower_case_and_joined() -> None:
+    reader = ReplyReader("GET")
+    reader.feed(
+        b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-b:\t two words \r\nX-a:2\r\nX-Fold:\r\n a\r\n\t b\r\n\r\n"
+    )
+    assert reader.head is not None
+    assert reader.head.headers == {"x-a": "1, 2", "x-b": "two words", "x-fold": "a b"}
+
+
+@pytest.mark.parametrize("value", ["voilà", "Å", "\u2028"])
+def test_no_byte_of_a_value_is_taken_for_space(value: str) -> None:
+    """In UTF-8 these end in a byte that Python takes for a space in Latin-1."""
+    reader = ReplyReader("GET")
+    reader.feed(b"HTTP/1.1 200 OK\r\nX: %b\r\n\r\n" % value.encode())
+    assert reader.head is not None
+    assert reader.head.headers["x"].encode("latin-1").decode() == value
+
+
+@pytest.mark.parametrize("size", [1, 1000, MAX_HEAD_BYTES * 2])
+def test_head_up_to_the_limit_is_read_and_none_beyond(size: int) -> None:
+    def head(length: int) -> list[bytes]:
+        sent = b"HTTP/1.1 204 X\r\nX: ".ljust(length, b"x") + b"\r\n\r\n"
+        return [sent[i : i + size] for i in range(0, len(sent), size)]
+
+    reader = ReplyReader("GET")
+    read(reader, head(MAX_HEAD_BYTES))
+    assert reader.is_over
+    with pytest.raises(HttpError, match="no end"):
+        read(ReplyReader("GET"), head(MAX_HEAD_BYTES + 4))
+
+
+@pytest.mark.parametrize("size", [1, 1000, MAX_HEAD_BYTES * 2])
+def test_line_of_a_size_up_to_the_limit_is_read_and_none_beyond(size: int) -> None:
+    def chunk(length: int) -> list[bytes]:
+        sent = CHUNKED + b"1;".ljust(length, b"x") + b"\r\nx\r\n0\r\n\r\n"
+        return [sent[i : i + size] for i in range(0, len(sent), size)]
+
+    assert read(ReplyReader("GET"), chunk(MAX_SIZE_LINE_BYTES - 1)) == b"x"
+    with pytest.raises(HttpError):
+        read(ReplyReader("GET"), chunk(MAX_SIZE_LINE_BYTES + 1))
+
+
+def test_hundred_megabytes_of_chunks_are_read_in_little_memory() -> None:
+    reader, length = ReplyReader("GET"), 0
+    reader.feed(CHUNKED)
+    piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    for _ in range(1600):
+        length += len(reader.feed(piece))
+    reader.feed(b"0\r\n\r\n")
+    assert reader.may_keep_connection
+    assert length == 1600 * 65536
+
+
+def test_huge_sizes_are_waited_for() -> None:
+    for head in (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999\r\n\r\n",
+        CHUNKED + b"ffffffffffffffff\r\n",
+    ):
+        reader = ReplyReader("GET")
+        assert reader.feed(head + b"ok") == b"ok"
+        assert not reader.is_over
+
+
+@given(st.lists(st.binary()), st.sampled_from(["GET", "HEAD", "CONNECT"]))
+def test_arbitrary_bytes_are_an_http_error_or_a_reply(pieces: list[bytes], method: str) -> None:
+    judge_by_both_feeds(method, b"".join(pieces), pieces)
+
+
+@given(st.data())
+def test_replies_with_faults_are_an_http_error_or_a_reply(data: st.DataObject) -> None:
+    sent = bytearray(data.draw(st.sampled_from([r.sent for r in ALL_REPLIES.values()])))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(sent)))
+        until = at + data.draw(st.integers(0, 2))
+        put = st.sampled_from([b"\r", b"\n", b" ", b":", b",", b"0", b"\r\n"]) | st.binary(
+            max_size=3
+        )
+        sent[at:until] = data.draw(put)
+    cut = data.draw(st.integers(0, len(sent)))
+    judge_by_both_feeds("GET", bytes(sent), [bytes(sent[:cut]), bytes(sent[cut:])])
+
+
+def judge_by_both_feeds(method: str, sent: bytes, pieces: list[bytes]) -> None:
+    """Raises no other error, and the cut makes no difference to what is found."""
+    outcomes = []
+    for each in ([sent], pieces, [bytes([byte]) for byte in sent]):
+        reader, body, failed = ReplyReader(method), b"", False
+        try:
+            for piece in each:
+                body += reader.feed(piece)
+            reader.check()
+        except HttpError:
+            failed = True
+        outcomes.append((reader.head, body, failed, reader.is_over, reader.may_keep_connection))
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+
+
+@given(
+    st.lists(st.binary(min_size=1)),
+    st.lists(st.integers(0, 2000)),
+    st.sampled_from([b"", b";a=b", b" ", b' ; q="x"']),
+)
+def test_any_body_in_any_chunks_arrives_as_it_was(
+    chunks: list[bytes], at: list[int], extension: bytes
+) -> None:
+    sent = CHUNKED + b"".join(
+        b"%x%b\r\n%b\r\n" % (len(chunk), extension, chunk) for chunk in chunks
+    )
+    sent += b"0%b\r\nA: b\r\n\r\n" % extension
+    bounds = [0, *sorted(at), len(sent)]
+    pieces = [sent[start:end] for start, end in pairwise(bounds)]
+    reader = ReplyReader("POST")
+    assert read(reader, pieces) == b"".join(chunks)
+    assert reader.may_keep_connection
+
+
+# Independent judges.
+
+TOKEN = st.text("!#$%&'*+-.^_`|~0123456789abcXYZ", min_size=1)
+VISIBLE = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1)
+VALUE = st.lists(VISIBLE).map(" ".join)
+OWN = {"host", "content-length", "transfer-encoding", "connection"}
+
+
+@given(
+    TOKEN,
+    VISIBLE,
+    st.dictionaries(TOKEN.filter(lambda name: name.lower() not in OWN), VALUE),
+    st.binary(),
+)
+def test_h11_reads_our_requests(
+    method: str, target: str, headers: dict[str, str], body: bytes
+) -> None:
+    head = request_head(method, target, "example.com:8080", headers, body)
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(head + body)
+    request = server.next_event()
+    assert isinstance(request, h11.Request)
+    assert (request.method.decode(), request.target.decode()) == (method, target)
+    found = [(name.decode(), value.decode()) for name, value in request.headers]
+    sent = [("host", "example.com:8080"), *((n.lower(), v) for n, v in headers.items())]
+    assert found[: len(sent)] == sent
+    arrived = b""
+    while not isinstance(event := server.next_event(), h11.EndOfMessage):
+        assert isinstance(event, h11.Data)
+        arrived += event.data
+    assert arrived == body
+    assert server.trailing_data == (b"", False)
+
+
+@given(
+    st.integers(200, 599),
+    st.sampled_from(["GET", "HEAD", "POST"]),
+    st.lists(st.binary(max_size=300)),
+    st.sampled_from([b"content-length", b"transfer-encoding", b"connection"]),
+    st.integers(1, 40),
+)
+def test_replies_that_h11_writes_are_read(
+    status: int, method: str, pieces: list[bytes], framing: bytes, size: int
+) -> None:
+    has_body = method != "HEAD" and status not in (204, 304)
+    body = b"".join(pieces) if has_body else b""
+    values = {
+        b"content-length": b"%d" % len(body),
+        b"transfer-encoding": b"chunked",
+        b"connection": b"close",
+    }
+    sent = written_by_h11(method, status, [(framing, values[framing])], pieces if has_body else [])
+    reader = ReplyReader(method)
+    assert read(reader, [sent[i : i + size] for i in range(0, len(sent), size)]) == body
+    assert reader.head is not None
+    assert reader.head.status == status
+    assert reader.may_keep_connection == (framing != b"connection")
+    reader.end()
+
+
+def written_by_h11(
+    method: str, status: int, headers: list[tuple[bytes, bytes]], pieces: list[bytes]
+) -> bytes:
+    server = h11.Connection(h11.SERVER)
+    server.receive_data(request_head(method, "/", "example.com", {}, b""))
+    while server.next_event() is not h11.PAUSED and server.their_state is not h11.DONE:
+        pass
+    events: list[h11.Event] = [h11.Response(status_code=status, headers=headers)]
+    events += [h11.Data(data=piece) for piece in pieces]
+    return b"".join(server.send(event) or b"" for event in [*events, h11.EndOfMessage()])
+
+
+class SocketOfBytes:
+    """What http.client reads a reply from."""
+
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._sent)
+
+
+@pytest.mark.parametrize("name", sorted(REPLIES.keys() - NOT_FOR_HTTP_CLIENT))
+def test_http_client_reads_the_same(name: str) -> None:
+    expected = REPLIES[name]
+    judge = http.client.HTTPResponse(SocketOfBytes(expected.sent), method=expected.method)  # type: ignore[arg-type]
+    judge.begin()
+    assert (judge.status, judge.read()) == (expected.status, expected.body)
+
+
+# Requests.
+
+
+def test_request_is_a_line_the_host_and_the_headers_as_they_are_named() -> None:
+    headers = {"Accept": "*/*", "x-title": " Crème ", "x-raw": "\udcff"}
+    assert request_head("GET", "/a?b=c", "example.com", headers, b"") == (
+        b"GET /a?b=c HTTP/1.1\r\nhost: example.com\r\nAccept: */*\r\n"
+        b"x-title: Cr\xc3\xa8me\r\nx-raw: \xff\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "length"),
+    [
+        ("GET", b"", None),
+        ("HEAD", b"", None),
+        ("DELETE", b"", None),
+        ("POST", b"", 0),
+        ("PUT", b"", 0),
+        ("PATCH", b"", 0),
+        ("GET", b"{}", 2),
+        ("DELETE", b"{}", 2),
+        ("POST", b"{}", 2),
+    ],
+)
+def test_length_is_told_where_there_may_be_a_body(
+    method: str, body: bytes, length: int | None
+) -> None:
+    head = request_head(method, "/", "example.com", {}, body)
+    told = b"" if length is None else b"content-length: %d\r\n" % length
+    assert head.endswith(b"host: example.com\r\n" + told + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x": "a\r\nInjected: b"},
+        {"x": "a\nb"},
+        {"x": "a\rb"},
+        {"x": "a\0b"},
+        {"x: a\r\ny": "b"},
+        {"x:y": "b"},
+        {"content-length: 5": "b"},
+        {"x y": "b"},
+        {" x": "b"},
+        {"": "b"},
+        {"é": "b"},
+        {"x": "\ud800"},
+        {"\udcff": "b"},
+        {"Content-Length": "5"},
+        {"content-length": "0"},
+        {"Transfer-Encoding": "chunked"},
+        {"Host": "other"},
+    ],
+)
+def test_header_that_would_be_another_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=r"sent|codec|colon"):
+        request_head("POST", "/", "example.com", headers, b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "host"),
+    [
+        ("GET / HTTP/1.1\r\nX: y\r\n\r\nGET", "/", "example.com"),
+        ("GET /", "/", "example.com"),
+        ("", "/", "example.com"),
+        ("GÉT", "/", "example.com"),
+        ("GET", "/ HTTP/1.1\r\nX: y", "example.com"),
+        ("GET", "/a b", "example.com"),
+        ("GET", "/a\tb", "example.com"),
+        ("GET", "/\0", "example.com"),
+        ("GET", "/é", "example.com"),
+        ("GET", "", "example.com"),
+        ("GET", "/", "example.com\r\nX: y"),
+    ],
+)
+def test_request_line_that_would_be_another_is_refused(method: str, target: str, host: str) -> None:
+    with pytest.raises(ValueError, match=r"sent|codec|colon"):
+        request_head(method, target, host, {}, b"")

@@ -1,0 +1,82 @@
+"""URLs as they are sent: from a table, and with `requests` as the judge."""
+
+from __future__ import annotations
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.http1 import request_head
+from sluice.http_connection import origin_of
+from sluice.url_encoding import normalized
+
+BASE = "https://api.example.com:8443"
+TARGETS = {
+    "/v1/chat/completions": "/v1/chat/completions",
+    "": "/",
+    "?a=b": "/?a=b",
+    "?a=b/c d": "/?a=b/c%20d",
+    "/v1/a b": "/v1/a%20b",
+    "/v1/a%20b": "/v1/a%20b",
+    "/v1/%e2%82%ac": "/v1/%E2%82%AC",
+    "/v1/€": "/v1/%E2%82%AC",
+    "/v1/\udce2\udc82\udcac": "/v1/%E2%82%AC",
+    "/v1/%41%7e%2D%5f%2e": "/v1/A~-_.",
+    "/v1/%2F%3A%40": "/v1/%2F%3A%40",
+    "/v1/a:b@c!$&'()*+,;=~": "/v1/a:b@c!$&'()*+,;=~",
+    "/v1/%": "/v1/%25",
+    "/v1/%4": "/v1/%254",
+    "/v1/%zz%20": "/v1/%25zz%20",
+    "/v1/%%41": "/v1/%25A",
+    "/v1/%2541": "/v1/%2541",
+    "/v1/a#b": "/v1/a%23b",
+    '/v1/"<>[]\\^`{|}': "/v1/%22%3C%3E%5B%5D%5C%5E%60%7B%7C%7D",
+    "/v1?q=a b&r=%c3%a9&s=é&t=/?:@": "/v1?q=a%20b&r=%C3%A9&s=%C3%A9&t=/?:@",
+    "/v1?q=a+b%2B": "/v1?q=a+b%2B",
+    "/v1\r\nX: y": "/v1%0D%0AX:%20y",
+    "/v1 HTTP/1.1\r\n": "/v1%20HTTP/1.1%0D%0A",
+    "?\r\nX: y": "/?%0D%0AX:%20y",
+    "/\0\x7f\t": "/%00%7F%09",
+    "//a//b": "//a//b",
+}
+
+
+@pytest.mark.parametrize(("given", "sent"), TARGETS.items())
+def test_target_is_encoded_where_it_must_be_and_nowhere_else(given: str, sent: str) -> None:
+    assert normalized(BASE + given) == BASE + sent
+    assert normalized(BASE + sent) == BASE + sent
+    assert origin_of(normalized(BASE + given))[1] == sent
+
+
+@pytest.mark.parametrize("origin", ["http://[::1]:8080", "http://EXAMPLE.com", "https://bücher.de"])
+def test_scheme_and_host_stay_as_they_are(origin: str) -> None:
+    assert normalized(f"{origin}/a b") == f"{origin}/a%20b"
+
+
+ENCODED = st.integers(0, 255).map("%{:02x}".format) | st.integers(0, 255).map("%{:02X}".format)
+# Neither a fragment, which `requests` keeps back, nor a percent sign that begins nothing, which
+# it refuses or encodes with all others; nor segments of dots, which it takes away.
+CHARACTERS = st.characters(codec="utf-8", exclude_characters="#%.\t\r\n")
+TEXT = st.lists(ENCODED.filter(lambda e: e.lower() != "%2e") | CHARACTERS).map("".join)
+
+
+@given(TEXT, TEXT)
+def test_requests_sends_the_same(path: str, query: str) -> None:
+    url = f"{BASE}/v1/{path}?q={query}"
+    assert normalized(url) == requests.Request("GET", url).prepare().url
+
+
+ESCAPED = st.integers(0xDC80, 0xDCFF).map(chr)  # a byte that was no UTF-8
+
+
+@given(st.text(st.characters(codec="utf-8") | ESCAPED))
+def test_whatever_a_client_asks_for_is_one_target(text: str) -> None:
+    for url in (f"{BASE}/{text}", f"{BASE}?{text}"):
+        sent = normalized(url)
+        assert normalized(sent) == sent
+        origin, target = origin_of(sent)
+        assert origin.host == "api.example.com"
+        assert target == sent.removeprefix(BASE).removesuffix("?")
+        line, *_ = request_head("GET", target, "x", {}, b"").split(b"\r\n")
+        assert line == b"GET %b HTTP/1.1" % target.encode()
