@@ -49,6 +49,7 @@ NOT_AT_START = {
     # A third of what `stream` takes to start, each of them: http.client and email behind it, TLS
     # (loaded while the upstream answers the connection's first segment), dataclasses and inspect.
     *("http", "email", "ssl", "certifi", "requests", "urllib3", "dataclasses", "inspect"),
+    "typing",
 }
 NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random"}
 """connect and disconnect ask nobody."""

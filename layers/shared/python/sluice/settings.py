@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from sluice.errors import SettingsError
 from sluice.named_tuple import NamedTuple
+from sluice.url_parts import split_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def key_source(environ: Mapping[str, str], variable: str) -> KeySource:
 def _base_url(environ: Mapping[str, str]) -> str:
     url = http_url("OPENAI_BASE_URL", _text(environ, "OPENAI_BASE_URL")) or DEFAULT_BASE_URL
     # "https://api.openai.com" is what users of openai-forward write; its API is below /v1.
-    return url if urlsplit(url).path else f"{url}/v1"
+    return url if split_url(url).path else f"{url}/v1"
 
 
 def http_url(variable: str, text: str) -> str | None:
@@ -128,13 +128,12 @@ def http_url(variable: str, text: str) -> str | None:
     if not text:
         return None
     try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        parts = split_url(text)
     except ValueError:
-        valid = False
-    if not valid or parts.query or parts.fragment:
+        parts = None
+    if parts is None or parts.query:
         raise SettingsError(variable, "http:// or https://, a host, maybe a path", "another text")
-    if parts.username is not None and variable != "PROXY":
+    if parts.userinfo is not None and variable != "PROXY":
         # It would take the place of the key in the Authorization header.
         raise SettingsError(variable, "a URL without a user name and password", "one with them")
     return text

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote, urlsplit
 
 from sluice.errors import SettingsError
 from sluice.named_tuple import NamedTuple
 from sluice.providers.openai import OpenAIProvider
 from sluice.settings import KeySource, http_url, key_source
+from sluice.url_encoding import encoded_path
+from sluice.url_parts import split_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +25,9 @@ PREFIX = r"(?a)(?:/(?!\.)[\w.~-]+)+"
 SLASH = r"(?:[/\\]|%(?:25)*(?:2f|5c))"  # plain, encoded, or encoded over and over
 DOT = r"(?:\.|%(?:25)*2e)"
 SEGMENT_END = rf"(?:{SLASH}|;|%(?:25)*3b|\Z)"  # some servers cut parameters off: /..;x/
-DOT_SEGMENT = re.compile(rf"(?:\A|{SLASH}){DOT}{{1,2}}{SEGMENT_END}", re.IGNORECASE)
+DOT_SEGMENT = rf"(?i)(?:\A|{SLASH}){DOT}{{1,2}}{SEGMENT_END}"
+DOT_SIGNS = frozenset(".%")  # without one of which there is no such segment
 SLASHES = re.compile("/+")
-URL_CHARACTERS = "/%:@!$&'()*+,;="
-"""What may stand in a path, RFC 3986 section 3.3; "%" begins what is encoded already."""
 
 
 class Target(NamedTuple):
@@ -68,14 +68,14 @@ def find_target(targets: tuple[Target, ...], path: str) -> tuple[Target, str] | 
     None for a path of no target, and for one with a segment "." or "..", however encoded: it could
     leave the target's base URL. An encoded slash alone may stay: names of models hold it.
     """
-    if DOT_SEGMENT.search(path):
+    if DOT_SIGNS.intersection(path) and re.search(DOT_SEGMENT, path):
         return None
     ends = [(_prefix_end(target, path), target) for target in targets]
     end, target = max(ends, key=lambda found: found[0])
     if end < 0:
         return None
     below = path[end:] if target.is_verbatim else SLASHES.sub("/", path[end:]).rstrip("/")
-    return target, quote(below, safe=URL_CHARACTERS, errors="surrogateescape")
+    return target, encoded_path(below)
 
 
 def _prefix_end(target: Target, path: str) -> int:
@@ -123,7 +123,7 @@ def _azure(environ: Mapping[str, str], settings: Settings) -> tuple[Provider, Ke
 
 def _provider(environ: Mapping[str, str], base_url: str, auth: str = "") -> Provider:
     """The provider at a base URL, by its host where `auth` does not say how it is asked."""
-    host = urlsplit(base_url).hostname or ""
+    host = split_url(base_url).host
     if auth == "bearer" or not (auth or "bedrock-" in host):
         return OpenAIProvider(base_url)
     from sluice.providers.bedrock import (  # noqa: PLC0415

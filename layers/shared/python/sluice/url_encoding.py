@@ -6,8 +6,14 @@ import re
 
 ENCODED_OR_ILLEGAL = re.compile(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]")
 """A percent-encoded byte, or what may not stand in a path or query: section 3.3 and 3.4."""
+ILLEGAL_IN_PATH = r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]"  # a "?" would begin a query
 AUTHORITY_END = re.compile(r"[/?#]")  # section 3.2
 UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
+
+
+def encoded_path(path: str) -> str:
+    """A path with everything encoded that may not stand in one; "%" begins what is already."""
+    return re.sub(ILLEGAL_IN_PATH, _encoded, path)
 
 
 def normalized(url: str) -> str:
