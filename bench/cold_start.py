@@ -21,6 +21,7 @@ from bench.measurement.page import TIMES, Page, number, ratio, skipped, table
 from bench.measurement.percentiles import Spread, spread
 from bench.measurement.plan import in_turns
 from bench.measurement.processors import SUBJECT, running_on
+from bench.subjects import first_answer
 from bench.subjects.runtimes import (
     Start,
     bare_python,
@@ -30,6 +31,7 @@ from bench.subjects.runtimes import (
     our_runtime,
     stock_runtime,
 )
+from bench.traffic.timed_upstream import timed_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +44,7 @@ REFERENCE = "`python -S -E -c pass`"
 EMPTY = "empty handler"
 STOCK = "stock Python client"
 NODE = "Node.js client, pass-through handler"
+STREAM = "`stream`"
 INTRODUCTION = f"""# Cold start
 
 From exec until the first `GET …/next` arrives, in milliseconds: medians and 99th percentiles of
@@ -52,7 +55,6 @@ the most in memory until then. {TIMES}: the ratio of the medians to {REFERENCE} 
 HANDLER = "def handler(event, context):\n    return None\n"
 ASKS_FOR_EVENT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n"
 PRINT_STATUS = "print(open('/proc/self/status').read())"
-UNUSED_PORT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +68,37 @@ class Row:
 
 
 def report(plan: Plan) -> Page:
-    with tempfile.TemporaryDirectory() as folder, running_on(SUBJECT):
-        starts, missing = _kinds_of_start(Path(folder))
-        costs: dict[str, list[Cost]] = {name: [] for name in starts}
-        for name in in_turns(list(starts), plan.times(STARTS)):
-            costs[name].append(starts[name]())
-    rows = [_row(name, measured) for name, measured in costs.items()]
-    return _page(rows, missing, plan.times(STARTS))
+    with tempfile.TemporaryDirectory() as name, timed_upstream() as upstream_port:
+        folder = Path(name)
+        python = bare_python(folder / "bare")
+        found = _kinds_of_start(folder, python, function_environ(upstream_port))
+        starts = {name: start for name, start in found.items() if start is not None}
+        rows = _cold_starts(starts, [python, "-S", "-E", "-c", "pass"], plan.times(STARTS))
+        answering = {name: starts[name] for name in (STREAM, NODE) if name in starts}
+        answers = first_answer.measure(answering, plan.times(STARTS))
+    missing = [f"{name}: `npm run bench -- --install-peers`" for name in found if not found[name]]
+    return _page(rows, answers, missing, plan.times(STARTS))
 
 
-def _kinds_of_start(folder: Path) -> tuple[Mapping[str, Callable[[], Cost]], list[str]]:
+def _cold_starts(starts: Mapping[str, Start], reference: list[str], rounds: int) -> list[Row]:
+    kinds: dict[str, Callable[[], Cost]] = {
+        REFERENCE: lambda: _bare_start(reference),
+        **{name: partial(_start, start) for name, start in starts.items()},
+    }
+    costs: dict[str, list[Cost]] = {name: [] for name in kinds}
+    with running_on(SUBJECT):
+        for name in in_turns(list(kinds), rounds):
+            costs[name].append(kinds[name]())
+    return [_row(name, measured) for name, measured in costs.items()]
+
+
+def _kinds_of_start(
+    folder: Path, python: str, environ: Mapping[str, str]
+) -> dict[str, Start | None]:
+    """By name; None for what is not installed."""
     (folder / "app.py").write_text(HANDLER, encoding="utf-8")
-    python = bare_python(folder / "bare")
     opt = opt_folder(_made(folder / "compiled"), python)
     plain = opt_folder(_made(folder / "plain"))
-    reference = [python, "-S", "-E", "-c", "pass"]
-    environ = function_environ(UNUSED_PORT)
     found: dict[str, Start | None] = {
         EMPTY: our_runtime(python, opt, folder, "app.handler"),
         f"{EMPTY}, layer without bytecode": our_runtime(python, plain, folder, "app.handler"),
@@ -94,9 +111,7 @@ def _kinds_of_start(folder: Path) -> tuple[Mapping[str, Callable[[], Cost]], lis
     found[f"{STOCK}, `stream`"] = stock_runtime(
         opt, CHECKOUT, "functions/stream/handler.handler", environ
     )
-    starts = {name: partial(_start, start) for name, start in found.items() if start is not None}
-    missing = [f"{name}: `npm run bench -- --install-peers`" for name in found if not found[name]]
-    return {REFERENCE: lambda: _bare_start(reference), **starts}, missing
+    return found
 
 
 def _made(folder: Path) -> Path:
@@ -122,12 +137,15 @@ def _row(name: str, costs: Sequence[Cost]) -> Row:
     return row if row.rss_mb else replace(row, rss_mb=math.nan)
 
 
-def _page(rows: Sequence[Row], missing: Sequence[str], starts: int) -> Page:
+def _page(
+    rows: Sequence[Row], answers: Mapping[str, Spread], missing: Sequence[str], starts: int
+) -> Page:
     head = ["start", "wall", "p99", TIMES, "CPU", "p99", TIMES, "RSS MB"]
     text = [
         INTRODUCTION.format(starts=starts),
         table(head, [_cells(row, rows[0]) for row in rows]),
         _goals({row.name: row for row in rows}),
+        first_answer.section(answers, NODE),
         "\n![Cold start](cold_start.svg)\n\n",
         skipped(missing),
         origin(),
@@ -144,7 +162,7 @@ def _cells(row: Row, reference: Row) -> list[str]:
 
 
 def _goals(rows: Mapping[str, Row]) -> str:
-    goals = [("`stream`", NODE, "1"), ("`connect`", EMPTY, "1.5")]
+    goals = [(STREAM, NODE, "1"), ("`connect`", EMPTY, "1.5")]
     lines = [
         f"* {name} takes {ratio(rows[name].wall_ms.p50, rows[other].wall_ms.p50)} {TIMES} the wall"
         f" time of {other} (goal: at most {goal})\n"
