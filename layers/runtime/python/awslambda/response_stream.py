@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 STREAMING_MARK = "__awslambda_streaming__"
 PIPELINE_READ_BYTES = 64 * 1024  # Node.js's default high-water mark
+JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one each
 
 
 class _State(Enum):
@@ -226,4 +227,4 @@ def _as_bytes(data: Any) -> bytes | memoryview:
 
 
 def _as_json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return JSON.encode(value).encode()
