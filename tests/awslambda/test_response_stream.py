@@ -199,3 +199,12 @@ def test_metadata_that_is_no_json_leaves_the_answer_unbegun(
         stream.write("a")
     assert not stream.begun
     assert wire.packets == []
+
+
+def test_piece_of_a_pipeline_is_one_segment_of_the_loopback_interface(
+    wire: RecordingWire, stream: ResponseStream
+) -> None:
+    awslambda.pipeline(io.BytesIO(bytes(1 << 20)), stream)
+    headers_of_ip_and_tcp = 20 + 32
+    assert len(wire.packets) <= 18
+    assert max(map(len, wire.packets)) <= 0xFFFF - headers_of_ip_and_tcp

@@ -241,7 +241,7 @@ def _parse_event(body: bytes) -> Any:
 
 def _encode_result(result: Any) -> bytes:
     try:
-        return json.dumps(result, ensure_ascii=False, default=_plain_number).encode()
+        return JSON.encode(result).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise MarshalError(f"Unable to marshal response: {error}") from error
 
@@ -251,6 +251,9 @@ def _plain_number(value: Any) -> float:
     if type(value).__name__ == "Decimal":
         return float(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+JSON = json.JSONEncoder(ensure_ascii=False, default=_plain_number)  # json.dumps would make one each
 
 
 def _set_search_path(environ: MutableMapping[str, str], layer_python: str) -> None:
