@@ -7,6 +7,7 @@ from functools import lru_cache
 from importlib.machinery import PathFinder
 from pathlib import PurePath
 
+HANG_UPS = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 CERTIFICATES = "cacert.pem"
 
 
