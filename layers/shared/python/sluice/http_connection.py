@@ -126,7 +126,11 @@ class HttpConnection:
     def request(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> None:
-        """Send a request for a path and query. Raises ValueError for headers that cannot be."""
+        """Send a request for a path and query, its body within `timeout`.
+
+        Where the other side hangs up before it has all, there may be a reply that says why: it, or
+        that there is none, is found by `receive`. Raises ValueError for what cannot be sent.
+        """
         authority = self._origin.authority
         if self._proxy is not None and self._origin.scheme == "http":
             target = f"http://{authority}{target}"  # RFC 9112 section 3.2.2
@@ -134,8 +138,9 @@ class HttpConnection:
         head = request_head(method, target, authority, headers, body)
         self._set_timeout(timeout)
         self.was_used = True
-        for piece in (head, body) if len(body) > MAX_JOINED_BYTES else (head + body,):
-            self._socket.sendall(piece)
+        with contextlib.suppress(*self._hang_ups()):
+            for piece in (head, body) if len(body) > MAX_JOINED_BYTES else (head + body,):
+                self._socket.sendall(piece)
 
     def receive(self, timeout: float) -> bytes:
         """What has come, waited for if nothing has; nothing when the other side has closed."""
@@ -186,10 +191,23 @@ class HttpConnection:
 
         return client_context(self._trusted_certificates)
 
+    def _hang_ups(self) -> tuple[type[OSError], ...]:
+        """What sending raises where the other side has closed the connection."""
+        if self._origin.scheme == "http":
+            return (ConnectionError,)
+        from sluice.tls import HANG_UPS  # noqa: PLC0415 -- see there
+
+        return HANG_UPS
+
     def _wrap_in_tls(self, end: float) -> None:
+        # Certificates name a host without the dot at its end.
+        host = self._origin.host.rstrip(".").encode("ascii")
+        # Not while wrapping: a socket that was cut off by then would pass without a handshake.
+        self._socket = self._tls_context().wrap_socket(
+            self._socket, server_hostname=host, do_handshake_on_connect=False
+        )
         self._set_timeout(_seconds_to(end))
-        host = self._origin.host
-        self._socket = self._tls_context().wrap_socket(self._socket, server_hostname=host)
+        self._socket.do_handshake()
 
     def _open_tunnel(self, proxy: Proxy, end: float) -> None:
         """RFC 9110 section 9.3.6."""

@@ -7,6 +7,7 @@ import ssl
 from functools import lru_cache
 from importlib.machinery import PathFinder
 
+HANG_UPS = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 BUNDLE = "cacert.pem"
 FOLDER = "by_subject"
 """Beside the bundle in a built layer: the same certificates, each read when it is needed."""

@@ -133,6 +133,8 @@ class Exchange:
             raise UpstreamSilent(self._silent_before()) from error
         except (OSError, HttpError) as error:
             self._raise_why_it_ended()
+            if self._reader.head is not None:
+                return self._reader.head  # what is wrong came behind it, and is for `read` to tell
             connection.close()
             if had_rested and self._failed_at_once():
                 return None
