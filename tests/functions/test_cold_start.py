@@ -15,12 +15,12 @@ FUNCTIONS = {
     "connect": {
         "packages": set[str](),
         "sluice": "authentication connection_state errors key_ring named_tuple request_log settings"
-        " ssm_parameter state_store websocket_admission websocket_events",
+        " ssm_parameter state_store url_parts websocket_admission websocket_events",
     },
     "disconnect": {
         "packages": set[str](),
         "sluice": "authentication connection_state errors named_tuple request_log settings"
-        " state_store websocket_admission websocket_events",
+        " state_store url_parts websocket_admission websocket_events",
     },
     "default": {
         "packages": {"sseclient"},
@@ -28,10 +28,9 @@ FUNCTIONS = {
         " connection_state connections conversation_log deadline delivery error_body errors"
         " event_splitting frames header_rules http1 http_connection key_ring model_call"
         " model_request named_tuple openai_client providers providers.openai request_log"
-        " response_parsers"
-        " retries secret_mask settings sigv4 socket_opening sse ssm_parameter state_store"
-        " stop_signal targets text_frames upstream_answer upstream_connections"
-        " upstream_exchange upstream_reply url_encoding usage_finder websocket_answer"
+        " response_parsers retries secret_mask settings sigv4 socket_opening sse ssm_parameter"
+        " state_store stop_signal targets text_frames upstream_answer upstream_connections"
+        " upstream_exchange upstream_reply url_encoding url_parts usage_finder websocket_answer"
         " websocket_events websocket_gateway websocket_request",
     },
     "stream": {
@@ -40,20 +39,20 @@ FUNCTIONS = {
         " http_connection key_ring model_call model_request named_tuple openai_client providers"
         " providers.openai request_log retries secret_mask settings socket_opening"
         " ssm_parameter stop_signal targets upstream_answer upstream_connections"
-        " upstream_exchange upstream_reply url_encoding url_events url_gateway url_reply"
+        " upstream_exchange upstream_reply url_encoding url_events url_parts url_gateway url_reply"
         " usage_finder",
     },
 }
 NOT_AT_START = {
     *("asyncio", "boto3", "botocore", "aws_xray_sdk", "multiprocessing", "sqlite3", "xml"),
-    # A third of what `stream` takes to start, each of them: http.client and email behind it, TLS
-    # (loaded while the upstream answers the connection's first segment), dataclasses and inspect.
+    # Each a good part of what `stream` takes to start: http.client and email behind it, TLS (loaded
+    # while the upstream answers the connection's first segment), dataclasses and inspect.
     *("http", "email", "ssl", "certifi", "requests", "urllib3", "dataclasses", "inspect"),
     "typing",
 }
-NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random"}
+NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random", "urllib"}
 """connect and disconnect ask nobody."""
-NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "sseclient"}
+NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "sseclient", "urllib"}
 """Parsers of answers, hashes of keys, dates of retries: what few requests need comes with them."""
 
 REPORT = """

@@ -11,11 +11,11 @@ import select
 import socket
 import threading
 import time
-from urllib.parse import unquote, urlsplit
 
 from sluice.http1 import HttpError, ReplyReader, request_head
 from sluice.named_tuple import NamedTuple
 from sluice.socket_opening import open_socket
+from sluice.url_parts import DEFAULT_PORTS, split_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never waited for
 MAX_JOINED_BYTES = 64 * 1024
 """A request up to this size goes out as one: copying it costs less than a second system call."""
@@ -63,26 +62,26 @@ class ProxyRefusedError(OSError):
 def origin_of(url: str) -> tuple[Origin, str]:
     """Whom to connect to for a URL, and what to ask there: path and query.
 
-    Raises UnicodeError for a host that cannot be a name.
+    Raises UnicodeError for a host that cannot be a name, ValueError for no URL at all.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if not host.isascii():
-        host = host.encode("idna").decode()
-    port = parts.port or DEFAULT_PORTS[parts.scheme]
+    parts = split_url(url)
+    host = parts.host if parts.host.isascii() else parts.host.encode("idna").decode()
     query = f"?{parts.query}" if parts.query else ""
-    return Origin(parts.scheme, host, port), f"{parts.path or '/'}{query}"
+    return Origin(parts.scheme, host, parts.port), f"{parts.path or '/'}{query}"
 
 
 def proxy_of(url: str) -> Proxy:
     """The proxy at http://user:password@host:port."""
-    parts = urlsplit(url)
+    parts = split_url(url)
     headers = {}
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    if parts.userinfo is not None:
+        from urllib.parse import unquote  # noqa: PLC0415 -- see url_parts
+
+        user, _, password = parts.userinfo.partition(":")
+        pair = f"{unquote(user)}:{unquote(password)}"
         encoded = binascii.b2a_base64(pair.encode(), newline=False).decode()
         headers["proxy-authorization"] = f"Basic {encoded}"  # RFC 7617
-    return Proxy(parts.hostname or "", parts.port or DEFAULT_PORTS["http"], headers)
+    return Proxy(parts.host, parts.port, headers)
 
 
 class HttpConnection:

@@ -12,7 +12,7 @@ from sluice.named_tuple import NamedTuple
 
 URL = (
     r"(?P<scheme>https?)://"
-    r"(?:(?P<userinfo>[^/?#]*)@)?"
+    r"(?:(?P<userinfo>[^\s/?#\\\[\]]*)@)?"
     r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/?#:@\[\]\\]+)"
     r"(?::(?P<port>[0-9]{1,5})?)?"
     r"(?P<path>/[^\s?#]*)?"
