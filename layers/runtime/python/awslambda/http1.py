@@ -82,7 +82,7 @@ class ReplyParser:
 
     def _take_head(self) -> Reply | None:
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = _parse_head(bytes(self._buffer[:end]))
+            head = _parse_head(self._buffer[:end].decode("latin-1"))
             del self._buffer[: end + 4]
             if head.status >= FIRST_FINAL_STATUS:
                 return head
@@ -97,7 +97,8 @@ class ReplyParser:
             return self._chunked.take_from(self._buffer)
         if "content-length" in head.headers:
             length = _number(head.headers["content-length"], 10)
-            return bytes(self._buffer[:length]) if len(self._buffer) >= length else None
+            del self._buffer[length:]
+            return bytes(self._buffer) if len(self._buffer) == length else None
         return bytes(self._buffer) if closed else None
 
 
@@ -130,13 +131,15 @@ class _ChunkedBody:
         return None
 
 
-def _parse_head(head: bytes) -> Reply:
-    status_line, *lines = head.decode("latin-1").split("\r\n")
+def _parse_head(head: str) -> Reply:
+    status_line, *lines = head.split("\r\n")
     version, _, rest = status_line.partition(" ")
     if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
         raise RuntimeApiError("reply does not begin with an HTTP/1 status line")
-    pairs = [line.partition(":") for line in lines]
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    headers = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        headers[name.strip().lower()] = value.strip()
     connection = headers.get("connection", "").lower()
     keep_alive = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
     return Reply(int(rest[:3]), headers, b"", keep_alive=keep_alive)
