@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def served(script: Script) -> Iterator[Address]:
     """An address at which `script` serves one connection after another, and closes each.
 
-    It is over when the connections are: what a test opens, it has to close.
+    It is over when the connections are: what a test opens under TLS, it has to close.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     current: list[socket.socket] = []
@@ -78,7 +78,7 @@ class RealProxy:
     def __init__(self, upstream: Address) -> None:
         self._upstream = upstream
         self.heads: list[bytes] = []
-        self.passed = b""
+        self.passed = bytearray()
         """What went through it to the upstream."""
 
     def __call__(self, connection: socket.socket) -> None:
