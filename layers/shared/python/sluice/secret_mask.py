@@ -30,9 +30,7 @@ class SecretMask:
 
     def apply(self, text: bytes) -> bytes:
         """`text` without the secrets in it; the same object where none is."""
-        if not self._secrets or not self._pattern.search(text):
-            return text
-        return self._pattern.sub(MASKED, text)
+        return self._pattern.sub(MASKED, text) if self._is_in(text) else text
 
     def text(self, text: str) -> str:
         """`text` without the secrets that are whole in it; the same object where none is."""
@@ -50,23 +48,31 @@ class SecretMask:
         held = b""
         for chunk in chunks:
             data = held + chunk if held else chunk
-            begun = self._begun(data)
+            is_clean = not self._is_in(data)
+            begun = self._begun_at_end(data) if is_clean else self._begun(data)
             held = data[len(data) - begun :]
             if begun < len(data):
-                yield self.apply(data[: len(data) - begun] if begun else data)
+                passed = data[: len(data) - begun] if begun else data
+                yield passed if is_clean else self.apply(passed)
         if held:
             yield self.apply(held)
+
+    def _is_in(self, data: bytes) -> bool:
+        # One after the other: that takes a third of the time that a pattern of them all does.
+        return any(secret in data for secret in self._secrets)
 
     def _begun(self, data: bytes) -> int:
         """How many bytes at the end of `data` may be the beginning of a secret."""
         whole_until = 0
-        for match in self._pattern.finditer(data) if self._secrets else ():
+        for match in self._pattern.finditer(data):
             since = data[match.start() :]
             if any(secret.startswith(since) and secret != since for secret in self._secrets):
                 return len(since)  # one secret may go on as another, longer one
             whole_until = match.end()
-        rest = data[whole_until:] if whole_until else data
-        return max((_length_begun(rest, secret) for secret in self._secrets), default=0)
+        return self._begun_at_end(data[whole_until:])
+
+    def _begun_at_end(self, data: bytes) -> int:
+        return max((_length_begun(data, secret) for secret in self._secrets), default=0)
 
 
 def _length_begun(data: bytes, secret: bytes) -> int:
