@@ -74,12 +74,13 @@ class UpstreamAnswer:
 
     def error_body(self) -> bytes:
         """The body of an error, as far as it comes; not more than MAX_ERROR_BODY_BYTES."""
-        body = b""
+        body = bytearray()
         with contextlib.suppress(UpstreamError):
-            body = self._exchange.wait_for_first_bytes()
+            body += self._exchange.wait_for_first_bytes()
             while len(body) < MAX_ERROR_BODY_BYTES and (data := self._exchange.read_next()):
                 body += data
-        return decoded(body[:MAX_ERROR_BODY_BYTES], self._content_encoding, MAX_ERROR_BODY_BYTES)
+        sent = bytes(body[:MAX_ERROR_BODY_BYTES])
+        return decoded(sent, self._content_encoding, MAX_ERROR_BODY_BYTES)
 
     def finish(self) -> None:
         """Read what is left behind the end of an answer, so that its connection can be kept.

@@ -34,4 +34,8 @@ def _encoded(found: re.Match[str]) -> str:
     if len(text) > 1:  # encoded already
         character = chr(int(text[1:], 16))
         return character if UNRESERVED.fullmatch(character) else text.upper()
-    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogateescape"))
+    was_byte = (
+        "\udc80" <= text <= "\udcff"
+    )  # one that was no UTF-8; half a pair is no letter at all
+    encoded = text.encode("utf-8", "surrogateescape" if was_byte else "replace")
+    return "".join(f"%{byte:02X}" for byte in encoded)
