@@ -110,7 +110,7 @@ class FunctionUrl:
             raise BodyTooLargeError
         answer = UrlAnswer(request, tracing)
         invocation = pool.submit(event, answer, trace_id)
-        return await answer.finish(await invocation.outcome)
+        return answer.finish(await invocation.outcome)
 
     def _authorise(self, asked: UrlRequest) -> str | None:
         if self._check is None:

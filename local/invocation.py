@@ -22,15 +22,23 @@ class AnswerHead:
 class AnswerReceiver(Protocol):
     """Takes a function's answer piece by piece, as it is read from the child's socket.
 
-    A receiver that waits makes the child wait (back-pressure). It never raises: a caller that
-    went away is the receiver's business, the function is not interrupted.
+    It never raises: a caller that went away is the receiver's business, the function is not
+    interrupted. Whoever gives it pieces looks whether it is full after some of them, and waits for
+    `drain` before it gives more; so a receiver that is slow makes the child wait.
     """
 
-    async def begin(self, head: AnswerHead) -> None:
+    def begin(self, head: AnswerHead) -> None:
         """Take the head; called once, before any piece."""
 
-    async def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes) -> None:
         """Take the next bytes of the answer."""
+
+    def is_full(self) -> bool:
+        """Return whether it has more than it can pass on at once."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until it is not full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +97,21 @@ class WholeAnswer:
         self._kept = bytearray()
         self.too_large = False
 
-    async def begin(self, head: AnswerHead) -> None:
+    def begin(self, head: AnswerHead) -> None:
         """Take the head: a whole answer is the same in both modes."""
 
-    async def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes) -> None:
         """Keep the bytes up to the limit."""
         room = self._limit - len(self._kept)
         self.too_large = self.too_large or len(data) > room
         self._kept += data[:room]
+
+    def is_full(self) -> bool:
+        """Return False: what is above the limit is dropped."""
+        return False
+
+    async def drain(self) -> None:
+        """Return at once."""
 
     def body(self) -> bytes:
         """Return what was kept."""

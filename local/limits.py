@@ -55,6 +55,9 @@ MAX_RUNTIME_API_HEAD_BYTES = 2 * MIB
 READ_BYTES = 64 * KIB
 """One read from a child's socket: a pipe's worth, so that a large stream needs few wake-ups."""
 
+MAX_UNSENT_ANSWER_BYTES = 64 * KIB
+"""What a slow client of the Function URL has not taken yet; above it the function waits."""
+
 MAX_LOG_LINE_BYTES = 64 * KIB
 """A child's log line is printed in parts above it, so that no child fills our memory."""
 

@@ -39,8 +39,8 @@ def buffered(answer: object) -> Script:
     """Return a script that answers with a return value."""
 
     async def script(_event: Any, receiver: AnswerReceiver) -> None:
-        await receiver.begin(AnswerHead(streaming=False, content_type="application/json"))
-        await receiver.piece(json.dumps(answer).encode())
+        receiver.begin(AnswerHead(streaming=False, content_type="application/json"))
+        receiver.piece(json.dumps(answer).encode())
 
     return script
 
@@ -51,9 +51,10 @@ def streamed(
     """Return a script that streams `pieces` and then ends, or fails."""
 
     async def script(_event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
-        await receiver.begin(AnswerHead(streaming=True, content_type=content_type))
+        receiver.begin(AnswerHead(streaming=True, content_type=content_type))
         for piece in pieces:
-            await receiver.piece(piece)
+            receiver.piece(piece)
+            await receiver.drain()
         return failure
 
     return script

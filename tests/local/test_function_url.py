@@ -37,9 +37,9 @@ def test_each_piece_reaches_the_client_before_the_next_is_made() -> None:
     more: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def script(_event: Any, receiver: AnswerReceiver) -> None:
-        await receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
+        receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
         while data := await more.get():
-            await receiver.piece(data)
+            receiver.piece(data)
 
     async def test(it: Bench) -> None:
         client = await it.client()
@@ -164,11 +164,12 @@ def test_client_that_goes_away_does_not_interrupt_the_function() -> None:
     gone = asyncio.Event()
 
     async def script(_event: Any, receiver: AnswerReceiver) -> None:
-        await receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
-        await receiver.piece(prelude() + b"first")
+        receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
+        receiver.piece(prelude() + b"first")
         await gone.wait()
         for _ in range(100):
-            await receiver.piece(b"x" * 100_000)
+            receiver.piece(b"x" * 100_000)
+            await receiver.drain()
 
     async def test(it: Bench) -> None:
         client = await it.client()
@@ -187,10 +188,11 @@ def test_slow_client_holds_the_function_back() -> None:
 
     async def script(_event: Any, receiver: AnswerReceiver) -> None:
         nonlocal sent
-        await receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
-        await receiver.piece(prelude())
+        receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
+        receiver.piece(prelude())
         for _ in range(32):
-            await receiver.piece(b"x" * 1024 * 1024)
+            receiver.piece(b"x" * 1024 * 1024)
+            await receiver.drain()
             sent += 1
 
     async def test(it: Bench) -> None:
