@@ -83,9 +83,12 @@ class RequestReader:
         After a reply, `b""` returns what of the next request has been read already. Raises
         MalformedRequestError.
         """
-        if len(data) < self._room and not self._unread:
-            self._room -= len(data)
-            return [BodyPiece(data)]
+        if not self._unread:
+            if len(data) < self._room:
+                self._room -= len(data)
+                return [BodyPiece(data)]
+            if self._step == self._chunk_size and (whole := _one_chunk(data)):
+                return [BodyPiece(whole)]
         self._unread += data
         return self._events()
 
@@ -228,3 +231,12 @@ class RequestReader:
 
     def _refuse(self, expected: str) -> NoReturn:
         raise MalformedRequestError(f"expected {expected}, found something else")
+
+
+def _one_chunk(data: bytes) -> bytes:
+    """Return what a chunk holds if `data` is just that; so comes each piece of a live stream."""
+    line = _CHUNK_LINE.match(data)
+    if line is None or not data.endswith(_LINE_END):
+        return b""
+    start, end = line.end(), len(data) - len(_LINE_END)
+    return data[start:end] if int(line[1], 16) == end - start else b""

@@ -47,6 +47,7 @@ class UrlAnswer:
 
     def __init__(self, request: web.BaseRequest, tracing: tuple[tuple[str, str], ...]) -> None:
         self._request = request
+        self._transport = request.transport
         self._tracing = tracing
         self._framing: ResponseFraming | None = None
         self._prelude: PreludeParser | None = None
@@ -79,9 +80,8 @@ class UrlAnswer:
 
     def is_full(self) -> bool:
         """Return whether the client has not taken much of what was written."""
-        transport = self._request.transport
-        return transport is not None and (
-            transport.get_write_buffer_size() > MAX_UNSENT_ANSWER_BYTES
+        return self._transport is not None and (
+            self._transport.get_write_buffer_size() > MAX_UNSENT_ANSWER_BYTES
         )
 
     async def drain(self) -> None:
@@ -132,14 +132,13 @@ class UrlAnswer:
         return framing
 
     def _write(self, data: bytes) -> None:
-        transport = self._request.transport
-        if data and transport is not None and not transport.is_closing():
-            transport.write(data)
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def _cut(self) -> None:
         # close, not abort: bytes that were answered before the failure still reach the client.
-        if self._request.transport is not None:
-            self._request.transport.close()
+        if self._transport is not None:
+            self._transport.close()
 
 
 def _inferred(payload: bytes) -> tuple[HttpHead, bytes]:
