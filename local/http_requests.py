@@ -160,7 +160,7 @@ class RequestReader:
         line = _CHUNK_LINE.match(self._unread, self._at)
         if line is None:
             waiting = self._unread[self._at :]
-            if _LINE_END in waiting or len(waiting) > MAX_CHUNK_LINE_BYTES:
+            if b"\n" in waiting or len(waiting) > MAX_CHUNK_LINE_BYTES:
                 self._refuse("a chunk's size")
             return False
         self._at = line.end()

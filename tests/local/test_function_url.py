@@ -152,6 +152,38 @@ def test_failure_before_the_first_byte_is_a_502(script: Script) -> None:
     run(test, script)
 
 
+def test_answer_longer_than_its_content_length_is_cut_at_it() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        for _ in range(2):
+            assert (await client.ask("GET", "/")).body == b"four"
+
+    run(test, streamed(prelude(headers={"Content-Length": "4"}), b"four and more"))
+
+
+def test_head_and_first_piece_reach_the_client_in_one_read() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.send("GET", "/")
+        data = await client.reader.read(65536)
+        assert data.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\n\r\n5\r\nfirst\r\n" in data
+
+    run(test, streamed(prelude() + b"first"))
+
+
+def test_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.writer.write(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        head, _, body = (await client.reader.read()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.0 200 OK\r\n")
+        assert b"transfer-encoding" not in head.lower()
+        assert body == b"onetwo"
+
+    run(test, streamed(prelude() + b"one", b"two"))
+
+
 def test_failure_after_the_first_byte_truncates_what_was_sent() -> None:
     async def test(it: Bench) -> None:
         answer = await it.ask("GET", "/")
