@@ -127,11 +127,12 @@ class RequestReader:
         if line is None:
             self._refuse("a request line")
         headers = self._fields(line.end(), end)
+        is_1_0 = line[3] == b"0"
+        if ("transfer-encoding" in headers) if is_1_0 else ("host" not in headers):
+            self._refuse("a host field, and a transfer coding in HTTP/1.1 alone")
         method, target = line[1].decode("ascii"), line[2].decode("ascii")
-        if "host" not in headers and line[3] == b"1":
-            self._refuse("a host field")
         self._found.append(RequestHead(method, target, headers))
-        self.closes = line[3] == b"0" or bool(_CLOSE.search(headers.get("connection", "")))
+        self.closes = is_1_0 or bool(_CLOSE.search(headers.get("connection", "")))
         self._choose_body(headers)
         return True
 

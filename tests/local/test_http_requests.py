@@ -160,6 +160,7 @@ def test_value_may_hold_any_byte_that_is_no_control() -> None:
         b"G\xe9T / HTTP/1.1\r\nHost: h\r\n\r\n",
         b"GET /n\xe9xt HTTP/1.1\r\nHost: h\r\n\r\n",
         b"GET /next HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\nno colon\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\n: no name\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\nA : b\r\n\r\n",
