@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
-import uuid
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -52,7 +52,13 @@ class InvocationIdentity:
 
 def new_identity(trace_id: str) -> InvocationIdentity:
     """Return fresh ids for one invocation under the X-Ray header `trace_id`."""
-    return InvocationIdentity(str(uuid.uuid4()), str(uuid.uuid4()), trace_id)
+    return InvocationIdentity(new_id(), new_id(), trace_id)
+
+
+def new_id() -> str:
+    """Return a fresh id in the form of a random UUID (RFC 9562, version 4)."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def new_trace_id(now: float) -> str:

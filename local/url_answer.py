@@ -10,6 +10,7 @@ coroutine, has the requests and the connection, and not the bytes of this respon
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from aiohttp import web
@@ -45,10 +46,16 @@ class WrittenResponse(web.StreamResponse):
 class UrlAnswer:
     """Receives one answer and writes it to one client; `finish` once the outcome is known."""
 
-    def __init__(self, request: web.BaseRequest, tracing: tuple[tuple[str, str], ...]) -> None:
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        tracing: tuple[tuple[str, str], ...],
+        now: Callable[[], float],
+    ) -> None:
         self._request = request
         self._transport = request.transport
         self._tracing = tracing
+        self._now = now
         self._framing: ResponseFraming | None = None
         self._prelude: PreludeParser | None = None
         self._buffered: bytearray | None = None
@@ -125,10 +132,9 @@ class UrlAnswer:
     def _start(self, head: HttpHead, data: bytes) -> ResponseFraming:
         request = self._request
         asked = Asked(request.method, (*request.version,), request.keep_alive)
-        head = replace(head, headers=(*head.headers, *self._tracing))
-        self._framing = framing = ResponseFraming(asked, head)
+        self._framing = framing = ResponseFraming(asked, head, self._tracing)
         # One write, so that the client is woken once.
-        self._write(framing.start() + (framing.piece(data) if data else b""))
+        self._write(framing.start(self._now()) + (framing.piece(data) if data else b""))
         return framing
 
     def _write(self, data: bytes) -> None:

@@ -5,9 +5,10 @@ https://www.rfc-editor.org/rfc/rfc9112
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 from local.prelude import DEFAULT_CONTENT_TYPE, HttpHead
@@ -21,6 +22,9 @@ _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
+Fields = Sequence[tuple[str, str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What of a request decides how its response is framed."""
@@ -31,11 +35,15 @@ class Asked:
 
 
 class ResponseFraming:
-    """One response: `start`, then `piece` for each part of the body, then `end`."""
+    """One response: `start`, then `piece` for each part of the body, then `end`.
 
-    def __init__(self, asked: Asked, head: HttpHead) -> None:
+    `added` are fields behind those of the answer.
+    """
+
+    def __init__(self, asked: Asked, head: HttpHead, added: Fields = ()) -> None:
         self._asked = asked
         self._head = head
+        self._added = added
         length = head.header("content-length") or ""
         self._length = int(length) if length.isdecimal() and length.isascii() else None
         self._has_body = asked.method != "HEAD" and not _is_bodiless(head.status)
@@ -46,14 +54,14 @@ class ResponseFraming:
         self.missing = self._length or 0 if self._has_body else 0
         """Bytes that the stated length still promises."""
 
-    def start(self) -> bytes:
-        """Return the status line and the header fields."""
+    def start(self, now: float) -> bytes:
+        """Return the status line and the header fields; `now` is the time of the answer."""
         head = self._head
         lines = [
             f"HTTP/{self._asked.version[0]}.{self._asked.version[1]} {head.status} "
             f"{_REASONS.get(head.status, '')}"
         ]
-        lines += [f"{name}: {value}" for name, value in self._fields()]
+        lines += [f"{name}: {value}" for name, value in self._fields(now)]
         lines += [f"Set-Cookie: {cookie}" for cookie in head.cookies]
         return "\r\n".join([*lines, "", ""]).encode()
 
@@ -73,9 +81,9 @@ class ResponseFraming:
         """Return what ends the body."""
         return b"0\r\n\r\n" if self._chunked else b""
 
-    def _fields(self) -> Iterator[tuple[str, str]]:
+    def _fields(self, now: float) -> Iterator[tuple[str, str]]:
         names = set()
-        for name, value in self._head.headers:
+        for name, value in (*self._head.headers, *self._added):
             lower = name.lower()
             names.add(lower)
             if lower not in _NOT_PASSED_ON:
@@ -83,7 +91,7 @@ class ResponseFraming:
         if "content-type" not in names and self._has_body and self._length != 0:
             yield "Content-Type", DEFAULT_CONTENT_TYPE
         if "date" not in names:
-            yield "Date", formatdate(usegmt=True)
+            yield "Date", _date(int(now))
         if self._chunked:
             yield "Transfer-Encoding", "chunked"
         elif self._length is not None and self._may_state_length():
@@ -97,6 +105,11 @@ class ResponseFraming:
         # RFC 9110 section 8.6: what the body would have, but never beside 1xx and 204.
         status = self._head.status
         return status >= HTTPStatus.OK and status != HTTPStatus.NO_CONTENT
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _is_bodiless(status: int) -> bool:

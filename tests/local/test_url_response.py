@@ -11,21 +11,22 @@ TEXT = ("content-type", "text/plain")
 GET = Asked("GET", (1, 1), keep_alive=True)
 OLD = Asked("GET", (1, 0), keep_alive=False)
 OLD_KEPT = Asked("GET", (1, 0), keep_alive=True)
+NOW = 100.5
 HEAD = Asked("HEAD", (1, 1), keep_alive=True)
 
 
 def lines(framing: ResponseFraming) -> list[str]:
     """Return the head's lines without the date."""
-    *head, end, rest = framing.start().decode().split("\r\n")
+    *head, end, rest = framing.start(NOW).decode().split("\r\n")
     assert (end, rest) == ("", "")
     return [line for line in head if not line.startswith("Date: ")]
 
 
 def test_head_is_that_of_the_answer_with_a_date() -> None:
     head = HttpHead(201, (("X-Mine", "ä"), TEXT), ("a=1", "b=2"))
-    start = ResponseFraming(GET, head).start().decode()
+    start = ResponseFraming(GET, head).start(NOW).decode()
     assert start.startswith("HTTP/1.1 201 Created\r\nX-Mine: ä\r\ncontent-type: text/plain\r\n")
-    assert start.count("\r\nDate: ") == 1
+    assert "\r\nDate: Thu, 01 Jan 1970 00:01:40 GMT\r\n" in start
     assert start.endswith(
         "GMT\r\nTransfer-Encoding: chunked\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\n"
     )
@@ -33,7 +34,7 @@ def test_head_is_that_of_the_answer_with_a_date() -> None:
 
 def test_date_and_type_of_the_answer_are_kept() -> None:
     framing = ResponseFraming(GET, HttpHead(299, (("DATE", "d"), ("Content-Type", "t"))))
-    assert framing.start() == (
+    assert framing.start(NOW) == (
         b"HTTP/1.1 299 \r\nDATE: d\r\nContent-Type: t\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
 
@@ -114,3 +115,8 @@ def test_body_of_a_stated_length_is_cut_at_it() -> None:
 def test_response_without_a_body_has_none(asked: Asked, status: int) -> None:
     framing = ResponseFraming(asked, HttpHead(status, (("content-length", "5"),)))
     assert (framing.piece(b"body"), framing.end(), framing.missing) == (b"", b"", 0)
+
+
+def test_added_fields_come_behind_those_of_the_answer() -> None:
+    framing = ResponseFraming(GET, HttpHead(200, (TEXT,)), (("x-request", "1"),))
+    assert lines(framing)[1:3] == ["content-type: text/plain", "x-request: 1"]
