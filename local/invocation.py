@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,8 +62,8 @@ def new_id() -> str:
 
 def new_trace_id(now: float) -> str:
     """Return an X-Ray trace header as Lambda makes it for an untraced request."""
-    root = f"1-{int(now):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+    digits = os.urandom(20).hex()
+    return f"Root=1-{int(now):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
 
 
 @dataclass(eq=False, slots=True)
