@@ -35,6 +35,13 @@ class ScriptedInvoker:
         invocation.settle(await self.script(json.loads(invocation.event), invocation.receiver))
 
 
+async def give(receiver: AnswerReceiver, data: bytes) -> None:
+    """Give the receiver a piece, and wait where it asks for that, as the Runtime API does."""
+    receiver.piece(data)
+    if receiver.is_full():
+        await receiver.drain()
+
+
 def buffered(answer: object) -> Script:
     """Return a script that answers with a return value."""
 
@@ -53,8 +60,7 @@ def streamed(
     async def script(_event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
         receiver.begin(AnswerHead(streaming=True, content_type=content_type))
         for piece in pieces:
-            receiver.piece(piece)
-            await receiver.drain()
+            await give(receiver, piece)
         return failure
 
     return script

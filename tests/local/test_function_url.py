@@ -25,6 +25,7 @@ from tests.local.scripted_invoker import (
     ScriptedInvoker,
     buffered,
     failing,
+    give,
     prelude,
     streamed,
 )
@@ -138,8 +139,7 @@ def test_client_that_goes_away_does_not_interrupt_the_function() -> None:
         receiver.piece(prelude() + b"first")
         await gone.wait()
         for _ in range(100):
-            receiver.piece(b"x" * 100_000)
-            await receiver.drain()
+            await give(receiver, b"x" * 100_000)
 
     async def test(it: Bench) -> None:
         client = await it.client()
@@ -161,8 +161,7 @@ def test_slow_client_holds_the_function_back() -> None:
         receiver.begin(AnswerHead(streaming=True, content_type=HTTP))
         receiver.piece(prelude())
         for _ in range(32):
-            receiver.piece(b"x" * 1024 * 1024)
-            await receiver.drain()
+            await give(receiver, b"x" * 1024 * 1024)
             sent += 1
 
     async def test(it: Bench) -> None:

@@ -107,21 +107,28 @@ def test_request_that_came_early_is_answered_in_its_turn() -> None:
 def test_full_receiver_stops_the_reading_until_it_is_drained() -> None:
     async def test(it: Bench, receiver: RecordingReceiver) -> None:
         it.connection.data_received(STREAM + b"3\r\none\r\n")
-        assert it.transport.pauses == 1
-        await asyncio.sleep(0)
-        receiver.gate.set()
-        await it.transport.resumed.wait()
         it.connection.data_received(b"3\r\ntwo\r\n")
         assert it.transport.pauses == 1
-        assert receiver.received == b"onetwo"
+        await asyncio.sleep(0)
+        assert not it.transport.resumed.is_set()
+        receiver.gate.set()
+        await it.transport.resumed.wait()
+        it.connection.data_received(b"5\r\nthree\r\n")
+        assert it.transport.pauses == 1
+        receiver.gate.clear()
+        it.connection.data_received(b"4\r\nfour\r\n")
+        assert it.transport.pauses == 2
+        assert receiver.received == b"onetwothreefour"
 
     run(test, held=True)
 
 
 def test_connection_lost_while_the_receiver_is_full_cuts_the_answer() -> None:
     async def test(it: Bench, _receiver: RecordingReceiver) -> None:
+        tasks = asyncio.all_tasks()
         it.connection.data_received(STREAM + b"3\r\none\r\n")
         it.connection.connection_lost(None)
+        await asyncio.wait(asyncio.all_tasks() - tasks)
         assert isinstance(it.invocation.outcome.result(), FunctionFailure)
         assert it.lost
 

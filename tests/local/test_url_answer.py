@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
+from local.invocation import AnswerHead, AnswerReceiver
 from tests.local.scripted_invoker import prelude, streamed
 from tests.local.url_bench import Bench, run
 
@@ -68,3 +72,33 @@ def test_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() -> None:
         assert body == b"onetwo"
 
     run(test, streamed(prelude() + b"one", b"two"))
+
+
+def test_client_that_leaves_while_it_is_waited_for_lets_the_function_go_on() -> None:
+    async def script(_event: Any, receiver: AnswerReceiver) -> None:
+        receiver.begin(AnswerHead(streaming=True, content_type="text/plain"))
+        while not receiver.is_full():
+            receiver.piece(b"x" * 1024 * 1024)
+        full.set()
+        await receiver.drain()
+
+    full = asyncio.Event()
+
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        client.send("GET", "/")
+        await full.wait()
+        client.writer.transport.abort()
+        assert await it.invoker.invocations[0].outcome is None
+
+    run(test, script)
+
+
+def test_piece_behind_the_end_is_dropped() -> None:
+    async def test(it: Bench) -> None:
+        client = await it.client()
+        for _ in range(2):
+            assert (await client.ask("GET", "/")).body == b"body"
+            it.invoker.invocations[0].receiver.piece(b"late")
+
+    run(test, streamed(prelude() + b"body"))

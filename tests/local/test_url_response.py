@@ -41,6 +41,8 @@ def test_date_and_type_of_the_answer_are_kept() -> None:
 
 def test_answer_that_names_no_type_is_octets() -> None:
     assert "Content-Type: application/octet-stream" in lines(ResponseFraming(GET, HttpHead()))
+    empty = ResponseFraming(GET, HttpHead(200, (("content-length", "0"),)))
+    assert lines(empty) == ["HTTP/1.1 200 OK", "Content-Length: 0"]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,7 @@ def test_answer_that_names_no_type_is_octets() -> None:
         (HEAD, HttpHead(200, (TEXT, ("content-length", "4"))), ["Content-Length: 4"], True),
         (GET, HttpHead(304, (TEXT, ("content-length", "4"))), ["Content-Length: 4"], True),
         (GET, HttpHead(204, (TEXT, ("content-length", "4"))), [], True),
+        (GET, HttpHead(103, (TEXT, ("content-length", "4"))), [], True),
         (
             GET,
             HttpHead(200, (TEXT, ("Connection", "close"), ("Transfer-Encoding", "gzip"))),
