@@ -12,32 +12,54 @@ from pathlib import Path
 
 from local.console import LineSplitter
 from local.errors import ConfigurationError
-from local.limits import READ_BYTES, SHUTDOWN_GRACE_S
+from local.limits import SHUTDOWN_GRACE_S
 from local.process_group import ProcessGroup, open_group
 
 _LAST_OUTPUT_WAIT_S = 1.0
 """A grandchild that left the group may hold the pipe; its output is not waited for longer."""
 
 
+class _Output(asyncio.Protocol):
+    """Hands over a child's output line by line; `ended` is done once all of it is."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._lines = LineSplitter()
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        for line in self._lines.feed(data):
+            self._log(line)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        for line in self._lines.end():
+            self._log(line)
+        self.ended.set_result(None)
+
+
 class ChildProcess:
     """One running child and whatever it starts itself; made by `start_child`."""
 
     def __init__(
-        self, process: Process, group: ProcessGroup, output: int, log: Callable[[str], None]
+        self,
+        process: Process,
+        group: ProcessGroup,
+        pipe: asyncio.ReadTransport,
+        output: _Output,
     ) -> None:
         self._process = process
         self._group = group
-        self._log = log
-        self._output = asyncio.create_task(self._read_output(output))
+        self._pipe = pipe
+        self._output = output
 
     async def wait(self) -> int:
         """Wait for the end of the child and of its output; return its exit status."""
         status = await self._process.wait()
         # What the child started must not outlive it and keep its sockets open.
         await self._group.close()
-        await asyncio.wait([self._output], timeout=_LAST_OUTPUT_WAIT_S)
-        self._output.cancel()
-        await asyncio.wait([self._output])
+        await asyncio.wait([self._output.ended], timeout=_LAST_OUTPUT_WAIT_S)
+        self._pipe.close()
+        await self._output.ended
         return status
 
     def kill(self) -> None:
@@ -51,22 +73,6 @@ class ChildProcess:
             async with asyncio.timeout(grace_s):
                 await self._process.wait()
         self._group.signal(signal.SIGKILL)
-
-    async def _read_output(self, descriptor: int) -> None:
-        loop = asyncio.get_running_loop()
-        output = asyncio.StreamReader()
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(output), os.fdopen(descriptor, "rb", 0)
-        )
-        lines = LineSplitter()
-        try:
-            while data := await output.read(READ_BYTES):
-                for line in lines.feed(data):
-                    self._log(line)
-        finally:
-            transport.close()
-            for line in lines.end():
-                self._log(line)
 
 
 async def start_child(
@@ -95,7 +101,10 @@ async def start_child(
         raise ConfigurationError(_refused(Path(command[0]).name, error)) from error
     finally:
         os.close(theirs)
-    return ChildProcess(process, group, ours, log)
+    pipe, output = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: _Output(log), os.fdopen(ours, "rb", 0)
+    )
+    return ChildProcess(process, group, pipe, output)
 
 
 def _refused(wrapper: str, error: OSError | ValueError) -> str:

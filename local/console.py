@@ -5,48 +5,59 @@ A console that nobody reads (a full pipe) must not stop the relay of an answer.
 
 from __future__ import annotations
 
-import queue
+import contextlib
 import threading
+from collections import deque
 from typing import TextIO
 
-from local.limits import MAX_LOG_LINE_BYTES, MAX_WAITING_LOG_LINES
+from local.limits import LOG_GATHER_S, MAX_LOG_LINE_BYTES, MAX_WAITING_LOG_LINES
 
 _CLOSE_WAIT_S = 2.0
 
 
 class Console:
-    """Writes lines to `out` in order; `close` waits a moment for what is left."""
+    """Writes lines to `out` in order, a burst of them at once; `close` waits for what is left."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._lines: deque[str] = deque()
         self._dropped = 0
+        self._has_lines = threading.Event()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._write, name="console", daemon=True)
         self._thread.start()
 
     def line(self, text: str) -> None:
         """Print `text` and a newline; drops it when far too many lines wait."""
-        if self._lines.qsize() >= MAX_WAITING_LOG_LINES:
+        if len(self._lines) >= MAX_WAITING_LOG_LINES:
             self._dropped += 1
             return
         if self._dropped:
-            self._lines.put(f"({self._dropped} lines were dropped: the console was not read)")
+            self._lines.append(f"({self._dropped} lines were dropped: the console was not read)")
             self._dropped = 0
-        self._lines.put(text)
+        self._lines.append(text)
+        if not self._has_lines.is_set():
+            self._has_lines.set()
 
     def close(self) -> None:
         """Print what waits and end."""
-        self._lines.put(None)
+        self._closing.set()
+        self._has_lines.set()
         self._thread.join(_CLOSE_WAIT_S)
 
     def _write(self) -> None:
-        while (text := self._lines.get()) is not None:
-            try:
-                self._out.write(f"{text}\n")
-                self._out.flush()
-            except (OSError, ValueError):
-                # The reader of our console is gone; the service goes on without it.
-                continue
+        while self._lines or not self._closing.is_set():
+            self._has_lines.wait()
+            self._closing.wait(LOG_GATHER_S)
+            # Before the lines are taken: one that comes now is not forgotten.
+            self._has_lines.clear()
+            self._print([self._lines.popleft() for _ in range(len(self._lines))])
+
+    def _print(self, lines: list[str]) -> None:
+        # The reader of our console may be gone; the service goes on without it.
+        with contextlib.suppress(OSError, ValueError):
+            self._out.write("".join(f"{line}\n" for line in lines))
+            self._out.flush()
 
 
 class LineSplitter:

@@ -8,13 +8,11 @@ from __future__ import annotations
 import json
 import re
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from aiohttp import web
 
-from local.invocation import Invoker, new_trace_id
+from local.invocation import Invoker, new_id, new_trace_id
 from local.limits import MAX_REQUEST_BYTES
 from local.sigv4_verification import (
     MissingSignatureError,
@@ -100,17 +98,21 @@ class FunctionUrl:
         asked: UrlRequest,
         access_key: str | None,
     ) -> web.StreamResponse:
-        request_id = str(uuid.uuid4())
+        request_id = new_id()
         trace_id = trace_for(request.headers.get("X-Amzn-Trace-Id", ""), self._now())
-        kept = tuple(field for field in asked.headers if field[0].lower() != "x-amzn-trace-id")
-        asked = replace(asked, headers=(*kept, *forwarding_headers(request, trace_id)))
         tracing = (("x-amzn-RequestId", request_id), ("x-amzn-trace-id", trace_id))
-        event = url_event(asked, request_id=request_id, now=self._now(), access_key=access_key)
+        event = url_event(
+            asked,
+            request_id=request_id,
+            now=self._now(),
+            access_key=access_key,
+            forwarding=forwarding_headers(request, trace_id),
+        )
         if len(event) > MAX_REQUEST_BYTES:
             raise BodyTooLargeError
-        answer = UrlAnswer(request, tracing)
+        answer = UrlAnswer(request, tracing, self._now)
         invocation = pool.submit(event, answer, trace_id)
-        return await answer.finish(await invocation.outcome)
+        return answer.finish(await invocation.outcome)
 
     def _authorise(self, asked: UrlRequest) -> str | None:
         if self._check is None:
@@ -166,6 +168,8 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     body = bytearray()
     try:
+        if request.content.is_eof():  # a small one is all there
+            body += request.content.read_nowait()
         while piece := await request.content.readany():
             body += piece
             if len(body) > limit:
@@ -208,5 +212,5 @@ def _refusal(status: int, error_type: str, message: str) -> web.Response:
         status=status,
         text=json.dumps({"Message": message}, separators=(",", ":")),
         content_type="application/json",
-        headers={"x-amzn-ErrorType": error_type, "x-amzn-RequestId": str(uuid.uuid4())},
+        headers={"x-amzn-ErrorType": error_type, "x-amzn-RequestId": new_id()},
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import uuid
+import os
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -22,15 +21,23 @@ class AnswerHead:
 class AnswerReceiver(Protocol):
     """Takes a function's answer piece by piece, as it is read from the child's socket.
 
-    A receiver that waits makes the child wait (back-pressure). It never raises: a caller that
-    went away is the receiver's business, the function is not interrupted.
+    It never raises: a caller that went away is the receiver's business, the function is not
+    interrupted. Whoever gives it pieces looks whether it is full after some of them, and waits for
+    `drain` before it gives more; so a receiver that is slow makes the child wait.
     """
 
-    async def begin(self, head: AnswerHead) -> None:
+    def begin(self, head: AnswerHead) -> None:
         """Take the head; called once, before any piece."""
 
-    async def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes) -> None:
         """Take the next bytes of the answer."""
+
+    def is_full(self) -> bool:
+        """Return whether it has more than it can pass on at once."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until it is not full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +51,19 @@ class InvocationIdentity:
 
 def new_identity(trace_id: str) -> InvocationIdentity:
     """Return fresh ids for one invocation under the X-Ray header `trace_id`."""
-    return InvocationIdentity(str(uuid.uuid4()), str(uuid.uuid4()), trace_id)
+    return InvocationIdentity(new_id(), new_id(), trace_id)
+
+
+def new_id() -> str:
+    """Return a fresh id in the form of a random UUID (RFC 9562, version 4)."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def new_trace_id(now: float) -> str:
     """Return an X-Ray trace header as Lambda makes it for an untraced request."""
-    root = f"1-{int(now):08x}-{secrets.token_hex(12)}"
-    return f"Root={root};Parent={secrets.token_hex(8)};Sampled=0"
+    digits = os.urandom(20).hex()
+    return f"Root=1-{int(now):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
 
 
 @dataclass(eq=False, slots=True)
@@ -89,14 +102,21 @@ class WholeAnswer:
         self._kept = bytearray()
         self.too_large = False
 
-    async def begin(self, head: AnswerHead) -> None:
+    def begin(self, head: AnswerHead) -> None:
         """Take the head: a whole answer is the same in both modes."""
 
-    async def piece(self, data: bytes) -> None:
+    def piece(self, data: bytes) -> None:
         """Keep the bytes up to the limit."""
         room = self._limit - len(self._kept)
         self.too_large = self.too_large or len(data) > room
         self._kept += data[:room]
+
+    def is_full(self) -> bool:
+        """Return False: what is above the limit is dropped."""
+        return False
+
+    async def drain(self) -> None:
+        """Return at once."""
 
     def body(self) -> bytes:
         """Return what was kept."""

@@ -52,14 +52,17 @@ DEFAULT_CONCURRENCY = 16
 MAX_RUNTIME_API_HEAD_BYTES = 2 * MIB
 """Request head or trailers of the Runtime API: they carry a whole stack trace (RIC: < 1 MiB)."""
 
-READ_BYTES = 64 * KIB
-"""One read from a child's socket: a pipe's worth, so that a large stream needs few wake-ups."""
+MAX_UNSENT_ANSWER_BYTES = 64 * KIB
+"""What a slow client of the Function URL has not taken yet; above it the function waits."""
 
 MAX_LOG_LINE_BYTES = 64 * KIB
 """A child's log line is printed in parts above it, so that no child fills our memory."""
 
 MAX_WAITING_LOG_LINES = 10_000
 """Lines that wait for a slow console; further ones are counted and dropped."""
+
+LOG_GATHER_S = 0.01
+"""Lines of so short a time are written to the console at once: each write wakes a thread."""
 
 START_LOG_HOLD_S = 0.5
 """A starting child's line is shown so much later: its failure follows its traceback in less."""

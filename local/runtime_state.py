@@ -7,10 +7,10 @@ A step that the table does not hold is answered 403 InvalidStateTransition and c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import StrEnum
 
 
-class State(Enum):
+class State(StrEnum):
     """Where the runtime is in its loop."""
 
     STARTED = "RuntimeStarted"
@@ -22,7 +22,7 @@ class State(Enum):
     RESPONSE_SENT = "RuntimeResponseSent"
 
 
-class Step(Enum):
+class Step(StrEnum):
     """What a call to the Runtime API, or Lambda itself, does to the state."""
 
     NEXT = "next"

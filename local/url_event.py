@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +18,11 @@ Headers = Sequence[tuple[str, str]]
 
 # RFC 9110 section 7.6.1: about the client's connection, which ends here. And what a client says to
 # a proxy, its credentials too, is not for a function.
-_OF_THE_CONNECTION = re.compile(
-    "connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*"
+_OF_THE_CONNECTION = frozenset(
+    {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
+_TO_A_PROXY = "proxy-"
+_TRACE = "x-amzn-trace-id"
 _TEXT_TYPES = ("text", "json", "xml")
 
 
@@ -38,9 +39,20 @@ class UrlRequest:
     source_ip: str
 
 
-def url_event(request: UrlRequest, *, request_id: str, now: float, access_key: str | None) -> bytes:
-    """Return the event as JSON; `access_key` is the caller's, None where the URL asks for none."""
-    headers = event_headers(request.headers)
+def url_event(
+    request: UrlRequest,
+    *,
+    request_id: str,
+    now: float,
+    access_key: str | None,
+    forwarding: Headers = (),
+) -> bytes:
+    """Return the event as JSON; `access_key` is the caller's, None where the URL asks for none.
+
+    `forwarding` is what AWS's front adds to the client's fields; the trace is its own.
+    """
+    headers = event_headers((*request.headers, *forwarding))
+    headers.update((_TRACE, value) for name, value in forwarding if name.lower() == _TRACE)
     cookies = [part for part in headers.pop("cookie", "").split("; ") if part]
     query = _joined(parse_qsl(request.raw_query, keep_blank_values=True))
     event: dict[str, object] = {
@@ -60,7 +72,13 @@ def url_event(request: UrlRequest, *, request_id: str, now: float, access_key: s
 def event_headers(headers: Headers) -> dict[str, str]:
     """Return a function's fields by lower-case name, several of one name joined by commas."""
     named = [(name.lower(), value) for name, value in headers]
-    return _joined([field for field in named if not _OF_THE_CONNECTION.fullmatch(field[0])])
+    return _joined(
+        [
+            field
+            for field in named
+            if field[0] not in _OF_THE_CONNECTION and not field[0].startswith(_TO_A_PROXY)
+        ]
+    )
 
 
 def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from local.invocation import AnswerHead
 
 
 class RecordingReceiver:
-    """Puts each piece into `pieces`; waits at `gate` before each one while it is not set."""
+    """Puts each piece into `pieces`; is full while `gate` is not set."""
 
     def __init__(self, *, held: bool = False) -> None:
         self.head: AnswerHead | None = None
@@ -18,10 +18,15 @@ class RecordingReceiver:
         if not held:
             self.gate.set()
 
-    async def begin(self, head: AnswerHead) -> None:
+    def begin(self, head: AnswerHead) -> None:
         self.head = head
 
-    async def piece(self, data: bytes) -> None:
-        await self.gate.wait()
+    def piece(self, data: bytes) -> None:
         self.received += data
         self.pieces.put_nowait(bytes(data))
+
+    def is_full(self) -> bool:
+        return not self.gate.is_set()
+
+    async def drain(self) -> None:
+        await self.gate.wait()

@@ -35,12 +35,19 @@ class ScriptedInvoker:
         invocation.settle(await self.script(json.loads(invocation.event), invocation.receiver))
 
 
+async def give(receiver: AnswerReceiver, data: bytes) -> None:
+    """Give the receiver a piece, and wait where it asks for that, as the Runtime API does."""
+    receiver.piece(data)
+    if receiver.is_full():
+        await receiver.drain()
+
+
 def buffered(answer: object) -> Script:
     """Return a script that answers with a return value."""
 
     async def script(_event: Any, receiver: AnswerReceiver) -> None:
-        await receiver.begin(AnswerHead(streaming=False, content_type="application/json"))
-        await receiver.piece(json.dumps(answer).encode())
+        receiver.begin(AnswerHead(streaming=False, content_type="application/json"))
+        receiver.piece(json.dumps(answer).encode())
 
     return script
 
@@ -51,9 +58,9 @@ def streamed(
     """Return a script that streams `pieces` and then ends, or fails."""
 
     async def script(_event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
-        await receiver.begin(AnswerHead(streaming=True, content_type=content_type))
+        receiver.begin(AnswerHead(streaming=True, content_type=content_type))
         for piece in pieces:
-            await receiver.piece(piece)
+            await give(receiver, piece)
         return failure
 
     return script

@@ -65,6 +65,31 @@ def test_console_that_nobody_reads_stops_nobody() -> None:
     assert out.getvalue().endswith("(7 lines were dropped: the console was not read)\nlast\n")
 
 
+class CountingOutput(StuckOutput):
+    """Counts what it is asked to write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+def test_lines_that_wait_are_written_at_once() -> None:
+    out = CountingOutput()
+    console = Console(out)
+    console.line("first")
+    out.entered.wait()
+    for number in range(100):
+        console.line(str(number))
+    out.let_go.set()
+    console.close()
+    assert out.getvalue() == "\n".join(["first", *map(str, range(100)), ""])
+    assert out.writes == 2
+
+
 class ClosedOutput(io.StringIO):
     def write(self, text: str) -> int:
         raise BrokenPipeError(text)

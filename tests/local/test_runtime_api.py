@@ -333,3 +333,37 @@ def test_answer_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
             assert failure.error_type == "RequestEntityTooLarge"
 
     run(test())
+
+
+def test_dead_childs_last_bytes_are_waited_for() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            receiver = RecordingReceiver(held=True)
+            runtime, invocation = await it.running(receiver)
+            runtime.begin_stream("id-1")
+            runtime.chunk(b"one")
+            await receiver.pieces.get()
+            runtime.chunk(b"two")
+            await runtime.close()
+            drained = asyncio.create_task(it.api.drained())
+            await asyncio.sleep(0)
+            assert not drained.done()
+            receiver.gate.set()
+            await drained
+            assert receiver.received == b"onetwo"
+            assert invocation.outcome.done()
+
+    run(test())
+
+
+def test_connection_that_a_dead_child_left_waiting_is_not_waited_for() -> None:
+    async def test() -> None:
+        async with bench() as it:
+            runtime = await it.runtime()
+            asked = asyncio.create_task(runtime.get_next())
+            await it.listener.waiting.get()
+            await it.api.drained()
+            with pytest.raises(asyncio.IncompleteReadError):
+                await asked
+
+    run(test())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.url_event import UrlRequest, url_event
+from local.url_event import Headers, UrlRequest, url_event
 
 REQUEST = UrlRequest(
     method="GET",
@@ -23,9 +23,11 @@ REQUEST = UrlRequest(
 NOW = 1584039838.5
 
 
-def event(access_key: str | None = None, **changes: object) -> Any:
+def event(access_key: str | None = None, forwarding: Headers = (), **changes: object) -> Any:
     request = replace(REQUEST, **changes)  # type: ignore[arg-type] # each test names real fields
-    return json.loads(url_event(request, request_id="r", now=NOW, access_key=access_key))
+    return json.loads(
+        url_event(request, request_id="r", now=NOW, access_key=access_key, forwarding=forwarding)
+    )
 
 
 def test_plain_request_has_no_absent_keys() -> None:
@@ -114,3 +116,11 @@ def test_what_is_about_the_connection_or_for_a_proxy_reaches_no_function() -> No
     to_a_proxy = ("Proxy-Authorization", "Proxy-Connection")
     headers = tuple((name, "x") for name in (*of_the_connection, *to_a_proxy, "Text", "X-Proxy-A"))
     assert event(headers=headers)["headers"] == {"text": "x", "x-proxy-a": "x"}
+
+
+def test_what_the_front_adds_is_joined_to_it_and_the_trace_is_its_own() -> None:
+    found = event(
+        headers=(("X-Forwarded-For", "10.0.0.1"), ("X-Amzn-Trace-Id", "theirs")),
+        forwarding=(("X-Forwarded-For", "127.0.0.1"), ("X-Amzn-Trace-Id", "ours")),
+    )
+    assert found["headers"] == {"x-forwarded-for": "10.0.0.1,127.0.0.1", "x-amzn-trace-id": "ours"}

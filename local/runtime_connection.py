@@ -1,0 +1,99 @@
+"""One TCP connection of a runtime: requests in turn, each answered before the next.
+
+What a child sends is handed on in the very step of the event loop that reads it: no task is woken
+for a piece of an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from local.http_requests import (
+    BodyPiece,
+    MalformedRequestError,
+    RequestEvent,
+    RequestHead,
+    RequestReader,
+)
+from local.invocation import AnswerReceiver
+from local.limits import MAX_RUNTIME_API_HEAD_BYTES
+from local.runtime_calls import Reply, RuntimeCall
+
+
+class RuntimeConnection(asyncio.Protocol):
+    """Made for each connection; `open_call` tells what becomes of a request."""
+
+    def __init__(
+        self,
+        open_call: Callable[[RequestHead], RuntimeCall],
+        on_made: Callable[[RuntimeConnection], None],
+        on_lost: Callable[[RuntimeConnection], None],
+    ) -> None:
+        self._open_call = open_call
+        self._on_made = on_made
+        self._on_lost = on_lost
+        self._requests = RequestReader(MAX_RUNTIME_API_HEAD_BYTES)
+        self._call: RuntimeCall | None = None
+        self._draining: asyncio.Task[None] | None = None
+        self._transport: asyncio.Transport
+
+    def abort(self) -> None:
+        """Break the connection."""
+        self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP is a stream
+        self._transport = transport
+        self._on_made(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._take(self._requests.receive(data))
+        except MalformedRequestError:
+            # Nobody is left to read a reply; what it broke is settled when the connection is lost.
+            self._transport.close()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        if self._draining is not None:
+            self._draining.cancel()
+        call, self._call = self._call, None
+        if call is not None:
+            call.broken()
+        self._on_lost(self)
+
+    def _take(self, events: Sequence[RequestEvent]) -> None:
+        for event in events:
+            if isinstance(event, RequestHead):
+                self._call = self._open_call(event)
+                continue
+            call = self._call
+            assert call is not None  # noqa: S101 - a body follows its head
+            if isinstance(event, BodyPiece):
+                call.piece(event.data)
+            else:
+                self._call = None
+                call.end(event.trailers, self._reply)
+        if self._call is not None and self._call.receiver is not None:
+            self._hold_back(self._call.receiver)
+
+    def _reply(self, reply: Reply | None) -> None:
+        if reply is None:
+            self._transport.close()
+            return
+        self._transport.write(self._requests.reply(reply.status, reply.headers, reply.body))
+        if self._requests.closes:
+            self._transport.close()
+        elif self._requests.has_unread():
+            asyncio.get_running_loop().call_soon(self.data_received, b"")
+
+    def _hold_back(self, receiver: AnswerReceiver) -> None:
+        """Read no more while the receiver has more than it can pass on."""
+        if receiver.is_full() and self._draining is None:
+            self._transport.pause_reading()
+            self._draining = asyncio.create_task(self._resume(receiver))
+
+    async def _resume(self, receiver: AnswerReceiver) -> None:
+        await receiver.drain()
+        self._draining = None
+        self._transport.resume_reading()
