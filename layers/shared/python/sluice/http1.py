@@ -88,7 +88,8 @@ class ReplyReader:
         self._held = b""
         self._body: _Body | None = None
         self._surplus = False
-        self._failure: HttpError | None = None
+        self.failure: HttpError | None = None
+        """Why nothing good can follow the bytes that `feed` gave last: it raises this next."""
         self.head: ReplyHead | None = None
         self.has_begun = False
         """Whether a byte of the reply has come, if only of an informational one."""
@@ -114,20 +115,16 @@ class ReplyReader:
 
         Raises HttpError, and then again at each call. Where good bytes stand before the bad ones,
         it does so from the next call on, whatever that brings, so that no byte is lost: see
-        `check`.
+        `failure`.
         """
-        self.check()
+        if self.failure is not None:
+            raise self.failure
         self.has_begun = self.has_begun or bool(data)
         try:
             return self._take(data)
         except HttpError as error:
-            self._failure = error
+            self.failure = error
             raise
-
-    def check(self) -> None:
-        """Raises HttpError where nothing good can follow the bytes that `feed` gave last."""
-        if self._failure is not None:
-            raise self._failure
 
     def end(self) -> None:
         """The other side has closed the connection. Raises HttpError where the reply is not whole.
@@ -146,9 +143,9 @@ class ReplyReader:
                 return b""
         found, rest = self._body.take(data)
         self._surplus = self._surplus or bool(rest)
-        self._failure = self._body.failure
-        if not found:
-            self.check()
+        self.failure = self._body.failure
+        if self.failure is not None and not found:
+            raise self.failure
         return found
 
     def _take_head(self, data: bytes) -> bytes:
@@ -211,11 +208,16 @@ class _ChunkedBody(_Body):
         self._held = b""  # of a line whose end has not come
         self._left = 0  # of the chunk under way
         self._is_behind_chunk = False  # where its line end must come
-        self._trailer_bytes: int | None = None  # so far, once the last chunk has come
+        self._is_in_trailers = False  # once the last chunk has come
+        self._trailer_bytes = 0
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         if self._held:
             data, self._held = self._held + data, b""
+        elif not (self._left or self._is_behind_chunk or self._is_in_trailers):
+            whole = _whole_chunk(data)
+            if whole:
+                return whole, b""
         found, position = [], 0
         while position < len(data) and not self.is_over:
             if self._left:
@@ -248,7 +250,7 @@ class _ChunkedBody(_Body):
         return end + 1
 
     def _read_line(self, line: bytes) -> None:
-        if self._trailer_bytes is not None:
+        if self._is_in_trailers:
             self._trailer_bytes += len(line)
             if self._trailer_bytes > MAX_HEAD_BYTES:
                 raise HttpError(f"There are trailers of over {MAX_HEAD_BYTES} bytes.")
@@ -257,7 +259,17 @@ class _ChunkedBody(_Body):
             self._is_behind_chunk = False
         else:
             self._left = _chunk_size(line)
-            self._trailer_bytes = None if self._left else 0
+            self._is_in_trailers = not self._left
+
+
+def _whole_chunk(data: bytes) -> bytes:
+    """The chunk that `data` is from end to end, as providers send it; nothing if it is none."""
+    size_end = data.find(b"\r\n", 0, MAX_SIZE_DIGITS + len(b"\r\n"))
+    digits = data[: max(size_end, 0)]
+    if not digits or digits.strip(HEXADECIMAL) or not data.endswith(b"\r\n"):
+        return b""
+    chunk = data[size_end + 2 : -2]
+    return chunk if len(chunk) == int(digits, 16) else b""
 
 
 def _chunk_size(line: bytes) -> int:

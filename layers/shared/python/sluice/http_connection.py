@@ -143,7 +143,8 @@ class HttpConnection:
 
     def receive(self, timeout: float) -> bytes:
         """What has come, waited for if nothing has; nothing when the other side has closed."""
-        self._set_timeout(timeout)
+        if timeout != self._timeout:
+            self._set_timeout(timeout)
         data: bytes = self._socket.recv(READ_BYTES)
         return data
 

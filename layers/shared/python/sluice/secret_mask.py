@@ -26,6 +26,7 @@ class SecretMask:
         worth_masking = (secret for secret in secrets if len(secret) >= MIN_MASKED_CHARACTERS)
         # The longest first: one secret may begin with another.
         self._secrets = sorted((secret.encode() for secret in worth_masking), key=len)[::-1]
+        self._beginnings = frozenset(b"".join(secret[:-1] for secret in self._secrets))
         self._pattern = re.compile(b"|".join(map(re.escape, self._secrets)))
 
     def apply(self, text: bytes) -> bytes:
@@ -58,8 +59,12 @@ class SecretMask:
             yield self.apply(held)
 
     def _is_in(self, data: bytes) -> bool:
-        # One after the other: that takes a third of the time that a pattern of them all does.
-        return any(secret in data for secret in self._secrets)
+        # One after the other: that takes a third of the time that a pattern of them all does. In a
+        # loop: `any` would make a generator for each chunk.
+        for secret in self._secrets:  # noqa: SIM110
+            if secret in data:
+                return True
+        return False
 
     def _begun(self, data: bytes) -> int:
         """How many bytes at the end of `data` may be the beginning of a secret."""
@@ -72,6 +77,8 @@ class SecretMask:
         return self._begun_at_end(data[whole_until:])
 
     def _begun_at_end(self, data: bytes) -> int:
+        if not data or data[-1] not in self._beginnings:
+            return 0  # as for most: events end in a line's end, which is in no secret
         return max((_length_begun(data, secret) for secret in self._secrets), default=0)
 
 

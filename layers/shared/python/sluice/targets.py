@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from sluice.errors import SettingsError
 from sluice.named_tuple import NamedTuple
@@ -62,6 +63,7 @@ def read_targets(environ: Mapping[str, str], settings: Settings) -> tuple[Target
     return targets
 
 
+@lru_cache(maxsize=32)  # clients ask for few paths, and each twice: for the log and for the answer
 def find_target(targets: tuple[Target, ...], path: str) -> tuple[Target, str] | None:
     """The target with the longest prefix of a path, and what of the path is below that.
 

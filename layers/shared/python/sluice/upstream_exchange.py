@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from sluice.deadline import reached
 from sluice.errors import InvalidField, UpstreamBroken, UpstreamSilent, UpstreamUnreachable
 from sluice.http1 import HttpError, ReplyReader
 from sluice.http_connection import origin_of
@@ -37,7 +38,7 @@ class Exchange:
     ) -> None:
         self._connections = connections
         self._settings = settings
-        self._deadline = deadline
+        self._end = time.monotonic() + deadline.seconds_left()
         self._stop_signal = stop_signal
         self._origin: Origin | None = None
         self._connection: HttpConnection | None = None
@@ -148,7 +149,7 @@ class Exchange:
     def _open(self, connection: HttpConnection) -> None:
         seconds = self._settings.connect_timeout_s
         try:
-            connection.open(min(seconds, self._deadline.seconds_left()))
+            connection.open(min(seconds, self._seconds_left()))
         except TimeoutError as error:
             self._raise_why_it_ended()
             raise UpstreamUnreachable(
@@ -162,7 +163,7 @@ class Exchange:
     def _send(self, connection: HttpConnection, request: UpstreamRequest, target: str) -> None:
         headers = {**DEFAULT_HEADERS, **request.headers}
         # A large body may take longer than connecting; only the deadline ends that.
-        seconds = self._deadline.seconds_left()
+        seconds = self._seconds_left()
         try:
             connection.request(request.method, target, headers, request.body, seconds)
         except ValueError as error:
@@ -170,14 +171,22 @@ class Exchange:
 
     def _receive(self, patience_s: float) -> bytes:
         assert self._connection is not None  # noqa: S101 -- there is a request under way
-        self._reader.check()
-        data = self._connection.receive(min(patience_s, self._deadline.seconds_left()))
+        if self._reader.failure is not None:
+            raise self._reader.failure
+        data = self._connection.receive(min(patience_s, self._seconds_left()))
         if self._connections.stopped is not None:  # then what was read may end anywhere
             raise self._connections.stopped
         if not data:
             self._reader.end()
             return b""
         return self._reader.feed(data)
+
+    def _seconds_left(self) -> float:
+        """Raises DeadlineReached."""
+        seconds = self._end - time.monotonic()
+        if seconds <= 0:
+            raise reached()
+        return seconds
 
     def _seconds_for_first_byte(self) -> float:
         waited = time.monotonic() - self._asked_at
@@ -195,7 +204,7 @@ class Exchange:
         """Where it was ended from here, by the signal or the deadline."""
         if self._connections.stopped is not None:
             raise self._connections.stopped from None
-        self._deadline.seconds_left()
+        self._seconds_left()
 
 
 def _unreachable() -> UpstreamUnreachable:

@@ -103,6 +103,7 @@ class UrlGateway:
             ("POST", "/"): self._template_or_native,
             ("GET", "/healthz"): self._health,
         }
+        self._own_paths = {path for _, path in self._routes}
         self._paths = {
             **OWN_PATHS,
             **{
@@ -149,8 +150,8 @@ class UrlGateway:
         if request.method not in PASSED_METHODS:
             allowed = ", ".join(PASSED_METHODS)
             raise MethodNotAllowed(f"Expected one of {allowed}.", PASSED_METHODS)
-        methods = tuple(method for method, path in self._routes if path == request.path)
-        if methods:
+        if request.path in self._own_paths:
+            methods = tuple(method for method, path in self._routes if path == request.path)
             allowed = ", ".join(methods)
             raise MethodNotAllowed(f"This path takes {allowed}, not {request.method}.", methods)
         found = find_target(self._targets, request.path)
@@ -275,7 +276,7 @@ class UrlGateway:
 
     def _logged_path(self, path: str) -> str:
         """The path without what a client may have put in it: ids, names of files, mistakes."""
-        if any(path == own for _, own in self._routes):
+        if path in self._own_paths:
             return path
         if find_target(self._targets, path) is None:
             return "(unknown)"

@@ -23,6 +23,7 @@ else:
     Protocol = object  # it says something to type checkers alone
 
 NO_CONTENT = 204
+LINE_ENDS = (b"\n", b"\r")
 MAX_HELD_BYTES = 64 * 1024
 """Of a line whose end has not come: providers send whole lines, so more than this is no delta."""
 
@@ -152,6 +153,9 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     held = b""
     for chunk in chunks:
+        if not held and chunk.endswith(LINE_ENDS):
+            yield chunk
+            continue
         data = held + chunk if held else chunk
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if len(data) - end > MAX_HELD_BYTES:
