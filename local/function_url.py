@@ -20,6 +20,7 @@ from local.sigv4_verification import (
     SignatureRefusedError,
     SignedRequest,
 )
+from local.turns import Turns
 from local.url_answer import UrlAnswer
 from local.url_event import UrlRequest, url_event
 
@@ -60,6 +61,7 @@ class FunctionUrl:
         self._check = check
         self._health = health
         self._now = now
+        self._turns = Turns()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -70,6 +72,7 @@ class FunctionUrl:
             return self._health_answer()
         if self._pool is None:
             return _refusal(404, "ResourceNotFoundException", "no function has a url")
+        await self._turns.wait()
         return await self._ask(self._pool, request, path, query)
 
     async def _ask(
