@@ -38,7 +38,7 @@ FUNCTIONS = {
         "sluice": "authentication cross_origin deadline error_body errors header_rules http1"
         " http_connection key_ring model_call model_request named_tuple openai_client providers"
         " providers.openai request_log retries secret_mask settings socket_opening"
-        " ssm_parameter stop_signal targets upstream_answer upstream_connections"
+        " ssm_parameter targets upstream_answer upstream_connections"
         " upstream_exchange upstream_reply url_encoding url_events url_parts url_gateway url_reply"
         " usage_finder",
     },
@@ -52,7 +52,9 @@ NOT_AT_START = {
 }
 NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random", "urllib"}
 """connect and disconnect ask nobody."""
-NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "sseclient", "urllib"}
+NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "sseclient", "urllib"} | {
+    "threading"
+}
 """Parsers of answers, hashes of keys, dates of retries: what few requests need comes with them."""
 
 REPORT = """

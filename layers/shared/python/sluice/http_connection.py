@@ -9,8 +9,8 @@ import binascii
 import contextlib
 import select
 import socket
-import threading
 import time
+from _thread import allocate_lock  # `threading` takes a start 1 ms
 
 from sluice.http1 import HttpError, ReplyReader, request_head
 from sluice.named_tuple import NamedTuple
@@ -99,7 +99,7 @@ class HttpConnection:
         self._trusted_certificates = trusted_certificates
         self._socket: Any = None
         self._timeout: float | None = None
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._below: socket.socket | None = None
         self._is_shut_down = False
         self.was_used = False

@@ -11,7 +11,6 @@ from sluice.errors import SluiceError, UpstreamError, UpstreamRefused
 from sluice.http_connection import proxy_of
 from sluice.key_ring import KeyRing
 from sluice.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
-from sluice.stop_signal import StopSignal
 from sluice.upstream_answer import UpstreamAnswer
 from sluice.upstream_connections import UpstreamConnections
 from sluice.upstream_exchange import Exchange
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from sluice.model_call import ModelCall
     from sluice.providers import UpstreamRequest
     from sluice.settings import Settings
+    from sluice.stop_signal import StopSignal
     from sluice.targets import Target
 
 FIRST_ERROR_STATUS = 400
@@ -82,7 +82,6 @@ class OpenAIClient:
         Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, UpstreamBroken,
         DeadlineReached, SettingsError, what the provider cannot ask, and the signal's reason.
         """
-        stop_signal = stop_signal or StopSignal()
         settings = self._settings
         # A form stays as it is: it has no other model to be asked of.
         fallbacks = settings.fallback_models if call.is_json else {}
@@ -105,7 +104,7 @@ class OpenAIClient:
             else:
                 answer.mends_stream_end = target.provider.mends_stream_end
                 return answer
-            stop_signal.wait(attempt.pause_s)
+            (stop_signal.wait if stop_signal is not None else time.sleep)(attempt.pause_s)
             if attempt.model is not None:
                 note(fallback_from=call.model)
                 call = call.by_model(attempt.model)
@@ -127,7 +126,7 @@ class OpenAIClient:
         self,
         request: UpstreamRequest,
         deadline: Deadline,
-        stop_signal: StopSignal,
+        stop_signal: StopSignal | None,
         note: Callable[..., None],
     ) -> UpstreamAnswer:
         exchange = Exchange(self._connections, self._settings, deadline, stop_signal)

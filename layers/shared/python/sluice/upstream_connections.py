@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock  # `threading` takes a start 1 ms
 
 from sluice.http_connection import HttpConnection
 
@@ -24,7 +24,7 @@ class UpstreamConnections:
         self._proxy = proxy
         self._trusted_certificates = trusted_certificates
         self._kept: dict[Origin, HttpConnection] = {}
-        self._lock = threading.Lock()
+        self._lock = allocate_lock()
         self._in_use = False
         self._used: HttpConnection | None = None
         self.stopped: SluiceError | None = None

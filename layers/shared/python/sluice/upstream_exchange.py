@@ -34,7 +34,7 @@ class Exchange:
         connections: UpstreamConnections,
         settings: Settings,
         deadline: Deadline,
-        stop_signal: StopSignal,
+        stop_signal: StopSignal | None,
     ) -> None:
         self._connections = connections
         self._settings = settings
@@ -46,7 +46,8 @@ class Exchange:
         self._first = b""
         self._asked_at = 0.0
         connections.begin()
-        stop_signal.listen(connections.stop)
+        if stop_signal is not None:
+            stop_signal.listen(connections.stop)
 
     @property
     def is_framed(self) -> bool:
@@ -106,7 +107,8 @@ class Exchange:
 
     def end(self) -> None:
         """Nothing stops the connection any more; it is kept if the reply has been read whole."""
-        self._stop_signal.forget(self._connections.stop)
+        if self._stop_signal is not None:
+            self._stop_signal.forget(self._connections.stop)
         self._connections.end()
         if self._connection is None or self._origin is None:
             return
