@@ -150,7 +150,7 @@ def _page(
         skipped(missing),
         origin(),
     ]
-    return Page("".join(text), _picture(rows))
+    return Page("".join(text), _picture(rows, answers))
 
 
 def _cells(row: Row, reference: Row) -> list[str]:
@@ -172,10 +172,14 @@ def _goals(rows: Mapping[str, Row]) -> str:
     return "\n" + "".join(lines)
 
 
-def _picture(rows: Sequence[Row]) -> str:
+def _picture(rows: Sequence[Row], answers: Mapping[str, Spread]) -> str:
     bars = [Bar(row.name.replace("`", ""), row.wall_ms.p50, _is_ours(row.name)) for row in rows]
     title = "Cold start: exec to first GET /next, wall time in ms (median)"
-    return svg([Chart(title, bars, REFERENCE.replace("`", ""))])
+    firsts = [
+        Bar(name.replace("`", ""), each.p50, _is_ours(name)) for name, each in answers.items()
+    ]
+    first_title = "First answer: exec to its first byte, wall time in ms (median)"
+    return svg([Chart(title, bars, REFERENCE.replace("`", "")), Chart(first_title, firsts, NODE)])
 
 
 def _is_ours(name: str) -> bool:
