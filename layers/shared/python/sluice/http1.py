@@ -13,6 +13,9 @@ from sluice.named_tuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import TypeAlias
+
+    _Body: TypeAlias = "_UnframedBody | _SizedBody | _ChunkedBody"
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of a reply's status line and headers, and again of its trailers. Providers send one or two KB,
@@ -168,27 +171,24 @@ class ReplyReader:
         return b""
 
 
-class _Body:
-    """How a body is told from what is behind it."""
+# How a body is told from what is behind it. `take` gives the bytes of the body in `data`, and those
+# behind its end; `failure` is what is wrong with the bytes behind those that were taken last.
+
+
+class _UnframedBody:
+    """Whatever comes until the connection ends."""
 
     is_over = False
-    failure: HttpError | None = None
-    """What is wrong with the bytes behind those that were taken last."""
-
-    def take(self, data: bytes) -> tuple[bytes, bytes]:
-        """The bytes of the body in `data`, and those that are behind its end."""
-        raise NotImplementedError
-
-
-class _UnframedBody(_Body):
-    """Whatever comes until the connection ends."""
+    failure = None
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
         return data, b""
 
 
-class _SizedBody(_Body):
+class _SizedBody:
     """So many bytes."""
+
+    failure = None
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -201,10 +201,12 @@ class _SizedBody(_Body):
         return found, data[len(found) :]
 
 
-class _ChunkedBody(_Body):
+class _ChunkedBody:
     """Chunk after chunk, each behind a line with its size; RFC 9112 section 7.1."""
 
     def __init__(self) -> None:
+        self.is_over = False
+        self.failure: HttpError | None = None
         self._held = b""  # of a line whose end has not come
         self._left = 0  # of the chunk under way
         self._is_behind_chunk = False  # where its line end must come
