@@ -18,15 +18,30 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 
-class CertificateAuthority:
-    """file: its own certificate, for whoever trusts it."""
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Python 3.13 and later trust no authority that does not say so: ssl.VERIFY_X509_STRICT."""
 
-    def __init__(self, folder: Path) -> None:
+
+class CertificateAuthority:
+    """file: its own certificate, for whoever trusts it. name: "Test authority" if None."""
+
+    def __init__(self, folder: Path, name: x509.Name | None = None) -> None:
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named("Test authority")
+        self._name = name or _named("Test authority")
         itself = x509.BasicConstraints(ca=True, path_length=None)
         builder = self._builder(self._name, self._key, 1).add_extension(itself, critical=True)
+        builder = builder.add_extension(SIGNS_CERTIFICATES, critical=True)
         self.file = folder / "authority.pem"
         self.file.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
