@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import socket
 import ssl
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,6 +30,7 @@ from tests.scripted_upstream import (
     UpstreamRequest,
     chunk,
     delta,
+    endless,
     refused_url,
     replies,
     says,
@@ -38,6 +42,8 @@ from tests.sluice.test_openai_client import BODY, client_of, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from sluice.http_connection import HttpConnection
 
 
 def trickling(head: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
@@ -218,3 +224,33 @@ def test_stop_ends_a_read_under_tls_and_nothing_of_the_ciphertext_is_read(
     with pytest.raises(ConnectionGone):
         exchange.read_next()
     exchange.end()
+
+
+def test_upstream_that_waits_to_send_more_hears_at_once_that_nobody_reads(
+    upstream: ScriptedUpstream,
+) -> None:
+    """Its window is closed, and all that it sent has been read by the time of closing."""
+    upstream.script = endless()
+    stop_signal = StopSignal()
+    settings = read_settings({"OPENAI_BASE_URL": upstream.url})
+    exchange = Exchange(UpstreamConnections(), settings, FOREVER, stop_signal)
+    exchange.ask(GatewayRequest("GET", upstream.url, {}, b""))
+    connection = exchange._connection  # noqa: SLF001 -- what is left in it decides
+    assert connection is not None
+    wait_until_full(connection)
+    stop_signal.stop(ConnectionGone("gone"))
+    while connection.receive(PATIENCE_S):
+        pass
+    exchange.end()
+    assert upstream.gone.wait(PATIENCE_S)
+
+
+def wait_until_full(connection: HttpConnection) -> None:
+    """Until no more comes into the socket, which nobody reads."""
+    below: Any = connection._below  # noqa: SLF001 -- its other side cannot tell
+    before, now = -1, 0
+    while before != now or not now:
+        threading.Event().wait(0.05)
+        count = array.array("i", [0])
+        fcntl.ioctl(below.fileno(), termios.FIONREAD, count)
+        before, now = now, count[0]

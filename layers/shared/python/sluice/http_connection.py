@@ -9,6 +9,7 @@ import binascii
 import contextlib
 import select
 import socket
+import sys
 import time
 from _thread import allocate_lock  # `threading` takes a start 1 ms
 
@@ -27,6 +28,8 @@ READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never wai
 MAX_JOINED_BYTES = 64 * 1024
 """A request up to this size goes out as one: copying it costs less than a second system call."""
 FIRST_REFUSAL = 300
+LINGER_FOR_NOTHING = (1).to_bytes(4, sys.byteorder) + bytes(4)
+"""struct linger: on, for 0 s. socket(7): closing then resets the connection."""
 
 
 class Origin(NamedTuple):
@@ -162,10 +165,17 @@ class HttpConnection:
                 with contextlib.suppress(OSError):
                     self._below.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        """It may be opened again, unless it was shut down."""
+    def close(self, *, resets: bool = False) -> None:
+        """It may be opened again, unless it was shut down.
+
+        resets: tell the other side at once that nobody reads any more. A plain close would leave
+        one that waits to send more, because what it sent had not been read, waiting for a minute.
+        """
         with self._lock:
             below, self._below = self._below, None
+        if resets and below is not None:
+            with contextlib.suppress(OSError):
+                below.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_FOR_NOTHING)
         for each in (self._socket, below):
             if each is not None:
                 each.close()

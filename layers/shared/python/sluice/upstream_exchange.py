@@ -115,7 +115,7 @@ class Exchange:
         if self._reader.may_keep_connection:
             self._connections.keep(self._origin, self._connection)
         else:
-            self._connection.close()
+            self._connection.close(resets=not self._reader.is_over)
         self._connection = None
 
     def _ask_over(
