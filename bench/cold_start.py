@@ -54,7 +54,6 @@ the most in memory until then. {TIMES}: the ratio of the medians to {REFERENCE} 
 """
 HANDLER = "def handler(event, context):\n    return None\n"
 ASKS_FOR_EVENT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n"
-PRINT_STATUS = "print(open('/proc/self/status').read())"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A file and a table for the tests of the state stores; moto's server plays DynamoDB."""
+"""What several tests here open: a state store (moto plays DynamoDB), an authority for TLS."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from sluice.dynamodb_state import DynamoDbState
+from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.state_opening import NOW_ALWAYS, TABLE, Opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> CertificateAuthority:
+    return CertificateAuthority(tmp_path)
 
 
 @pytest.fixture(scope="session")

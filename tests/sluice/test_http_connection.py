@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,11 +32,6 @@ from tests.sluice.served_connections import read_head, says, served
 
 if TYPE_CHECKING:
     Address = tuple[str, int]
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> CertificateAuthority:
-    return CertificateAuthority(tmp_path)
 
 
 # Whom to connect to.

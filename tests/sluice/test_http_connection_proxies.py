@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,11 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Address = tuple[str, int]
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> CertificateAuthority:
-    return CertificateAuthority(tmp_path)
 
 
 def open_through(proxy: Address, timeout: float = PATIENCE_S, host: str = "api.example") -> None:

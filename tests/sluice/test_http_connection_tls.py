@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     Address = tuple[str, int]
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> CertificateAuthority:
-    return CertificateAuthority(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("certified", "asked"),
     [

@@ -79,7 +79,7 @@ class OpenAIClient:
 
         Use the answer as a context manager. stop_signal: ends it, begun or not, from another
         thread. note: told provider, model, deployment, retries and upstream_request_id, by name.
-        Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, UpstreamBroken,
+        Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, UpstreamBroken, InvalidField,
         DeadlineReached, SettingsError, what the provider cannot ask, and the signal's reason.
         """
         settings = self._settings
@@ -104,7 +104,7 @@ class OpenAIClient:
             else:
                 answer.mends_stream_end = target.provider.mends_stream_end
                 return answer
-            (stop_signal.wait if stop_signal is not None else time.sleep)(attempt.pause_s)
+            _pause(attempt.pause_s, stop_signal)
             if attempt.model is not None:
                 note(fallback_from=call.model)
                 call = call.by_model(attempt.model)
@@ -139,6 +139,14 @@ class OpenAIClient:
             exchange.end()
             raise
         return answer
+
+
+def _pause(seconds: float, stop_signal: StopSignal | None) -> None:
+    """Before the next attempt. Raises the signal's reason."""
+    if stop_signal is None:
+        time.sleep(seconds)
+    else:
+        stop_signal.wait(seconds)
 
 
 def _check_status(answer: UpstreamAnswer) -> None:
