@@ -59,7 +59,7 @@ NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "sseclient"
 
 REPORT = """
 import importlib, json, sys
-importlib.import_module("awslambda.event_loop")
+importlib.import_module("awslambda.invoke_loop")
 runtime = set(sys.modules)
 importlib.import_module(f"functions.{sys.argv[1]}.handler")
 new = {name: sys.modules[name] for name in set(sys.modules) - runtime}

@@ -22,7 +22,7 @@ if not sys.flags.safe_path:
     del sys.path[0]  # the folder of this file, whose modules are not to be found by themselves
 sys.path.insert(0, LAYER_PYTHON)
 
-from awslambda.event_loop import run  # noqa: E402 -- importable only from here on
+from awslambda.invoke_loop import run  # noqa: E402 -- importable only from here on
 
 
 def look_for_garbage_as_usual() -> None:
