@@ -34,7 +34,7 @@ def after_response(function: Callable[P, object], *args: P.args, **kwargs: P.kwa
 
 
 def begin() -> None:
-    """Forget what an earlier invocation left, and gather from here on (the event loop's part)."""
+    """Forget what an earlier invocation left, and gather from here on (the invoke loop's part)."""
     global _pending  # noqa: PLW0603 -- a process serves one invocation at a time, so does this list
     _pending = []
 

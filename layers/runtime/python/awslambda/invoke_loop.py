@@ -81,13 +81,13 @@ def run(
     try:
         if snapstart.is_snapstart(environ) and (code := _pass_snapshot(client, log)):
             return code
-        EventLoop(client, handler, environ, log).serve_for_ever()
+        InvokeLoop(client, handler, environ, log).serve_for_ever()
     except (OSError, RuntimeApiError) as error:
         log.failure(error)
     return CANNOT_GO_ON
 
 
-class EventLoop:
+class InvokeLoop:
     """Serves the events of one function, one at a time."""
 
     def __init__(
@@ -241,7 +241,7 @@ def _parse_event(body: bytes) -> Any:
 
 def _encode_result(result: Any) -> bytes:
     try:
-        return JSON.encode(result).encode()
+        return RESULT_ENCODER.encode(result).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise MarshalError(f"Unable to marshal response: {error}") from error
 
@@ -253,7 +253,9 @@ def _plain_number(value: Any) -> float:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-JSON = json.JSONEncoder(ensure_ascii=False, default=_plain_number)  # json.dumps would make one each
+RESULT_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, default=_plain_number
+)  # json.dumps would make one each
 
 
 def _set_search_path(environ: MutableMapping[str, str], layer_python: str) -> None:

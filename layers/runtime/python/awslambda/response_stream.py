@@ -39,7 +39,9 @@ PIPELINE_READ_BYTES = 65_400
 """Node.js's default high-water mark, less what makes it fit, with the chunk's size and line ends,
 into one segment of the loopback interface (65,483 bytes), where the Runtime API is: two segments
 cost a third more CPU."""
-JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one each
+PIECE_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":")
+)  # json.dumps would make one each
 
 
 class _State(Enum):
@@ -230,4 +232,4 @@ def _as_bytes(data: Any) -> bytes | memoryview:
 
 
 def _as_json(value: Any) -> bytes:
-    return JSON.encode(value).encode()
+    return PIECE_ENCODER.encode(value).encode()

@@ -23,7 +23,7 @@ LEVEL_VARIABLE = "AWS_LAMBDA_LOG_LEVEL"
 class RuntimeLog:
     """Knows the log's format and the invocation that is being served.
 
-    `request_id` is empty between invocations; the event loop sets it, and the function's own
+    `request_id` is empty between invocations; the invoke loop sets it, and the function's own
     logging (function_log) reads it.
     """
 
