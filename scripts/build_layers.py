@@ -40,7 +40,7 @@ MOUNT_POINT = "/opt"
 https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html"""
 
 CERTIFICATES, CERTIFICATE_FOLDER = "certifi/cacert.pem", "by_subject"
-"""Whom functions trust, and where sluice.tls looks for one of them first."""
+"""Whom functions trust, and where sluice.http.tls looks for one of them first."""
 
 PRINT_CACHE_TAG = "import sys; print(sys.implementation.cache_tag)"
 

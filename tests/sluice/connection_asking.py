@@ -8,15 +8,15 @@ import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from sluice.http1 import ReplyReader
-from sluice.http_connection import (
+from sluice.http.connection import (
     HttpConnection,
     Origin,
     Proxy,
 )
+from sluice.http.http1 import ReplyReader
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.served_connections import read_head
+from tests.sluice.http.served_connections import read_head
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

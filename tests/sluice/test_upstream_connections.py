@@ -43,7 +43,7 @@ from tests.sluice.test_openai_client import BODY, client_of, read_all
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sluice.http_connection import HttpConnection
+    from sluice.http.connection import HttpConnection
 
 
 def trickling(head: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:

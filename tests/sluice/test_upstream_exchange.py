@@ -18,7 +18,7 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from sluice.http_connection import Proxy
+from sluice.http.connection import Proxy
 from sluice.providers import UpstreamRequest
 from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
@@ -27,7 +27,7 @@ from sluice.upstream_exchange import Exchange
 from tests.scripted_upstream import PATIENCE_S, refused_url
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.deadlines import FOREVER, deadline_in
-from tests.sluice.served_connections import RealProxy, read_head, says, served
+from tests.sluice.http.served_connections import RealProxy, read_head, says, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,8 +16,8 @@ from sluice.errors import (
     PostForbidden,
     PostTooLarge,
 )
-from sluice.http1 import HttpError, ReplyReader
-from sluice.http_connection import HttpConnection, origin_of
+from sluice.http.connection import HttpConnection, origin_of
+from sluice.http.http1 import HttpError, ReplyReader
 from sluice.sigv4 import Credentials, Scope, sign
 
 TYPE_CHECKING = False

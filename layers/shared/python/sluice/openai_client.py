@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from sluice.errors import SluiceError, UpstreamError, UpstreamRefused
-from sluice.http_connection import proxy_of
+from sluice.http.connection import proxy_of
 from sluice.key_ring import KeyRing
 from sluice.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
 from sluice.upstream_answer import UpstreamAnswer

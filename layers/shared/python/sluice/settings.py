@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from sluice.errors import SettingsError
+from sluice.http.url_parts import split_url
 from sluice.named_tuple import NamedTuple
-from sluice.url_parts import split_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

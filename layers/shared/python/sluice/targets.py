@@ -6,11 +6,11 @@ import re
 from functools import lru_cache
 
 from sluice.errors import SettingsError
+from sluice.http.url_encoding import encoded_path
+from sluice.http.url_parts import split_url
 from sluice.named_tuple import NamedTuple
 from sluice.providers.openai import OpenAIProvider
 from sluice.settings import KeySource, http_url, key_source
-from sluice.url_encoding import encoded_path
-from sluice.url_parts import split_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

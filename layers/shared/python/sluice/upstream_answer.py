@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import TracebackType
 
-    from sluice.http1 import ReplyHead
+    from sluice.http.http1 import ReplyHead
     from sluice.upstream_exchange import Exchange
 
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes

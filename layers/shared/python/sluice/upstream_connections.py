@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from _thread import allocate_lock  # `threading` takes a start 1 ms
 
-from sluice.http_connection import HttpConnection
+from sluice.http.connection import HttpConnection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sluice.errors import SluiceError
-    from sluice.http_connection import Origin, Proxy
+    from sluice.http.connection import Origin, Proxy
 
 
 class UpstreamConnections:

@@ -6,16 +6,16 @@ import time
 
 from sluice.deadline import reached
 from sluice.errors import InvalidField, UpstreamBroken, UpstreamSilent, UpstreamUnreachable
-from sluice.http1 import HttpError, ReplyReader
-from sluice.http_connection import origin_of
+from sluice.http.connection import origin_of
+from sluice.http.http1 import HttpError, ReplyReader
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sluice.deadline import Deadline
-    from sluice.http1 import ReplyHead
-    from sluice.http_connection import HttpConnection, Origin
+    from sluice.http.connection import HttpConnection, Origin
+    from sluice.http.http1 import ReplyHead
     from sluice.providers import UpstreamRequest
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal

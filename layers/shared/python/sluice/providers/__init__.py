@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sluice.header_rules import request_headers
+from sluice.http.url_encoding import normalized
 from sluice.named_tuple import NamedTuple
-from sluice.url_encoding import normalized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import certifi
 import pytest
 
-from sluice.tls import client_context
+from sluice.http.tls import client_context
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.served_connections import served
+from tests.sluice.http.served_connections import served
 
 if TYPE_CHECKING:
     import socket
@@ -24,7 +24,7 @@ SHARED = Path(__file__).parents[2] / "layers/shared/python"
 WATCHED = (
     "ssl",
     "certifi",
-    "sluice.tls",
+    "sluice.http.tls",
     "encodings.idna",
     "http.client",
     "email",
@@ -84,26 +84,24 @@ def test_file_that_is_missing_or_none_of_certificates_is_an_os_error(tmp_path: P
 
 
 def test_certifis_file_is_found_without_importing_it() -> None:
-    program = (
-        "from sluice.tls import client_context\nassert client_context().get_ca_certs()\nreport()\n"
-    )
-    assert loaded_after(program) == [["ssl", "sluice.tls"]]
+    program = "from sluice.http.tls import client_context\nassert client_context().get_ca_certs()\nreport()\n"
+    assert loaded_after(program) == [["ssl", "sluice.http.tls"]]
 
 
 def test_certifi_that_is_missing_is_named(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from sluice.tls import client_context\n"
+        "from sluice.http.tls import client_context\n"
         "sys.path[:] = [sys.argv[1]]\n"
         "try: client_context()\n"
         "except ModuleNotFoundError as error: assert error.name == 'certifi'; report()\n"
     )
-    assert loaded_after(program, str(tmp_path)) == [["ssl", "sluice.tls"]]
+    assert loaded_after(program, str(tmp_path)) == [["ssl", "sluice.http.tls"]]
 
 
 def test_connection_without_tls_loads_nothing_for_it() -> None:
     program = (
-        "import sluice.http_connection as c\n"
+        "import sluice.http.connection as c\n"
         "report()\n"
         "connection = c.HttpConnection(c.Origin('http', '127.0.0.1', int(sys.argv[1])))\n"
         "connection.open(20.0)\n"
@@ -125,7 +123,7 @@ def test_tls_is_loaded_once_a_connection_is_being_made(tmp_path: Path) -> None:
             encrypted.recv(1)
 
     program = (
-        "import sluice.http_connection as c\n"
+        "import sluice.http.connection as c\n"
         "origin = c.Origin('https', '127.0.0.1', int(sys.argv[1]))\n"
         "connection = c.HttpConnection(origin, None, sys.argv[2])\n"
         "report()\n"
@@ -135,13 +133,13 @@ def test_tls_is_loaded_once_a_connection_is_being_made(tmp_path: Path) -> None:
     )
     with served(script) as (_, port):
         found = loaded_after(program, str(port), str(authority.file))
-    assert found == [[], ["ssl", "sluice.tls"]]
+    assert found == [[], ["ssl", "sluice.http.tls"]]
 
 
 def test_nothing_of_tls_is_loaded_where_nobody_listens() -> None:
     """What is refused at once needs no authorities."""
     program = (
-        "import sluice.http_connection as c\n"
+        "import sluice.http.connection as c\n"
         "try: c.HttpConnection(c.Origin('https', 'x' * 64 + '.invalid', 1)).open(20.0)\n"
         "except (OSError, UnicodeError): report()\n"
     )
@@ -152,9 +150,9 @@ def test_environment_does_not_say_whom_to_trust(tmp_path: Path) -> None:
     file = str(CertificateAuthority(tmp_path).file)
     program = (
         "import os\n"
-        "from sluice.tls import client_context\n"
+        "from sluice.http.tls import client_context\n"
         "assert len(client_context().get_ca_certs()) > 10\n"
         "report()\n"
     )
     environ = {"SSL_CERT_FILE": file, "REQUESTS_CA_BUNDLE": file, "PATH": os.environ["PATH"]}
-    assert loaded_after(program, **environ) == [["ssl", "sluice.tls"]]
+    assert loaded_after(program, **environ) == [["ssl", "sluice.http.tls"]]

@@ -13,10 +13,10 @@ import sys
 import time
 from _thread import allocate_lock  # `threading` takes a start 1 ms
 
-from sluice.http1 import HttpError, ReplyReader, request_head
+from sluice.http.http1 import HttpError, ReplyReader, request_head
+from sluice.http.opening import open_socket
+from sluice.http.url_parts import DEFAULT_PORTS, split_url
 from sluice.named_tuple import NamedTuple
-from sluice.socket_opening import open_socket
-from sluice.url_parts import DEFAULT_PORTS, split_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class HttpConnection:
             self._tls_context()
 
     def _tls_context(self) -> ssl.SSLContext:
-        from sluice.tls import client_context  # noqa: PLC0415 -- see there
+        from sluice.http.tls import client_context  # noqa: PLC0415 -- see there
 
         return client_context(self._trusted_certificates)
 
@@ -205,7 +205,7 @@ class HttpConnection:
         """What sending raises where the other side has closed the connection."""
         if self._origin.scheme == "http":
             return (ConnectionError,)
-        from sluice.tls import HANG_UPS  # noqa: PLC0415 -- see there
+        from sluice.http.tls import HANG_UPS  # noqa: PLC0415 -- see there
 
         return HANG_UPS
 

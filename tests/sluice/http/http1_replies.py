@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sluice.http1 import MAX_HEAD_BYTES, MAX_SIZE_LINE_BYTES
+from sluice.http.http1 import MAX_HEAD_BYTES, MAX_SIZE_LINE_BYTES
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from sluice.http_connection import (
+from sluice.http.connection import (
     HttpConnection,
     Origin,
     Proxy,
@@ -25,7 +25,7 @@ from tests.sluice.connection_asking import (
     keeps_serving,
     under_tls,
 )
-from tests.sluice.served_connections import RealProxy, read_head, served
+from tests.sluice.http.served_connections import RealProxy, read_head, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

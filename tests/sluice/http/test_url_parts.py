@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.url_parts import UrlParts, split_url
+from sluice.http.url_parts import UrlParts, split_url
 
 URLS = [
     "http://host",

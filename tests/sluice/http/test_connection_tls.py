@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.http1 import HttpError
-from sluice.http_connection import (
+from sluice.http.connection import (
     HttpConnection,
     Origin,
     Proxy,
 )
+from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.connection_asking import (
@@ -27,7 +27,7 @@ from tests.sluice.connection_asking import (
     reset,
     under_tls,
 )
-from tests.sluice.served_connections import RealProxy, read_head, says, served
+from tests.sluice.http.served_connections import RealProxy, read_head, says, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.http1 import HttpError
-from sluice.http_connection import (
+from sluice.http.connection import (
     READ_BYTES,
     HttpConnection,
     Origin,
@@ -18,6 +17,7 @@ from sluice.http_connection import (
     origin_of,
     proxy_of,
 )
+from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.connection_asking import (
@@ -28,7 +28,7 @@ from tests.sluice.connection_asking import (
     keeps_serving,
     under_tls,
 )
-from tests.sluice.served_connections import read_head, says, served
+from tests.sluice.http.served_connections import read_head, says, served
 
 if TYPE_CHECKING:
     Address = tuple[str, int]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from sluice.http1 import HttpError
-from sluice.http_connection import (
+from sluice.http.connection import (
     HttpConnection,
     Origin,
     Proxy,
 )
+from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.connection_asking import (
     MUCH,
@@ -23,7 +23,7 @@ from tests.sluice.connection_asking import (
     connected,
     keeps_serving,
 )
-from tests.sluice.served_connections import read_head, served
+from tests.sluice.http.served_connections import read_head, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.errors import Cancelled, UpstreamUnreachable
-from sluice.socket_opening import open_socket
+from sluice.http.opening import open_socket
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import PATIENCE_S, refused_url
 from tests.sluice.deadlines import FOREVER

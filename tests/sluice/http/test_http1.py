@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.http1 import (
+from sluice.http.http1 import (
     MAX_HEAD_BYTES,
     MAX_SIZE_LINE_BYTES,
     HttpError,
     ReplyReader,
     request_head,
 )
-from tests.sluice.http1_replies import (
+from tests.sluice.http.http1_replies import (
     ALL_REPLIES,
     BROKEN,
     BROKEN_LATER,

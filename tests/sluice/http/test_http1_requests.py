@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.http1 import request_head
+from sluice.http.http1 import request_head
 
 
 def test_request_is_a_line_the_host_and_the_headers_as_they_are_named() -> None:

@@ -7,9 +7,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.http1 import request_head
-from sluice.http_connection import origin_of
-from sluice.url_encoding import normalized
+from sluice.http.connection import origin_of
+from sluice.http.http1 import request_head
+from sluice.http.url_encoding import normalized
 
 BASE = "https://api.example.com:8443"
 TARGETS = {
