@@ -14,7 +14,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
-from sluice.sigv4 import Credentials, Scope, presign, sign
+from sluice.aws.sigv4 import Credentials, Scope, presign, sign
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
 from tests.end_to_end.curl import SIGNED, curl
 from tests.running_stack import PATIENCE_S, RunningStack, ready_service

@@ -15,7 +15,7 @@ FUNCTIONS = {
     "connect": {
         "packages": set[str](),
         "sluice": "authentication connection_state errors key_ring named_tuple request_log settings"
-        " ssm_parameter state_store http.url_parts websocket_admission websocket_events",
+        " aws.ssm_parameter state_store http.url_parts websocket_admission websocket_events",
     },
     "disconnect": {
         "packages": set[str](),
@@ -28,7 +28,7 @@ FUNCTIONS = {
         " connection_state connections conversation_log deadline delivery error_body errors"
         " event_splitting frames header_rules http.http1 http.connection key_ring model_call"
         " model_request named_tuple openai_client providers.openai request_log"
-        " response_parsers retries secret_mask settings sigv4 http.opening sse ssm_parameter"
+        " response_parsers retries secret_mask settings aws.sigv4 http.opening sse aws.ssm_parameter"
         " state_store stop_signal targets text_frames upstream_answer upstream_connections"
         " upstream_exchange upstream_reply http.url_encoding http.url_parts usage_finder websocket_answer"
         " websocket_events websocket_gateway websocket_request",
@@ -38,7 +38,7 @@ FUNCTIONS = {
         "sluice": "authentication cross_origin deadline error_body errors header_rules http.http1"
         " http.connection key_ring model_call model_request named_tuple openai_client"
         " providers.openai request_log retries secret_mask settings http.opening"
-        " ssm_parameter targets upstream_answer upstream_connections"
+        " aws.ssm_parameter targets upstream_answer upstream_connections"
         " upstream_exchange upstream_reply http.url_encoding url_events http.url_parts url_gateway url_reply"
         " usage_finder",
     },

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sluice.aws.ssm_parameter import read_parameter
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.errors import (
     Cancelled,
@@ -24,7 +25,6 @@ from sluice.errors import (
 from sluice.model_call import chat_call
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
 from sluice.stop_signal import StopSignal
 from sluice.targets import read_targets
 from sluice.upstream_answer import UpstreamAnswer

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sluice.aws.ssm_parameter import read_parameter
 from sluice.deadline import MARGIN_S
 from sluice.errors import (
     Cancelled,
@@ -22,7 +23,6 @@ from sluice.errors import (
 from sluice.model_call import ModelCall, chat_call
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
 from sluice.stop_signal import StopSignal
 from sluice.targets import read_targets
 from tests.scripted_upstream import (

@@ -268,7 +268,7 @@ def test_only_the_providers_that_are_asked_are_imported() -> None:
     program = (
         "import sys; from sluice.settings import read_settings; "
         "from sluice.targets import read_targets; read_targets({}, read_settings({})); "
-        "print([name for name in sys.modules if name in ('sluice.sigv4', 'hashlib') or "
+        "print([name for name in sys.modules if name in ('sluice.aws.sigv4', 'hashlib') or "
         "name.startswith('sluice.providers.')])"
     )
     ended = subprocess.run(

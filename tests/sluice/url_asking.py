@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sluice.aws.ssm_parameter import read_parameter
 from sluice.key_ring import KeyRing
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
 from sluice.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from sluice.aws.ssm_parameter import read_parameter
 from sluice.cancellation_watch import LookTimes
 from sluice.connections import ConnectionsClient
 from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.ssm_parameter import read_parameter
 from sluice.targets import read_targets
 from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import MessageEvent

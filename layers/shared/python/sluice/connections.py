@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
+from sluice.aws.sigv4 import Credentials, Scope, sign
 from sluice.errors import (
     ConnectionGone,
     DeliveryError,
@@ -18,7 +19,6 @@ from sluice.errors import (
 )
 from sluice.http.connection import HttpConnection, origin_of
 from sluice.http.http1 import HttpError, ReplyReader
-from sluice.sigv4 import Credentials, Scope, sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import re
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from sluice.aws.sigv4 import Credentials, Scope, sign
 from sluice.errors import SettingsError
 from sluice.named_tuple import NamedTuple
 from sluice.providers import UpstreamRequest, upstream_headers, url_of
-from sluice.sigv4 import Credentials, Scope, sign
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.sigv4 import Credentials, Scope, canonical_request, presign, sign, string_to_sign
+from sluice.aws.sigv4 import Credentials, Scope, canonical_request, presign, sign, string_to_sign
 
 VECTORS = json.loads(
     (Path(__file__).parents[1] / "data/connections_sigv4.json").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from sluice.ssm_parameter import read_parameter
+from sluice.aws.ssm_parameter import read_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,1 @@
+"""AWS from inside a function: signatures and parameters."""
