@@ -6,9 +6,9 @@ import os
 
 import awslambda
 from sluice.aws.ssm_parameter import read_parameter
-from sluice.connection_state import connection_state
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
+from sluice.state.connections import connection_state
 from sluice.websocket_admission import admit, record_opened
 from sluice.websocket_events import parse_connect
 

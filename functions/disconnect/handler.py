@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import awslambda
-from sluice.connection_state import connection_state
 from sluice.settings import read_settings
+from sluice.state.connections import connection_state
 from sluice.websocket_admission import record_closed
 from sluice.websocket_events import parse_disconnect
 

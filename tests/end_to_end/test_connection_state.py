@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from websockets.sync.client import connect
 
 from sluice.aws.sigv4 import Credentials, Scope, presign
-from sluice.connection_state import ConnectionLook, ConnectionState
-from sluice.sqlite_state import SqliteState
+from sluice.state.connections import ConnectionLook, ConnectionState
+from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY
 from tests.running_stack import ROOT, RunningStack, stack
 

@@ -14,22 +14,22 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "connect": {
         "packages": set[str](),
-        "sluice": "authentication connection_state errors key_ring named_tuple request_log settings"
-        " aws.ssm_parameter state_store http.url_parts websocket_admission websocket_events",
+        "sluice": "authentication state.connections errors key_ring named_tuple request_log settings"
+        " aws.ssm_parameter state.store http.url_parts websocket_admission websocket_events",
     },
     "disconnect": {
         "packages": set[str](),
-        "sluice": "authentication connection_state errors named_tuple request_log settings"
-        " state_store http.url_parts websocket_admission websocket_events",
+        "sluice": "authentication state.connections errors named_tuple request_log settings"
+        " state.store http.url_parts websocket_admission websocket_events",
     },
     "default": {
         "packages": {"sseclient"},
         "sluice": "authentication cancellation_watch chat_frames completion_events"
-        " connection_state connections conversation_log deadline delivery error_body errors"
+        " state.connections connections conversation_log deadline delivery error_body errors"
         " event_splitting frames header_rules http.http1 http.connection key_ring model_call"
         " model_request named_tuple openai_client providers.openai request_log"
         " response_parsers retries secret_mask settings aws.sigv4 http.opening sse aws.ssm_parameter"
-        " state_store stop_signal targets text_frames upstream_answer upstream_connections"
+        " state.store stop_signal targets text_frames upstream_answer upstream_connections"
         " upstream_exchange upstream_reply http.url_encoding http.url_parts usage_finder websocket_answer"
         " websocket_events websocket_gateway websocket_request",
     },

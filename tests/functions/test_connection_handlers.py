@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sluice.connection_state import ConnectionState
-from sluice.sqlite_state import SqliteState
+from sluice.state.connections import ConnectionState
+from sluice.state.sqlite import SqliteState
 
 ROOT = Path(__file__).parents[2]
 

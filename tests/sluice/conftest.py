@@ -8,9 +8,9 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from sluice.dynamodb_state import DynamoDbState
+from sluice.state.dynamodb import DynamoDbState
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.state_opening import NOW_ALWAYS, TABLE, Opening
+from tests.sluice.state.state_opening import NOW_ALWAYS, TABLE, Opening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

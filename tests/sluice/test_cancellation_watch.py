@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.cancellation_watch import CancellationWatch, LookTimes
-from sluice.connection_state import ConnectionLook, ConnectionState
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.errors import Cancelled, ConnectionGone, SluiceError, StateUnavailable
-from sluice.sqlite_state import SqliteState
+from sluice.state.connections import ConnectionLook, ConnectionState
+from sluice.state.sqlite import SqliteState
 from tests.sluice.deadlines import FOREVER
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.aws.ssm_parameter import read_parameter
-from sluice.connection_state import ConnectionState
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
-from sluice.sqlite_state import SqliteState
+from sluice.state.connections import ConnectionState
+from sluice.state.sqlite import SqliteState
 from sluice.websocket_admission import Admission, admit, record_closed, record_opened
 from sluice.websocket_events import ConnectRequest, DisconnectEvent, parse_connect
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.connection_state import ConnectionState
 from sluice.conversation_log import MAX_LOGGED_CHARACTERS, MAX_LOGGED_MESSAGES_BYTES
 from sluice.deadline import MARGIN_S
 from sluice.settings import DEFAULT_MODEL
-from sluice.sqlite_state import SqliteState
+from sluice.state.connections import ConnectionState
+from sluice.state.sqlite import SqliteState
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,

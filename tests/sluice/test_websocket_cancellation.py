@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.connection_state import ConnectionLook, ConnectionState
 from sluice.delivery import MAX_WAITING
 from sluice.errors import PostFailed
-from sluice.sqlite_state import SqliteState
+from sluice.state.connections import ConnectionLook, ConnectionState
+from sluice.state.sqlite import SqliteState
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,

@@ -19,8 +19,8 @@ from tests.sluice.deadlines import deadline_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.connection_state import ConnectionState
     from sluice.delivery import BackOff
+    from sluice.state.connections import ConnectionState
 
 HELLO = [{"role": "user", "content": "Hello"}]
 AT_MS = 1_700_000_000_000

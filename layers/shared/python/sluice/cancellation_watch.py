@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from sluice.connection_state import ConnectionLook
     from sluice.deadline import Deadline
     from sluice.errors import SluiceError
+    from sluice.state.connections import ConnectionLook
 
 
 class LookTimes(NamedTuple):

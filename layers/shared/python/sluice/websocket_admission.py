@@ -11,9 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from sluice.connection_state import ConnectionState
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
+    from sluice.state.connections import ConnectionState
     from sluice.websocket_events import ConnectRequest, DisconnectEvent
 
 ANONYMOUS = "anonymous"

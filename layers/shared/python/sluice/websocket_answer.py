@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.cancellation_watch import LookTimes
-    from sluice.connection_state import ConnectionState
     from sluice.deadline import Deadline
     from sluice.delivery import Delivery
     from sluice.openai_client import OpenAIClient
     from sluice.request_log import RequestLog
     from sluice.secret_mask import SecretMask
     from sluice.settings import Settings
+    from sluice.state.connections import ConnectionState
     from sluice.stop_signal import StopSignal
     from sluice.targets import Target
     from sluice.websocket_events import MessageEvent

@@ -37,12 +37,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.connection_state import ConnectionState
     from sluice.connections import ConnectionsClient
     from sluice.deadline import Deadline
     from sluice.delivery import BackOff
     from sluice.frames import FrameQueue
     from sluice.settings import Settings
+    from sluice.state.connections import ConnectionState
     from sluice.websocket_answer import ModelAnswers
     from sluice.websocket_events import MessageEvent
 

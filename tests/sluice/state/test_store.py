@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from sluice.settings import read_settings
-from sluice.sqlite_state import SqliteState
-from sluice.state_store import MAX_KEYS, Item, open_store
-from tests.sluice.state_opening import LATER, NOW, NOW_ALWAYS, TABLE, Opening, at
+from sluice.state.sqlite import SqliteState
+from sluice.state.store import MAX_KEYS, Item, open_store
+from tests.sluice.state.state_opening import LATER, NOW, NOW_ALWAYS, TABLE, Opening, at
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,7 +127,7 @@ def test_table_is_opened_at_its_first_use(table: Opening) -> None:
 
 IMPORTED = """
 import os, sys
-from sluice.connection_state import connection_state
+from sluice.state.connections import connection_state
 from sluice.settings import read_settings
 state = connection_state(read_settings(os.environ))
 print({"sqlite3", "boto3", "botocore"} & set(sys.modules) or "none")

@@ -85,13 +85,13 @@ class _OpenedAtFirstUse:
 
 
 def _sqlite(file: str, clock: Callable[[], float]) -> StateStore:
-    from sluice.sqlite_state import SqliteState  # noqa: PLC0415 -- 10 ms, on one machine only
+    from sluice.state.sqlite import SqliteState  # noqa: PLC0415 -- 10 ms, on one machine only
 
     return SqliteState(file, clock)
 
 
 def _dynamodb(table: str, clock: Callable[[], float]) -> StateStore:
     # 200 ms of start-up, so only for a deployment that has a table, and not before it is used.
-    from sluice.dynamodb_state import DynamoDbState  # noqa: PLC0415
+    from sluice.state.dynamodb import DynamoDbState  # noqa: PLC0415
 
     return DynamoDbState(table, clock)

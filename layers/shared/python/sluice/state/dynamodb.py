@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sluice.errors import StateUnavailable
-from sluice.state_store import Item, distinct_keys
+from sluice.state.store import Item, distinct_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.state_store import StateStore
+    from sluice.state.store import StateStore
 
 TABLE = "sluice-test-state"
 NOW = 1_700_000_000.0

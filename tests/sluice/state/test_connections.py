@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.connection_state import (
+from sluice.errors import StateUnavailable
+from sluice.settings import read_settings
+from sluice.state.connections import (
     ENDED_KEPT_S,
     OPENED_KEPT_S,
     ConnectionLook,
     ConnectionState,
     connection_state,
 )
-from sluice.errors import StateUnavailable
-from sluice.settings import read_settings
-from sluice.sqlite_state import SqliteState
+from sluice.state.sqlite import SqliteState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

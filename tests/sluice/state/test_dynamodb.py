@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.dynamodb_state import DynamoDbState
 from sluice.errors import StateUnavailable
-from tests.sluice.state_opening import LATER, NOW, TABLE, at
+from sluice.state.dynamodb import DynamoDbState
+from tests.sluice.state.state_opening import LATER, NOW, TABLE, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

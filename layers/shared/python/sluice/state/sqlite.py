@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sluice.errors import StateUnavailable
-from sluice.state_store import Item, distinct_keys
+from sluice.state.store import Item, distinct_keys
 
 BUSY_TIMEOUT_S = 5.0  # writers take turns of under 1 ms; of 16 at once one waited for 80 ms
 MAX_REMOVED = 50  # expired rows that one put takes away: more than it adds, and still under 1 ms

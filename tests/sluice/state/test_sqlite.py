@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.errors import StateUnavailable
-from sluice.sqlite_state import MAX_REMOVED, SqliteState
-from tests.sluice.state_opening import LATER, NOW, at
+from sluice.state.sqlite import MAX_REMOVED, SqliteState
+from tests.sluice.state.state_opening import LATER, NOW, at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 WRITER = """
 import sys
-from sluice.sqlite_state import SqliteState
+from sluice.state.sqlite import SqliteState
 store = SqliteState(sys.argv[1], lambda: 1_700_000_000.0)
 print("ready", flush=True)
 sys.stdin.read()

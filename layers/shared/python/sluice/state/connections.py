@@ -12,7 +12,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from sluice.named_tuple import NamedTuple
-from sluice.state_store import StateStore, open_store
+from sluice.state.store import StateStore, open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

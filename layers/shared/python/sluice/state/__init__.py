@@ -1,0 +1,1 @@
+"""What is remembered between invocations, in SQLite or DynamoDB."""
