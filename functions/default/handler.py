@@ -13,10 +13,10 @@ import awslambda
 from sluice.aws.ssm_parameter import read_parameter
 from sluice.connections import ConnectionsClient
 from sluice.deadline import Deadline
-from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
-from sluice.targets import read_targets
+from sluice.upstream.client import OpenAIClient
+from sluice.upstream.targets import read_targets
 from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import parse_message
 from sluice.websocket_gateway import WebSocketGateway

@@ -9,9 +9,9 @@ import awslambda
 from sluice.aws.ssm_parameter import read_parameter
 from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing
-from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.targets import read_targets
+from sluice.upstream.client import OpenAIClient
+from sluice.upstream.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 

@@ -105,7 +105,7 @@ function sendTraces () {
   return allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])
 }
 
-/** Those that sluice.targets reads for the default target; who signs needs none. */
+/** Those that sluice.upstream.targets reads for the default target; who signs needs none. */
 function providerKeys (settings) {
   const { AZURE_OPENAI_PROXY_MODE: mode, AZURE_OPENAI_TOKEN_PARAMETER: token } = settings
   const asksAzure = mode === 'azure' || (!mode && settings.AZURE_OPENAI_ENDPOINT)

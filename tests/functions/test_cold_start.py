@@ -26,20 +26,20 @@ FUNCTIONS = {
         "packages": {"sseclient"},
         "sluice": "authentication cancellation_watch chat_frames completion_events"
         " state.connections connections conversation_log deadline delivery error_body errors"
-        " event_splitting frames header_rules http.http1 http.connection key_ring model_call"
-        " model_request named_tuple openai_client providers.openai request_log"
-        " response_parsers retries secret_mask settings aws.sigv4 http.opening sse aws.ssm_parameter"
-        " state.store stop_signal targets text_frames upstream_answer upstream_connections"
-        " upstream_exchange upstream_reply http.url_encoding http.url_parts usage_finder websocket_answer"
+        " event_splitting frames upstream.headers http.http1 http.connection key_ring upstream.call"
+        " model_request named_tuple upstream.client upstream.providers.openai request_log"
+        " response_parsers upstream.retries secret_mask settings aws.sigv4 http.opening sse aws.ssm_parameter"
+        " state.store stop_signal upstream.targets text_frames upstream.answer upstream.connections"
+        " upstream.exchange upstream.refusal http.url_encoding http.url_parts usage_finder websocket_answer"
         " websocket_events websocket_gateway websocket_request",
     },
     "stream": {
         "packages": set[str](),
-        "sluice": "authentication cross_origin deadline error_body errors header_rules http.http1"
-        " http.connection key_ring model_call model_request named_tuple openai_client"
-        " providers.openai request_log retries secret_mask settings http.opening"
-        " aws.ssm_parameter targets upstream_answer upstream_connections"
-        " upstream_exchange upstream_reply http.url_encoding url_events http.url_parts url_gateway url_reply"
+        "sluice": "authentication cross_origin deadline error_body errors upstream.headers http.http1"
+        " http.connection key_ring upstream.call model_request named_tuple upstream.client"
+        " upstream.providers.openai request_log upstream.retries secret_mask settings http.opening"
+        " aws.ssm_parameter upstream.targets upstream.answer upstream.connections"
+        " upstream.exchange upstream.refusal http.url_encoding url_events http.url_parts url_gateway url_reply"
         " usage_finder",
     },
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sluice.settings import read_settings
-from sluice.targets import read_targets
+from sluice.upstream.targets import read_targets
 from tests.packaging.packaged_service import Package, text_of_sub
 from tests.packaging.test_refusals import ask
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.aws.ssm_parameter import read_parameter
 from sluice.key_ring import KeyRing
-from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.targets import read_targets
+from sluice.upstream.client import OpenAIClient
+from sluice.upstream.targets import read_targets
 from sluice.url_events import parse_url_request
 from sluice.url_gateway import UrlGateway
 from tests.sluice.deadlines import deadline_in

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sluice.aws.ssm_parameter import read_parameter
 from sluice.cancellation_watch import LookTimes
 from sluice.connections import ConnectionsClient
-from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
-from sluice.targets import read_targets
+from sluice.upstream.client import OpenAIClient
+from sluice.upstream.targets import read_targets
 from sluice.websocket_answer import ModelAnswers
 from sluice.websocket_events import MessageEvent
 from sluice.websocket_gateway import WebSocketGateway

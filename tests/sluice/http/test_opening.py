@@ -15,7 +15,7 @@ from sluice.http.opening import open_socket
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import PATIENCE_S, refused_url
 from tests.sluice.deadlines import FOREVER
-from tests.sluice.test_openai_client import BODY, client_of
+from tests.sluice.upstream.test_client import BODY, client_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

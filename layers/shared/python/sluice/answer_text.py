@@ -8,7 +8,7 @@ from sluice.response_parsers import first_value, text_deltas, whole_text, with_a
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sluice.upstream_answer import UpstreamAnswer
+    from sluice.upstream.answer import UpstreamAnswer
 
 
 def answer_text(

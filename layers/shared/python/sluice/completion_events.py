@@ -10,7 +10,7 @@ import json
 from sluice.errors import UpstreamBroken, UpstreamRefused
 from sluice.named_tuple import NamedTuple
 from sluice.sse import event_data
-from sluice.upstream_reply import is_event_stream
+from sluice.upstream.refusal import is_event_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import time
 from sluice.deadline import reached
 from sluice.errors import DeadlineReached, DeliveryError, PostFailed, PostTooLarge
 from sluice.named_tuple import NamedTuple
-from sluice.retries import jitter
+from sluice.upstream.retries import jitter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from sseclient import SSEClient
 
 from sluice.errors import UpstreamBroken
-from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES
+from sluice.upstream.refusal import BLANK_LINES, MAX_BLANK_LINE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

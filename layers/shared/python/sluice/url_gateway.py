@@ -18,8 +18,6 @@ from sluice.errors import (
     UnknownPath,
     UnsupportedMediaType,
 )
-from sluice.header_rules import without_values
-from sluice.model_call import ModelCall, chat_call, model_of
 from sluice.model_request import (
     NativeRequest,
     ResponseType,
@@ -33,7 +31,9 @@ from sluice.model_request import (
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.secret_mask import mask_of
-from sluice.targets import find_target
+from sluice.upstream.call import ModelCall, chat_call, model_of
+from sluice.upstream.headers import without_values
+from sluice.upstream.targets import find_target
 from sluice.url_reply import UrlReply
 
 TYPE_CHECKING = False
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
-    from sluice.openai_client import OpenAIClient
     from sluice.settings import Settings
-    from sluice.targets import Target
-    from sluice.upstream_answer import UpstreamAnswer
+    from sluice.upstream.answer import UpstreamAnswer
+    from sluice.upstream.client import OpenAIClient
+    from sluice.upstream.targets import Target
     from sluice.url_events import UrlRequest
     from sluice.url_reply import Body
 

@@ -6,9 +6,9 @@ from itertools import chain
 
 from sluice import error_body
 from sluice.errors import UpstreamBroken
-from sluice.providers import stream_end
 from sluice.secret_mask import mask_of
-from sluice.upstream_reply import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
+from sluice.upstream.providers import stream_end
+from sluice.upstream.refusal import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
 from sluice.usage_finder import UsageFinder
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sluice.errors import SluiceError
     from sluice.request_log import RequestLog
-    from sluice.upstream_answer import UpstreamAnswer
+    from sluice.upstream.answer import UpstreamAnswer
 else:
     Protocol = object  # it says something to type checkers alone
 

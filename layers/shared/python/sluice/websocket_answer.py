@@ -11,11 +11,11 @@ from sluice.chat_frames import MAX_EVENT_BYTES
 from sluice.completion_events import CompletionEvent, completion_events
 from sluice.conversation_log import MAX_LOGGED_CHARACTERS, log_conversation
 from sluice.event_splitting import split_event
-from sluice.model_call import chat_call
 from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
 from sluice.named_tuple import NamedTuple
 from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.secret_mask import mask_of
+from sluice.upstream.call import chat_call
 from sluice.usage_finder import token_counts
 from sluice.websocket_request import Chat, PlainPrompt, client_id
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from sluice.cancellation_watch import LookTimes
     from sluice.deadline import Deadline
     from sluice.delivery import Delivery
-    from sluice.openai_client import OpenAIClient
     from sluice.request_log import RequestLog
     from sluice.secret_mask import SecretMask
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
     from sluice.stop_signal import StopSignal
-    from sluice.targets import Target
+    from sluice.upstream.client import OpenAIClient
+    from sluice.upstream.targets import Target
     from sluice.websocket_events import MessageEvent
 
     ModelRequest = TemplateRequest | PlainPrompt | Chat

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.providers import stream_end
-from sluice.providers.openai import OpenAIProvider
-from tests.sluice.providers.asking import KEPT, a_call
+from sluice.upstream.providers import stream_end
+from sluice.upstream.providers.openai import OpenAIProvider
+from tests.sluice.upstream.providers.asking import KEPT, a_call
 
 PROVIDER = OpenAIProvider("https://api.openai.com/v1")
 

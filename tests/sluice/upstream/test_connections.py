@@ -18,11 +18,11 @@ import pytest
 
 from sluice.deadline import MARGIN_S
 from sluice.errors import ConnectionGone, DeadlineReached, UpstreamUnreachable
-from sluice.providers import UpstreamRequest as GatewayRequest
 from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
-from sluice.upstream_connections import UpstreamConnections
-from sluice.upstream_exchange import AT_ONCE_S, Exchange
+from sluice.upstream.connections import UpstreamConnections
+from sluice.upstream.exchange import AT_ONCE_S, Exchange
+from sluice.upstream.providers import UpstreamRequest as GatewayRequest
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -38,7 +38,7 @@ from tests.scripted_upstream import (
 )
 from tests.sluice.certificates import self_signed_certificate
 from tests.sluice.deadlines import FOREVER, deadline_in
-from tests.sluice.test_openai_client import BODY, client_of, read_all
+from tests.sluice.upstream.test_client import BODY, client_of, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -158,7 +158,7 @@ def test_nothing_of_the_machine_is_asked(upstream: ScriptedUpstream, tmp_path: P
     (tmp_path / ".netrc").write_text(f"machine {host} login me password secret\n")
     program = (
         "import sys\n"
-        "from tests.sluice.test_openai_client import client_of, read_all\n"
+        "from tests.sluice.upstream.test_client import client_of, read_all\n"
         "read_all(client_of(sys.argv[1]))\n"
     )
     root = Path(__file__).parents[2]

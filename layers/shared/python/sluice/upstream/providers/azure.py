@@ -15,14 +15,14 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from sluice.errors import InvalidField, SettingsError
 from sluice.named_tuple import NamedTuple
-from sluice.providers import UpstreamRequest, upstream_headers, url_of
 from sluice.settings import http_url
+from sluice.upstream.providers import UpstreamRequest, upstream_headers, url_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluice.model_call import ModelCall
+    from sluice.upstream.call import ModelCall
 
 ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 API_VERSION = "AZURE_OPENAI_APIVERSION"

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from openai import AzureOpenAI
 
-from sluice.model_call import ModelCall, model_of
-from sluice.providers.azure import AzureProvider, read_surface
+from sluice.upstream.call import ModelCall, model_of
+from sluice.upstream.providers.azure import AzureProvider, read_surface
 
 if TYPE_CHECKING:
     from collections.abc import Callable

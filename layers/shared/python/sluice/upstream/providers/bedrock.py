@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from sluice.aws.sigv4 import Credentials, Scope, sign
 from sluice.errors import SettingsError
 from sluice.named_tuple import NamedTuple
-from sluice.providers import UpstreamRequest, upstream_headers, url_of
+from sluice.upstream.providers import UpstreamRequest, upstream_headers, url_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sluice.model_call import ModelCall
+    from sluice.upstream.call import ModelCall
 
 REGION = "UPSTREAM_AWS_REGION"
 SERVICE = "UPSTREAM_AWS_SERVICE"

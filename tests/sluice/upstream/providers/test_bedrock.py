@@ -11,10 +11,15 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sluice.errors import SettingsError
-from sluice.model_call import ModelCall
-from sluice.providers import UpstreamRequest
-from sluice.providers.bedrock import BedrockProvider, SignedFor, read_signed_for, signed_for
-from tests.sluice.providers.asking import KEPT, a_call
+from sluice.upstream.call import ModelCall
+from sluice.upstream.providers import UpstreamRequest
+from sluice.upstream.providers.bedrock import (
+    BedrockProvider,
+    SignedFor,
+    read_signed_for,
+    signed_for,
+)
+from tests.sluice.upstream.providers.asking import KEPT, a_call
 
 RUNTIME = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
 MANTLE = "https://bedrock-mantle.eu-west-1.api.aws/v1"

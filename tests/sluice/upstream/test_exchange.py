@@ -19,11 +19,11 @@ from sluice.errors import (
     UpstreamUnreachable,
 )
 from sluice.http.connection import Proxy
-from sluice.providers import UpstreamRequest
 from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
-from sluice.upstream_connections import UpstreamConnections
-from sluice.upstream_exchange import Exchange
+from sluice.upstream.connections import UpstreamConnections
+from sluice.upstream.exchange import Exchange
+from sluice.upstream.providers import UpstreamRequest
 from tests.scripted_upstream import PATIENCE_S, refused_url
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.deadlines import FOREVER, deadline_in

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from sluice.header_rules import request_headers
 from sluice.http.url_encoding import normalized
 from sluice.named_tuple import NamedTuple
+from sluice.upstream.headers import request_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Protocol
 
-    from sluice.model_call import ModelCall
+    from sluice.upstream.call import ModelCall
 else:
     Protocol = object  # it says something to type checkers alone
 

@@ -5,11 +5,11 @@ https://platform.openai.com/docs/api-reference/authentication
 
 from __future__ import annotations
 
-from sluice.providers import UpstreamRequest, upstream_headers, url_of
+from sluice.upstream.providers import UpstreamRequest, upstream_headers, url_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sluice.model_call import ModelCall
+    from sluice.upstream.call import ModelCall
 
 
 class OpenAIProvider:

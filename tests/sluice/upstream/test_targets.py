@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import SettingsError
-from sluice.model_call import ModelCall
-from sluice.providers.azure import AzureProvider
-from sluice.providers.bedrock import BedrockProvider
-from sluice.providers.openai import OpenAIProvider
 from sluice.settings import KeySource, read_settings
-from sluice.targets import Target, find_target, read_targets
+from sluice.upstream.call import ModelCall
+from sluice.upstream.providers.azure import AzureProvider
+from sluice.upstream.providers.bedrock import BedrockProvider
+from sluice.upstream.providers.openai import OpenAIProvider
+from sluice.upstream.targets import Target, find_target, read_targets
 
 SHARED = Path(__file__).parents[2] / "layers/shared/python"
 EXTRA = {
@@ -267,9 +267,9 @@ def test_extra_target_at_bedrock_is_signed() -> None:
 def test_only_the_providers_that_are_asked_are_imported() -> None:
     program = (
         "import sys; from sluice.settings import read_settings; "
-        "from sluice.targets import read_targets; read_targets({}, read_settings({})); "
+        "from sluice.upstream.targets import read_targets; read_targets({}, read_settings({})); "
         "print([name for name in sys.modules if name in ('sluice.aws.sigv4', 'hashlib') or "
-        "name.startswith('sluice.providers.')])"
+        "name.startswith('sluice.upstream.providers.')])"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program],
@@ -278,4 +278,4 @@ def test_only_the_providers_that_are_asked_are_imported() -> None:
         text=True,
         check=True,
     )
-    assert ended.stdout.strip() == "['sluice.providers.openai']"
+    assert ended.stdout.strip() == "['sluice.upstream.providers.openai']"

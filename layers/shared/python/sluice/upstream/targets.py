@@ -9,15 +9,15 @@ from sluice.errors import SettingsError
 from sluice.http.url_encoding import encoded_path
 from sluice.http.url_parts import split_url
 from sluice.named_tuple import NamedTuple
-from sluice.providers.openai import OpenAIProvider
 from sluice.settings import KeySource, http_url, key_source
+from sluice.upstream.providers.openai import OpenAIProvider
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sluice.providers import Provider
     from sluice.settings import Settings
+    from sluice.upstream.providers import Provider
 
 API_ROOT = "/v1"
 NO_KEY = "-"
@@ -115,7 +115,7 @@ def _asks_azure(environ: Mapping[str, str]) -> bool:
 
 
 def _azure(environ: Mapping[str, str], settings: Settings) -> tuple[Provider, KeySource]:
-    from sluice.providers.azure import AzureProvider, read_mapper, read_surface  # noqa: PLC0415
+    from sluice.upstream.providers.azure import AzureProvider, read_mapper, read_surface  # noqa: PLC0415
 
     default_model = environ.get("OPENAI_MODEL", "").strip() or None  # no default: it is not there
     provider = AzureProvider(read_surface(environ), read_mapper(environ), default_model)
@@ -128,7 +128,7 @@ def _provider(environ: Mapping[str, str], base_url: str, auth: str = "") -> Prov
     host = split_url(base_url).host
     if auth == "bearer" or not (auth or "bedrock-" in host):
         return OpenAIProvider(base_url)
-    from sluice.providers.bedrock import (  # noqa: PLC0415
+    from sluice.upstream.providers.bedrock import (  # noqa: PLC0415
         BedrockProvider,
         read_signed_for,
         signed_for,

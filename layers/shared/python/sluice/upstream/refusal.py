@@ -6,8 +6,8 @@ import json
 import re
 
 from sluice.errors import UpstreamRefused
-from sluice.header_rules import reply_headers
 from sluice.secret_mask import MASKED, SecretMask
+from sluice.upstream.headers import reply_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -22,12 +22,12 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from sluice.model_call import chat_call
-from sluice.openai_client import OpenAIClient
 from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
-from sluice.targets import read_targets
-from sluice.upstream_answer import UpstreamAnswer
+from sluice.upstream.answer import UpstreamAnswer
+from sluice.upstream.call import chat_call
+from sluice.upstream.client import OpenAIClient
+from sluice.upstream.targets import read_targets
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,

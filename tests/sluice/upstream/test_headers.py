@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.header_rules import reply_headers, request_headers
+from sluice.upstream.headers import reply_headers, request_headers
 
 HOP_BY_HOP = (
     "connection", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",

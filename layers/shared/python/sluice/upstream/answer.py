@@ -6,8 +6,8 @@ import contextlib
 import time
 
 from sluice.errors import SluiceError, UpstreamBroken, UpstreamError
-from sluice.header_rules import reply_headers
-from sluice.upstream_reply import decoded
+from sluice.upstream.headers import reply_headers
+from sluice.upstream.refusal import decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sluice.http.http1 import ReplyHead
-    from sluice.upstream_exchange import Exchange
+    from sluice.upstream.exchange import Exchange
 
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line

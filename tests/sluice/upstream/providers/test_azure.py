@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidField, SettingsError
-from sluice.providers.azure import AzureProvider, Surface, read_mapper, read_surface
-from tests.sluice.providers.asking import KEPT, a_call
+from sluice.upstream.providers.azure import AzureProvider, Surface, read_mapper, read_surface
+from tests.sluice.upstream.providers.asking import KEPT, a_call
 
 HOST = "https://r.openai.azure.com"
 CLASSIC = Surface(f"{HOST}/openai", "api-version=2024-10-21", is_v1=False)

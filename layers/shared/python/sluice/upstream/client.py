@@ -10,11 +10,11 @@ import time
 from sluice.errors import SluiceError, UpstreamError, UpstreamRefused
 from sluice.http.connection import proxy_of
 from sluice.key_ring import KeyRing
-from sluice.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
-from sluice.upstream_answer import UpstreamAnswer
-from sluice.upstream_connections import UpstreamConnections
-from sluice.upstream_exchange import Exchange
-from sluice.upstream_reply import refusal
+from sluice.upstream.answer import UpstreamAnswer
+from sluice.upstream.connections import UpstreamConnections
+from sluice.upstream.exchange import Exchange
+from sluice.upstream.refusal import refusal
+from sluice.upstream.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.deadline import Deadline
-    from sluice.model_call import ModelCall
-    from sluice.providers import UpstreamRequest
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
-    from sluice.targets import Target
+    from sluice.upstream.call import ModelCall
+    from sluice.upstream.providers import UpstreamRequest
+    from sluice.upstream.targets import Target
 
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.model_call import ModelCall, model_of
+from sluice.upstream.call import ModelCall, model_of
 
 LEAKS = {
     "authorization": "Bearer forward-key",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.model_call import ModelCall, chat_call, model_of
+from sluice.upstream.call import ModelCall, chat_call, model_of
 
 JSON_TYPE = {"content-type": "application/json"}
 FORM_TYPE = {"content-type": 'multipart/form-data; charset=x; boundary="b 1"'}

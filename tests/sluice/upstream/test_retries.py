@@ -16,7 +16,7 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from sluice.retries import (
+from sluice.upstream.retries import (
     FIRST_PAUSE_S,
     MAX_PAUSE_S,
     MAX_RETRY_AFTER_S,

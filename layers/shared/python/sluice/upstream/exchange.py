@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from sluice.deadline import Deadline
     from sluice.http.connection import HttpConnection, Origin
     from sluice.http.http1 import ReplyHead
-    from sluice.providers import UpstreamRequest
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
-    from sluice.upstream_connections import UpstreamConnections
+    from sluice.upstream.connections import UpstreamConnections
+    from sluice.upstream.providers import UpstreamRequest
 
 AT_ONCE_S = 1.0  # in which a connection that was closed says so: a round trip, generously
 MIN_TIMEOUT_S = 0.001  # 0 would not wait at all, not even for what is there
