@@ -24,23 +24,23 @@ FUNCTIONS = {
     },
     "default": {
         "packages": {"sseclient"},
-        "sluice": "authentication cancellation_watch chat_frames completion_events"
-        " state.connections connections conversation_log deadline delivery error_body errors"
+        "sluice": "authentication cancellation_watch chat_frames completions.events"
+        " state.connections connections completions.conversation_log deadline delivery error_body errors"
         " event_splitting frames upstream.headers http.http1 http.connection key_ring upstream.call"
-        " model_request named_tuple upstream.client upstream.providers.openai request_log"
-        " response_parsers upstream.retries secret_mask settings aws.sigv4 http.opening sse aws.ssm_parameter"
+        " completions.request named_tuple upstream.client upstream.providers.openai request_log"
+        " completions.parsers upstream.retries secret_mask settings aws.sigv4 http.opening completions.sse aws.ssm_parameter"
         " state.store stop_signal upstream.targets text_frames upstream.answer upstream.connections"
-        " upstream.exchange upstream.refusal http.url_encoding http.url_parts usage_finder websocket_answer"
+        " upstream.exchange upstream.refusal http.url_encoding http.url_parts completions.usage websocket_answer"
         " websocket_events websocket_gateway websocket_request",
     },
     "stream": {
         "packages": set[str](),
         "sluice": "authentication cross_origin deadline error_body errors upstream.headers http.http1"
-        " http.connection key_ring upstream.call model_request named_tuple upstream.client"
+        " http.connection key_ring upstream.call completions.request named_tuple upstream.client"
         " upstream.providers.openai request_log upstream.retries secret_mask settings http.opening"
         " aws.ssm_parameter upstream.targets upstream.answer upstream.connections"
         " upstream.exchange upstream.refusal http.url_encoding url_events http.url_parts url_gateway url_reply"
-        " usage_finder",
+        " completions.usage",
     },
 }
 NOT_AT_START = {

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from sluice.completion_events import CompletionEvent
+from sluice.completions.events import CompletionEvent
 from sluice.errors import UpstreamBroken
 from sluice.event_splitting import split_event
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.conversation_log import MAX_LOGGED_CHARACTERS, MAX_LOGGED_MESSAGES_BYTES
+from sluice.completions.conversation_log import MAX_LOGGED_CHARACTERS, MAX_LOGGED_MESSAGES_BYTES
 from sluice.deadline import MARGIN_S
 from sluice.settings import DEFAULT_MODEL
 from sluice.state.connections import ConnectionState

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from sluice.completions.request import Message, ResponseType, TemplateRequest
 from sluice.errors import InvalidField, InvalidJson
-from sluice.model_request import Message, ResponseType, TemplateRequest
 from sluice.websocket_request import (
     Cancel,
     Chat,

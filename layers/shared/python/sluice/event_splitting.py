@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from sluice.completion_events import CompletionEvent
+    from sluice.completions.events import CompletionEvent
 
     Path = tuple[str | int, ...]
 

@@ -8,6 +8,16 @@ from functools import partial
 
 from sluice import VERSION, cross_origin
 from sluice.authentication import check_key, key_name, key_of_headers
+from sluice.completions.request import (
+    NativeRequest,
+    ResponseType,
+    TemplateRequest,
+    native_body,
+    parse_object,
+    parse_request,
+    plain_request,
+    upstream_body,
+)
 from sluice.errors import (
     BodyTooLarge,
     InvalidField,
@@ -17,16 +27,6 @@ from sluice.errors import (
     SluiceError,
     UnknownPath,
     UnsupportedMediaType,
-)
-from sluice.model_request import (
-    NativeRequest,
-    ResponseType,
-    TemplateRequest,
-    native_body,
-    parse_object,
-    parse_request,
-    plain_request,
-    upstream_body,
 )
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
@@ -236,7 +236,7 @@ class UrlGateway:
     def _relay_and_log(
         self, ask: Callable[[], UpstreamAnswer], exchange: Exchange, *, may_be_empty: bool
     ) -> None:
-        from sluice.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
+        from sluice.completions.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
 
         recording = Recording()
         with ask() as answer:
@@ -252,7 +252,7 @@ class UrlGateway:
         if template.response_type is ResponseType.STREAM:
             self._relay(self._targets[0], call, exchange)
             return
-        from sluice.answer_text import answer_text  # noqa: PLC0415 -- a parser that few need
+        from sluice.completions.answer import answer_text  # noqa: PLC0415 -- a parser that few need
 
         with self._client.ask(
             self._targets[0], call, exchange.deadline, note=exchange.log.note
@@ -266,7 +266,7 @@ class UrlGateway:
         exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
 
     def _log_conversation(self, answer: str, exchange: Exchange) -> None:
-        from sluice.conversation_log import log_conversation, said_in  # noqa: PLC0415 -- see above
+        from sluice.completions.conversation_log import log_conversation, said_in  # noqa: PLC0415 -- see above
 
         said = exchange.request.query.get("message") or said_in(exchange.request.body)
         log_conversation(exchange.log, said, answer, self._known_keys())

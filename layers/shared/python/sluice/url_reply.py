@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import chain
 
 from sluice import error_body
+from sluice.completions.usage import UsageFinder
 from sluice.errors import UpstreamBroken
 from sluice.secret_mask import mask_of
 from sluice.upstream.providers import stream_end
 from sluice.upstream.refusal import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
-from sluice.usage_finder import UsageFinder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from functools import partial
 
 from sluice.cancellation_watch import CancellationWatch
 from sluice.chat_frames import MAX_EVENT_BYTES
-from sluice.completion_events import CompletionEvent, completion_events
-from sluice.conversation_log import MAX_LOGGED_CHARACTERS, log_conversation
+from sluice.completions.conversation_log import MAX_LOGGED_CHARACTERS, log_conversation
+from sluice.completions.events import CompletionEvent, completion_events
+from sluice.completions.parsers import first_value, text_deltas, whole_text, with_ascii_quotes
+from sluice.completions.request import ResponseType, TemplateRequest, chat_body, upstream_body
+from sluice.completions.usage import token_counts
 from sluice.event_splitting import split_event
-from sluice.model_request import ResponseType, TemplateRequest, chat_body, upstream_body
 from sluice.named_tuple import NamedTuple
-from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
-from sluice.usage_finder import token_counts
 from sluice.websocket_request import Chat, PlainPrompt, client_id
 
 TYPE_CHECKING = False

@@ -7,6 +7,7 @@ import json
 from functools import partial
 
 from sluice.chat_frames import ChatFrames
+from sluice.completions.request import ResponseType, TemplateRequest
 from sluice.connections import endpoint_of
 from sluice.deadline import reached
 from sluice.delivery import Delivery
@@ -18,7 +19,6 @@ from sluice.errors import (
     SluiceError,
     StateUnavailable,
 )
-from sluice.model_request import ResponseType, TemplateRequest
 from sluice.request_log import RequestLog
 from sluice.stop_signal import StopSignal
 from sluice.text_frames import TextFrames

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from sluice.completions.request import is_template, parse_object, parse_template, plain_request
 from sluice.error_body import MAX_ID_CHARACTERS
 from sluice.errors import InvalidField, InvalidJson, RequestError
-from sluice.model_request import is_template, parse_object, parse_template, plain_request
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from sluice.model_request import TemplateRequest
+    from sluice.completions.request import TemplateRequest
 
 FORMS = (
     '{"action":"sendmessage","data":"text"}, {"prompt_template", "messages", "response_type"}, '

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.conversation_log import (
+from sluice.completions.conversation_log import (
     MAX_LOGGED_CHARACTERS,
     MAX_LOGGED_MESSAGES_BYTES,
     MAX_RECORDED_BYTES,

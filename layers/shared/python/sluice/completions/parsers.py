@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 
+from sluice.completions.request import ResponseType
 from sluice.errors import NoMatch, UpstreamBroken
-from sluice.model_request import ResponseType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sluice.completion_events import CompletionEvent
+    from sluice.completions.events import CompletionEvent
 
 INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")  # longer numbers are no number a model was asked for
 BEGUN_INTEGER = re.compile(r"[+-]?[0-9]{0,1000}\]?")

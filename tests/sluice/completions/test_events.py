@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.completion_events import MAX_COMPLETION_BYTES, CompletionEvent, completion_events
+from sluice.completions.events import MAX_COMPLETION_BYTES, CompletionEvent, completion_events
+from sluice.completions.sse import MAX_EVENT_LINES
 from sluice.errors import UpstreamBroken, UpstreamRefused
-from sluice.sse import MAX_EVENT_LINES
 from tests.scripted_upstream import answer_stream, delta, sse
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sluice.usage_finder import TAIL_BYTES, UsageFinder
+from sluice.completions.usage import TAIL_BYTES, UsageFinder
 from tests.scripted_upstream import delta, sse
 
 DATA = Path(__file__).parents[1] / "data" / "openai"

@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from sluice.errors import (
-    InvalidField,
-    InvalidJson,
-    PromptTemplateNotAllowed,
-    PromptTemplateNotFound,
-)
-from sluice.model_request import (
+from sluice.completions.request import (
     NativeRequest,
     ResponseType,
     TemplateRequest,
@@ -21,6 +15,12 @@ from sluice.model_request import (
     parse_request,
     plain_request,
     upstream_body,
+)
+from sluice.errors import (
+    InvalidField,
+    InvalidJson,
+    PromptTemplateNotAllowed,
+    PromptTemplateNotFound,
 )
 from sluice.settings import read_settings
 

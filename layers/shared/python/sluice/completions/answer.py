@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sluice.completion_events import completion_events
-from sluice.model_request import ResponseType
-from sluice.response_parsers import first_value, text_deltas, whole_text, with_ascii_quotes
+from sluice.completions.events import completion_events
+from sluice.completions.parsers import first_value, text_deltas, whole_text, with_ascii_quotes
+from sluice.completions.request import ResponseType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

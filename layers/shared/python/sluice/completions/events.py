@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 
+from sluice.completions.sse import event_data
 from sluice.errors import UpstreamBroken, UpstreamRefused
 from sluice.named_tuple import NamedTuple
-from sluice.sse import event_data
 from sluice.upstream.refusal import is_event_stream
 
 TYPE_CHECKING = False

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 
-from sluice.completion_events import completion_events
+from sluice.completions.events import completion_events
+from sluice.completions.parsers import text_deltas
 from sluice.errors import SluiceError
-from sluice.response_parsers import text_deltas
 from sluice.secret_mask import SecretMask
 
 TYPE_CHECKING = False

@@ -110,7 +110,7 @@ def upstream_body(
     """
     messages = [{"role": m.role, "content": m.content} for m in request.messages]
     if request.prompt_template is not None:
-        from sluice.prompt_templates import system_prompt  # noqa: PLC0415 -- few requests name one
+        from sluice.completions.prompt_templates import system_prompt  # noqa: PLC0415 -- few requests name one
 
         patterns = settings.prompt_template_patterns
         prompt = system_prompt(request.prompt_template, patterns, environ, secrets)

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.completion_events import completion_events
-from sluice.errors import NoMatch, UpstreamBroken, UpstreamRefused
-from sluice.model_request import ResponseType
-from sluice.response_parsers import (
+from sluice.completions.events import completion_events
+from sluice.completions.parsers import (
     MAX_VALUE_CHARACTERS,
     IntegerSearch,
     TextSearch,
@@ -21,6 +19,8 @@ from sluice.response_parsers import (
     whole_text,
     with_ascii_quotes,
 )
+from sluice.completions.request import ResponseType
+from sluice.errors import NoMatch, UpstreamBroken, UpstreamRefused
 from tests.scripted_upstream import answer_stream, delta, sse
 
 if TYPE_CHECKING:
