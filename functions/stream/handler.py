@@ -12,8 +12,8 @@ from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.upstream.client import OpenAIClient
 from sluice.upstream.targets import read_targets
-from sluice.url_events import parse_url_request
-from sluice.url_gateway import UrlGateway
+from sluice.url.events import parse_url_request
+from sluice.url.gateway import UrlGateway
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

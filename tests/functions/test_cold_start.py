@@ -35,11 +35,11 @@ FUNCTIONS = {
     },
     "stream": {
         "packages": set[str](),
-        "sluice": "authentication cross_origin deadline error_body errors upstream.headers http.http1"
+        "sluice": "authentication url.cross_origin deadline error_body errors upstream.headers http.http1"
         " http.connection key_ring upstream.call completions.request named_tuple upstream.client"
         " upstream.providers.openai request_log upstream.retries secret_mask settings http.opening"
         " aws.ssm_parameter upstream.targets upstream.answer upstream.connections"
-        " upstream.exchange upstream.refusal http.url_encoding url_events http.url_parts url_gateway url_reply"
+        " upstream.exchange upstream.refusal http.url_encoding url.events http.url_parts url.gateway url.reply"
         " completions.usage",
     },
 }

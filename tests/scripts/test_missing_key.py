@@ -26,7 +26,7 @@ MISSING = (
 ASK = """
 import json, sys
 from functions.stream.handler import gateway
-from tests.sluice.url_asking import answer_to, event_of
+from tests.sluice.url.asking import answer_to, event_of
 event = event_of("POST", "/v1/chat/completions", {}, headers=json.loads(sys.argv[1]))
 reply = answer_to(event, gateway)
 print(json.dumps([reply.metadata["statusCode"], reply.error["message"]]))

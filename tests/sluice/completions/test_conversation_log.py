@@ -16,7 +16,7 @@ from sluice.completions.conversation_log import (
     shortened,
 )
 from tests.scripted_upstream import ScriptedUpstream, answer_stream, replies, says
-from tests.sluice.url_asking import HELLO, SECRET, ask
+from tests.sluice.url.asking import HELLO, SECRET, ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

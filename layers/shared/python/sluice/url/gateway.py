@@ -6,7 +6,7 @@ import json
 import re
 from functools import partial
 
-from sluice import VERSION, cross_origin
+from sluice import VERSION
 from sluice.authentication import check_key, key_name, key_of_headers
 from sluice.completions.request import (
     NativeRequest,
@@ -34,7 +34,8 @@ from sluice.secret_mask import mask_of
 from sluice.upstream.call import ModelCall, chat_call, model_of
 from sluice.upstream.headers import without_values
 from sluice.upstream.targets import find_target
-from sluice.url_reply import UrlReply
+from sluice.url import cross_origin
+from sluice.url.reply import UrlReply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
     from sluice.upstream.answer import UpstreamAnswer
     from sluice.upstream.client import OpenAIClient
     from sluice.upstream.targets import Target
-    from sluice.url_events import UrlRequest
-    from sluice.url_reply import Body
+    from sluice.url.events import UrlRequest
+    from sluice.url.reply import Body
 
     ParsedT = TypeVar("ParsedT")
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sluice.url_gateway import MAX_BODY_BYTES
+from sluice.url.gateway import MAX_BODY_BYTES
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -17,7 +17,7 @@ from tests.scripted_upstream import (
     sends,
     sse,
 )
-from tests.sluice.url_asking import HELLO, SECRET, ask
+from tests.sluice.url.asking import HELLO, SECRET, ask
 
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=b0undary"

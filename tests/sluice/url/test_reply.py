@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sluice.deadline import MARGIN_S
 from sluice.errors import UpstreamBroken
-from sluice.url_reply import MAX_HELD_BYTES, whole_lines
+from sluice.url.reply import MAX_HELD_BYTES, whole_lines
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -25,7 +25,7 @@ from tests.scripted_upstream import (
     replies,
     says,
 )
-from tests.sluice.url_asking import HELLO, SECRET, ask
+from tests.sluice.url.asking import HELLO, SECRET, ask
 
 if TYPE_CHECKING:
     pass

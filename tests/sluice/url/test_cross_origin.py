@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.cross_origin import is_preflight, preflight_headers, reply_headers
 from sluice.errors import OriginNotAllowed
+from sluice.url.cross_origin import is_preflight, preflight_headers, reply_headers
 from tests.scripted_upstream import ScriptedUpstream, answer_stream, dies_after, refused_url
-from tests.sluice.url_asking import Reply, ask
+from tests.sluice.url.asking import Reply, ask
 
 PAGE = "https://app.example"
 OTHER = "https://other.example"

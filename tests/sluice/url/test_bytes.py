@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.scripted_upstream import ScriptedUpstream, sends
-from tests.sluice.url_asking import ask
+from tests.sluice.url.asking import ask
 
 
 def test_key_that_is_no_text_is_an_unknown_one(upstream: ScriptedUpstream) -> None:

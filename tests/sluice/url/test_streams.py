@@ -31,12 +31,12 @@ from tests.scripted_upstream import (
     sends,
     sse,
 )
-from tests.sluice.url_asking import Reply, answer_to, ask, event_of, gateway_of
+from tests.sluice.url.asking import Reply, answer_to, ask, event_of, gateway_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sluice.url_gateway import UrlGateway
+    from sluice.url.gateway import UrlGateway
 
 RECORDED = (Path(__file__).parents[1] / "data" / "openai" / "chat_tools_stream.sse").read_bytes()
 BODY = {"model": "m", "messages": [], "stream": True}

@@ -9,7 +9,7 @@ import pytest
 
 from sluice.authentication import key_name
 from sluice.deadline import Deadline
-from sluice.url_events import parse_url_request
+from sluice.url.events import parse_url_request
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -24,7 +24,7 @@ from tests.scripted_upstream import (
     says,
     sends,
 )
-from tests.sluice.url_asking import HELLO, SECRET, Reply, answer_to, ask, event_of, gateway_of
+from tests.sluice.url.asking import HELLO, SECRET, Reply, answer_to, ask, event_of, gateway_of
 
 
 def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sluice.url_events import UrlRequest, parse_url_request
+from sluice.url.events import UrlRequest, parse_url_request
 
 CONTEXT = {"requestId": "r-1", "http": {"method": "POST", "path": "/ignored"}}
 EVENT: dict[str, Any] = {

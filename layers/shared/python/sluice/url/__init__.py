@@ -1,0 +1,1 @@
+"""The Function URL: requests in, streamed replies out."""
