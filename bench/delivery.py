@@ -16,8 +16,8 @@ from bench.measurement.machine import origin
 from bench.measurement.page import TIMES, Page, number, table
 from bench.measurement.percentiles import median
 from sluice.deadline import Deadline
-from sluice.delivery import Delivery
-from sluice.text_frames import TextFrames
+from sluice.websocket.delivery import Delivery
+from sluice.websocket.text_frames import TextFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,8 +9,8 @@ from sluice.aws.ssm_parameter import read_parameter
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
-from sluice.websocket_admission import admit, record_opened
-from sluice.websocket_events import parse_connect
+from sluice.websocket.admission import admit, record_opened
+from sluice.websocket.events import parse_connect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from functools import partial
 
 import awslambda
 from sluice.aws.ssm_parameter import read_parameter
-from sluice.connections import ConnectionsClient
 from sluice.deadline import Deadline
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
 from sluice.upstream.client import OpenAIClient
 from sluice.upstream.targets import read_targets
-from sluice.websocket_answer import ModelAnswers
-from sluice.websocket_events import parse_message
-from sluice.websocket_gateway import WebSocketGateway
+from sluice.websocket.answer import ModelAnswers
+from sluice.websocket.connections_api import ConnectionsClient
+from sluice.websocket.events import parse_message
+from sluice.websocket.gateway import WebSocketGateway
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

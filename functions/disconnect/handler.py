@@ -7,8 +7,8 @@ import os
 import awslambda
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
-from sluice.websocket_admission import record_closed
-from sluice.websocket_events import parse_disconnect
+from sluice.websocket.admission import record_closed
+from sluice.websocket.events import parse_disconnect
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,23 +15,23 @@ FUNCTIONS = {
     "connect": {
         "packages": set[str](),
         "sluice": "authentication state.connections errors key_ring named_tuple request_log settings"
-        " aws.ssm_parameter state.store http.url_parts websocket_admission websocket_events",
+        " aws.ssm_parameter state.store http.url_parts websocket.admission websocket.events",
     },
     "disconnect": {
         "packages": set[str](),
         "sluice": "authentication state.connections errors named_tuple request_log settings"
-        " state.store http.url_parts websocket_admission websocket_events",
+        " state.store http.url_parts websocket.admission websocket.events",
     },
     "default": {
         "packages": {"sseclient"},
-        "sluice": "authentication cancellation_watch chat_frames completions.events"
-        " state.connections connections completions.conversation_log deadline delivery error_body errors"
-        " event_splitting frames upstream.headers http.http1 http.connection key_ring upstream.call"
+        "sluice": "authentication websocket.cancellation_watch websocket.chat_frames completions.events"
+        " state.connections websocket.connections_api completions.conversation_log deadline websocket.delivery error_body errors"
+        " websocket.event_splitting websocket.frames upstream.headers http.http1 http.connection key_ring upstream.call"
         " completions.request named_tuple upstream.client upstream.providers.openai request_log"
         " completions.parsers upstream.retries secret_mask settings aws.sigv4 http.opening completions.sse aws.ssm_parameter"
-        " state.store stop_signal upstream.targets text_frames upstream.answer upstream.connections"
-        " upstream.exchange upstream.refusal http.url_encoding http.url_parts completions.usage websocket_answer"
-        " websocket_events websocket_gateway websocket_request",
+        " state.store stop_signal upstream.targets websocket.text_frames upstream.answer upstream.connections"
+        " upstream.exchange upstream.refusal http.url_encoding http.url_parts completions.usage websocket.answer"
+        " websocket.events websocket.gateway websocket.request",
     },
     "stream": {
         "packages": set[str](),

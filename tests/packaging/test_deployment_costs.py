@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from sluice.cancellation_watch import LookTimes
+from sluice.websocket.cancellation_watch import LookTimes
 from tests.packaging.deploy_document import DOCUMENT, PARAMS, rows
 from tests.packaging.packaged_service import CHECKOUT
 

@@ -17,13 +17,13 @@ from sluice.http.connection import (
 )
 from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
-from tests.sluice.connection_asking import (
+from tests.sluice.http.served_connections import read_head, served
+from tests.sluice.websocket.connection_asking import (
     MUCH,
     ask,
     connected,
     keeps_serving,
 )
-from tests.sluice.http.served_connections import read_head, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

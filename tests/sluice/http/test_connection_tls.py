@@ -19,7 +19,8 @@ from sluice.http.connection import (
 from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.connection_asking import (
+from tests.sluice.http.served_connections import RealProxy, read_head, says, served
+from tests.sluice.websocket.connection_asking import (
     OK,
     ask,
     connected,
@@ -27,7 +28,6 @@ from tests.sluice.connection_asking import (
     reset,
     under_tls,
 )
-from tests.sluice.http.served_connections import RealProxy, read_head, says, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

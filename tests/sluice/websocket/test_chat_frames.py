@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.chat_frames import MAX_EVENT_BYTES, ChatFrames
 from sluice.error_body import MAX_ID_CHARACTERS
 from sluice.errors import PostTooLarge
-from sluice.frames import MAX_FRAME_BYTES, MIN_FRAME_BYTES
+from sluice.websocket.chat_frames import MAX_EVENT_BYTES, ChatFrames
+from sluice.websocket.frames import MAX_FRAME_BYTES, MIN_FRAME_BYTES
 
 
 def drain(queue: ChatFrames) -> list[dict[str, Any]]:

@@ -8,9 +8,7 @@ import threading
 
 import pytest
 
-from sluice.chat_frames import ChatFrames
 from sluice.deadline import MARGIN_S, Deadline
-from sluice.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
 from sluice.errors import (
     Cancelled,
     ConnectionGone,
@@ -20,9 +18,11 @@ from sluice.errors import (
     PostTooLarge,
     SluiceError,
 )
-from sluice.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD
-from sluice.text_frames import TextFrames
-from tests.sluice.held_posts import PATIENCE_S, HeldPosts
+from sluice.websocket.chat_frames import ChatFrames
+from sluice.websocket.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
+from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD
+from sluice.websocket.text_frames import TextFrames
+from tests.sluice.websocket.held_posts import PATIENCE_S, HeldPosts
 
 FOREVER = Deadline(lambda: 900_000)
 

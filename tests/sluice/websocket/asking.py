@@ -6,21 +6,21 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws.ssm_parameter import read_parameter
-from sluice.cancellation_watch import LookTimes
-from sluice.connections import ConnectionsClient
 from sluice.settings import read_settings
 from sluice.upstream.client import OpenAIClient
 from sluice.upstream.targets import read_targets
-from sluice.websocket_answer import ModelAnswers
-from sluice.websocket_events import MessageEvent
-from sluice.websocket_gateway import WebSocketGateway
+from sluice.websocket.answer import ModelAnswers
+from sluice.websocket.cancellation_watch import LookTimes
+from sluice.websocket.connections_api import ConnectionsClient
+from sluice.websocket.events import MessageEvent
+from sluice.websocket.gateway import WebSocketGateway
 from tests.sluice.deadlines import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.delivery import BackOff
     from sluice.state.connections import ConnectionState
+    from sluice.websocket.delivery import BackOff
 
 HELLO = [{"role": "user", "content": "Hello"}]
 AT_MS = 1_700_000_000_000

@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletionChunk
 
 from sluice.completions.events import CompletionEvent
 from sluice.errors import UpstreamBroken
-from sluice.event_splitting import split_event
+from sluice.websocket.event_splitting import split_event
 
 HEAD = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}

@@ -6,27 +6,25 @@ import json
 from contextlib import closing, contextmanager
 from functools import partial
 
-from sluice.cancellation_watch import CancellationWatch
-from sluice.chat_frames import MAX_EVENT_BYTES
 from sluice.completions.conversation_log import MAX_LOGGED_CHARACTERS, log_conversation
 from sluice.completions.events import CompletionEvent, completion_events
 from sluice.completions.parsers import first_value, text_deltas, whole_text, with_ascii_quotes
 from sluice.completions.request import ResponseType, TemplateRequest, chat_body, upstream_body
 from sluice.completions.usage import token_counts
-from sluice.event_splitting import split_event
 from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
-from sluice.websocket_request import Chat, PlainPrompt, client_id
+from sluice.websocket.cancellation_watch import CancellationWatch
+from sluice.websocket.chat_frames import MAX_EVENT_BYTES
+from sluice.websocket.event_splitting import split_event
+from sluice.websocket.request import Chat, PlainPrompt, client_id
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from typing import Any
 
-    from sluice.cancellation_watch import LookTimes
     from sluice.deadline import Deadline
-    from sluice.delivery import Delivery
     from sluice.request_log import RequestLog
     from sluice.secret_mask import SecretMask
     from sluice.settings import Settings
@@ -34,7 +32,9 @@ if TYPE_CHECKING:
     from sluice.stop_signal import StopSignal
     from sluice.upstream.client import OpenAIClient
     from sluice.upstream.targets import Target
-    from sluice.websocket_events import MessageEvent
+    from sluice.websocket.cancellation_watch import LookTimes
+    from sluice.websocket.delivery import Delivery
+    from sluice.websocket.events import MessageEvent
 
     ModelRequest = TemplateRequest | PlainPrompt | Chat
 

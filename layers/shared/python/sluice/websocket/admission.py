@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
-    from sluice.websocket_events import ConnectRequest, DisconnectEvent
+    from sluice.websocket.events import ConnectRequest, DisconnectEvent
 
 ANONYMOUS = "anonymous"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from sluice.deadline import Deadline
     from sluice.errors import SluiceError
-    from sluice.frames import FrameQueue
+    from sluice.websocket.frames import FrameQueue
 
 MAX_WAITING = 1024 * 1024
 """What may wait, in characters and bytes, each piece with its overhead: the bound for a client that

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sluice.websocket_events import (
+from sluice.websocket.events import (
     ConnectRequest,
     DisconnectEvent,
     parse_connect,

@@ -8,7 +8,7 @@ import pytest
 
 from sluice.completions.request import Message, ResponseType, TemplateRequest
 from sluice.errors import InvalidField, InvalidJson
-from sluice.websocket_request import (
+from sluice.websocket.request import (
     Cancel,
     Chat,
     Ping,

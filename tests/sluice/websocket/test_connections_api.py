@@ -14,8 +14,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sluice.connections import ConnectionsClient, endpoint_of
 from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden, PostTooLarge
+from sluice.websocket.connections_api import ConnectionsClient, endpoint_of
 from tests.scripted_upstream import (
     PATIENCE_S,
     ScriptedUpstream,

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.chat_frames import ChatFrames
 from sluice.deadline import MARGIN_S, Deadline
-from sluice.delivery import MAX_WAITING, Delivery
 from sluice.errors import DeadlineReached, DeliveryError
-from sluice.frames import PIECE_OVERHEAD
-from sluice.text_frames import TextFrames
+from sluice.websocket.chat_frames import ChatFrames
+from sluice.websocket.delivery import MAX_WAITING, Delivery
+from sluice.websocket.frames import PIECE_OVERHEAD
+from sluice.websocket.text_frames import TextFrames
 from tests.sluice.deadlines import FOREVER
-from tests.sluice.held_posts import HeldPosts
+from tests.sluice.websocket.held_posts import HeldPosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.frames import FrameQueue
+    from sluice.websocket.frames import FrameQueue
 
 
 def no_failure(error: DeliveryError) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.frames import FrameQueue, frame_end, utf8
+from sluice.websocket.frames import FrameQueue, frame_end, utf8
 
 FIRST_HIGH_SURROGATE, LAST_HIGH_SURROGATE = "\ud800", "\udbff"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from sluice.errors import PostTooLarge
-from sluice.frames import MAX_FRAME_BYTES, FrameQueue, utf8
+from sluice.websocket.frames import MAX_FRAME_BYTES, FrameQueue, utf8
 
 DONE = ',"done":true'
 CANCELLED = DONE + ',"cancelled":true'

@@ -13,8 +13,8 @@ from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.state.connections import ConnectionState
 from sluice.state.sqlite import SqliteState
-from sluice.websocket_admission import Admission, admit, record_closed, record_opened
-from sluice.websocket_events import ConnectRequest, DisconnectEvent, parse_connect
+from sluice.websocket.admission import Admission, admit, record_closed, record_opened
+from sluice.websocket.events import ConnectRequest, DisconnectEvent, parse_connect
 
 if TYPE_CHECKING:
     from pathlib import Path

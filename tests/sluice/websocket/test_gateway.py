@@ -9,9 +9,9 @@ import threading
 import pytest
 
 from sluice.deadline import MARGIN_S
-from sluice.delivery import MAX_WAITING
 from sluice.errors import ConnectionGone, PostForbidden
-from sluice.websocket_events import MessageEvent, parse_message
+from sluice.websocket.delivery import MAX_WAITING
+from sluice.websocket.events import MessageEvent, parse_message
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -28,7 +28,7 @@ from tests.scripted_upstream import (
     says,
 )
 from tests.sluice.deadlines import deadline_in
-from tests.sluice.websocket_asking import AT_MS, HELLO, SECRET, Posts, gateway_with, send
+from tests.sluice.websocket.asking import AT_MS, HELLO, SECRET, Posts, gateway_with, send
 
 
 def test_plain_prompt_is_answered_by_text_without_an_end_mark(upstream: ScriptedUpstream) -> None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.cancellation_watch import CancellationWatch, LookTimes
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.errors import Cancelled, ConnectionGone, SluiceError, StateUnavailable
 from sluice.state.connections import ConnectionLook, ConnectionState
 from sluice.state.sqlite import SqliteState
+from sluice.websocket.cancellation_watch import CancellationWatch, LookTimes
 from tests.sluice.deadlines import FOREVER
 
 if TYPE_CHECKING:

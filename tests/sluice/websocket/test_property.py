@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sluice.connections import ConnectionsClient
-from sluice.delivery import BackOff
-from sluice.frames import MAX_FRAME_BYTES
-from sluice.websocket_gateway import END_MARK
+from sluice.websocket.connections_api import ConnectionsClient
+from sluice.websocket.delivery import BackOff
+from sluice.websocket.frames import MAX_FRAME_BYTES
+from sluice.websocket.gateway import END_MARK
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -28,8 +28,12 @@ from tests.scripted_upstream import (
     scripted_upstream,
 )
 from tests.sluice.deadlines import FOREVER
-from tests.sluice.scripted_connections import Reply, ScriptedConnections, scripted_connections
-from tests.sluice.websocket_asking import HELLO, gateway_with, message_of
+from tests.sluice.websocket.asking import HELLO, gateway_with, message_of
+from tests.sluice.websocket.scripted_connections import (
+    Reply,
+    ScriptedConnections,
+    scripted_connections,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

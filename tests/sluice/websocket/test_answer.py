@@ -27,7 +27,7 @@ from tests.scripted_upstream import (
     sse,
 )
 from tests.sluice.deadlines import FOREVER
-from tests.sluice.websocket_asking import HELLO, SECRET, Posts, gateway_with, message_of, send
+from tests.sluice.websocket.asking import HELLO, SECRET, Posts, gateway_with, message_of, send
 
 if TYPE_CHECKING:
     from pathlib import Path

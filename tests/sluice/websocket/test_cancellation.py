@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.delivery import MAX_WAITING
 from sluice.errors import PostFailed
 from sluice.state.connections import ConnectionLook, ConnectionState
 from sluice.state.sqlite import SqliteState
+from sluice.websocket.delivery import MAX_WAITING
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -25,7 +25,7 @@ from tests.scripted_upstream import (
     replies,
     says,
 )
-from tests.sluice.websocket_asking import AT_MS, HELLO, Posts, send
+from tests.sluice.websocket.asking import AT_MS, HELLO, Posts, send
 
 if TYPE_CHECKING:
     import socket

@@ -6,11 +6,8 @@ import contextlib
 import json
 from functools import partial
 
-from sluice.chat_frames import ChatFrames
 from sluice.completions.request import ResponseType, TemplateRequest
-from sluice.connections import endpoint_of
 from sluice.deadline import reached
-from sluice.delivery import Delivery
 from sluice.error_body import websocket_frame
 from sluice.errors import (
     Cancelled,
@@ -21,9 +18,11 @@ from sluice.errors import (
 )
 from sluice.request_log import RequestLog
 from sluice.stop_signal import StopSignal
-from sluice.text_frames import TextFrames
-from sluice.websocket_answer import Exchange
-from sluice.websocket_request import (
+from sluice.websocket.answer import Exchange
+from sluice.websocket.chat_frames import ChatFrames
+from sluice.websocket.connections_api import endpoint_of
+from sluice.websocket.delivery import Delivery
+from sluice.websocket.request import (
     Cancel,
     Chat,
     Ping,
@@ -32,19 +31,20 @@ from sluice.websocket_request import (
     client_id,
     parse_websocket_request,
 )
+from sluice.websocket.text_frames import TextFrames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.connections import ConnectionsClient
     from sluice.deadline import Deadline
-    from sluice.delivery import BackOff
-    from sluice.frames import FrameQueue
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
-    from sluice.websocket_answer import ModelAnswers
-    from sluice.websocket_events import MessageEvent
+    from sluice.websocket.answer import ModelAnswers
+    from sluice.websocket.connections_api import ConnectionsClient
+    from sluice.websocket.delivery import BackOff
+    from sluice.websocket.events import MessageEvent
+    from sluice.websocket.frames import FrameQueue
 
     Request = TemplateRequest | PlainPrompt | Chat | Cancel | Ping | Unreadable
 

@@ -1,0 +1,1 @@
+"""The WebSocket API: messages in, frames out."""
