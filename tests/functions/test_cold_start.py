@@ -14,33 +14,55 @@ ROOT = Path(__file__).parents[2]
 FUNCTIONS = {
     "connect": {
         "packages": set[str](),
-        "sluice": "authentication state.connections errors key_ring named_tuple request_log settings"
-        " aws.ssm_parameter state.store http.url_parts websocket.admission websocket.events",
+        "sluice": (
+            "authentication errors key_ring named_tuple request_log settings "
+            "aws.ssm_parameter "
+            "http.url_parts "
+            "state.connections state.store "
+            "websocket.admission websocket.events "
+        ),
     },
     "disconnect": {
         "packages": set[str](),
-        "sluice": "authentication state.connections errors named_tuple request_log settings"
-        " state.store http.url_parts websocket.admission websocket.events",
+        "sluice": (
+            "authentication errors named_tuple request_log settings "
+            "http.url_parts "
+            "state.connections state.store "
+            "websocket.admission websocket.events "
+        ),
     },
     "default": {
         "packages": {"sseclient"},
-        "sluice": "authentication websocket.cancellation_watch websocket.chat_frames completions.events"
-        " state.connections websocket.connections_api completions.conversation_log deadline websocket.delivery error_body errors"
-        " websocket.event_splitting websocket.frames upstream.headers http.http1 http.connection key_ring upstream.call"
-        " completions.request named_tuple upstream.client upstream.providers.openai request_log"
-        " completions.parsers upstream.retries secret_mask settings aws.sigv4 http.opening completions.sse aws.ssm_parameter"
-        " state.store stop_signal upstream.targets websocket.text_frames upstream.answer upstream.connections"
-        " upstream.exchange upstream.refusal http.url_encoding http.url_parts completions.usage websocket.answer"
-        " websocket.events websocket.gateway websocket.request",
+        "sluice": (
+            "authentication deadline error_body errors key_ring named_tuple request_log "
+            "secret_mask settings stop_signal "
+            "aws.sigv4 aws.ssm_parameter "
+            "completions.conversation_log completions.events completions.parsers "
+            "completions.request completions.sse completions.usage "
+            "http.connection http.http1 http.opening http.url_encoding http.url_parts "
+            "state.connections state.store "
+            "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
+            "upstream.headers upstream.providers.openai upstream.refusal upstream.retries "
+            "upstream.targets "
+            "websocket.answer websocket.cancellation_watch websocket.chat_frames "
+            "websocket.connections_api websocket.delivery websocket.event_splitting "
+            "websocket.events websocket.frames websocket.gateway websocket.request "
+            "websocket.text_frames "
+        ),
     },
     "stream": {
         "packages": set[str](),
-        "sluice": "authentication url.cross_origin deadline error_body errors upstream.headers http.http1"
-        " http.connection key_ring upstream.call completions.request named_tuple upstream.client"
-        " upstream.providers.openai request_log upstream.retries secret_mask settings http.opening"
-        " aws.ssm_parameter upstream.targets upstream.answer upstream.connections"
-        " upstream.exchange upstream.refusal http.url_encoding url.events http.url_parts url.gateway url.reply"
-        " completions.usage",
+        "sluice": (
+            "authentication deadline error_body errors key_ring named_tuple request_log "
+            "secret_mask settings "
+            "aws.ssm_parameter "
+            "completions.request completions.usage "
+            "http.connection http.http1 http.opening http.url_encoding http.url_parts "
+            "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
+            "upstream.headers upstream.providers.openai upstream.refusal upstream.retries "
+            "upstream.targets "
+            "url.cross_origin url.events url.gateway url.reply "
+        ),
     },
 }
 NOT_AT_START = {

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sluice.aws.sigv4 import Credentials, Scope, canonical_request, presign, sign, string_to_sign
 
 VECTORS = json.loads(
-    (Path(__file__).parents[1] / "data/connections_sigv4.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[2] / "data/connections_sigv4.json").read_text(encoding="utf-8")
 )["vectors"]
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "SESSIONTOKEN")
 NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from sluice.completions.usage import TAIL_BYTES, UsageFinder
 from tests.scripted_upstream import delta, sse
 
-DATA = Path(__file__).parents[1] / "data" / "openai"
+DATA = Path(__file__).parents[2] / "data" / "openai"
 CHAT = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
 RESPONSES = {"input_tokens": 36, "output_tokens": 87, "total_tokens": 123}
 SECRETLY = '{"usage": {"total_tokens": 666}}, "usage": {"total_tokens": 667}'

@@ -20,7 +20,7 @@ from tests.sluice.http.served_connections import served
 if TYPE_CHECKING:
     import socket
 
-SHARED = Path(__file__).parents[2] / "layers/shared/python"
+SHARED = Path(__file__).parents[3] / "layers/shared/python"
 WATCHED = (
     "ssl",
     "certifi",
@@ -84,7 +84,11 @@ def test_file_that_is_missing_or_none_of_certificates_is_an_os_error(tmp_path: P
 
 
 def test_certifis_file_is_found_without_importing_it() -> None:
-    program = "from sluice.http.tls import client_context\nassert client_context().get_ca_certs()\nreport()\n"
+    program = (
+        "from sluice.http.tls import client_context\n"
+        "assert client_context().get_ca_certs()\n"
+        "report()\n"
+    )
     assert loaded_after(program) == [["ssl", "sluice.http.tls"]]
 
 

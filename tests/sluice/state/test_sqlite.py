@@ -18,7 +18,7 @@ from tests.sluice.state.state_opening import LATER, NOW, at
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 WRITER = """
 import sys

@@ -15,7 +15,7 @@ from sluice.state.sqlite import SqliteState
 from sluice.state.store import MAX_KEYS, Item, open_store
 from tests.sluice.state.state_opening import LATER, NOW, NOW_ALWAYS, TABLE, Opening, at
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])

@@ -161,7 +161,7 @@ def test_nothing_of_the_machine_is_asked(upstream: ScriptedUpstream, tmp_path: P
         "from tests.sluice.upstream.test_client import client_of, read_all\n"
         "read_all(client_of(sys.argv[1]))\n"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     environ = {
         "HOME": str(tmp_path),
         "http_proxy": refused_url(),

@@ -19,7 +19,7 @@ from sluice.upstream.providers.bedrock import BedrockProvider
 from sluice.upstream.providers.openai import OpenAIProvider
 from sluice.upstream.targets import Target, find_target, read_targets
 
-SHARED = Path(__file__).parents[2] / "layers/shared/python"
+SHARED = Path(__file__).parents[3] / "layers/shared/python"
 EXTRA = {
     "EXTRA_BASE_URL": "https://one.example/api/, https://two.example",
     "EXTRA_ROUTE_PREFIX": "/tt, gemini/",

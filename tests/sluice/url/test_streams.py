@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sluice.url.gateway import UrlGateway
 
-RECORDED = (Path(__file__).parents[1] / "data" / "openai" / "chat_tools_stream.sse").read_bytes()
+RECORDED = (Path(__file__).parents[2] / "data" / "openai" / "chat_tools_stream.sse").read_bytes()
 BODY = {"model": "m", "messages": [], "stream": True}
 COMPRESSED_HEAD = EVENT_STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
 
