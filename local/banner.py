@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from local.environment import LocalPlace, UserSettings, is_loopback
-from local.serverless_yml import REGION
+from local.project.environment import LocalPlace, UserSettings, is_loopback
+from local.project.serverless_yml import REGION
 
 
 @dataclass(frozen=True, slots=True)

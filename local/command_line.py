@@ -12,12 +12,12 @@ from typing import TextIO
 
 from local.banner import banner
 from local.console import Console
-from local.dotenv_file import read_dotenv
-from local.environment import UserSettings
 from local.errors import LocalStackError, SamePortError
 from local.limits import DEFAULT_CONCURRENCY
-from local.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
-from local.serverless_yml import ServiceSettings, read_service
+from local.project.dotenv_file import read_dotenv
+from local.project.environment import UserSettings
+from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
+from local.project.serverless_yml import ServiceSettings, read_service
 from local.stack import Stack, StackOptions
 
 

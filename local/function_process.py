@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local.environment import (
+from local.errors import ConfigurationError
+from local.execution_environment import FunctionProcess
+from local.opt_folder import in_opt, lay_layers
+from local.project.environment import (
     WRAPPER,
     Credentials,
     function_arn,
     lambda_environment,
 )
-from local.errors import ConfigurationError
-from local.execution_environment import FunctionProcess
-from local.opt_folder import in_opt, lay_layers
-from local.serverless_yml import FunctionSettings, ServiceSettings
+from local.project.serverless_yml import FunctionSettings, ServiceSettings
 
 STOCK_CLIENT = "/var/runtime/bootstrap.py"
 """What Lambda passes to a wrapper as the program to run; ours leaves it aside."""

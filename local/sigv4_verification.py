@@ -20,8 +20,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
-from local.environment import Credentials
 from local.limits import MAX_CLOCK_SKEW_S, MAX_PRESIGNED_S
+from local.project.environment import Credentials
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _STAMP = "%Y%m%dT%H%M%SZ"

@@ -15,7 +15,12 @@ from local.connections import Connections
 from local.connections_api import ConnectionsApi
 from local.console import Console
 from local.demo_model import demo_model
-from local.environment import (
+from local.errors import FunctionStartFailedError
+from local.function_pool import FunctionPool
+from local.function_process import function_process
+from local.function_url import FunctionUrl
+from local.listening import Handler, bind, port_of, serve, serve_app
+from local.project.environment import (
     LocalPlace,
     UserSettings,
     check_auth,
@@ -24,12 +29,7 @@ from local.environment import (
     upstream_host,
     user_credentials,
 )
-from local.errors import FunctionStartFailedError
-from local.function_pool import FunctionPool
-from local.function_process import function_process
-from local.function_url import FunctionUrl
-from local.listening import Handler, bind, port_of, serve, serve_app
-from local.serverless_yml import REGION, ServiceSettings
+from local.project.serverless_yml import REGION, ServiceSettings
 from local.sigv4_verification import SignatureCheck
 from local.start_log import StartLog
 from local.websocket_api import Routes, WebSocketApi

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from local.environment import ACCOUNT_ID
+from local.project.environment import ACCOUNT_ID
 
 Headers = Sequence[tuple[str, str]]
 

@@ -18,11 +18,11 @@ from aiohttp import WSCloseCode, web
 from local.clock import Clock, LoopClock
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
-from local.environment import is_loopback
 from local.frame_guard import FrameGuard
 from local.function_url import forwarding_headers, request_target
 from local.invocation import Invoker, new_trace_id
 from local.limits import CLOSE_HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES
+from local.project.environment import is_loopback
 from local.proxy_answer import ProxyAnswer
 from local.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from local.websocket_event import Peer, new_connection_id

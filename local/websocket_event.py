@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from local.environment import ACCOUNT_ID
+from local.project.environment import ACCOUNT_ID
 
 CONNECT = "$connect"
 DISCONNECT = "$disconnect"

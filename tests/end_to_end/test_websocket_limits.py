@@ -21,10 +21,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from yarl import URL
 
 from local.console import Console
-from local.environment import UserSettings
 from local.limits import INTEGRATION_TIMEOUT_S
 from local.listening import bind, port_of, serve
-from local.serverless_yml import read_service
+from local.project.environment import UserSettings
+from local.project.serverless_yml import read_service
 from local.stack import Stack, StackOptions
 from tests.end_to_end.test_function_failures import service_in
 from tests.local.websocket_bench import reset

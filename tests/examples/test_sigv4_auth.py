@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from examples.clients.sigv4_auth import FunctionUrlSigner, HttpxSigV4Auth, RequestsSigV4Auth
-from local.environment import Credentials
+from local.project.environment import Credentials
 from local.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from tests.examples.example_sources import EXAMPLES
 

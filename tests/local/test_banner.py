@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.banner import BannerFacts, banner, uses_own_keys
-from local.environment import LocalPlace, UserSettings
+from local.project.environment import LocalPlace, UserSettings
 
 DEMO = BannerFacts(
     place=LocalPlace("127.0.0.1", 3000, 3001, "http://127.0.0.1:43211/v1"),

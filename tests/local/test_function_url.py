@@ -13,11 +13,11 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
-from local.environment import Credentials
 from local.errors import FunctionFailure
 from local.function_url import FunctionUrl, trace_for
 from local.invocation import AnswerHead, AnswerReceiver
 from local.limits import MAX_REQUEST_BYTES
+from local.project.environment import Credentials
 from local.sigv4_verification import SignatureCheck
 from tests.local.scripted_invoker import (
     HTTP,

@@ -23,8 +23,8 @@ from yarl import URL
 
 from local.connections import Connections
 from local.connections_api import ConnectionsApi
-from local.environment import Credentials
 from local.listening import bind, port_of, serve
+from local.project.environment import Credentials
 from local.sigv4_verification import SignatureCheck
 from local.websocket_api import Routes, WebSocketApi
 from tests.local.hand_clock import HandClock

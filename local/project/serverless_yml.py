@@ -14,7 +14,7 @@ import yaml
 
 from local.errors import ConfigurationError
 from local.limits import DEFAULT_FUNCTION_TIMEOUT_S, DEFAULT_MEMORY_MB, MAX_FUNCTION_TIMEOUT_S
-from local.variables import MISSING, Resolver
+from local.project.variables import MISSING, Resolver
 
 REGION = "us-east-1"
 """The region of everything local; signatures are made for it."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.errors import ConfigurationError
-from local.serverless_yml import REGION, FunctionSettings
+from local.project.serverless_yml import REGION, FunctionSettings
 
 ACCOUNT_ID = "123456789012"
 """AWS's example account, in every ARN made here."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from local.command_line import parser, stack_options
-from local.environment import UserSettings
 from local.errors import ConfigurationError, SamePortError
-from local.proxy_address import DEFAULT_ADDRESS, VARIABLE, ProxyAddress, proxy_address
+from local.project.environment import UserSettings
+from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, ProxyAddress, proxy_address
 from tests.local.stand_in_service import write_service
 from tests.running_stack import stack
 

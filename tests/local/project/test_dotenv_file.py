@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from local.dotenv_file import parse_dotenv, read_dotenv
 from local.errors import ConfigurationError
+from local.project.dotenv_file import parse_dotenv, read_dotenv
 
 
 def test_variables_are_taken_as_they_stand() -> None:

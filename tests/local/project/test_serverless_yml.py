@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import ConfigurationError
-from local.serverless_yml import ServiceSettings, read_service
+from local.project.serverless_yml import ServiceSettings, read_service
 
 FILE = """
 service: sluice

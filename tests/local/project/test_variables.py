@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from local.errors import UnresolvedVariableError
-from local.variables import MISSING, Expression, Resolver, split_text
+from local.project.variables import MISSING, Expression, Resolver, split_text
 
 FILE: dict[str, object] = {
     "stage": "dev",

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.demo_model import ChatRequest, answer_text
-from local.environment import (
+from local.errors import ConfigurationError
+from local.project.environment import (
     DEMO_KEY,
     Credentials,
     LocalPlace,
@@ -19,8 +20,7 @@ from local.environment import (
     upstream_host,
     user_credentials,
 )
-from local.errors import ConfigurationError
-from local.serverless_yml import FunctionSettings
+from local.project.serverless_yml import FunctionSettings
 
 PLACE = LocalPlace("127.0.0.1", 3000, 3001)
 FOLDER = Path("/service")

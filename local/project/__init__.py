@@ -1,0 +1,1 @@
+"""What the checkout says: functions, routes, variables and settings."""
