@@ -10,7 +10,7 @@ import binascii
 import json
 
 from local.errors import PreludeError
-from local.prelude import HttpHead, head_from
+from local.http.prelude import HttpHead, head_from
 
 _JSON = ("content-type", "application/json")
 

@@ -20,8 +20,8 @@ from local.connections import (
     Connections,
 )
 from local.function_url import BodyTooLargeError, read_body, request_target
+from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from local.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
-from local.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 
 SEGMENT = "@connections"
 _TOO_SLOW = (

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 
-from local.invocation import Invoker, new_id, new_trace_id
-from local.limits import MAX_REQUEST_BYTES
-from local.sigv4_verification import (
+from local.http.sigv4_verification import (
     MissingSignatureError,
     SignatureCheck,
     SignatureRefusedError,
     SignedRequest,
 )
+from local.invocation import Invoker, new_id, new_trace_id
+from local.limits import MAX_REQUEST_BYTES
 from local.turns import Turns
 from local.url_answer import UrlAnswer
 from local.url_event import UrlRequest, url_event

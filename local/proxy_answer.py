@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 
 from local.errors import PreludeError
-from local.prelude import HttpHead, head_from
+from local.http.prelude import HttpHead, head_from
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from local.errors import FunctionStartFailedError
 from local.function_pool import FunctionPool
 from local.function_process import function_process
 from local.function_url import FunctionUrl
-from local.listening import Handler, bind, port_of, serve, serve_app
+from local.http.listening import Handler, bind, port_of, serve, serve_app
+from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import (
     LocalPlace,
     UserSettings,
@@ -30,7 +31,6 @@ from local.project.environment import (
     user_credentials,
 )
 from local.project.serverless_yml import REGION, ServiceSettings
-from local.sigv4_verification import SignatureCheck
 from local.start_log import StartLog
 from local.websocket_api import Routes, WebSocketApi
 

@@ -18,9 +18,9 @@ from aiohttp.abc import AbstractStreamWriter
 
 from local.buffered_answer import infer_answer
 from local.errors import FunctionFailure, PreludeError
+from local.http.prelude import CONTENT_TYPE, DEFAULT_CONTENT_TYPE, HttpHead, PreludeParser
 from local.invocation import AnswerHead
 from local.limits import MAX_UNSENT_ANSWER_BYTES
-from local.prelude import CONTENT_TYPE, DEFAULT_CONTENT_TYPE, HttpHead, PreludeParser
 from local.url_response import Asked, ResponseFraming
 
 

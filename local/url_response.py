@@ -11,7 +11,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
-from local.prelude import DEFAULT_CONTENT_TYPE, HttpHead
+from local.http.prelude import DEFAULT_CONTENT_TYPE, HttpHead
 
 _HTTP_1_1 = (1, 1)
 # RFC 9110 section 7.6.1: the connection is ours. How the body ends is said anew.

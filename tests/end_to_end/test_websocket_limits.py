@@ -21,8 +21,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from yarl import URL
 
 from local.console import Console
+from local.http.listening import bind, port_of, serve
 from local.limits import INTEGRATION_TIMEOUT_S
-from local.listening import bind, port_of, serve
 from local.project.environment import UserSettings
 from local.project.serverless_yml import read_service
 from local.stack import Stack, StackOptions

@@ -18,8 +18,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from examples.clients.sigv4_auth import FunctionUrlSigner, HttpxSigV4Auth, RequestsSigV4Auth
+from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from local.project.environment import Credentials
-from local.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from tests.examples.example_sources import EXAMPLES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from local.buffered_answer import infer_answer
 from local.errors import PreludeError
-from local.prelude import HttpHead
+from local.http.prelude import HttpHead
 
 JSON = (("content-type", "application/json"),)
 

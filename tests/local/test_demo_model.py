@@ -18,7 +18,7 @@ from local.demo_model import (
     demo_model,
     parse_chat_request,
 )
-from local.listening import bind, port_of, serve_app
+from local.http.listening import bind, port_of, serve_app
 
 
 def run(

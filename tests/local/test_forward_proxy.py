@@ -9,8 +9,8 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
+from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import Credentials
-from local.sigv4_verification import SignatureCheck
 from tests.local.scripted_invoker import prelude, streamed
 from tests.local.url_bench import Bench, run
 

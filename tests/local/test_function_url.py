@@ -15,10 +15,10 @@ from botocore.credentials import Credentials as SigningKeys
 
 from local.errors import FunctionFailure
 from local.function_url import FunctionUrl, trace_for
+from local.http.sigv4_verification import SignatureCheck
 from local.invocation import AnswerHead, AnswerReceiver
 from local.limits import MAX_REQUEST_BYTES
 from local.project.environment import Credentials
-from local.sigv4_verification import SignatureCheck
 from tests.local.scripted_invoker import (
     HTTP,
     Script,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.prelude import HttpHead
+from local.http.prelude import HttpHead
 from local.url_response import Asked, ResponseFraming
 
 TEXT = ("content-type", "text/plain")

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from local.function_url import FunctionUrl
-from local.listening import bind, port_of, serve
-from local.sigv4_verification import SignatureCheck
+from local.http.listening import bind, port_of, serve
+from local.http.sigv4_verification import SignatureCheck
 from tests.local.scripted_invoker import (
     Script,
     ScriptedInvoker,

@@ -23,9 +23,9 @@ from yarl import URL
 
 from local.connections import Connections
 from local.connections_api import ConnectionsApi
-from local.listening import bind, port_of, serve
+from local.http.listening import bind, port_of, serve
+from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import Credentials
-from local.sigv4_verification import SignatureCheck
 from local.websocket_api import Routes, WebSocketApi
 from tests.local.hand_clock import HandClock
 from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered

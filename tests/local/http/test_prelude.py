@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.errors import PreludeError
+from local.http.prelude import HttpHead, PreludeParser, head_from, parse_metadata
 from local.limits import MAX_PRELUDE_BYTES
-from local.prelude import HttpHead, PreludeParser, head_from, parse_metadata
 
 METADATA = {
     "statusCode": 201,

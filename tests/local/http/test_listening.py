@@ -8,7 +8,7 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
 from local.errors import ConfigurationError, PortInUseError
-from local.listening import _WithoutBadRequests, bind, port_of
+from local.http.listening import _WithoutBadRequests, bind, port_of
 
 
 def test_port_0_takes_a_free_one() -> None:

@@ -17,13 +17,13 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
-from local.project.environment import Credentials
-from local.sigv4_verification import (
+from local.http.sigv4_verification import (
     MissingSignatureError,
     SignatureCheck,
     SignatureRefusedError,
     SignedRequest,
 )
+from local.project.environment import Credentials
 
 KEYS = Credentials("AKID", "secret")
 CHECK = SignatureCheck(KEYS, "lambda", "us-east-1")

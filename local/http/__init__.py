@@ -1,0 +1,1 @@
+"""What both servers share: listening, signatures, the prelude of a streamed answer."""
