@@ -13,7 +13,7 @@ from local.child_process import ChildProcess, start_child
 from local.errors import ConfigurationError, FunctionFailure
 from local.invocation import Invocation
 from local.limits import INIT_TIMEOUT_S
-from local.runtime_api import RuntimeApi
+from local.runtime_api.api import RuntimeApi
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from local.execution_environment import FunctionProcess
 from local.function_pool import FunctionPool
 from local.invocation import Invocation, WholeAnswer
 from tests.local.processes import gone, until
-from tests.local.recording_receiver import RecordingReceiver
+from tests.local.runtime_api.recording_receiver import RecordingReceiver
 from tests.local.stand_in_service import open_gate, stand_in
 
 LIMIT = 1 << 20

@@ -19,7 +19,7 @@ from local.http.sigv4_verification import SignatureCheck
 from local.invocation import AnswerHead, AnswerReceiver
 from local.limits import MAX_REQUEST_BYTES
 from local.project.environment import Credentials
-from tests.local.scripted_invoker import (
+from tests.local.runtime_api.scripted_invoker import (
     HTTP,
     Script,
     ScriptedInvoker,

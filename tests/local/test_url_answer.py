@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.invocation import AnswerHead, AnswerReceiver
-from tests.local.scripted_invoker import prelude, streamed
+from tests.local.runtime_api.scripted_invoker import prelude, streamed
 from tests.local.url_bench import Bench, run
 
 

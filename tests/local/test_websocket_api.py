@@ -18,7 +18,7 @@ from local.invocation import AnswerReceiver
 from local.limits import (
     INTEGRATION_TIMEOUT_S,
 )
-from tests.local.scripted_invoker import Script, buffered, failing
+from tests.local.runtime_api.scripted_invoker import Script, buffered, failing
 from tests.local.websocket_bench import CHECK, OK, Bench, closed_with, run, told
 
 

@@ -14,7 +14,13 @@ from local.proxy_answer import ProxyAnswer
 from local.websocket_event import Peer
 from local.websocket_integration import Integrations
 from tests.local.hand_clock import HandClock
-from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered, failing, streamed
+from tests.local.runtime_api.scripted_invoker import (
+    Script,
+    ScriptedInvoker,
+    buffered,
+    failing,
+    streamed,
+)
 
 PEER = Peer("id=", "dev", "h", "127.0.0.1", "me/1", 0.0)
 OK = buffered({"statusCode": 200})

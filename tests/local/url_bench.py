@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from local.function_url import FunctionUrl
 from local.http.listening import bind, port_of, serve
 from local.http.sigv4_verification import SignatureCheck
-from tests.local.scripted_invoker import (
+from tests.local.runtime_api.scripted_invoker import (
     Script,
     ScriptedInvoker,
 )

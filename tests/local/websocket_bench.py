@@ -28,7 +28,7 @@ from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import Credentials
 from local.websocket_api import Routes, WebSocketApi
 from tests.local.hand_clock import HandClock
-from tests.local.scripted_invoker import Script, ScriptedInvoker, buffered
+from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, buffered
 
 CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", "us-east-1")
 OK = buffered({"statusCode": 200})

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from local.errors import FunctionFailure
 from local.invocation import AnswerHead, AnswerReceiver, Invocation
 from local.limits import MAX_BUFFERED_RESPONSE_BYTES, MAX_STREAMED_RESPONSE_BYTES
-from local.runtime_requests import posted_failure, trailer_failure
-from local.runtime_state import InvalidStateTransitionError
+from local.runtime_api.routes import posted_failure, trailer_failure
+from local.runtime_api.state import InvalidStateTransitionError
 
 _JSON = ("content-type", "application/json")
 

@@ -9,9 +9,8 @@ import asyncio
 from typing import Protocol
 
 from local.errors import FunctionFailure
-from local.http_requests import RequestHead
 from local.invocation import Invocation
-from local.runtime_calls import (
+from local.runtime_api.calls import (
     BufferedCall,
     ErrorCall,
     InitErrorCall,
@@ -23,9 +22,10 @@ from local.runtime_calls import (
     error_reply,
     forbidden,
 )
-from local.runtime_connection import RuntimeConnection
-from local.runtime_requests import Call, called
-from local.runtime_state import InvalidStateTransitionError, RuntimeState, State, Step
+from local.runtime_api.connection import RuntimeConnection
+from local.runtime_api.http_requests import RequestHead
+from local.runtime_api.routes import Call, called
+from local.runtime_api.state import InvalidStateTransitionError, RuntimeState, State, Step
 
 _MODE = "lambda-runtime-function-response-mode"
 _INVOCATION_ID = "lambda-runtime-invocation-id"

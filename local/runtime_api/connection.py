@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from local.http_requests import (
+from local.invocation import AnswerReceiver
+from local.limits import MAX_RUNTIME_API_HEAD_BYTES
+from local.runtime_api.calls import Reply, RuntimeCall
+from local.runtime_api.http_requests import (
     BodyPiece,
     MalformedRequestError,
     RequestEvent,
     RequestHead,
     RequestReader,
 )
-from local.invocation import AnswerReceiver
-from local.limits import MAX_RUNTIME_API_HEAD_BYTES
-from local.runtime_calls import Reply, RuntimeCall
 
 
 class RuntimeConnection(asyncio.Protocol):

@@ -12,9 +12,9 @@ import pytest
 from local.errors import FunctionFailure
 from local.invocation import AnswerHead, Invocation, InvocationIdentity
 from local.limits import MAX_BUFFERED_RESPONSE_BYTES
-from local.runtime_api import RuntimeApi
-from tests.local.recording_receiver import RecordingReceiver
-from tests.local.runtime_client import RuntimeClient
+from local.runtime_api.api import RuntimeApi
+from tests.local.runtime_api.recording_receiver import RecordingReceiver
+from tests.local.runtime_api.runtime_client import RuntimeClient
 
 INVOCATION_ID = "lambda-runtime-invocation-id"
 

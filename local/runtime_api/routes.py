@@ -13,7 +13,7 @@ from enum import Enum
 from urllib.parse import unquote
 
 from local.errors import FunctionFailure
-from local.http_requests import RequestHead
+from local.runtime_api.http_requests import RequestHead
 
 _ROOT = "/2018-06-01/runtime/"
 _INVOCATION = f"{_ROOT}invocation/"

@@ -7,7 +7,7 @@ import asyncio
 from local.errors import FunctionFailure
 from local.invocation import Invocation, InvocationIdentity, WholeAnswer
 from local.limits import MAX_STREAMED_RESPONSE_BYTES, MIB
-from local.runtime_calls import ACCEPTED, Reply, StreamedCall
+from local.runtime_api.calls import ACCEPTED, Reply, StreamedCall
 
 
 class CountingReceiver(WholeAnswer):

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from local.errors import FunctionFailure
-from local.http_requests import RequestHead
 from local.invocation import AnswerHead, Invocation, InvocationIdentity
-from local.runtime_calls import NextCall, Replier, Reply, RuntimeCall, StreamedCall
-from local.runtime_connection import RuntimeConnection
-from tests.local.recording_receiver import RecordingReceiver
+from local.runtime_api.calls import NextCall, Replier, Reply, RuntimeCall, StreamedCall
+from local.runtime_api.connection import RuntimeConnection
+from local.runtime_api.http_requests import RequestHead
+from tests.local.runtime_api.recording_receiver import RecordingReceiver
 
 NEXT = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
 STREAM = b"POST /response HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"

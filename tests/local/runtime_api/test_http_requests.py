@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.http_requests import (
+from local.runtime_api.http_requests import (
     MAX_CHUNK_LINE_BYTES,
     BodyEnd,
     BodyPiece,

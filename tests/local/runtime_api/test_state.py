@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from local.runtime_state import (
+from local.runtime_api.state import (
     TRANSITIONS,
     InvalidStateTransitionError,
     RuntimeState,

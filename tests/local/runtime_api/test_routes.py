@@ -8,9 +8,9 @@ import json
 import pytest
 
 from local.errors import FunctionFailure
-from local.http_requests import BodyEnd, RequestHead, RequestReader
 from local.limits import MAX_RUNTIME_API_HEAD_BYTES
-from local.runtime_requests import Call, called, posted_failure, trailer_failure
+from local.runtime_api.http_requests import BodyEnd, RequestHead, RequestReader
+from local.runtime_api.routes import Call, called, posted_failure, trailer_failure
 
 
 @pytest.mark.parametrize(

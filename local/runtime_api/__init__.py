@@ -1,0 +1,1 @@
+"""Lambda's Runtime API, which the functions' processes talk to."""
