@@ -16,9 +16,10 @@ from local.connections_api import ConnectionsApi
 from local.console import Console
 from local.demo_model import demo_model
 from local.errors import FunctionStartFailedError
-from local.function_pool import FunctionPool
-from local.function_process import function_process
 from local.function_url import FunctionUrl
+from local.functions.command import function_process
+from local.functions.pool import FunctionPool
+from local.functions.start_log import StartLog
 from local.http.listening import Handler, bind, port_of, serve, serve_app
 from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import (
@@ -31,7 +32,6 @@ from local.project.environment import (
     user_credentials,
 )
 from local.project.serverless_yml import REGION, ServiceSettings
-from local.start_log import StartLog
 from local.websocket_api import Routes, WebSocketApi
 
 

@@ -19,8 +19,8 @@ from botocore.credentials import Credentials as SigningKeys
 from websockets.sync.client import connect
 
 from local.command_line import read_user_settings
-from tests.local.processes import gone, is_gone
-from tests.local.stand_in_service import write_service
+from tests.local.functions.processes import gone, is_gone
+from tests.local.functions.stand_in_service import write_service
 from tests.running_stack import stack
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
-from tests.local.processes import until
+from tests.local.functions.processes import until
 from tests.local.runtime_api.scripted_invoker import buffered
 from tests.local.websocket_bench import OK, Bench, run
 

@@ -10,7 +10,7 @@ from local.command_line import parser, stack_options
 from local.errors import ConfigurationError, SamePortError
 from local.project.environment import UserSettings
 from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, ProxyAddress, proxy_address
-from tests.local.stand_in_service import write_service
+from tests.local.functions.stand_in_service import write_service
 from tests.running_stack import stack
 
 

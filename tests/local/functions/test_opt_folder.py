@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import ConfigurationError
-from local.opt_folder import in_opt, lay_layers
+from local.functions.opt_folder import in_opt, lay_layers
 
 
 def layer(folder: Path, files: dict[str, str]) -> Path:

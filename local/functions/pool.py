@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 from local.errors import FunctionFailure
-from local.execution_environment import ExecutionEnvironment, FunctionProcess
+from local.functions.execution_environment import ExecutionEnvironment, FunctionProcess
 from local.invocation import AnswerReceiver, Invocation, new_identity, new_trace_id
 
 

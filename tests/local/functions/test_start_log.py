@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from local.start_log import StartLog
+from local.functions.start_log import StartLog
 
 FOREVER_S = 3600.0
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from local.errors import FunctionFailure
-from local.execution_environment import FunctionProcess
-from local.function_pool import FunctionPool
+from local.functions.execution_environment import FunctionProcess
+from local.functions.pool import FunctionPool
 from local.invocation import Invocation, WholeAnswer
-from tests.local.processes import gone, until
+from tests.local.functions.processes import gone, until
+from tests.local.functions.stand_in_service import open_gate, stand_in
 from tests.local.runtime_api.recording_receiver import RecordingReceiver
-from tests.local.stand_in_service import open_gate, stand_in
 
 LIMIT = 1 << 20
 

@@ -8,13 +8,13 @@ import signal
 import sys
 from pathlib import Path
 
-from local.process_group import ProcessGroup, open_group
-from tests.local.processes import gone, is_gone
+from local.functions.process_group import ProcessGroup, open_group
+from tests.local.functions.processes import gone, is_gone
 
 # Opens a group, lets a child join that ignores SIGTERM and has one too, tells their ids, waits.
 _OWNER = """
 import asyncio
-from local.process_group import open_group
+from local.functions.process_group import open_group
 
 async def main():
     group = await open_group()

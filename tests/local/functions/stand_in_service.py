@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.execution_environment import FunctionProcess
+from local.functions.execution_environment import FunctionProcess
 
 SCRIPT = Path(__file__).with_name("stand_in_runtime.py")
 

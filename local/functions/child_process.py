@@ -12,8 +12,8 @@ from pathlib import Path
 
 from local.console import LineSplitter
 from local.errors import ConfigurationError
+from local.functions.process_group import ProcessGroup, open_group
 from local.limits import SHUTDOWN_GRACE_S
-from local.process_group import ProcessGroup, open_group
 
 _LAST_OUTPUT_WAIT_S = 1.0
 """A grandchild that left the group may hold the pipe; its output is not waited for longer."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local.errors import ConfigurationError
-from local.execution_environment import FunctionProcess
-from local.opt_folder import in_opt, lay_layers
+from local.functions.execution_environment import FunctionProcess
+from local.functions.opt_folder import in_opt, lay_layers
 from local.project.environment import (
     WRAPPER,
     Credentials,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from local.child_process import ChildProcess, start_child
 from local.errors import ConfigurationError, FunctionFailure
+from local.functions.child_process import ChildProcess, start_child
 from local.invocation import Invocation
 from local.limits import INIT_TIMEOUT_S
 from local.runtime_api.api import RuntimeApi
