@@ -19,7 +19,7 @@ from local.connections import (
     ConnectionGoneError,
     Connections,
 )
-from local.function_url import BodyTooLargeError, read_body, request_target
+from local.function_url.server import BodyTooLargeError, read_body, request_target
 from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from local.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 

@@ -16,7 +16,7 @@ from local.connections_api import ConnectionsApi
 from local.console import Console
 from local.demo_model import demo_model
 from local.errors import FunctionStartFailedError
-from local.function_url import FunctionUrl
+from local.function_url.server import FunctionUrl
 from local.functions.command import function_process
 from local.functions.pool import FunctionPool
 from local.functions.start_log import StartLog

@@ -19,7 +19,7 @@ from local.clock import Clock, LoopClock
 from local.connections import Connection, Connections
 from local.connections_api import ConnectionsApi, connection_id_in
 from local.frame_guard import FrameGuard
-from local.function_url import forwarding_headers, request_target
+from local.function_url.server import forwarding_headers, request_target
 from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from local.invocation import Invoker, new_trace_id
 from local.limits import CLOSE_HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES

@@ -11,8 +11,8 @@ from botocore.credentials import Credentials as SigningKeys
 
 from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import Credentials
+from tests.local.function_url.url_bench import Bench, run
 from tests.local.runtime_api.scripted_invoker import prelude, streamed
-from tests.local.url_bench import Bench, run
 
 CHECK = SignatureCheck(Credentials("local", "local"), "lambda", "us-east-1")
 KEYS = SigningKeys("local", "local")

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from local.function_url import FunctionUrl
+from local.function_url.server import FunctionUrl
 from local.http.listening import bind, port_of, serve
 from local.http.sigv4_verification import SignatureCheck
 from tests.local.runtime_api.scripted_invoker import (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from local.invocation import AnswerHead, AnswerReceiver
+from tests.local.function_url.url_bench import Bench, run
 from tests.local.runtime_api.scripted_invoker import prelude, streamed
-from tests.local.url_bench import Bench, run
 
 
 def test_content_length_of_the_prelude_is_kept() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from local.turns import Turns
+from local.function_url.turns import Turns
 
 CROWD = 20
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 
 from aiohttp import web
 
+from local.function_url.answer import UrlAnswer
+from local.function_url.event import UrlRequest, url_event
+from local.function_url.turns import Turns
 from local.http.sigv4_verification import (
     MissingSignatureError,
     SignatureCheck,
@@ -20,9 +23,6 @@ from local.http.sigv4_verification import (
 )
 from local.invocation import Invoker, new_id, new_trace_id
 from local.limits import MAX_REQUEST_BYTES
-from local.turns import Turns
-from local.url_answer import UrlAnswer
-from local.url_event import UrlRequest, url_event
 
 HEALTH_PATH = "/_local/health"
 _FORBIDDEN = (

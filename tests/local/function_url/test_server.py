@@ -14,11 +14,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
 from local.errors import FunctionFailure
-from local.function_url import FunctionUrl, trace_for
+from local.function_url.server import FunctionUrl, trace_for
 from local.http.sigv4_verification import SignatureCheck
 from local.invocation import AnswerHead, AnswerReceiver
 from local.limits import MAX_REQUEST_BYTES
 from local.project.environment import Credentials
+from tests.local.function_url.url_bench import Bench, run, serving
 from tests.local.runtime_api.scripted_invoker import (
     HTTP,
     Script,
@@ -29,7 +30,6 @@ from tests.local.runtime_api.scripted_invoker import (
     prelude,
     streamed,
 )
-from tests.local.url_bench import Bench, run, serving
 
 FAILURE = FunctionFailure("E", "m")
 

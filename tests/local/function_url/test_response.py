@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from local.function_url.response import Asked, ResponseFraming
 from local.http.prelude import HttpHead
-from local.url_response import Asked, ResponseFraming
 
 TEXT = ("content-type", "text/plain")
 GET = Asked("GET", (1, 1), keep_alive=True)

@@ -16,12 +16,12 @@ from dataclasses import replace
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-from local.buffered_answer import infer_answer
 from local.errors import FunctionFailure, PreludeError
+from local.function_url.buffered_answer import infer_answer
+from local.function_url.response import Asked, ResponseFraming
 from local.http.prelude import CONTENT_TYPE, DEFAULT_CONTENT_TYPE, HttpHead, PreludeParser
 from local.invocation import AnswerHead
 from local.limits import MAX_UNSENT_ANSWER_BYTES
-from local.url_response import Asked, ResponseFraming
 
 
 class WrittenResponse(web.StreamResponse):

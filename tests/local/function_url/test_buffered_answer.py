@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from local.buffered_answer import infer_answer
 from local.errors import PreludeError
+from local.function_url.buffered_answer import infer_answer
 from local.http.prelude import HttpHead
 
 JSON = (("content-type", "application/json"),)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.url_event import Headers, UrlRequest, url_event
+from local.function_url.event import Headers, UrlRequest, url_event
 
 REQUEST = UrlRequest(
     method="GET",

@@ -1,0 +1,1 @@
+"""The Function URL as Lambda serves it."""
