@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
+from local.api_gateway.connections import Connections
+from local.api_gateway.connections_api import ConnectionsApi
+from local.api_gateway.server import Routes, WebSocketApi
 from local.banner import BannerFacts, uses_own_keys
-from local.connections import Connections
-from local.connections_api import ConnectionsApi
 from local.console import Console
 from local.demo_model import demo_model
 from local.errors import FunctionStartFailedError
@@ -32,7 +33,6 @@ from local.project.environment import (
     user_credentials,
 )
 from local.project.serverless_yml import REGION, ServiceSettings
-from local.websocket_api import Routes, WebSocketApi
 
 
 @dataclass(frozen=True, slots=True)

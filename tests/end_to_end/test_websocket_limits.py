@@ -27,7 +27,7 @@ from local.project.environment import UserSettings
 from local.project.serverless_yml import read_service
 from local.stack import Stack, StackOptions
 from tests.end_to_end.test_function_failures import service_in
-from tests.local.websocket_bench import reset
+from tests.local.api_gateway.websocket_bench import reset
 from tests.running_stack import PATIENCE_S, ROOT
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,

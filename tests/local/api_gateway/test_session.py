@@ -20,8 +20,8 @@ from local.limits import (
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
 )
-from tests.local.test_websocket_handshake import UPGRADE
-from tests.local.websocket_bench import OK, Bench, closed_with, reset, run
+from tests.local.api_gateway.test_handshake import UPGRADE
+from tests.local.api_gateway.websocket_bench import OK, Bench, closed_with, reset, run
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection

@@ -18,8 +18,8 @@ from local.invocation import AnswerReceiver
 from local.limits import (
     INTEGRATION_TIMEOUT_S,
 )
+from tests.local.api_gateway.websocket_bench import CHECK, OK, Bench, closed_with, run, told
 from tests.local.runtime_api.scripted_invoker import Script, buffered, failing
-from tests.local.websocket_bench import CHECK, OK, Bench, closed_with, run, told
 
 
 def test_connect_event_has_headers_query_and_stage() -> None:

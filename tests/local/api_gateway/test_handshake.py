@@ -9,9 +9,9 @@ import pytest
 
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
+from tests.local.api_gateway.websocket_bench import OK, Bench, run
 from tests.local.functions.processes import until
 from tests.local.runtime_api.scripted_invoker import buffered
-from tests.local.websocket_bench import OK, Bench, run
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

@@ -10,11 +10,7 @@ import uuid
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from local.clock import Clock
-from local.invocation import Invoker, WholeAnswer
-from local.limits import INTEGRATION_TIMEOUT_S, MAX_BUFFERED_RESPONSE_BYTES
-from local.proxy_answer import ProxyAnswer, read_proxy_answer
-from local.websocket_event import (
+from local.api_gateway.event import (
     CONNECT,
     DISCONNECT,
     Peer,
@@ -23,6 +19,10 @@ from local.websocket_event import (
     message_event,
     select_route,
 )
+from local.api_gateway.proxy_answer import ProxyAnswer, read_proxy_answer
+from local.clock import Clock
+from local.invocation import Invoker, WholeAnswer
+from local.limits import INTEGRATION_TIMEOUT_S, MAX_BUFFERED_RESPONSE_BYTES
 
 FORBIDDEN = "Forbidden"
 FAILED = "Internal server error"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from websockets.frames import Frame, Opcode
 
-from local.client_frames import ClientFrames
+from local.api_gateway.client_frames import ClientFrames
 from local.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 
 TEXT, CONT, BINARY = Opcode.TEXT, Opcode.CONT, Opcode.BINARY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from local.client_frames import ClientFrames
+from local.api_gateway.client_frames import ClientFrames
 
 
 class FrameGuard(asyncio.Protocol):

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from local.api_gateway.event import Peer
+from local.api_gateway.integration import Integrations
+from local.api_gateway.proxy_answer import ProxyAnswer
 from local.invocation import AnswerReceiver
 from local.limits import INTEGRATION_TIMEOUT_S, MAX_BUFFERED_RESPONSE_BYTES
-from local.proxy_answer import ProxyAnswer
-from local.websocket_event import Peer
-from local.websocket_integration import Integrations
 from tests.local.hand_clock import HandClock
 from tests.local.runtime_api.scripted_invoker import (
     Script,

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, suppress
 
 from aiohttp import WSMsgType, web
 
+from local.api_gateway.event import Peer
 from local.clock import Clock
 from local.limits import POST_DRAIN_TIMEOUT_S
-from local.websocket_event import Peer
 
 
 class ConnectionGoneError(Exception):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.websocket_event import (
+from local.api_gateway.event import (
     Peer,
     connect_event,
     disconnect_event,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.proxy_answer import ProxyAnswer, read_proxy_answer
+from local.api_gateway.proxy_answer import ProxyAnswer, read_proxy_answer
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from local.connections_api import connection_id_in
+from local.api_gateway.connections_api import connection_id_in
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
 from local.limits import MAX_MESSAGE_BYTES, POST_DRAIN_TIMEOUT_S
+from tests.local.api_gateway.websocket_bench import OK, Bench, closed_with, run
 from tests.local.hand_clock import HandClock
-from tests.local.websocket_bench import OK, Bench, closed_with, run
 
 
 def test_post_reaches_the_client_as_text() -> None:

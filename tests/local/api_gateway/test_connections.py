@@ -7,8 +7,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from local.connections import Connection, ConnectionGoneError, Connections
-from local.websocket_event import Peer
+from local.api_gateway.connections import Connection, ConnectionGoneError, Connections
+from local.api_gateway.event import Peer
 from tests.local.hand_clock import HandClock
 
 

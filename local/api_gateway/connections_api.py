@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from aiohttp import WSCloseCode, web
 
-from local.connections import (
+from local.api_gateway.connections import (
     ClientTooSlowError,
     Connection,
     ConnectionGoneError,

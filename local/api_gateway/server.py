@@ -15,19 +15,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import WSCloseCode, web
 
+from local.api_gateway.connections import Connection, Connections
+from local.api_gateway.connections_api import ConnectionsApi, connection_id_in
+from local.api_gateway.event import Peer, new_connection_id
+from local.api_gateway.frame_guard import FrameGuard
+from local.api_gateway.integration import Integrations
+from local.api_gateway.proxy_answer import ProxyAnswer
+from local.api_gateway.session import ABNORMAL, WebSocketSession
 from local.clock import Clock, LoopClock
-from local.connections import Connection, Connections
-from local.connections_api import ConnectionsApi, connection_id_in
-from local.frame_guard import FrameGuard
 from local.function_url.server import forwarding_headers, request_target
 from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
 from local.invocation import Invoker, new_trace_id
 from local.limits import CLOSE_HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES
 from local.project.environment import is_loopback
-from local.proxy_answer import ProxyAnswer
-from local.websocket_event import Peer, new_connection_id
-from local.websocket_integration import Integrations
-from local.websocket_session import ABNORMAL, WebSocketSession
 
 
 @dataclass(frozen=True, slots=True)

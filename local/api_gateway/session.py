@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 
 from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
 
+from local.api_gateway.connections import Connection
+from local.api_gateway.integration import Integrations
 from local.clock import Clock
-from local.connections import Connection
 from local.limits import CONNECTION_LIFETIME_S, IDLE_TIMEOUT_S
-from local.websocket_integration import Integrations
 
 _NO_STATUS = 1005  # RFC 6455, 7.1.5: the close frame held no status
 _NO_STATUS_REASON = "Client-side close frame status not set"

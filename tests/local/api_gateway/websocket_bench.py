@@ -21,12 +21,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from yarl import URL
 
-from local.connections import Connections
-from local.connections_api import ConnectionsApi
+from local.api_gateway.connections import Connections
+from local.api_gateway.connections_api import ConnectionsApi
+from local.api_gateway.server import Routes, WebSocketApi
 from local.http.listening import bind, port_of, serve
 from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import Credentials
-from local.websocket_api import Routes, WebSocketApi
 from tests.local.hand_clock import HandClock
 from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, buffered
 

@@ -6,7 +6,7 @@ import asyncio
 
 from websockets.frames import Frame, Opcode
 
-from local.frame_guard import FrameGuard
+from local.api_gateway.frame_guard import FrameGuard
 from local.limits import MAX_FRAME_BYTES
 
 GOOD = Frame(Opcode.TEXT, b"good").serialize(mask=True)
