@@ -71,7 +71,7 @@ def test_everyone_dies_with_a_killed_owner() -> None:
             sys.executable,
             "-c",
             _OWNER,
-            cwd=Path(__file__).parents[2],
+            cwd=Path(__file__).parents[3],
             stdout=asyncio.subprocess.PIPE,
         )
         assert owner.stdout is not None

@@ -199,7 +199,7 @@ def test_lifetime_out_of_range_is_refused(expires: str) -> None:
         CHECK.verify(changed, time.time())
 
 
-VECTORS = json.loads((Path(__file__).parents[1] / "data/connections_sigv4.json").read_text())[
+VECTORS = json.loads((Path(__file__).parents[2] / "data/connections_sigv4.json").read_text())[
     "vectors"
 ]
 
