@@ -44,8 +44,14 @@ NO_URLS = [
     "http://[::1",
     "http://::1",
     "http://[::1]x",
+    "http://[a]",
+    "http://[127.0.0.1]",
     "http://host\\@other",
     "http://host\n",
+    "http://%Z",
+    "http://h%6Fst",
+    "http://[fe80::1%25eth0]",
+    "http://[fe80::1%eth0]:80/",
 ]
 
 
@@ -76,4 +82,9 @@ def test_whatever_is_taken_has_the_host_that_others_find_in_it(text: str) -> Non
         parts = split_url(url)
     except ValueError:
         return
-    assert (parts.host, parts.path) == (urlsplit(url).hostname, urlsplit(url).path)
+    try:
+        reference = urlsplit(url)
+    except ValueError:  # of brackets around what is no address: nobody can connect to it
+        assert ":" in parts.host
+    else:
+        assert (parts.host, parts.path) == (reference.hostname, reference.path)

@@ -10,10 +10,12 @@ import re
 
 from sluice.named_tuple import NamedTuple
 
+# A host has no percent sign: no name that DNS knows has one, and the zone of an IPv6 address means
+# something on one machine only. urllib.parse reads both, and lowers the case of a part of them.
 URL = (
     r"(?P<scheme>https?)://"
     r"(?:(?P<userinfo>[^\s/?#\\\[\]]*)@)?"
-    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^\s/?#:@\[\]\\]+)"
+    r"(?P<host>\[[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]|[^\s/?#:@\[\]\\%]+)"
     r"(?::(?P<port>[0-9]{1,5})?)?"
     r"(?P<path>/[^\s?#]*)?"
     r"(?:\?(?P<query>[^\s#]*))?"
