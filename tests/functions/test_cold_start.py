@@ -17,7 +17,7 @@ FUNCTIONS = {
         "sluice": (
             "authentication errors key_ring named_tuple request_log settings "
             "aws.ssm_parameter "
-            "http.url_parts "
+            "http.urls "
             "state.connections state.store "
             "websocket.admission websocket.events "
         ),
@@ -26,7 +26,7 @@ FUNCTIONS = {
         "packages": set[str](),
         "sluice": (
             "authentication errors named_tuple request_log settings "
-            "http.url_parts "
+            "http.urls "
             "state.connections state.store "
             "websocket.admission websocket.events "
         ),
@@ -37,9 +37,9 @@ FUNCTIONS = {
             "authentication deadline error_body errors key_ring named_tuple request_log "
             "secret_mask settings stop_signal "
             "aws.sigv4 aws.ssm_parameter "
-            "completions.conversation_log completions.events completions.parsers "
-            "completions.request completions.sse completions.usage "
-            "http.connection http.http1 http.opening http.url_encoding http.url_parts "
+            "completions.conversation_log completions.event_stream completions.events "
+            "completions.parsers completions.request completions.sse completions.usage "
+            "http.connection http.http1 http.opening http.urls "
             "state.connections state.store "
             "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
             "upstream.headers upstream.providers.openai upstream.refusal upstream.retries "
@@ -56,8 +56,8 @@ FUNCTIONS = {
             "authentication deadline error_body errors key_ring named_tuple request_log "
             "secret_mask settings "
             "aws.ssm_parameter "
-            "completions.request completions.usage "
-            "http.connection http.http1 http.opening http.url_encoding http.url_parts "
+            "completions.event_stream completions.request completions.usage "
+            "http.connection http.http1 http.opening http.urls "
             "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
             "upstream.headers upstream.providers.openai upstream.refusal upstream.retries "
             "upstream.targets "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import OriginNotAllowed
-from sluice.url.cross_origin import is_preflight, preflight_headers, reply_headers
+from sluice.url.cross_origin import cors_headers, is_preflight, preflight_headers
 from tests.scripted_upstream import ScriptedUpstream, answer_stream, dies_after, refused_url
 from tests.sluice.url.asking import Reply, ask
 
@@ -76,14 +76,14 @@ def test_preflight_is_told_by_its_header(
 def test_reply_tells_a_browser_who_may_read_it(
     allowed: tuple[str, ...], origin: str, told: dict[str, str]
 ) -> None:
-    assert reply_headers({"origin": origin}, allowed) == told
+    assert cors_headers({"origin": origin}, allowed) == told
 
 
 @pytest.mark.parametrize(("allowed", "told"), [((), {}), ((PAGE,), VARIES), (("*",), {})])
 def test_reply_to_what_is_no_page_tells_caches_at_the_most(
     allowed: tuple[str, ...], told: dict[str, str]
 ) -> None:
-    assert reply_headers({}, allowed) == told
+    assert cors_headers({}, allowed) == told
 
 
 def test_permission_names_what_the_page_will_send() -> None:

@@ -6,12 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sluice.deadline import MARGIN_S
 from sluice.errors import UpstreamBroken
-from sluice.url.reply import MAX_HELD_BYTES, whole_lines
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -134,23 +131,6 @@ def test_key_in_a_json_answer_is_masked_across_chunks(upstream: ScriptedUpstream
     upstream.script = lambda _request, connection: connection.sendall(sent)
     reply = ask(upstream.url, "POST", "/", {"model": "m", "messages": []})
     assert reply.body == b'{"leak": "[key]"}'
-
-
-@given(st.lists(st.binary(max_size=20).map(lambda data: data.replace(b"a", b"\n"))))
-def test_whole_lines_are_the_same_bytes(chunks: list[bytes]) -> None:
-    pieces = list(whole_lines(chunks))
-    assert b"".join(pieces) == b"".join(chunks)
-    assert all(piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
-
-
-def test_chunk_of_whole_lines_passes_uncopied_and_at_once() -> None:
-    event = delta("a")
-    assert next(whole_lines(iter([event, b"data: "]))) is event
-
-
-def test_line_that_does_not_end_is_not_held_for_ever() -> None:
-    line = b"x" * (MAX_HELD_BYTES + 1)
-    assert next(whole_lines(iter([line, line]))) == line
 
 
 def test_error_of_an_upstream_without_a_body_is_json(upstream: ScriptedUpstream) -> None:

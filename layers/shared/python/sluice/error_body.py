@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sluice.errors import UpstreamRefused
-from sluice.upstream.refusal import mask_keys
+from sluice.secret_mask import mask_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

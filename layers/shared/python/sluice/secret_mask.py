@@ -11,12 +11,19 @@ if TYPE_CHECKING:
 
 MASKED = b"[key]"
 MIN_MASKED_CHARACTERS = 8  # shorter ones are words of any text, and no secret worth the name
+# Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
+QUOTED_KEY = rb"\b[sp]k-[\w*.-]{8,}"
 
 
 @lru_cache(maxsize=4)  # they change when a key is first read, and no more
 def mask_of(secrets: tuple[str, ...]) -> SecretMask:
     """The mask of these secrets, made once."""
     return SecretMask(secrets)
+
+
+def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
+    """`text` without the secrets in it, nor anything that looks like a provider's key."""
+    return re.sub(QUOTED_KEY, MASKED, SecretMask(secrets).apply(text))
 
 
 class SecretMask:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sluice.errors import SettingsError
-from sluice.http.url_parts import split_url
+from sluice.http.urls import split_url
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.upstream.providers import stream_end
 from sluice.upstream.providers.openai import OpenAIProvider
 from tests.sluice.upstream.providers.asking import KEPT, a_call
 
@@ -49,19 +48,3 @@ def test_url_is_the_base_url_and_what_the_client_sent(
 def test_it_answers_nothing_itself() -> None:
     assert PROVIDER.own_answer(a_call("/models", method="GET")) is None
     assert (PROVIDER.name, PROVIDER.mends_stream_end) == ("openai", False)
-
-
-@pytest.mark.parametrize(
-    ("tail", "lacking"),
-    [
-        (b"data: [DONE]\n\n", b""),
-        (b"data: [DONE]\r\n\r\n", b""),
-        (b"data: [DONE]\r\r", b""),
-        (b"data: [DONE]\n", b"\n"),
-        (b"data: [DONE]\r\n", b"\n"),
-        (b"data: [DONE]", b"\n"),
-        (b"", b""),
-    ],
-)
-def test_stream_end_adds_the_one_line_end_that_is_lacking(tail: bytes, lacking: bytes) -> None:
-    assert stream_end(tail) == lacking

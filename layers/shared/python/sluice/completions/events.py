@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 
+from sluice.completions.event_stream import is_event_stream
 from sluice.completions.sse import event_data
 from sluice.errors import UpstreamBroken, UpstreamRefused
 from sluice.named_tuple import NamedTuple
-from sluice.upstream.refusal import is_event_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sseclient import SSEClient
 
+from sluice.completions.event_stream import BLANK_LINES, MAX_BLANK_LINE_BYTES
 from sluice.errors import UpstreamBroken
-from sluice.upstream.refusal import BLANK_LINES, MAX_BLANK_LINE_BYTES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from _thread import allocate_lock  # `threading` takes a start 1 ms
 
 from sluice.http.http1 import HttpError, ReplyReader, request_head
 from sluice.http.opening import open_socket
-from sluice.http.url_parts import DEFAULT_PORTS, split_url
+from sluice.http.urls import DEFAULT_PORTS, split_url
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def proxy_of(url: str) -> Proxy:
     parts = split_url(url)
     headers = {}
     if parts.userinfo is not None:
-        from urllib.parse import unquote  # noqa: PLC0415 -- see url_parts
+        from urllib.parse import unquote  # noqa: PLC0415 -- see urls
 
         user, _, password = parts.userinfo.partition(":")
         pair = f"{unquote(user)}:{unquote(password)}"

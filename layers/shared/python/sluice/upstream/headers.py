@@ -11,7 +11,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 HOP_BY_HOP = frozenset(
     (
@@ -39,7 +39,6 @@ CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allow
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
 )  # fmt: skip
-PRESIGNED_PREFIX = "x-amz-"
 
 
 def request_headers(headers: Mapping[str, str], own_prefix: str | None = None) -> dict[str, str]:
@@ -58,26 +57,6 @@ def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     named = {name.lower(): v for name, v in headers.items() if not CONTROLS.search(v)}
     return _passed(named, OF_THE_PROVIDER)
-
-
-def without_signature(query: str) -> str:
-    """A query without what presigned it: that opens this gateway, and is not for a provider.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-    """
-    pairs = query.split("&")
-    return "&".join(pair for pair in pairs if not pair.lower().startswith(PRESIGNED_PREFIX))
-
-
-def without_values(query: str, secrets: Iterable[str]) -> str:
-    """A query without the pairs whose value is a secret: a key of this gateway, shown as ?key=."""
-    known = frozenset(secrets)
-    if not (query and known):
-        return query
-    from urllib.parse import unquote_plus  # noqa: PLC0415 -- see url_parts
-
-    pairs = query.split("&")
-    return "&".join(pair for pair in pairs if unquote_plus(pair.partition("=")[2]) not in known)
 
 
 def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, str]:

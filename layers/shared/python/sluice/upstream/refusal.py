@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 
 from sluice.errors import UpstreamRefused
-from sluice.secret_mask import MASKED, SecretMask
 from sluice.upstream.headers import reply_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
-EVENT_STREAM = "text/event-stream"
-BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")  # what ends an event
-MAX_BLANK_LINE_BYTES = 4
 ANY_ZLIB_FORMAT = 47  # gzip or zlib, whichever it begins as, and their largest window
-# Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
-QUOTED_KEY = rb"\b[sp]k-[\w*.-]{8,}"
-
-
-def is_event_stream(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").lower().startswith(EVENT_STREAM)
 
 
 def refusal(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamRefused:
@@ -44,11 +33,6 @@ def decoded(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
         return zlib.decompressobj(ANY_ZLIB_FORMAT).decompress(body, max_bytes)
     except zlib.error:
         return body
-
-
-def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
-    """`text` without the secrets in it, nor anything that looks like a provider's key."""
-    return re.sub(QUOTED_KEY, MASKED, SecretMask(secrets).apply(text))
 
 
 def reported_error(body: bytes) -> dict[str, Any] | None:

@@ -6,8 +6,7 @@ import re
 from functools import lru_cache
 
 from sluice.errors import SettingsError
-from sluice.http.url_encoding import encoded_path
-from sluice.http.url_parts import split_url
+from sluice.http.urls import encoded_path, split_url
 from sluice.named_tuple import NamedTuple
 from sluice.settings import KeySource, http_url, key_source
 from sluice.upstream.providers.openai import OpenAIProvider

@@ -26,7 +26,7 @@ def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
 
 def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
     """The answer to a browser that asks before it sends. Raises OriginNotAllowed."""
-    allowing = reply_headers(headers, allowed)
+    allowing = cors_headers(headers, allowed)
     if "access-control-allow-origin" not in allowing:
         raise OriginNotAllowed(
             "Pages of this origin may not use this gateway: expected one of CORS_ALLOW_ORIGINS."
@@ -40,7 +40,7 @@ def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> d
     }
 
 
-def reply_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
+def cors_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
     """What every reply carries, errors too, so that pages of allowed origins may read it."""
     if not allowed:
         return {}

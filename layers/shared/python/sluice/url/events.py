@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import binascii
 
+from sluice.http.urls import without_signature
 from sluice.named_tuple import NamedTuple
-from sluice.upstream.headers import without_signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

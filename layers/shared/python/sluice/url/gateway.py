@@ -28,11 +28,11 @@ from sluice.errors import (
     UnknownPath,
     UnsupportedMediaType,
 )
+from sluice.http.urls import without_values
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import ModelCall, chat_call, model_of
-from sluice.upstream.headers import without_values
 from sluice.upstream.targets import find_target
 from sluice.url import cross_origin
 from sluice.url.reply import UrlReply
@@ -121,7 +121,7 @@ class UrlGateway:
     ) -> None:
         """Send the reply. Errors become replies too; see UrlReply.fail for those it cannot hold."""
         allowed = self._settings.cors_allow_origins
-        allowing = cross_origin.reply_headers(request.headers, allowed)
+        allowing = cross_origin.cors_headers(request.headers, allowed)
         with RequestLog(request.request_id, "url") as log:
             log.note(method=request.method, path=self._logged_path(request.path))
             reply = UrlReply(open_body, self._known_keys, log, allowing)

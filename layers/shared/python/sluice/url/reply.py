@@ -5,15 +5,21 @@ from __future__ import annotations
 from itertools import chain
 
 from sluice import error_body
+from sluice.completions.event_stream import (
+    BLANK_LINES,
+    MAX_BLANK_LINE_BYTES,
+    has_lines,
+    is_event_stream,
+    stream_end,
+    whole_lines,
+)
 from sluice.completions.usage import UsageFinder
 from sluice.errors import UpstreamBroken
 from sluice.secret_mask import mask_of
-from sluice.upstream.providers import stream_end
-from sluice.upstream.refusal import BLANK_LINES, MAX_BLANK_LINE_BYTES, is_event_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Protocol
 
     from sluice.errors import SluiceError
@@ -23,9 +29,6 @@ else:
     Protocol = object  # it says something to type checkers alone
 
 NO_CONTENT = 204
-LINE_ENDS = (b"\n", b"\r")
-MAX_HELD_BYTES = 64 * 1024
-"""Of a line whose end has not come: providers send whole lines, so more than this is no delta."""
 
 
 class Body(Protocol):
@@ -78,8 +81,8 @@ class UrlReply:
         may_be_empty: an answer without a body is one. listen: hears each chunk.
         """
         is_stream, usage = is_event_stream(answer.headers), UsageFinder()
-        has_lines = _has_lines(answer.headers)
-        chunks = whole_lines(answer.chunks()) if has_lines else answer.chunks()
+        are_lines = has_lines(answer.headers)
+        chunks = whole_lines(answer.chunks()) if are_lines else answer.chunks()
         source = mask_of(self._secrets()).stream(chunks)
         first = next(source, b"")
         if not first:
@@ -96,7 +99,7 @@ class UrlReply:
                 if listen is not None:
                     listen(chunk)
                 self._write(body, chunk)
-            if answer.mends_stream_end and has_lines and (missing := stream_end(self._tail)):
+            if answer.mends_stream_end and are_lines and (missing := stream_end(self._tail)):
                 self._write(body, missing)
         finally:
             self._log.note(usage=usage.usage())
@@ -128,7 +131,7 @@ class UrlReply:
     def _begin(self, status: int, headers: dict[str, str]) -> Body:
         self._log.note(status=status)
         self._log.first_byte()
-        self._is_event_stream = _has_lines(headers)
+        self._is_event_stream = has_lines(headers)
         reply_headers = {**headers, **self._headers}
         self._body = self._open_body({"statusCode": status, "headers": reply_headers})
         return self._body
@@ -138,30 +141,3 @@ class UrlReply:
         self.bytes_sent += len(data)
         self.chunks_sent += 1
         self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
-
-
-def _has_lines(headers: Mapping[str, str]) -> bool:
-    """Whether a reply is an event stream that can be read: a compressed one has no line ends."""
-    encoding = headers.get("content-encoding", "identity").lower()
-    return is_event_stream(headers) and encoding == "identity"
-
-
-def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut behind line ends; what has no end comes when the chunks have ended.
-
-    A chunk that ends a line, as they do, passes uncopied.
-    """
-    held = b""
-    for chunk in chunks:
-        if not held and chunk.endswith(LINE_ENDS):
-            yield chunk
-            continue
-        data = held + chunk if held else chunk
-        end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-        if len(data) - end > MAX_HELD_BYTES:
-            end = len(data)
-        held = data[end:]
-        if end:
-            yield data if end == len(data) else data[:end]
-    if held:
-        yield held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.http.url_encoding import normalized
+from sluice.http.urls import normalized
 from sluice.named_tuple import NamedTuple
 from sluice.upstream.headers import request_headers
 
@@ -39,7 +39,7 @@ class Provider(Protocol):
 
     @property
     def mends_stream_end(self) -> bool:
-        """Whether its event streams may lack their last line end; see `stream_end`."""
+        """Whether its event streams may lack their last line end."""
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         """The request that asks `call`, authenticated by `key` where there is one.
@@ -64,13 +64,3 @@ def upstream_headers(call: ModelCall, own_prefix: str | None = None) -> dict[str
 def url_of(base_url: str, path: str, query: str) -> str:
     """The URL of a path below `base_url`, as it is sent."""
     return normalized(f"{base_url}{path}?{query}" if query else f"{base_url}{path}")
-
-
-def stream_end(tail: bytes) -> bytes:
-    """What an event stream that ended in `tail` lacks: a line end, or nothing.
-
-    One only: where a blank line ends it, the last event is heard; where not even its line had
-    ended, the event may be half of one, and is better not heard.
-    """
-    whole = tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
-    return b"" if whole or not tail else b"\n"

@@ -1,0 +1,43 @@
+"""Server-sent events as bytes: cut behind lines, and ended."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.completions.event_stream import MAX_HELD_BYTES, stream_end, whole_lines
+from tests.scripted_upstream import delta
+
+
+@given(st.lists(st.binary(max_size=20).map(lambda data: data.replace(b"a", b"\n"))))
+def test_whole_lines_are_the_same_bytes(chunks: list[bytes]) -> None:
+    pieces = list(whole_lines(chunks))
+    assert b"".join(pieces) == b"".join(chunks)
+    assert all(piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
+
+
+def test_chunk_of_whole_lines_passes_uncopied_and_at_once() -> None:
+    event = delta("a")
+    assert next(whole_lines(iter([event, b"data: "]))) is event
+
+
+def test_line_that_does_not_end_is_not_held_for_ever() -> None:
+    line = b"x" * (MAX_HELD_BYTES + 1)
+    assert next(whole_lines(iter([line, line]))) == line
+
+
+@pytest.mark.parametrize(
+    ("tail", "lacking"),
+    [
+        (b"data: [DONE]\n\n", b""),
+        (b"data: [DONE]\r\n\r\n", b""),
+        (b"data: [DONE]\r\r", b""),
+        (b"data: [DONE]\n", b"\n"),
+        (b"data: [DONE]\r\n", b"\n"),
+        (b"data: [DONE]", b"\n"),
+        (b"", b""),
+    ],
+)
+def test_stream_end_adds_the_one_line_end_that_is_lacking(tail: bytes, lacking: bytes) -> None:
+    assert stream_end(tail) == lacking
