@@ -35,7 +35,7 @@ def test_refused_answer_is_logged_and_the_next_event_is_served(tmp_path: Path, s
         runtime.api.reply(status, b'{"errorType":"InvokeTimeout"}')
         runtime.api.expect_next()
         out, _ = runtime.end()
-    assert f"[WARNING] Runtime API: the streamed response was refused: {status}" in out
+    assert f"[WARNING] Runtime API: rejected the streamed response: {status}" in out
     assert "InvokeTimeout" in out
 
 
@@ -50,7 +50,7 @@ def test_status_500_ends_the_process(tmp_path: Path, source: str) -> None:
         runtime.api.reply(500)
         code, out, _ = runtime.finish()
     assert code == 1
-    assert "cannot go on" in out
+    assert "cannot continue" in out
 
 
 def test_connection_lost_in_the_middle_of_a_stream_does_not_cost_the_next_event(

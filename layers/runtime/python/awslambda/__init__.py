@@ -1,4 +1,4 @@
-"""Response streaming for Python functions on AWS Lambda, with the semantics of Node.js's.
+"""Response streaming for Python functions on AWS Lambda, with the semantics of Node.js.
 
     import awslambda
 
@@ -14,7 +14,7 @@ What an exception in a handler means depends on when it is raised:
 
 * before the first byte: Lambda records a function error; a Function URL answers 502;
 * after the first byte: the stream ends with error trailers;
-* after ``end()``: the answer stands; the error is logged.
+* after ``end()``: the answer is complete; the error is logged.
 
 A handler that returns without ``end()`` has its stream ended. Ordinary handlers
 (``def handler(event, context)``) run unchanged.

@@ -1,6 +1,7 @@
-"""The process Lambda starts: `python …/awslambda/__main__.py`, by the layer's `bootstrap`.
+"""The process that Lambda starts: the layer's `bootstrap` runs `python …/awslambda/__main__.py`.
 
-The file by its name: for its folder Python would import `runpy`. It is compiled at each start.
+It names the file, not the folder: for a folder Python imports `runpy`. Python compiles this file
+at every start.
 """
 
 from __future__ import annotations
@@ -9,31 +10,31 @@ import gc
 import os
 import sys
 
-LAYER_PYTHON = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 -- pathlib costs start-up time
+LAYER_PYTHON = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 -- pathlib is slow to import
 LOADING_THRESHOLD = 50_000
-"""New objects between two looks for garbage while modules are loaded. What they make stays: looking
-through it as often as usual is a twentieth of a start. So many objects are some MB at most."""
+"""Garbage collection threshold while modules load, in new objects: some MB at most. Modules keep
+nearly all that they create, so the usual threshold would waste a twentieth of the start."""
 
 usual_threshold = gc.get_threshold()
-usually_frozen = gc.get_freeze_count()
+initially_frozen = gc.get_freeze_count()
 gc.set_threshold(LOADING_THRESHOLD)
 
 if not sys.flags.safe_path:
-    del sys.path[0]  # the folder of this file, whose modules are not to be found by themselves
+    del sys.path[0]  # this file's folder: its modules must not be importable without their package
 sys.path.insert(0, LAYER_PYTHON)
 
-from awslambda.invoke_loop import run  # noqa: E402 -- importable only from here on
+from awslambda.invoke_loop import run  # noqa: E402 -- needs the search path above
 
 
-def look_for_garbage_as_usual() -> None:
-    """Leaves alone what the function's module has set for itself."""
+def restore_garbage_collection() -> None:
+    """Keep what the function's module has set itself."""
     if gc.get_threshold()[0] == LOADING_THRESHOLD:
         gc.set_threshold(*usual_threshold)
-    if gc.get_freeze_count() == usually_frozen:
-        # To the oldest objects, unlooked at: the next event would pay for looking.
+    if gc.get_freeze_count() == initially_frozen:
+        # Moves all objects to the oldest generation, or the next event would pay for their scan.
         gc.freeze()
         gc.unfreeze()
 
 
 if __name__ == "__main__":
-    sys.exit(run(os.environ, LAYER_PYTHON, look_for_garbage_as_usual))
+    sys.exit(run(os.environ, LAYER_PYTHON, restore_garbage_collection))

@@ -41,7 +41,7 @@ class ClientContext(SimpleNamespace):
 
 
 class LambdaContext:
-    """What a handler may know about the invocation it serves."""
+    """The current invocation, as the handler sees it."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Work that runs after an answer was posted and before the next event is asked for.
+"""Work that runs after the answer was posted and before the next event is requested.
 
-A runtime may work on between its POST of the answer and its next GET: the caller already has the
-answer, and the environment is neither frozen nor given another event.
+A runtime may keep working between its POST of the answer and its next GET: the caller already has
+the answer, and Lambda neither freezes the environment nor sends another event.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html, "Processing tasks: Cleanup".
 """
 
@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
-_pending: list[Callable[[], object]] | None = None  # None: this runtime does not run the function
+_pending: list[Callable[[], object]] | None = None  # None outside this runtime
 
 
 def after_response(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-    """Call `function`, a plain one, once this invocation's answer has been posted.
+    """Call `function`, which must not be async, once this invocation's answer was posted.
 
-    The invocation still lasts until the function returns: it is billed, it keeps this environment
-    busy, and the function's timeout covers it. Several are called in order. An exception is logged
-    and ends nothing else. Nothing is called when the handler itself raises.
+    The invocation lasts until the function returns: it is billed, it keeps this environment busy,
+    and the function's timeout covers it. Calls run in order. An exception is logged; later calls
+    still run. If the handler itself raises, no call runs.
 
-    Where the handler runs without this runtime (a unit test, AWS's own client), the call is made
-    at once.
+    Without this runtime (a unit test, AWS's own client), the call runs at once.
     """
     if _pending is None:
         function(*args, **kwargs)
@@ -34,20 +33,20 @@ def after_response(function: Callable[P, object], *args: P.args, **kwargs: P.kwa
 
 
 def begin() -> None:
-    """Forget what an earlier invocation left, and gather from here on (the invoke loop's part)."""
-    global _pending  # noqa: PLW0603 -- a process serves one invocation at a time, so does this list
+    """Drop what an earlier invocation left and start collecting. The invoke loop calls this."""
+    global _pending  # noqa: PLW0603 -- a process serves one invocation at a time
     _pending = []
 
 
 def run_pending(report: Callable[[BaseException], None]) -> None:
-    """Call what was gathered, and what that adds, giving each exception to `report`."""
+    """Run the collected calls and those they add; pass each exception to `report`."""
     while _pending:
         function = _pending.pop(0)
         try:
             _call(function)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # noqa: BLE001 -- the author's code: log and go on
+        except BaseException as error:  # noqa: BLE001 -- the function's code may raise anything
             report(error)
 
 
@@ -56,4 +55,4 @@ def _call(function: Callable[[], object]) -> None:
     if hasattr(result, "__await__"):
         if hasattr(result, "close"):
             result.close()
-        raise TypeError("after_response calls plain functions, and was given an async one")
+        raise TypeError("after_response requires a plain function (got an async one)")

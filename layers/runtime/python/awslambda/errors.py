@@ -1,13 +1,13 @@
-"""What can go wrong in the runtime, and how an exception is told to Lambda.
+"""The runtime's errors, and how Lambda receives an exception.
 
 AwsLambdaError
 ├── InvalidStreamingOperation   a call that comes too late for its stream
 │   └── WriteAfterEnd
-├── ResponseStreamBroken        Lambda takes no more of this answer
-├── HandlerLoadError            the function cannot start (names and texts as AWS's client has them)
+├── ResponseStreamBroken        Lambda accepts no more of this answer
+├── HandlerLoadError            the function cannot start (names and texts of AWS's client)
 ├── UnmarshalError              the event is not JSON
-├── MarshalError                the handler returned what is not JSON
-└── RuntimeApiError             Lambda's side of the Runtime API did not keep to it
+├── MarshalError                the handler's result cannot be encoded as JSON
+└── RuntimeApiError             the Runtime API broke its specification
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from traceback import FrameSummary
     from typing import Any
 
-MAX_XRAY_CAUSE_BYTES = 64 * 1024  # Lambda crops it there, which would leave no JSON
-NOT_IN_A_HEADER = dict.fromkeys([*range(32), 127])  # RFC 9110 section 5.5: controls, CR and LF
+MAX_XRAY_CAUSE_BYTES = 64 * 1024
+"""Maximum size of X-Ray's error cause, in bytes: Lambda cuts longer ones, which breaks the JSON."""
+NOT_IN_A_HEADER = dict.fromkeys([*range(32), 127])
+"""Control characters, CR and LF among them: RFC 9110 section 5.5."""
 
 
 class AwsLambdaError(Exception):
-    """The root of this package's errors; `error_type` is what Lambda is told."""
+    """Base of this package's errors; Lambda receives `error_type` as the error's name."""
 
     error_type = "Runtime.AwsLambdaError"
 
@@ -46,16 +48,16 @@ class WriteAfterEnd(InvalidStreamingOperation):
 
 
 class ResponseStreamBroken(AwsLambdaError):
-    """Lambda has closed the connection on which the answer was being sent.
+    """Lambda has closed the connection that carries this answer.
 
-    Nobody receives what is written from here on. Stop producing it and return.
+    Nobody receives further writes: stop writing and return.
     """
 
     error_type = "Runtime.ResponseStreamBroken"
 
 
 class HandlerLoadError(AwsLambdaError):
-    """The handler cannot be had from the function's code.
+    """The function's handler cannot be loaded.
 
     `error_type` is one of the stock names: Runtime.MalformedHandlerName, Runtime.ImportModuleError,
     Runtime.UserCodeSyntaxError, Runtime.HandlerNotFound, Runtime.BuiltInModuleConflict.
@@ -73,34 +75,34 @@ class UnmarshalError(AwsLambdaError):
 
 
 class MarshalError(AwsLambdaError):
-    """The handler's answer cannot be written as JSON."""
+    """The handler's result cannot be encoded as JSON."""
 
     error_type = "Runtime.MarshalError"
 
 
 class RuntimeApiError(AwsLambdaError):
-    """The Runtime API answered something that its specification does not hold."""
+    """The Runtime API sent a reply that its specification does not allow."""
 
     error_type = "Runtime.RuntimeApiError"
 
 
 def error_type(error: BaseException) -> str:
-    """Lambda's name for an error, fit for a header: the class's name unless it has its own."""
+    """The error's name for Lambda, safe in a header: the class name unless it has its own."""
     name = error.error_type if isinstance(error, AwsLambdaError) else type(error).__name__
     return name.translate(NOT_IN_A_HEADER).encode("ascii", "replace").decode()
 
 
 def message_of(error: BaseException) -> str:
-    """An exception's text, for whose making the function's author may have written code."""
+    """An exception's text. Its `__str__` may be the function's own code and may raise."""
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 -- it must not hide the error that it should tell
-        return "(its text cannot be had: __str__ raised)"
+    except Exception:  # noqa: BLE001 -- it must not hide the error itself
+        return "(no message: __str__ raised)"
 
 
 def stack_trace(error: BaseException) -> list[str]:
-    """One text a frame, innermost last, without the runtime's own frames."""
-    import traceback  # noqa: PLC0415 -- 9 ms that only failures pay
+    """One string per frame, innermost last, without the runtime's own frames."""
+    import traceback  # noqa: PLC0415 -- takes 9 ms; only failures need it
 
     return traceback.format_list(_frames(error))
 
@@ -108,7 +110,7 @@ def stack_trace(error: BaseException) -> list[str]:
 def _frames(error: BaseException) -> list[FrameSummary]:
     import traceback  # noqa: PLC0415
 
-    own = os.path.dirname(__file__) + os.sep  # noqa: PTH120 -- pathlib costs start-up time
+    own = os.path.dirname(__file__) + os.sep  # noqa: PTH120 -- pathlib is slow to import
     frames = traceback.extract_tb(error.__traceback__)
     return [frame for frame in frames if not frame.filename.startswith(own)]
 
@@ -125,7 +127,7 @@ def error_document(error: BaseException, request_id: str = "") -> bytes:
 
 
 def trailer_document(error: BaseException) -> bytes:
-    """What the error trailer of a streamed answer holds, with Node.js's field names."""
+    """The content of a streamed answer's error trailer, with Node.js's field names."""
     document: dict[str, Any] = {
         "errorType": error_type(error),
         "errorMessage": message_of(error),
@@ -135,7 +137,7 @@ def trailer_document(error: BaseException) -> bytes:
 
 
 def xray_cause(error: BaseException, working_directory: str) -> str:
-    """The cause of an error for X-Ray, as the JSON of a header; empty where it would be too long.
+    """The error's cause for X-Ray, as JSON for a header; empty if it is too long.
 
     https://docs.aws.amazon.com/xray/latest/devguide/xray-api-segmentdocuments.html#api-segmentdocuments-errors
     """

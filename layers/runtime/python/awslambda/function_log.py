@@ -1,11 +1,10 @@
-"""The function's `logging`, set up as AWS's own client sets it up.
+"""The function's `logging`, set up as AWS's own client does.
 
-The root logger writes to standard output: text as
-`[LEVEL]<tab>timestamp<tab>request id<tab>message`, or, with AWS_LAMBDA_LOG_FORMAT=JSON, one object
-a line. https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
+The root logger writes to standard output: `[LEVEL]<tab>timestamp<tab>request id<tab>message`, or,
+with AWS_LAMBDA_LOG_FORMAT=JSON, one object per line.
+https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 
-`logging` costs 12 ms of start-up, so it is set up at the moment the function imports it, and not
-at all for a function that does not.
+`logging` takes 12 ms to import, so the runtime sets it up only when the function imports it.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ LEVELS = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}  # Lambda's names that `logging
 
 
 def set_up_when_imported(log: RuntimeLog) -> None:
-    """Set `logging` up now if it is there already, else as soon as somebody imports it."""
+    """Set `logging` up now if it is imported already, else at its first import."""
     if "logging" in sys.modules:
         _set_up(log)
     else:
@@ -38,7 +37,7 @@ def set_up_when_imported(log: RuntimeLog) -> None:
 
 
 class _ImportWatch:
-    """A finder (PEP 302) that does nothing but wait for `logging`."""
+    """A finder (PEP 302) that only waits for the import of `logging`."""
 
     def __init__(self, log: RuntimeLog) -> None:
         self._log = log
@@ -51,7 +50,7 @@ class _ImportWatch:
     ) -> ModuleSpec | None:
         if name != "logging":
             return None
-        from importlib.machinery import PathFinder  # noqa: PLC0415 -- a module for this one case
+        from importlib.machinery import PathFinder  # noqa: PLC0415 -- only this case needs it
 
         spec = PathFinder.find_spec(name)
         if spec is not None and spec.loader is not None:
@@ -65,16 +64,16 @@ class _ImportWatch:
         return spec
 
     def _is_imported(self) -> None:
-        if self in sys.meta_path:  # more than one may have asked where it is
+        if self in sys.meta_path:  # find_spec may have run more than once
             sys.meta_path.remove(self)
             _set_up(self._log)
 
 
 def _set_up(log: RuntimeLog) -> None:
-    import logging  # noqa: PLC0415 -- the function has: a whole module that only some pay for
+    import logging  # noqa: PLC0415 -- the function has already imported it
 
     if not hasattr(logging, "StreamHandler"):
-        return  # a package of the function's own with that name
+        return  # the function's own package of that name
 
     class TextFormatter(logging.Formatter):
         def formatTime(self, record: logging.LogRecord, _format: str | None = None) -> str:  # noqa: N802 -- logging's name
@@ -85,7 +84,7 @@ def _set_up(log: RuntimeLog) -> None:
             return _json_line(log, record)
 
     def add_request_id(record: logging.LogRecord) -> bool:
-        """As AWS's client does, so that a formatter of the function's own may name it."""
+        """As AWS's client does: the function's own formatters may use it."""
         record.aws_request_id = log.request_id
         return True
 
@@ -121,5 +120,5 @@ _STANDARD_ATTRIBUTES = frozenset(
     )
 )
 # fmt: on
-"""What every record has; the rest came by `extra=`.
+"""Attributes of every record; all others come from `extra=`.
 https://docs.python.org/3/library/logging.html#logrecord-attributes"""

@@ -1,4 +1,4 @@
-"""Calls a handler, of whatever kind it is: plain, async, a generator, an async generator."""
+"""Calls a handler of any kind: plain, async, generator, async generator."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class HandlerCall:
-    """Calls one handler, again and again; its async kinds all on one asyncio event loop."""
+    """Calls one handler repeatedly; all async calls share one asyncio event loop."""
 
     def __init__(self, handler: Callable[..., Any]) -> None:
         self._handler = handler
         self._runner: Runner | None = None
 
     def result(self, event: Any, context: LambdaContext) -> Any:
-        """What an ordinary handler returns; awaited if it is async."""
+        """The result of an ordinary handler; awaited if it is async."""
         value = self._handler(event, context)
         return self._run(_value_of(value)) if hasattr(value, "__await__") else value
 
     def stream(self, event: Any, stream: ResponseStream, context: LambdaContext) -> Any:
-        """Let a streaming handler write; what it yields is written too.
+        """Let a streaming handler write, and write what it yields.
 
-        Gives back what the handler returns, of which there is no use.
+        Returns the handler's own result, which streaming does not use.
         """
         value = self._handler(event, stream, context)
         if hasattr(value, "__await__"):
@@ -40,9 +40,9 @@ class HandlerCall:
 
     def _run(self, coroutine: Any) -> Any:
         if self._runner is None:
-            import asyncio  # noqa: PLC0415 -- 40 ms that only async handlers pay
+            import asyncio  # noqa: PLC0415 -- takes 40 ms; only async handlers need it
 
-            # One event loop for the process: what a handler keeps open stays usable.
+            # One event loop per process: connections that a handler keeps stay usable.
             self._runner = asyncio.Runner()
         return self._runner.run(coroutine)
 
@@ -56,7 +56,7 @@ def _write_all(pieces: Iterator[Any], stream: ResponseStream) -> None:
         for piece in pieces:
             stream.write(piece)
     finally:
-        # What a generator holds open is let go now, not when somebody collects it.
+        # Release what the generator holds now, not at garbage collection.
         if hasattr(pieces, "close"):
             pieces.close()
 

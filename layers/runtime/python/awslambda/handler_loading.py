@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def load_handler(handler_string: str) -> Callable[..., Any]:
     """Import the handler.
 
-    Raises HandlerLoadError with AWS's names; what the module itself raises passes through.
+    Raises HandlerLoadError with AWS's names. Exceptions of the module itself pass through.
     """
     module_name, dot, attribute = handler_string.rpartition(".")
     if not dot:
@@ -40,7 +40,7 @@ def load_handler(handler_string: str) -> Callable[..., Any]:
 
 def _import(module_name: str) -> object:
     try:
-        __import__(module_name)  # importlib.import_module would bring `warnings`
+        __import__(module_name)  # importlib.import_module imports `warnings`
         return sys.modules[module_name]
     except ImportError as error:
         raise HandlerLoadError(

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MAX_HEAD_BYTES = 256 * 1024
-"""Client context and Cognito identity travel as headers; AWS names no limit, HTTP servers stop at
-8 to 80 KB. Past this the other side does not speak HTTP."""
+"""Maximum size of a reply's headers, in bytes. Client context and Cognito identity are headers; AWS
+documents no limit, HTTP servers stop at 8 to 80 KB. Anything longer is not HTTP."""
 
 LAST_CHUNK = b"0\r\n\r\n"
 NO_BODY_STATUSES = (204, 304)  # RFC 9112 section 6.3
@@ -23,7 +23,7 @@ FIRST_FINAL_STATUS = 200  # below: informational, another head follows
 
 
 class Reply(SimpleNamespace):
-    """A complete HTTP reply. Header names are in lower case; of equal ones the last counts."""
+    """A complete HTTP reply. Header names are in lower case; the last of equal names wins."""
 
     def __init__(
         self, status: int, headers: dict[str, str], body: bytes, *, keep_alive: bool
@@ -35,27 +35,27 @@ class Reply(SimpleNamespace):
 
 
 def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    """The request line and headers, up to and with the empty line."""
+    """The request line and headers, including the empty line."""
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
 def chunk(data: bytes | memoryview) -> list[bytes | memoryview]:
-    """One chunk that holds the data, uncopied; nothing if it is empty."""
+    """One chunk around the data, which is not copied; nothing if the data is empty."""
     return [b"%x\r\n" % len(data), data, b"\r\n"] if data else []
 
 
 def last_chunk(trailers: Iterable[tuple[str, str]]) -> bytes:
-    """The end of a chunked body with trailers."""
+    """The end of a chunked body, with trailers."""
     lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
     return b"0\r\n" + lines.encode("latin-1") + b"\r\n"
 
 
 class ReplyParser:
-    """One reply out of the bytes of a connection, however they are cut.
+    """Parses one reply from a connection's bytes, however they are split.
 
-    Feed it what the socket gives until it returns the reply; `feed(b"")` says that the other side
-    has closed. A parser is for one reply.
+    Feed it what the socket returns until it returns the reply; `feed(b"")` means that the peer has
+    closed the connection. Each reply needs a new parser.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class ReplyParser:
     def feed(self, data: bytes) -> Reply | None:
         """Take bytes; return the reply once it is complete.
 
-        Raises RuntimeApiError where the bytes are not HTTP or end too early.
+        Raises RuntimeApiError if the bytes are not HTTP or end too early.
         """
         self._buffer += data
         if self._head is None:
@@ -87,7 +87,7 @@ class ReplyParser:
             if head.status >= FIRST_FINAL_STATUS:
                 return head
         if len(self._buffer) > MAX_HEAD_BYTES:
-            raise RuntimeApiError(f"reply without an end of headers in {MAX_HEAD_BYTES} bytes")
+            raise RuntimeApiError(f"reply headers exceed {MAX_HEAD_BYTES} bytes")
         return None
 
     def _take_body(self, head: Reply, *, closed: bool) -> bytes | None:
@@ -151,5 +151,5 @@ def _number(text: str, base: int) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise RuntimeApiError("reply with a body length that is no number")
+        raise RuntimeApiError("reply has an invalid body length")
     return number

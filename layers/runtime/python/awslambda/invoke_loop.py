@@ -1,14 +1,14 @@
-"""The life of a function's process: load the handler, then serve one event after the other.
+"""The life of a function's process: load the handler, then serve events one by one.
 
-What a failure means, by when it happens:
+What a failure means depends on when it happens:
 
 ====================================  ==========================================================
-while the handler is loaded           POST /init/error, exit 1
+while the handler loads               POST /init/error, exit 1
 in a SnapStart hook                   POST /init/error, exit 64; POST /restore/error, exit 65
 before the first byte of an answer    POST /error: the caller gets a function error, next event
 after the first byte                  error trailers end the stream, next event
 after the end, in after_response      logged, next event
-Lambda refuses an answer (4xx)        logged, next event
+Lambda rejects an answer (4xx)        logged, next event
 Lambda answers 500                    logged, exit 1
 ====================================  ==========================================================
 """
@@ -50,22 +50,22 @@ if TYPE_CHECKING:
     from awslambda.response_stream import Piece
     from awslambda.runtime_api import Invocation
 
-TRACE_ID_VARIABLE = "_X_AMZN_TRACE_ID"  # where X-Ray's SDKs look for the current trace
-CANNOT_GO_ON = 1
+TRACE_ID_VARIABLE = "_X_AMZN_TRACE_ID"  # X-Ray's SDKs read the current trace from it
+CANNOT_CONTINUE = 1  # exit code
 ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
-"""What a handler may end its process with; Lambda then reports Runtime.ExitError. Anything else
-that leaves a handler, asyncio's CancelledError too, is an error of its invocation."""
+"""Exceptions with which a handler ends its process; Lambda then reports Runtime.ExitError. Any
+other exception, asyncio's CancelledError too, is an error of its invocation."""
 
 
 def run(
     environ: MutableMapping[str, str], layer_python: str, when_loaded: Callable[[], None]
 ) -> int:
-    """Serve events until Lambda ends the process; returns the exit code when it cannot go on.
+    """Serve events until Lambda ends the process; return the exit code if it cannot continue.
 
-    when_loaded: called once the handler's module has been imported, or has failed to be.
+    when_loaded: called once the handler's module was imported or failed to import.
     """
-    _make_lines_appear(sys.stdout)
-    _make_lines_appear(sys.stderr)
+    _flush_every_line(sys.stdout)
+    _flush_every_line(sys.stderr)
     _set_search_path(environ, layer_python)
     log = RuntimeLog(environ)
     set_up_when_imported(log)
@@ -74,7 +74,7 @@ def run(
         handler = _load(environ["_HANDLER"])
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 -- any code may run while a module is imported
+    except BaseException as error:  # noqa: BLE001 -- an import may raise anything
         return _cannot_start(error, client, log)
     finally:
         when_loaded()
@@ -84,7 +84,7 @@ def run(
         InvokeLoop(client, handler, environ, log).serve_for_ever()
     except (OSError, RuntimeApiError) as error:
         log.failure(error)
-    return CANNOT_GO_ON
+    return CANNOT_CONTINUE
 
 
 class InvokeLoop:
@@ -101,11 +101,11 @@ class InvokeLoop:
         self._is_streaming = is_streaming(handler)
         self._call = HandlerCall(handler)
         self._environ = environ
-        self._facts = dict(environ)  # os.environ decodes at each look
+        self._facts = dict(environ)  # os.environ decodes on every read
         self._log = log
 
     def serve_for_ever(self) -> None:
-        """Raises OSError or RuntimeApiError when there is no Runtime API to serve any more."""
+        """Raises OSError or RuntimeApiError once the Runtime API is gone."""
         while True:
             self._serve(self._client.next_invocation())
 
@@ -124,7 +124,7 @@ class InvokeLoop:
             body = _encode_result(self._call.result(event, self._context(invocation)))
         except ENDS_THE_PROCESS:
             raise
-        except BaseException as error:  # noqa: BLE001 -- the handler's, whatever it is
+        except BaseException as error:  # noqa: BLE001 -- a handler may raise anything
             self._report_failure(invocation, error)
             return False
         self._client.post_response(invocation, body)
@@ -140,7 +140,7 @@ class InvokeLoop:
                 self._log.warning("Streaming handlers ignore return values.")
         except ENDS_THE_PROCESS:
             raise
-        except BaseException as error:  # noqa: BLE001 -- the handler's, whatever it is
+        except BaseException as error:  # noqa: BLE001 -- a handler may raise anything
             self._end_failed_stream(invocation, stream, error)
             return False
         finally:
@@ -159,7 +159,7 @@ class InvokeLoop:
         try:
             stream.fail(error)
         except ResponseStreamBroken:
-            return  # `error` says so already, or came first
+            return  # already logged, or caused by `error`
         self._client.finish_stream()
 
     def _report_failure(self, invocation: Invocation, error: BaseException) -> None:
@@ -196,23 +196,23 @@ def _load(handler_string: str) -> Callable[..., Any]:
         return load_handler(handler_string)
     except SystemExit as error:
         raise HandlerLoadError(
-            "Runtime.ExitError", f"the handler's module ended the process with status {error.code}"
+            "Runtime.ExitError", f"the handler's module exited with status {error.code}"
         ) from error
 
 
 def _cannot_start(error: BaseException, client: RuntimeClient, log: RuntimeLog) -> int:
     log.failure(error)
     client.post_init_error(_failure(error))
-    return CANNOT_GO_ON
+    return CANNOT_CONTINUE
 
 
 def _pass_snapshot(client: RuntimeClient, log: RuntimeLog) -> int:
-    """Wait for snapshot and restore; an exit code where a hook failed, else 0."""
+    """Wait for snapshot and restore; return an exit code if a hook failed, else 0."""
     try:
         snapstart.run_before_snapshot()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 -- the function's own hook
+    except BaseException as error:  # noqa: BLE001 -- a hook may raise anything
         log.failure(error)
         client.post_init_error(_failure(error, name="Runtime.BeforeSnapshotError"))
         return snapstart.BEFORE_SNAPSHOT_EXIT
@@ -221,7 +221,7 @@ def _pass_snapshot(client: RuntimeClient, log: RuntimeLog) -> int:
         snapstart.run_after_restore()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 -- the function's own hook
+    except BaseException as error:  # noqa: BLE001 -- a hook may raise anything
         log.failure(error)
         client.post_restore_error(_failure(error, name="Runtime.AfterRestoreError"))
         return snapstart.AFTER_RESTORE_EXIT
@@ -247,27 +247,26 @@ def _encode_result(result: Any) -> bytes:
 
 
 def _plain_number(value: Any) -> float:
-    """DynamoDB gives Decimal for every number, so AWS's client takes it; it takes nothing else."""
+    """Encode Decimal alone, as AWS's client does: DynamoDB returns every number as Decimal."""
     if type(value).__name__ == "Decimal":
         return float(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-RESULT_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, default=_plain_number
-)  # json.dumps would make one each
+RESULT_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain_number)
+"""Encodes a handler's result: json.dumps would create an encoder for each."""
 
 
 def _set_search_path(environ: MutableMapping[str, str], layer_python: str) -> None:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     sys.path[:] = search_path(environ, layer_python, version, sys.path)
     for folder in site_folders(environ, layer_python, version):
-        if os.path.isdir(folder):  # noqa: PTH112 -- pathlib costs start-up time
+        if os.path.isdir(folder):  # noqa: PTH112 -- pathlib is slow to import
             site.addsitedir(folder)
 
 
-def _make_lines_appear(stream: Any) -> None:
-    """Lambda freezes the process between events: what is in a buffer then comes late or never."""
+def _flush_every_line(stream: Any) -> None:
+    """Lambda freezes the process between events, so buffered text would come late or never."""
     text: TextIOWrapper = stream
-    # A handler's text may hold what is no character; that must not cost the log line.
+    # A handler's text may hold a lone surrogate; that must not cost the log line.
     text.reconfigure(line_buffering=True, errors="backslashreplace")

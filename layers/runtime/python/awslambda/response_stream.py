@@ -1,4 +1,4 @@
-"""The stream a handler writes its answer to, and what Node.js's `awslambda` offers around it."""
+"""The stream that a handler writes to, and the helpers of Node.js's `awslambda`."""
 
 from __future__ import annotations
 
@@ -36,12 +36,11 @@ if TYPE_CHECKING:
 
 STREAMING_MARK = "__awslambda_streaming__"
 PIPELINE_READ_BYTES = 65_400
-"""Node.js's default high-water mark, less what makes it fit, with the chunk's size and line ends,
-into one segment of the loopback interface (65,483 bytes), where the Runtime API is: two segments
-cost a third more CPU."""
-PIECE_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, separators=(",", ":")
-)  # json.dumps would make one each
+"""Size of one read of a pipeline's file, in bytes. As a chunk it fits one segment of the loopback
+interface (65,483 bytes), where the Runtime API is. Two segments, as Node.js's default high-water
+mark would need, cost a third more CPU."""
+PIECE_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Encodes what a handler writes: json.dumps would create an encoder for each piece."""
 
 
 class _State(Enum):
@@ -53,7 +52,7 @@ class _State(Enum):
 def streamify_response(handler: HandlerT) -> HandlerT:
     """Mark `handler(event, response_stream, context)`, plain or async, as one that streams.
 
-    The mark, not the event, decides: an event does not tell how a Function URL is set up.
+    The mark decides, not the event: an event does not say whether its Function URL streams.
     """
     setattr(handler, STREAMING_MARK, True)
     return handler
@@ -66,9 +65,9 @@ def is_streaming(handler: Callable[..., Any]) -> bool:
 class ResponseStream(io.RawIOBase):
     """The body of one answer, as a writable binary file.
 
-    Nothing is sent before the first `write` or `end`. A `write` returns when the bytes are with
-    the operating system; while Lambda takes none, it blocks. Not for use from several threads at
-    once. As a context manager it ends when the block does, unless an exception leaves the block.
+    Nothing is sent before the first `write` or `end`. `write` returns once the operating system has
+    the bytes, and blocks while Lambda does not read. Not thread-safe. As a context manager it ends
+    with the block, unless the block raises.
     """
 
     def __init__(self, wire: Wire) -> None:
@@ -89,13 +88,13 @@ class ResponseStream(io.RawIOBase):
         return self._state is _State.ENDED
 
     def set_content_type(self, content_type: str) -> None:
-        """Say what the body is (default application/octet-stream). Before the first write only."""
+        """Set the content type (default application/octet-stream), before the first write."""
         if self._state is not _State.IDLE:
             raise InvalidStreamingOperation(
-                "cannot set content-type, too late: the answer has begun; set it before write()"
+                "too late to set the content type: the answer has begun; set it before write()"
             )
         if not (content_type.isascii() and content_type.isprintable()):
-            raise ValueError(f"content type {content_type!r}: expected printable ASCII only")
+            raise ValueError(f"content type must be printable ASCII (got {content_type!r})")
         self._content_type = content_type
 
     def set_http_metadata(self, metadata: Metadata) -> None:
@@ -104,21 +103,21 @@ class ResponseStream(io.RawIOBase):
         self._metadata = metadata
 
     def write(self, data: str | Buffer | Any, /) -> int:
-        """Send `data` now: text as UTF-8, bytes as they are, anything else as JSON.
+        """Send `data` now: text as UTF-8, bytes unchanged, anything else as JSON.
 
-        Returns the number of bytes. An empty write sends the head and the prelude, if they have
-        not gone yet. Raises WriteAfterEnd, ResponseStreamBroken, TypeError (None).
+        Returns the number of bytes. An empty write sends the head and the prelude, unless they
+        were sent before. Raises WriteAfterEnd, ResponseStreamBroken, TypeError (None).
         """
         piece = _as_bytes(data)
         self._send(http1.chunk(piece))
         return len(piece)
 
     async def drain(self) -> None:
-        """Let other tasks run. What was written has been sent already: `write` waits for that."""
+        """Let other tasks run. There is nothing to wait for: `write` has sent its bytes."""
         await _Turn()
 
     def end(self, data: str | Buffer | Any | None = None, /) -> None:
-        """Complete the answer, after `data` if given. Once it has ended, `end()` does nothing."""
+        """Complete the answer, after `data` if given. A second `end()` does nothing."""
         if self._state is _State.ENDED:
             if data is not None:
                 raise WriteAfterEnd
@@ -128,13 +127,13 @@ class ResponseStream(io.RawIOBase):
         self._state = _State.ENDED
 
     def fail(self, error: BaseException) -> None:
-        """End a begun answer with error trailers; nothing where there is none to end."""
+        """End a begun answer with error trailers; otherwise do nothing."""
         if self._state is _State.OPEN:
             self._state = _State.ENDED
             self._wire.send([error_trailers(error_type(error), trailer_document(error))])
 
     def detach_from_invocation(self) -> None:
-        """Send nothing more, whoever still holds this stream: the wire is the next answer's."""
+        """Send nothing more, even if the handler kept this stream: the next answer has the wire."""
         self._state = _State.ENDED
 
     def writable(self) -> bool:
@@ -156,7 +155,7 @@ class ResponseStream(io.RawIOBase):
             self.close()
 
     def __del__(self) -> None:
-        """Undo RawIOBase's: a stream nobody holds any more must not look complete."""
+        """Override RawIOBase's, which closes: an abandoned stream must not look complete."""
 
     def _send(self, pieces: Sequence[Piece]) -> None:
         if self._state is _State.OPEN:
@@ -183,8 +182,8 @@ class HttpResponseStream:
         """Make `response_stream` an HTTP answer and return it.
 
         metadata: {"statusCode": int, "headers": {name: value}, "cookies": [str]}, each optional,
-        passed on as it is. It is sent with the first write or end, as JSON and eight NUL bytes.
-        Of several calls the last counts. Raises InvalidStreamingOperation after the first write.
+        sent unchanged with the first write or end, as JSON and eight NUL bytes. The last of
+        several calls wins. Raises InvalidStreamingOperation after the first write.
         """
         response_stream.set_http_metadata(metadata)
         return response_stream
@@ -193,8 +192,8 @@ class HttpResponseStream:
 def pipeline(source: BinaryIO | Iterable[bytes], response_stream: ResponseStream) -> None:
     """Write all of `source` (a binary file, or any iterable of bytes) and end the stream.
 
-    Each piece goes out as soon as the source gives it. An exception of the source passes through
-    and leaves the stream open, so that the caller of the handler sees a failed answer.
+    Each piece is sent as soon as the source yields it. An exception of the source passes through
+    and leaves the stream open, so the caller sees a failed answer.
     """
     for piece in _pieces(source):
         response_stream.write(piece)
@@ -209,7 +208,7 @@ class _Turn:
 
 
 def _pieces(source: Any) -> Iterable[bytes]:
-    # read1 gives what is there; read would wait until its buffer is full.
+    # read1 returns what is available; read would wait for a full buffer.
     read: Callable[[int], bytes] | None = getattr(source, "read1", getattr(source, "read", None))
     if read is None:
         pieces: Iterable[bytes] = source

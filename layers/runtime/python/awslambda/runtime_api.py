@@ -26,17 +26,17 @@ ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
 XRAY_CAUSE = "Lambda-Runtime-Function-XRay-Error-Cause"
 RESPONSE_MODE = "Lambda-Runtime-Function-Response-Mode"
 INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
-PRELUDE_END = bytes(8)  # eight NULs divide the metadata of an HTTP answer from its body
+PRELUDE_END = bytes(8)  # eight NULs between an HTTP answer's metadata and its body
 
 OK = 200
 CONTAINER_ERROR = 500  # "non-recoverable state, the runtime should exit promptly"
 
 
 class Invocation(SimpleNamespace):
-    """One event, as GET /runtime/invocation/next gives it.
+    """One event, from GET /runtime/invocation/next.
 
-    deadline_ms: when Lambda ends the invocation, in ms since the epoch. What only some events have
-    is None where it is absent. headers: of the reply, names in lower case.
+    deadline_ms: when Lambda ends the invocation, in ms since the epoch. Optional values are None if
+    missing. headers: the reply's, with names in lower case.
     """
 
     def __init__(self, request_id: str, event: bytes, headers: Mapping[str, str]) -> None:
@@ -53,7 +53,7 @@ class Invocation(SimpleNamespace):
 
 
 class Failure(SimpleNamespace):
-    """What Lambda is told of an exception. document: JSON; see errors.error_document."""
+    """An exception as Lambda receives it. document: JSON, see errors.error_document."""
 
     def __init__(self, error_type: str, document: bytes, xray_cause: str = "") -> None:
         self.error_type = error_type
@@ -62,7 +62,7 @@ class Failure(SimpleNamespace):
 
 
 def parse_invocation(reply: Reply) -> Invocation:
-    """Read the reply to GET /runtime/invocation/next; RuntimeApiError if it is none."""
+    """Parse the reply to GET /runtime/invocation/next; raises RuntimeApiError if it is invalid."""
     request_id = reply.headers.get("lambda-runtime-aws-request-id")
     if reply.status != OK or not request_id:
         raise RuntimeApiError(
@@ -73,7 +73,7 @@ def parse_invocation(reply: Reply) -> Invocation:
 
 
 def next_request(host: str) -> bytes:
-    """GET /runtime/invocation/next. Its reply may take for ever: wait without a timeout."""
+    """GET /runtime/invocation/next. Its reply may take forever: wait without a timeout."""
     headers = [("Host", host), ("User-Agent", USER_AGENT)]
     return http1.request_head("GET", f"{ROOT}/invocation/next", headers)
 
@@ -85,14 +85,14 @@ def response_request(host: str, invocation: Invocation, body: bytes) -> bytes:
 
 
 def error_request(host: str, invocation: Invocation, failure: Failure) -> bytes:
-    """The news that a handler failed before its answer began."""
+    """Reports that a handler failed before its answer began."""
     headers = [*_failure_headers(failure), *_common_headers(host, invocation)]
     body = failure.document
     return _post(_path(invocation, "error"), headers, body)
 
 
 def init_error_request(host: str, failure: Failure) -> bytes:
-    """The news that the function cannot start; the process must exit after it."""
+    """Reports that the function cannot start; the process must exit afterwards."""
     headers = [*_failure_headers(failure), ("Host", host)]
     return _post(f"{ROOT}/init/error", headers, failure.document)
 
@@ -104,15 +104,15 @@ def restore_next_request(host: str) -> bytes:
 
 
 def restore_error_request(host: str, failure: Failure) -> bytes:
-    """The news that a hook after the restore failed; the process must exit after it."""
+    """Reports that a hook failed after the restore; the process must exit afterwards."""
     headers = [*_failure_headers(failure), ("Host", host)]
     return _post(f"{ROOT}/restore/error", headers, failure.document)
 
 
 def streamed_response_head(host: str, invocation: Invocation, content_type: str) -> bytes:
-    """The beginning of a streamed answer: http1.chunk(…) follows, then one of the ends.
+    """The head of a streamed answer. http1.chunk(…) follows, then LAST_CHUNK or error_trailers.
 
-    Lambda wants the trailers announced here, whether they will come or not.
+    Lambda requires the announcement of the trailers, even if none follow.
     """
     headers = [
         (RESPONSE_MODE, "streaming"),
@@ -127,7 +127,7 @@ def streamed_response_head(host: str, invocation: Invocation, content_type: str)
 
 def error_trailers(error_type: str, document: bytes) -> bytes:
     """The end of a streamed answer whose handler failed after its first byte."""
-    import binascii  # noqa: PLC0415 -- only failures pay for it
+    import binascii  # noqa: PLC0415 -- only failures need it
 
     encoded = binascii.b2a_base64(document, newline=False).decode()
     return http1.last_chunk([(ERROR_TYPE, error_type), (ERROR_BODY, encoded)])
@@ -141,7 +141,7 @@ def _failure_headers(failure: Failure) -> list[tuple[str, str]]:
 def _common_headers(host: str, invocation: Invocation) -> list[tuple[str, str]]:
     headers = [("Host", host), ("User-Agent", USER_AGENT)]
     if invocation.invocation_id is not None:
-        # Lambda refuses an answer that comes too late and would go to the next caller.
+        # Lets Lambda reject a late answer, which would otherwise reach the next caller.
         headers.append((INVOCATION_ID, invocation.invocation_id))
     return headers
 
@@ -156,7 +156,7 @@ def _path(invocation: Invocation, leaf: str) -> str:
 
 def _url_encoded(text: str) -> str:
     if text.replace("-", "").isalnum() and text.isascii():
-        return text  # every request id AWS gives; urllib.parse is worth 5 ms of start-up
+        return text  # true of AWS's request ids; urllib.parse takes 5 ms to import
     from urllib.parse import quote  # noqa: PLC0415
 
     return quote(text, safe="")

@@ -1,8 +1,7 @@
-"""The connection to the Lambda Runtime API: sends its messages, waits for its replies.
+"""The connection to the Lambda Runtime API: sends requests, waits for replies.
 
-The connection is one of `_socket`, the part of `socket` that is written in C. The other part is
-3 ms of start-up for enumerations and files that nothing here uses, and belongs to the function,
-which may patch it (gevent does) or set a timeout for all that it makes.
+It uses `_socket`, the C part of `socket`. The Python part takes 3 ms to import, and belongs to the
+function, which may patch it (gevent does) or set a default timeout.
 """
 
 from __future__ import annotations
@@ -21,15 +20,17 @@ if TYPE_CHECKING:
 
     Piece = bytes | memoryview
 
-MAX_LOGGED_REASON = 500  # bytes of a refusal's body; Lambda's are about 150
-RECEIVE_BYTES = 64 * 1024  # one recv; an event is at most 6 MB
+MAX_LOGGED_REASON_BYTES = 500
+"""Maximum length of a logged rejection, in bytes: Lambda's have about 150."""
+RECEIVE_BYTES = 64 * 1024
+"""Size of one recv, in bytes: an event has at most 6 MB."""
 
 
 class RuntimeClient:
-    """Speaks with the Runtime API at `address` ("host:port") over one kept connection.
+    """Talks to the Runtime API at `address` ("host:port") over one kept connection.
 
-    A connection that breaks is opened anew for the next message, so a lost answer never costs
-    the next event.
+    If the connection breaks, the next message opens a new one: a lost answer never costs the next
+    event.
     """
 
     def __init__(
@@ -45,14 +46,14 @@ class RuntimeClient:
         self._socket: _socket.socket | None = None
 
     def next_invocation(self) -> Invocation:
-        """Wait for the next event, for as long as it takes.
+        """Wait for the next event, without a timeout.
 
-        Asking twice is safe: Lambda gives the same event until it is answered.
+        A second request is safe: Lambda sends the same event until it is answered.
         """
         try:
             reply = self._exchange(self._next_request)
         except (OSError, RuntimeApiError):
-            reply = self._exchange(self._next_request)  # the kept connection had died
+            reply = self._exchange(self._next_request)  # the kept connection was dead
         return runtime_api.parse_invocation(reply)
 
     def post_response(self, invocation: Invocation, body: bytes) -> None:
@@ -64,35 +65,35 @@ class RuntimeClient:
         self._post(runtime_api.error_request(self._host, invocation, failure), "error")
 
     def post_init_error(self, failure: Failure) -> None:
-        """Report that the function cannot start; exit after it."""
+        """Report that the function cannot start; exit afterwards."""
         self._post(runtime_api.init_error_request(self._host, failure), "init error")
 
     def wait_for_restore(self) -> None:
-        """Let Lambda take its snapshot; returns once it has been restored.
+        """Let Lambda take its snapshot; return after the restore.
 
-        Raises OSError or RuntimeApiError where Lambda says otherwise.
+        Raises OSError or RuntimeApiError if Lambda does not accept that.
         """
         reply = self._exchange(runtime_api.restore_next_request(self._host))
         if reply.status != runtime_api.OK:
             raise RuntimeApiError(f"the Runtime API answered {reply.status} to restore/next")
 
     def post_restore_error(self, failure: Failure) -> None:
-        """Report that a hook failed after the restore; exit after it."""
+        """Report that a hook failed after the restore; exit afterwards."""
         self._post(runtime_api.restore_error_request(self._host, failure), "restore error")
 
     def open_stream(
         self, invocation: Invocation, content_type: str, first: Sequence[Piece]
     ) -> None:
-        """Begin a streamed answer; `first` goes out in the same packet as the head."""
+        """Begin a streamed answer; `first` is sent in the same packet as the head."""
         head = runtime_api.streamed_response_head(self._host, invocation, content_type)
         self._connection()
         self.send([head, *first])
 
     def send(self, pieces: Sequence[Piece]) -> None:
-        """Send more of the streamed answer; returns when the kernel has taken all of it.
+        """Send more of the streamed answer; return once the kernel has all of it.
 
-        The pieces are not joined: a large one is never copied, small ones are one packet.
-        Raises ResponseStreamBroken when Lambda has closed the connection.
+        The pieces are not joined: a large one is never copied, small ones share a packet.
+        Raises ResponseStreamBroken if Lambda has closed the connection.
         """
         if self._socket is None:
             raise ResponseStreamBroken("Lambda has closed this answer's connection: stop writing")
@@ -107,7 +108,7 @@ class RuntimeClient:
             ) from error
 
     def finish_stream(self) -> None:
-        """Wait for the reply to a streamed answer whose last bytes have been sent."""
+        """Wait for the reply to a streamed answer, after its last bytes."""
         if self._socket is None:
             return
         try:
@@ -127,12 +128,12 @@ class RuntimeClient:
             self._check(reply, what)
 
     def _check(self, reply: http1.Reply, what: str) -> None:
-        """Accepted or not, the invocation is over: all but 500 means going on."""
+        """Accepted or not, the invocation is over. Only status 500 ends the process."""
         if reply.status == runtime_api.CONTAINER_ERROR:
-            raise RuntimeApiError(f"the Runtime API answered 500 to the {what}: cannot go on")
+            raise RuntimeApiError(f"the Runtime API answered 500 to the {what}: cannot continue")
         if reply.status >= 300:  # noqa: PLR2004 -- not a 2xx
-            reason = reply.body[:MAX_LOGGED_REASON].decode("utf-8", "replace")
-            self._warn(f"the {what} was refused: {reply.status} {reason}")
+            reason = reply.body[:MAX_LOGGED_REASON_BYTES].decode("utf-8", "replace")
+            self._warn(f"rejected the {what}: {reply.status} {reason}")
 
     def _warn(self, message: str) -> None:
         self._log.warning(f"Runtime API: {message}")
@@ -156,7 +157,7 @@ class RuntimeClient:
         return reply
 
     def _connection(self) -> _socket.socket:
-        """The kept connection, or a new one where Lambda has closed it in the meantime."""
+        """The kept connection, or a new one if Lambda has closed it."""
         if self._socket is not None and _is_closed_by_peer(self._socket):
             self.close()
         if self._socket is None:
@@ -177,7 +178,7 @@ class RuntimeClient:
 
 
 def _connect(address: tuple[str, int]) -> _socket.socket:
-    """What create_connection does for IPv4, without its 4 ms for names beyond ASCII."""
+    """create_connection for IPv4, without the 4 ms that it spends on non-ASCII names."""
     connection = _socket.socket()
     connection.settimeout(None)  # the function may have called socket.setdefaulttimeout
     connection.connect(address)
@@ -188,13 +189,13 @@ def _is_closed_by_peer(connection: _socket.socket) -> bool:
     try:
         return not connection.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
     except BlockingIOError:
-        return False  # nothing to read: open and quiet, as it should be
+        return False  # nothing to read: open and idle, as expected
     except OSError:
         return True
 
 
 def _send_rest(connection: _socket.socket, pieces: Sequence[Piece], sent: int) -> None:
-    """Go on where a signal has interrupted a send: nothing else does with a blocking socket."""
+    """Continue a send that a signal interrupted: a blocking socket is cut short by nothing else."""
     waiting = [memoryview(piece) for piece in pieces]
     while waiting:
         while waiting and sent >= len(waiting[0]):

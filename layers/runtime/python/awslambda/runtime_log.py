@@ -21,10 +21,10 @@ LEVEL_VARIABLE = "AWS_LAMBDA_LOG_LEVEL"
 
 
 class RuntimeLog:
-    """Knows the log's format and the invocation that is being served.
+    """Knows the log's format and the current invocation.
 
-    `request_id` is empty between invocations; the invoke loop sets it, and the function's own
-    logging (function_log) reads it.
+    `request_id` is empty between invocations. The invoke loop sets it; the function's own logging
+    (function_log) reads it.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class RuntimeLog:
         self._clock = clock
 
     def failure(self, error: BaseException) -> None:
-        """An exception that a handler let go."""
+        """Log an exception that left the handler."""
         if self.is_json:
             self._object("ERROR", message_of(error), **error_fields(error))
         else:
@@ -49,7 +49,7 @@ class RuntimeLog:
             self._write(f"[ERROR] {error_type(error)}: {message_of(error)}\n{trace}")
 
     def warning(self, message: str) -> None:
-        """Something that the operator should know and the handler cannot."""
+        """Log what the operator should know and the handler cannot."""
         if self.is_json:
             self._object("WARNING", message)
         else:
@@ -59,14 +59,14 @@ class RuntimeLog:
         self._write(self.line(self._clock(), level, message, fields))
 
     def line(self, seconds: float, level: str, message: str, fields: Mapping[str, Any]) -> str:
-        """One JSON object and a line end; values that are no JSON become text."""
+        """One JSON object and a newline; values that JSON cannot encode become text."""
         document = {"timestamp": timestamp(seconds), "level": level, "message": message, **fields}
         if self.request_id:
             document["requestId"] = self.request_id
         return json.dumps(document, ensure_ascii=False, default=str) + "\n"
 
     def _write(self, text: str) -> None:
-        """As one piece, so that a log line is one event; flushed, for the process may be frozen."""
+        """Write a line in one piece: one log event. Flush: Lambda may freeze the process."""
         try:
             self._out.write(text)
             self._out.flush()
@@ -75,7 +75,7 @@ class RuntimeLog:
 
 
 def error_fields(error: BaseException) -> dict[str, Any]:
-    """What a JSON log line tells of an exception."""
+    """The fields of an exception in a JSON log line."""
     return {
         "errorType": error_type(error),
         "errorMessage": message_of(error),

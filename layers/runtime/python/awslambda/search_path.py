@@ -1,4 +1,4 @@
-"""Where a function's modules are looked for, in the order of AWS's own Python client.
+"""Where Python finds a function's modules: the order of AWS's own Python client.
 
 https://docs.aws.amazon.com/lambda/latest/dg/python-package.html#python-package-searchpath
 """
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def site_folders(environ: Mapping[str, str], layer_python: str, version: str) -> list[str]:
-    """The folders that go before Python's own, first one first; `.pth` files in them count.
+    """The folders before Python's own, in order; their `.pth` files are read.
 
     layer_python: the folder `python` of the unpacked layers ("/opt/python"). version: "3.13".
-    As with AWS's client a PYTHONPATH of the function's author stands in for the layers' folders.
+    As with AWS's client, a PYTHONPATH set by the function's author replaces the layers' folders.
     """
     task_root = environ.get("LAMBDA_TASK_ROOT", "/var/task")
     if environ.get("PYTHONPATH"):
@@ -25,9 +25,9 @@ def site_folders(environ: Mapping[str, str], layer_python: str, version: str) ->
 def search_path(
     environ: Mapping[str, str], layer_python: str, version: str, current: Sequence[str]
 ) -> list[str]:
-    """`sys.path` for the function; `current` is what Python began with.
+    """`sys.path` for the function; `current` is Python's initial value.
 
-    Last comes Lambda's runtime folder, where boto3 is.
+    Lambda's runtime folder, which has boto3, comes last.
     """
     first = site_folders(environ, layer_python, version)
     runtime = [folder] if (folder := environ.get("LAMBDA_RUNTIME_DIR")) else []

@@ -1,7 +1,7 @@
-"""SnapStart: hooks before the snapshot is taken and after it has been restored.
+"""SnapStart: hooks before the snapshot and after the restore.
 
-Hooks are those that a function registered with the package snapshot_restore_py, which AWS's
-runtimes hold. https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
+The function registers its hooks with the package snapshot_restore_py, which AWS's runtimes include.
+https://docs.aws.amazon.com/lambda/latest/dg/snapstart-runtime-hooks-python.html
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ def is_snapstart(environ: Mapping[str, str]) -> bool:
 
 
 def run_before_snapshot() -> None:
-    """Call the hooks, the one registered last first; their exceptions pass through."""
+    """Call the hooks, last registered first; their exceptions pass through."""
     _call(reversed(_registered("get_before_snapshot")))
 
 
 def run_after_restore() -> None:
-    """Call the hooks in the order they were registered; their exceptions pass through."""
+    """Call the hooks in the order of registration; their exceptions pass through."""
     _call(_registered("get_after_restore"))
 
 
 def _registered(getter: str) -> list[Hook]:
-    """None where the function has not even imported the package."""
+    """The registered hooks; none if the function has not imported the package."""
     package = sys.modules.get("snapshot_restore_py")
     return list(getattr(package, getter)()) if package else []
 
