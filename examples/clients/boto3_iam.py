@@ -6,10 +6,11 @@ import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
+url = os.environ["SLUICE_URL"] + "/"
 body = json.dumps({"messages": [{"role": "user", "content": "Hello"}]})
-asked = AWSRequest("POST", os.environ["SLUICE_URL"] + "/", data=body)
+asked = AWSRequest("POST", url, data=body)
 SigV4Auth(boto3.Session().get_credentials(), "lambda", "us-east-1").add_auth(asked)
 
-with urlopen(Request(asked.url, body.encode(), dict(asked.headers))) as reply:
+with urlopen(Request(url, body.encode(), dict(asked.headers))) as reply:
     for line in reply:
         print(line.decode(), end="", flush=True)

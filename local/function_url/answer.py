@@ -131,7 +131,8 @@ class UrlAnswer:
 
     def _start(self, head: HttpHead, data: bytes) -> ResponseFraming:
         request = self._request
-        asked = Asked(request.method, (*request.version,), request.keep_alive)
+        version = (request.version.major, request.version.minor)
+        asked = Asked(request.method, version, request.keep_alive)
         self._framing = framing = ResponseFraming(asked, head, self._tracing)
         # One write, so that the client is woken once.
         self._write(framing.start(self._now()) + (framing.piece(data) if data else b""))

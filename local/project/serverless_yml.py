@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -232,7 +233,7 @@ class _Reader:
         return self._resolver.resolve(mapping.get(name), place)
 
     def _self(self, address: str) -> object:
-        value: object = self._document
+        value: Any = self._document
         for step in filter(None, address.split(".")):
             if isinstance(value, list) and step.isdigit() and int(step) < len(value):
                 value = value[int(step)]

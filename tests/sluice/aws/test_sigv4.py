@@ -31,7 +31,8 @@ def test_connections_vector(vector: dict[str, Any]) -> None:
     headers = sign(vector["method"], vector["url"], body, CREDENTIALS, SCOPE)
     expected = {n: v for n, v in vector["headers"].items() if n != "Content-Length"}
     payload_hash = vector["canonical_request"].rpartition("\n")[2]
-    signed = dict(zip(SIGNED, (_host(vector), "20261120T080000Z", "SESSIONTOKEN"), strict=True))
+    values = (_host(vector), "20261120T080000Z", "SESSIONTOKEN")
+    signed: dict[str, str] = dict(zip(SIGNED, values, strict=True))
     canonical = canonical_request(vector["method"], vector["url"], signed, payload_hash)
     assert canonical == vector["canonical_request"]
     assert string_to_sign(canonical, SCOPE) == vector["string_to_sign"]
@@ -146,5 +147,6 @@ def _botocore_signature(request: AWSRequest) -> str:
     request.headers["X-Amz-Date"] = "20261120T080000Z"
     request.headers["X-Amz-Security-Token"] = "SESSIONTOKEN"
     canonical = auth.canonical_request(request)
-    signature: str = auth.signature(auth.string_to_sign(request, canonical), request)
+    signature = auth.signature(auth.string_to_sign(request, canonical), request)
+    assert isinstance(signature, str)
     return signature

@@ -148,7 +148,15 @@ def test_answer_arrives_whatever_becomes_of_its_posts(course: Course) -> None:
         assert assert_chat_arrives(course, upstream) == events_of(course)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+)
 @given(course=LARGE_COURSES)
 def test_large_answer_arrives_in_frames_of_the_limit(course: Course) -> None:
     with scripted_upstream() as upstream:

@@ -53,6 +53,7 @@ def run_pending(report: Callable[[BaseException], None]) -> None:
 def _call(function: Callable[[], object]) -> None:
     result = function()
     if hasattr(result, "__await__"):
-        if hasattr(result, "close"):
-            result.close()
+        close = getattr(result, "close", None)
+        if close:
+            close()
         raise TypeError("after_response requires a plain function (got an async one)")

@@ -57,8 +57,9 @@ def _write_all(pieces: Iterator[Any], stream: ResponseStream) -> None:
             stream.write(piece)
     finally:
         # Release what the generator holds now, not at garbage collection.
-        if hasattr(pieces, "close"):
-            pieces.close()
+        close = getattr(pieces, "close", None)
+        if close:
+            close()
 
 
 async def _write_all_async(pieces: AsyncIterator[Any], stream: ResponseStream) -> None:
@@ -66,5 +67,6 @@ async def _write_all_async(pieces: AsyncIterator[Any], stream: ResponseStream) -
         async for piece in pieces:
             stream.write(piece)
     finally:
-        if hasattr(pieces, "aclose"):
-            await pieces.aclose()
+        close = getattr(pieces, "aclose", None)
+        if close:
+            await close()

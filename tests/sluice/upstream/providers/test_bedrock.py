@@ -47,7 +47,7 @@ def botocores_authorization(request: UpstreamRequest, signed: SignedFor) -> str:
     judged.context["timestamp"] = request.headers["x-amz-date"]
     judged.headers["X-Amz-Date"] = request.headers["x-amz-date"]
     credentials = Credentials(*ENVIRON.values())
-    judged.headers["X-Amz-Security-Token"] = credentials.token
+    judged.headers["X-Amz-Security-Token"] = ENVIRON["AWS_SESSION_TOKEN"]
     auth = SigV4Auth(credentials, signed.service, signed.region)
     auth_string = auth.string_to_sign(judged, auth.canonical_request(judged))
     signature = auth.signature(auth_string, judged)

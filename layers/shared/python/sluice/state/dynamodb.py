@@ -78,7 +78,7 @@ def _client() -> Any:
         retries={"mode": "standard", "total_max_attempts": TOTAL_ATTEMPTS},
     )
     # A session of its own: boto3's default one is not for several threads.
-    return boto3.session.Session().client("dynamodb", config=config)
+    return boto3.Session().client("dynamodb", config=config)
 
 
 def _attribute(value: str | int) -> dict[str, str]:
