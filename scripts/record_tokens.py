@@ -29,7 +29,8 @@ FRESH_S = 0.4
 READ_BYTES = 65_536
 CAPTION = "recorded with the demo model, at its real pace"
 STYLE = """\
-text{font:16px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#e6edf3;white-space:pre}
+text{font:16px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
+text{fill:#e6edf3;white-space:pre}
 .note{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#9198a1}
 .prompt{fill:#7ee787}
 @media (prefers-reduced-motion:reduce){tspan{animation:none!important}}"""
@@ -78,10 +79,12 @@ def svg(shown_command: str, pieces: list[Piece]) -> str:
     height = TITLE_HEIGHT + LINE_HEIGHT * (len(lines) + 2) + MARGIN
     frames: list[str] = []
     top = TITLE_HEIGHT + LINE_HEIGHT
-    body = [f'<text xml:space="preserve" x="{MARGIN}" y="{top}"><tspan class="prompt">$</tspan> {escape(shown_command)}</text>']
-    for row, line in enumerate(lines, start=1):
-        spans = [_span(piece, total_s, frames) for piece in line]
-        body.append(f'<text xml:space="preserve" x="{MARGIN}" y="{top + row * LINE_HEIGHT}">{"".join(spans)}</text>')
+    prompt = f'<tspan class="prompt">$</tspan> {escape(shown_command)}'
+    answer = ["".join(_span(piece, total_s, frames) for piece in line) for line in lines]
+    body = [
+        f'<text xml:space="preserve" x="{MARGIN}" y="{top + row * LINE_HEIGHT}">{line}</text>'
+        for row, line in enumerate([prompt, *answer])
+    ]
     dots = [
         f'<circle cx="{MARGIN + 6 + 18 * i}" cy="18" r="5.5" fill="{color}"/>'
         for i, color in enumerate(("#ff5f57", "#febc2e", "#28c840"))
