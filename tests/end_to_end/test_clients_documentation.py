@@ -1,4 +1,4 @@
-"""docs/clients.md shows the programs in examples/clients, and each of them works."""
+"""The programs in docs/clients.md and README.md work as they are shown."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.running_stack import RunningStack
     from tests.scripted_upstream import ScriptedUpstream
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 CLIENTS = ROOT / "examples" / "clients"
 DOCUMENT = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")
 SHOWN = dict(
@@ -69,11 +70,6 @@ def test_document_shows_each_program_as_it_is() -> None:
         assert text == (CLIENTS / name).read_text(encoding="utf-8"), name
     for name in ONLY_LINKED:
         assert f"(../examples/clients/{name})" in DOCUMENT
-
-
-def test_links_of_the_document_lead_somewhere() -> None:
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", DOCUMENT):
-        assert (ROOT / "docs" / target).exists(), target
 
 
 @pytest.mark.parametrize(
@@ -183,11 +179,43 @@ def test_page_reads_the_answer_from_a_websocket(
     assert_asked_once(upstream)
 
 
+def test_program_of_the_readme_prints_the_answer(
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    program = program.replace("http://127.0.0.1:3000", keyed_stack.url)
+    program = program.replace("my-key", FORWARD_KEY)
+    assert run(keyed_stack, *PYTHON, "-c", program) == "Hello"
+    assert_asked_once(upstream)
+
+
+def test_commands_of_the_readme_print_the_answer(
+    signed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    (curl,) = re.findall(r"^curl .*$", README, re.MULTILINE)
+    assert (
+        run(signed_stack, "sh", "-c", curl.replace("http://127.0.0.1:3000", signed_stack.url))
+        == EVENTS
+    )
+    assert_asked_once(upstream)
+    upstream.requests.clear()
+    (wscat,) = re.findall(r"^npx wscat .*$", README, re.MULTILINE)
+    url = signed_stack.websocket_url
+    assert "Hello" in wscat_prints(signed_stack, "-c", wscat.replace("ws://127.0.0.1:3001", url))
+    assert_asked_once(upstream)
+
+
 def test_wscat_prints_the_answer(keyed_stack: RunningStack, upstream: ScriptedUpstream) -> None:
+    assert "Hello" in wscat_prints(keyed_stack, str(CLIENTS / "wscat_key.sh"))
+    assert_asked_once(upstream)
+
+
+def wscat_prints(stack: RunningStack, *shell: str) -> str:
+    """What the shell's wscat prints until the answer is there."""
     with subprocess.Popen(
-        ["sh", str(CLIENTS / "wscat_key.sh")],
+        ["sh", *shell],
         cwd=ROOT,
-        env=environment(keyed_stack),
+        env=environment(stack),
         stdin=subprocess.PIPE,  # open: at the end of its input wscat goes
         stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -198,8 +226,7 @@ def test_wscat_prints_the_answer(keyed_stack: RunningStack, upstream: ScriptedUp
         while "Hello" not in printed and (line := process.stdout.readline()):
             printed += line.strip().removeprefix("< ")
         os.killpg(process.pid, signal.SIGTERM)
-    assert "Hello" in printed
-    assert_asked_once(upstream)
+    return printed
 
 
 def assert_asked_once(upstream: ScriptedUpstream) -> None:

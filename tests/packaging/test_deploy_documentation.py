@@ -8,22 +8,31 @@ import shlex
 import subprocess
 
 import pytest
+import yaml
 
 from scripts import secret_parameters
 from scripts.smoke import settings as smoke_settings
-from tests.packaging.deploy_document import DOCUMENT, PARAMS, SERVERLESS_YML, SERVICE, rows
 from tests.packaging.packaged_service import CHECKOUT, Package
 
 pytestmark = pytest.mark.timeout(300)  # see test_template.py
 
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-SCRIPTS = sorted(
-    path
+DOCUMENT = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")
+CLIENTS = (CHECKOUT / "docs" / "clients.md").read_text(encoding="utf-8")
+SERVERLESS_YML = (CHECKOUT / "serverless.yml").read_text(encoding="utf-8")
+SERVICE = yaml.safe_load(SERVERLESS_YML.replace("!Ref ", ""))
+PARAMS = SERVICE["params"]["default"]
+CODE = "".join(
+    path.read_text(encoding="utf-8")
     for pattern in ("scripts/**/*.py", "scripts/**/*.mjs", "layers/**/*.py")
-    for path in CHECKOUT.glob(pattern)
+    for path in sorted(CHECKOUT.glob(pattern))
 )
-CODE = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
 CODE_SPANS = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", DOCUMENT)
+
+
+def rows() -> set[tuple[str, ...]]:
+    """Every row of every table."""
+    lines = re.findall(r"^\|(.+)\|$", DOCUMENT, re.MULTILINE)
+    return {tuple(cell.strip() for cell in line.split("|")) for line in lines}
 
 
 def shell_lines() -> list[list[str]]:
@@ -46,11 +55,6 @@ def arguments_of(*command: str) -> list[list[str]]:
     ]
     assert found, command
     return [arguments for arguments in found if arguments]  # none: it is named, not shown
-
-
-def test_npm_scripts_exist() -> None:
-    scripts = json.loads((CHECKOUT / "package.json").read_text())["scripts"]
-    assert {arguments[0] for arguments in arguments_of("npm", "run")} <= scripts.keys()
 
 
 def test_sls_commands_exist() -> None:
@@ -103,23 +107,16 @@ def test_variables_exist() -> None:
 
 
 def test_names_of_parameters_and_functions_exist() -> None:
-    named = set(re.findall(r"/sluice/\w+/([\w-]+)", DOCUMENT))
+    named = set(re.findall(r"[`=]/sluice/\w+/([\w-]+)`", DOCUMENT))
     assert named
     assert named <= set(secret_parameters.NAMES)
     assert set(re.findall(r"sluice-\w+-(\w+)`", DOCUMENT)) <= {*SERVICE["functions"], "state"}
 
 
-def test_files_and_links_exist() -> None:
-    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", DOCUMENT):
-        assert (CHECKOUT / "docs" / target).exists(), target
+def test_files_exist() -> None:
     for span in CODE_SPANS:
         if re.fullmatch(r"[\w./-]+\.(yml|mjs|py|json|md)", span):
             assert (CHECKOUT / span).exists(), span
-    headings = {
-        re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        for heading in re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", DOCUMENT)) <= headings
 
 
 # What AWS asks of callers, for which no code of this repository names the action.
@@ -133,19 +130,9 @@ def test_iam_actions_exist(by_default: Package) -> None:
     named = {span for span in CODE_SPANS if re.fullmatch(r"[a-z0-9-]+:[A-Z]\w+", span)}
     assert "lambda:InvokeFunctionUrl" in named
     template = json.dumps(by_default.template)
-    clients = (CHECKOUT / "docs" / "clients.md").read_text(encoding="utf-8")
     for action in named - CALLERS:
         call = re.sub(r"(?<!^)(?=[A-Z])", "_", action.partition(":")[2]).lower()
-        assert action in template + CODE + clients or f'"{call}"' in CODE, action
-
-
-def test_options_of_a_script_stand_where_npm_passes_them_on() -> None:
-    """`npm run smoke --stage=prod` checks dev: npm takes the option for one of its own."""
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    for text in (DOCUMENT, readme):
-        calls = re.findall(r"npm run (?:smoke|secrets)\b[^`#\n]*", text)
-        assert "npm run smoke -- --stage prod" in calls
-        assert [call for call in calls if "--" in call and " -- " not in call] == []
+        assert action in template + CODE + CLIENTS or f'"{call}"' in CODE, action
 
 
 def test_callers_policy_leads_through_the_url_alone() -> None:
@@ -175,34 +162,3 @@ def test_services_that_a_deployment_needs_are_those_of_the_template(by_default: 
     used = {SERVICES[kind.rpartition("::")[0]] for kind in kinds}
     named = {row[0] for row in rows() if row[0] in SERVICES.values()}
     assert named == used
-
-
-# --- README.md. ---
-
-FUNCTIONS = ("connect", "disconnect", "default", "stream")
-TOLERANCE = 0.2  # layers grow by a module now and then
-
-
-def test_sizes_in_the_readme_are_those_that_are_packaged(by_default: Package) -> None:
-    stated = re.search(
-        r"runtime\s+layer (\d+) KB, the shared layer ([\d.]+) MB;\s+with bytecode"
-        r" (\d+) KB and ([\d.]+) MB",
-        README,
-    )
-    assert stated is not None
-    compiled = any(name.endswith(".pyc") for name in by_default.names_in("runtime"))
-    runtime, shared = stated.groups()[2:] if compiled else stated.groups()[:2]
-    sizes = {
-        name: (by_default.folder / f"{name}.zip").stat().st_size
-        for name in ("runtime", "shared", *FUNCTIONS)
-    }
-    assert sizes["runtime"] == pytest.approx(float(runtime) * 1_000, rel=TOLERANCE)
-    assert sizes["shared"] == pytest.approx(float(shared) * 1_000_000, rel=TOLERANCE)
-    assert all(sizes[name] < 1_000 for name in FUNCTIONS)
-    assert "each function under 1 KB" in README
-
-
-def test_readme_leads_to_the_document() -> None:
-    deploy = README.partition("## Deploy\n")[2].partition("\n## ")[0]
-    for expected in ("(docs/deploy.md)", "npm run secrets", "npx sls deploy", "npm run smoke"):
-        assert expected in deploy

@@ -1,0 +1,52 @@
+"""The pages name what exists: files, headings, commands and settings."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGES = {
+    page: page.read_text(encoding="utf-8")
+    for pattern in ("*.md", "docs/*.md", "examples/*/README.md", "bench/results/*.md")
+    for page in sorted(ROOT.glob(pattern))
+}
+LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of a page's headings."""
+    return {
+        re.sub(r"[^\w -]", "", found.lower()).replace(" ", "-") for found in HEADING.findall(text)
+    }
+
+
+def test_links_lead_to_files_and_headings() -> None:
+    for page, text in PAGES.items():
+        for name, anchor in LINK.findall(text):
+            target = (page.parent / name).resolve() if name else page
+            assert target.exists(), f"{page.name} links to {name}"
+            assert not anchor or anchor in anchors(PAGES[target]), f"{page.name}: #{anchor}"
+
+
+def test_npm_scripts_exist() -> None:
+    scripts = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]
+    for page, text in PAGES.items():
+        named = set(re.findall(r"npm run ([a-z][\w:-]*)", text))
+        assert named <= scripts.keys(), page.name
+
+
+def test_options_of_a_script_stand_where_npm_passes_them_on() -> None:
+    """`npm run smoke --stage=prod` would check dev: npm takes the option for its own."""
+    for page, text in PAGES.items():
+        for command in re.findall(r"npm (?:run [\w:-]+|start|test)\b[^`#\n]*", text):
+            assert "--" not in command or " -- " in command, f"{page.name}: {command}"
+
+
+def test_settings_of_a_deployment_are_documented() -> None:
+    service = (ROOT / "serverless.yml").read_text(encoding="utf-8")
+    settings = PAGES[ROOT / "docs" / "settings.md"]
+    documented = re.findall(r"^\| `(\w+)`", settings, re.MULTILINE)
+    assert set(re.findall(r"\$\{env:(\w+)", service)) - {*documented, "NAME"} == set()
