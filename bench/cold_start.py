@@ -173,12 +173,13 @@ def _goals(rows: Mapping[str, Row]) -> str:
 
 def _picture(rows: Sequence[Row], answers: Mapping[str, Spread]) -> str:
     bars = [Bar(row.name.replace("`", ""), row.wall_ms.p50, _is_ours(row.name)) for row in rows]
-    title = "Cold start: exec to first GET /next, wall time in ms (median)"
+    title = "Cold start: from exec to the first GET …/next (median wall time)"
     firsts = [
         Bar(name.replace("`", ""), each.p50, _is_ours(name)) for name, each in answers.items()
     ]
-    first_title = "First answer: exec to its first byte, wall time in ms (median)"
-    return svg([Chart(title, bars, REFERENCE.replace("`", "")), Chart(first_title, firsts, NODE)])
+    first_title = "First answer: from exec to its first byte (median wall time)"
+    reference = REFERENCE.replace("`", "")
+    return svg([Chart(title, "ms", bars, reference), Chart(first_title, "ms", firsts, NODE)])
 
 
 def _is_ours(name: str) -> bool:

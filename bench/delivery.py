@@ -165,10 +165,15 @@ def _last(outcomes: Sequence[Outcome]) -> float:
 def _picture(
     joined: Mapping[Case, Sequence[Outcome]], single: Mapping[Case, Sequence[Outcome]]
 ) -> str:
-    charts = []
-    for case in joined:
-        bars = [Bar("joined", _last(joined[case]), is_ours=True)]
-        bars.append(Bar("one post each", _last(single[case])))
-        title = f"Last delta, ms: {case.deltas_per_s} deltas a second, posts of {case.post_ms} ms"
-        charts.append(Chart(title, bars, "joined"))
-    return svg(charts)
+    return svg([_chart(per_s, joined, single) for per_s in DELTAS_PER_S])
+
+
+def _chart(
+    per_s: int, joined: Mapping[Case, Sequence[Outcome]], single: Mapping[Case, Sequence[Outcome]]
+) -> Chart:
+    bars = []
+    for case in (case for case in joined if case.deltas_per_s == per_s):
+        posts = f"posts of {case.post_ms} ms"
+        bars.append(Bar(f"{posts}: joined", _last(joined[case]), is_ours=True))
+        bars.append(Bar(f"{posts}: one post per delta", _last(single[case])))
+    return Chart(f"Delay of the last delta at {per_s} deltas per second (median)", "ms", bars)

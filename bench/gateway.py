@@ -205,10 +205,10 @@ def _picture(measured: Measured) -> str:
         rows = {name: s for (of, name), s in measured.items() if of == number_at_once}
         first = {name: median(series.first_byte_us) for name, series in rows.items()}
         cpu = {name: median(series.cpu_ms) for name, series in rows.items()}
-        at_once = f"{number_at_once} at once"
+        streams = f"{number_at_once} stream{'s' * (number_at_once > 1)} at once"
         charts += [
-            Chart(f"Time to the first byte, µs, {at_once} (median)", _bars(first), NGINX),
-            Chart(f"CPU for 1,000 chunks, ms, {at_once}", _bars(cpu), NGINX),
+            Chart(f"Time to the first byte, {streams} (median)", "µs", _bars(first), NGINX),
+            Chart(f"CPU time for 1,000 chunks, {streams} (median)", "ms", _bars(cpu), NGINX),
         ]
     return svg(charts)
 

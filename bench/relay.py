@@ -265,11 +265,19 @@ def _picture(measured: Measured) -> str:
     added = {n: median(s.first_byte_us) - base_us for n, s in measured.first.items()}
     delay = {n: median(s.delays_us) - median(direct.delays_us) for n, s in rows.items()}
     cpu = {name: median(series.cpu_ms) for name, series in rows.items()}
-    titles = {
-        "Added time to the first byte, µs (median)": added,
-        "Added delay of a chunk, µs (median, chunks of 1 KB)": delay,
-        "CPU for 1,000 chunks of 1 KB, ms": cpu,
-        "200 MB, MB/s": {n: median(values) for n, values in measured.throughput.items()},
-    }
-    reference = NODE.replace("`", "")
-    return svg([Chart(title, bars(values), reference) for title, values in titles.items()])
+    speed = {n: median(values) for n, values in measured.throughput.items()}
+    node = NODE.replace("`", "")
+    return svg(
+        [
+            Chart("Added time to the first byte (median)", "µs", bars(added), node),
+            Chart("Added delay of a chunk of 1 KB (median)", "µs", bars(delay), node),
+            Chart("CPU time for 1,000 chunks of 1 KB (median)", "ms", bars(cpu), node),
+            Chart(
+                "Throughput of a 200 MB body (median)",
+                "MB/s",
+                bars(speed),
+                node,
+                higher_is_better=True,
+            ),
+        ]
+    )

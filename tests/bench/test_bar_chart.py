@@ -3,7 +3,9 @@ from __future__ import annotations
 import math
 import xml.etree.ElementTree as ET
 
-from bench.measurement.bar_chart import OURS, Bar, Chart, svg
+import pytest
+
+from bench.measurement.bar_chart import Bar, Chart, svg, ticks
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -20,46 +22,51 @@ def texts_of(picture: ET.Element) -> list[str]:
     return [text.text or "" for text in picture.iter(f"{NAMESPACE}text")]
 
 
-def test_bars_are_as_long_as_their_values() -> None:
-    lengths = [
-        float(bar.get("width", ""))
-        for bar in bars_of(drawn(Chart("ms", [Bar("a", 10), Bar("b", 20)])))
-    ]
-    assert lengths[1] == 2 * lengths[0]
+@pytest.mark.parametrize(
+    ("longest", "marks"),
+    [
+        (41.0, [0, 20, 40, 60]),
+        (4.0, [0, 1, 2, 3, 4]),
+        (0.31, [0, 0.1, 0.2, 0.3, 0.4]),
+        (18_056.0, [0, 5_000, 10_000, 15_000, 20_000]),
+        (0.0, [0]),
+    ],
+)
+def test_axis_ends_with_a_round_value(longest: float, marks: list[float]) -> None:
+    assert ticks(longest) == pytest.approx(marks)
+
+
+def test_bars_are_as_long_as_their_values_and_ours_stands_out() -> None:
+    ours, other = bars_of(drawn(Chart("", "ms", [Bar("a", 20, is_ours=True), Bar("b", 10)])))
+    assert float(ours.get("width", "")) == 2 * float(other.get("width", ""))
+    assert (ours.get("class"), other.get("class")) == ("ours", "other")
+
+
+def test_axis_says_its_unit_and_what_is_better() -> None:
+    chart = Chart("Delay", "ms", [Bar("a", 1_500)])
+    assert {"Delay", "ms (lower is better)", "0", "500", "1,500"} <= set(texts_of(drawn(chart)))
+    fast = Chart("Speed", "MB/s", [], higher_is_better=True)
+    assert "MB/s (higher is better)" in texts_of(drawn(fast))
 
 
 def test_ratio_to_the_reference_stands_behind_the_value() -> None:
-    texts = texts_of(drawn(Chart("ms", [Bar("ours", 10), Bar("theirs", 20)], "theirs")))
-    assert "10.0  (0.50 \N{MULTIPLICATION SIGN})" in texts
-
-
-def test_without_reference_there_is_no_ratio() -> None:
-    assert "10.0" in texts_of(drawn(Chart("ms", [Bar("ours", 10)], "not there")))
-
-
-def test_ours_stands_out() -> None:
-    colours = [
-        bar.get("fill")
-        for bar in bars_of(drawn(Chart("ms", [Bar("a", 1), Bar("b", 1, is_ours=True)])))
-    ]
-    assert colours[0] != OURS == colours[1]
+    bars = [Bar("ours", 10), Bar("theirs", 20)]
+    compared = texts_of(drawn(Chart("", "ms", bars, "theirs")))
+    assert "10.0  (0.50 \N{MULTIPLICATION SIGN})" in compared
+    assert "10.0" in texts_of(drawn(Chart("", "ms", bars, "not there")))
 
 
 def test_what_was_not_measured_has_no_bar() -> None:
-    assert len(bars_of(drawn(Chart("ms", [Bar("a", math.nan), Bar("b", 1)])))) == 1
-
-
-def test_nothing_measured_at_all_is_still_a_picture() -> None:
-    assert texts_of(drawn(Chart("ms", []), Chart("MB", [Bar("a", 0)]))) == ["ms", "MB", "a", "0.00"]
+    assert len(bars_of(drawn(Chart("", "ms", [Bar("a", math.nan), Bar("b", 1)])))) == 1
+    assert len(bars_of(drawn(Chart("", "ms", []), Chart("", "MB", [Bar("a", 0)])))) == 1
 
 
 def test_names_may_hold_what_means_something_in_xml() -> None:
-    assert "<a & b>" in texts_of(drawn(Chart("<a & b>", [])))
+    assert "<a & b>" in texts_of(drawn(Chart("<a & b>", "ms", [])))
 
 
 def test_charts_do_not_overlap() -> None:
-    picture = drawn(Chart("first", [Bar("a", 1)] * 3), Chart("second", [Bar("b", 1)]))
+    picture = drawn(Chart("", "ms", [Bar("a", 1)] * 3), Chart("", "ms", [Bar("b", 1)]))
     tops = [float(bar.get("y", "")) for bar in bars_of(picture)]
-    assert tops == sorted(tops)
-    assert len(set(tops)) == 4
+    assert tops == sorted(set(tops))
     assert max(tops) < float(picture.get("height", ""))
