@@ -137,7 +137,7 @@ def test_answer_is_stopped_before_its_request(
 
 
 def test_segments_are_sent_at_once(listening: Address) -> None:
-    """Or a body would wait for the acknowledgement of its head."""
+    """Or a body would wait for the acknowledgment of its head."""
     with open_socket(*listening, 5.0, watched_by_nobody) as connection:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 

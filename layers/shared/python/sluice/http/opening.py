@@ -59,7 +59,7 @@ def _connect(
     timeout_s: float,
     watch: Callable[[socket.socket], None],
 ) -> None:
-    # With Nagle's algorithm a body would wait some 40 ms for the acknowledgement of its head.
+    # With Nagle's algorithm a body would wait some 40 ms for the acknowledgment of its head.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.settimeout(0)
     end = time.monotonic() + timeout_s

@@ -102,7 +102,7 @@ class Delivery:
         return self._thread.is_alive()
 
     def send(self, piece: str) -> None:
-        """A piece of the answer, which may share a frame with its neighbours.
+        """A piece of the answer, which may share a frame with its neighbors.
 
         Waits while too much waits. Raises the DeliveryError once failed, DeadlineReached, and what
         `interrupt` was given.
