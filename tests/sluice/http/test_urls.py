@@ -74,7 +74,7 @@ def test_parts_are_those_of_the_standard_library(url: str) -> None:
 
 @pytest.mark.parametrize("url", NO_URLS)
 def test_what_is_no_url_of_http_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="http|port"):
+    with pytest.raises(ValueError, match=r"http|port"):
         split_url(url)
 
 
