@@ -19,8 +19,8 @@ from local.api_gateway.connections import (
     ConnectionGoneError,
     Connections,
 )
-from local.function_url.server import BodyTooLargeError, read_body, request_target
-from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
+from local.http.requests import BodyTooLargeError, http_request, read_body
+from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError
 from local.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 
 SEGMENT = "@connections"
@@ -56,10 +56,7 @@ class ConnectionsApi:
         try:
             # More than a message is read, so that the signature of a body too long is checked.
             body = await read_body(request, MAX_REQUEST_BYTES)
-            path, query = request_target(request)
-            headers = tuple(request.headers.items())
-            signed = SignedRequest(request.method, path, query, headers, body)
-            self._check.verify(signed, self._now())
+            self._check.verify(http_request(request, body), self._now())
             return await self._call(request.method, connection_id, body)
         except SignatureRefusedError as error:
             return _error(403, error.error_type, str(error))

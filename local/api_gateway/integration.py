@@ -6,8 +6,10 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocke
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from local.api_gateway.event import (
@@ -19,14 +21,27 @@ from local.api_gateway.event import (
     message_event,
     select_route,
 )
-from local.api_gateway.proxy_answer import ProxyAnswer, read_proxy_answer
 from local.clock import Clock
+from local.errors import PreludeError
+from local.http.prelude import head_from
 from local.invocation import Invoker, WholeAnswer
 from local.limits import INTEGRATION_TIMEOUT_S, MAX_BUFFERED_RESPONSE_BYTES
 
 FORBIDDEN = "Forbidden"
 FAILED = "Internal server error"
 TIMED_OUT = "Endpoint request timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyAnswer:
+    """The status a function answered with, and the sub-protocol it chose."""
+
+    status: int
+    protocol: str | None
+
+    def is_success(self) -> bool:
+        """Return whether the status lets a connection in."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110: 2xx is success
 
 
 class Integrations:
@@ -80,3 +95,15 @@ class Integrations:
         if failure is not None or receiver.too_large:
             return None
         return read_proxy_answer(receiver.body())
+
+
+def read_proxy_answer(payload: bytes) -> ProxyAnswer | None:
+    """Return the answer, or None when it is not what a proxy integration expects."""
+    try:
+        told = json.loads(payload)
+        if not isinstance(told, dict) or "statusCode" not in told:
+            return None
+        head = head_from(told)
+    except (ValueError, PreludeError):
+        return None
+    return ProxyAnswer(head.status, head.header("sec-websocket-protocol"))

@@ -19,12 +19,11 @@ from local.api_gateway.connections import Connection, Connections
 from local.api_gateway.connections_api import ConnectionsApi, connection_id_in
 from local.api_gateway.event import Peer, new_connection_id
 from local.api_gateway.frame_guard import FrameGuard
-from local.api_gateway.integration import Integrations
-from local.api_gateway.proxy_answer import ProxyAnswer
+from local.api_gateway.integration import Integrations, ProxyAnswer
 from local.api_gateway.session import ABNORMAL, WebSocketSession
 from local.clock import Clock, LoopClock
-from local.function_url.server import forwarding_headers, request_target
-from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
+from local.http.requests import forwarding_headers, http_request, request_target
+from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError
 from local.invocation import Invoker, new_trace_id
 from local.limits import CLOSE_HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES
 from local.project.environment import is_loopback
@@ -78,7 +77,7 @@ class WebSocketApi:
         if self._open_door and not is_own_origin(request.headers.get("Origin")):
             return _refusal(403, "pages of other sites need WEBSOCKET_AUTH=forward_key")
         try:
-            access_key = self._authorise(request, path, query)
+            access_key = self._authorise(request)
         except SignatureRefusedError as error:
             return _refusal(403, str(error))
         stage = segments[0] if segments else self._default_stage
@@ -91,14 +90,11 @@ class WebSocketApi:
         ]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    def _authorise(self, request: web.BaseRequest, path: str, query: str) -> str:
+    def _authorise(self, request: web.BaseRequest) -> str:
         """Return the access key that signed the handshake, "" where it needs no signature."""
         if self._check is None:
             return ""
-        headers = tuple(request.headers.items())
-        return self._check.verify(
-            SignedRequest("GET", path, query, headers, b""), self._clock.now()
-        )
+        return self._check.verify(http_request(request), self._clock.now())
 
     def _peer(self, request: web.BaseRequest, stage: str, query: str, access_key: str) -> Peer:
         return Peer(
@@ -192,4 +188,4 @@ def _phrase(status: int) -> str:
     try:
         return HTTPStatus(status).phrase
     except ValueError:
-        return "Refused"
+        return "Rejected"

@@ -9,12 +9,10 @@ import base64
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+from local.http.requests import Headers, HttpRequest
 from local.project.environment import ACCOUNT_ID
-
-Headers = Sequence[tuple[str, str]]
 
 # RFC 9110 section 7.6.1: about the client's connection, which ends here. And what a client says to
 # a proxy, its credentials too, is not for a function.
@@ -26,21 +24,8 @@ _TRACE = "x-amzn-trace-id"
 _TEXT_TYPES = ("text", "json", "xml")
 
 
-@dataclass(frozen=True, slots=True)
-class UrlRequest:
-    """An HTTP request as it came: header fields in order, path and query undecoded."""
-
-    method: str
-    raw_path: str
-    raw_query: str
-    protocol: str
-    headers: Headers
-    body: bytes
-    source_ip: str
-
-
 def url_event(
-    request: UrlRequest,
+    request: HttpRequest,
     *,
     request_id: str,
     now: float,
@@ -89,7 +74,7 @@ def _joined(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
 
 
 def _context(
-    request: UrlRequest, headers: dict[str, str], request_id: str, now: float, key: str | None
+    request: HttpRequest, headers: dict[str, str], request_id: str, now: float, key: str | None
 ) -> dict[str, object]:
     domain = headers.get("host", "")
     return {

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage
@@ -20,6 +20,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
+from local.http.requests import HttpRequest
 from local.limits import MAX_CLOCK_SKEW_S, MAX_PRESIGNED_S
 from local.project.environment import Credentials
 
@@ -30,17 +31,6 @@ _BAD_SIGNATURE = (
     "The request signature we calculated does not match the signature you provided. Check your "
     "AWS Secret Access Key and signing method. Consult the service documentation for details."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
-    """What a signature covers: path and query as they stood on the wire, undecoded."""
-
-    method: str
-    raw_path: str
-    raw_query: str
-    headers: Sequence[tuple[str, str]]
-    body: bytes
 
 
 class SignatureRefusedError(Exception):
@@ -78,7 +68,7 @@ class SignatureCheck:
         self._service = service
         self._region = region
 
-    def verify(self, request: SignedRequest, now: float) -> str:
+    def verify(self, request: HttpRequest, now: float) -> str:
         """Return the access key that signed `request`; raises SignatureRefusedError."""
         try:
             return self._verify(request, _claim(request), now)
@@ -86,7 +76,7 @@ class SignatureCheck:
             # Header bytes that are no UTF-8 cannot be part of what any client signs.
             raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE) from error
 
-    def _verify(self, request: SignedRequest, claim: _Claim, now: float) -> str:
+    def _verify(self, request: HttpRequest, claim: _Claim, now: float) -> str:
         access_key, date = self._scope(claim.credential)
         _check_time(claim, date, now)
         if not hmac.compare_digest(access_key.encode(), self._keys.access_key.encode()):
@@ -111,18 +101,18 @@ class SignatureCheck:
             raise _bad_scope(f"correct service: '{self._service}'")
         return access_key, date
 
-    def _expected(self, request: SignedRequest, claim: _Claim) -> str:
+    def _expected(self, request: HttpRequest, claim: _Claim) -> str:
         query = f"?{claim.query}" if claim.query else ""
         keys = SigningKeys(self._keys.access_key, self._keys.secret_key)
         signer = _Recomputation(keys, self._service, self._region, claim.signed_headers)
         message = AWSRequest(
             method=request.method,
-            url=f"http://{_header(request, 'host')}{request.raw_path}{query}",
+            url=f"http://{request.header('host')}{request.raw_path}{query}",
             data=request.body,
         )
         for name, value in request.headers:
             message.headers.add_header(name, value)
-        _check_payload(_header(request, "x-amz-content-sha256"), request.body)
+        _check_payload(request.header("x-amz-content-sha256"), request.body)
         message.context["timestamp"] = claim.stamp
         text = signer.string_to_sign(message, signer.canonical_request(message))
         return str(signer.signature(text, message))
@@ -145,8 +135,8 @@ class _Recomputation(SigV4Auth):
         return headers
 
 
-def _claim(request: SignedRequest) -> _Claim:
-    authorization = _header(request, "authorization")
+def _claim(request: HttpRequest) -> _Claim:
+    authorization = request.header("authorization")
     if authorization:
         return _header_claim(request, authorization)
     if "X-Amz-Signature=" in request.raw_query:
@@ -154,12 +144,12 @@ def _claim(request: SignedRequest) -> _Claim:
     raise MissingSignatureError
 
 
-def _header_claim(request: SignedRequest, authorization: str) -> _Claim:
+def _header_claim(request: HttpRequest, authorization: str) -> _Claim:
     algorithm, _, rest = authorization.partition(" ")
     if algorithm != _ALGORITHM:
         raise MissingSignatureError
     fields = dict(re.findall(r"(\w+)=([^,\s]+)", rest))
-    stamp = _header(request, "x-amz-date") or _from_date(_header(request, "date"))
+    stamp = request.header("x-amz-date") or _from_date(request.header("date"))
     names = ("Credential", "SignedHeaders", "Signature")
     return _checked(
         {**{name: fields.get(name, "") for name in names}, "X-Amz-Date": stamp},
@@ -168,7 +158,7 @@ def _header_claim(request: SignedRequest, authorization: str) -> _Claim:
     )
 
 
-def _query_claim(request: SignedRequest) -> _Claim:
+def _query_claim(request: HttpRequest) -> _Claim:
     given = dict(parse_qsl(request.raw_query, keep_blank_values=True))
     if given.get("X-Amz-Algorithm") != _ALGORITHM:
         raise _incomplete(f"X-Amz-Algorithm must be {_ALGORITHM}")
@@ -225,10 +215,6 @@ def _check_payload(stated: str, body: bytes) -> None:
         return
     if not hmac.compare_digest(stated.encode(), hashlib.sha256(body).hexdigest().encode()):
         raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE)
-
-
-def _header(request: SignedRequest, name: str) -> str:
-    return next((value for key, value in request.headers if key.lower() == name), "")
 
 
 def _from_date(date: str) -> str:

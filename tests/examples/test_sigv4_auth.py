@@ -18,7 +18,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
 from examples.clients.sigv4_auth import FunctionUrlSigner, HttpxSigV4Auth, RequestsSigV4Auth
-from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError, SignedRequest
+from local.http.requests import HttpRequest
+from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError
 from local.project.environment import Credentials
 from tests.examples.example_sources import EXAMPLES
 
@@ -46,7 +47,7 @@ def verify(method: str, url: str, fields: Mapping[str, str], body: bytes) -> str
     """The access key that signed; raises SignatureRefusedError."""
     parts = urlsplit(url)
     headers = {"host": parts.netloc, **{name.lower(): value for name, value in fields.items()}}
-    asked = SignedRequest(method, parts.path, parts.query, tuple(headers.items()), body)
+    asked = HttpRequest(method, parts.path, parts.query, tuple(headers.items()), body)
     return CHECK.verify(asked, time.time())
 
 

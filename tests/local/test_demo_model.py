@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from openai import AsyncOpenAI, BadRequestError
 from local.demo_model import (
     BadChatRequestError,
     ChatRequest,
+    Pause,
     answer_chunks,
     demo_model,
     parse_chat_request,
@@ -21,25 +23,22 @@ from local.demo_model import (
 from local.http.listening import bind, port_of, serve_app
 
 
-def run(
-    test: Callable[[str], Awaitable[None]], pause: Callable[[], Awaitable[None]] | None = None
-) -> None:
-    async def no_pause() -> None:
-        return
-
-    async def whole() -> None:
-        listening = bind("127.0.0.1", 0, "port")
-        runner = await serve_app(demo_model(pause or no_pause), listening)
-        try:
-            await test(f"http://127.0.0.1:{port_of(listening)}/v1")
-        finally:
-            await runner.cleanup()
-
-    asyncio.run(whole())
+async def no_pause() -> None:
+    return
 
 
-def test_answer_repeats_the_last_user_message() -> None:
-    async def test(url: str) -> None:
+@asynccontextmanager
+async def running(pause: Pause = no_pause) -> AsyncIterator[str]:
+    listening = bind("127.0.0.1", 0, "port")
+    runner = await serve_app(demo_model(pause), listening)
+    try:
+        yield f"http://127.0.0.1:{port_of(listening)}/v1"
+    finally:
+        await runner.cleanup()
+
+
+async def test_answer_repeats_the_last_user_message() -> None:
+    async with running() as url:
         async with AsyncOpenAI(base_url=url, api_key="any") as client:
             answer = await client.chat.completions.create(
                 model="m",
@@ -57,11 +56,9 @@ def test_answer_repeats_the_last_user_message() -> None:
         assert answer.usage is not None
         assert answer.usage.total_tokens == 2 + len(text.split())
 
-    run(test)
 
-
-def test_stream_comes_word_by_word() -> None:
-    async def test(url: str) -> None:
+async def test_stream_comes_word_by_word() -> None:
+    async with running() as url:
         async with AsyncOpenAI(base_url=url, api_key="any") as client:
             stream = await client.chat.completions.create(
                 model="m",
@@ -78,16 +75,14 @@ def test_stream_comes_word_by_word() -> None:
         assert chunks[-1].usage is not None
         assert len({chunk.id for chunk in chunks}) == 1
 
-    run(test)
 
-
-def test_each_word_is_sent_before_the_pause_after_it() -> None:
+async def test_each_word_is_sent_before_the_pause_after_it() -> None:
     go_on: asyncio.Queue[bool] = asyncio.Queue()
 
     async def pause() -> None:
         await go_on.get()
 
-    async def test(url: str) -> None:
+    async with running(pause) as url:
         body = {"messages": [{"role": "user", "content": "a b"}], "stream": True}
         async with (
             aiohttp.ClientSession() as session,
@@ -100,17 +95,15 @@ def test_each_word_is_sent_before_the_pause_after_it() -> None:
                 go_on.put_nowait(item=True)
             assert (await response.read()).endswith(b"data: [DONE]\n\n")
 
-    run(test, pause)
 
-
-def test_client_that_has_heard_enough_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+async def test_client_that_has_heard_enough_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     go_on: asyncio.Queue[bool] = asyncio.Queue()
     left = asyncio.Event()
 
     async def pause() -> None:
         await (go_on.get() if not left.is_set() else asyncio.sleep(0))
 
-    async def test(url: str) -> None:
+    async with running(pause) as url:
         body = {"messages": [{"role": "user", "content": "a b"}], "stream": True}
         async with aiohttp.ClientSession() as session:
             response = await session.post(f"{url}/chat/completions", json=body)
@@ -120,43 +113,36 @@ def test_client_that_has_heard_enough_is_no_error(caplog: pytest.LogCaptureFixtu
             models = await session.get(f"{url}/models")
             assert models.status == 200
             models.release()
-
-    run(test, pause)
     assert caplog.records == []
 
 
-def test_models_are_listed() -> None:
-    async def test(url: str) -> None:
-        async with AsyncOpenAI(base_url=url, api_key="any") as client:
-            assert [model.id async for model in client.models.list()] == ["demo"]
-
-    run(test)
+async def test_models_are_listed() -> None:
+    async with running() as url, AsyncOpenAI(base_url=url, api_key="any") as client:
+        assert [model.id async for model in client.models.list()] == ["demo"]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nothing", 404), ("GET", "/chat/completions", 405)]
 )
-def test_other_paths_are_refused_in_openais_shape(method: str, path: str, status: int) -> None:
-    async def test(url: str) -> None:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, url + path) as response,
-        ):
-            assert response.status == status
-            error = (await response.json())["error"]
-            assert set(error) == {"message", "type", "param", "code"}
+async def test_other_paths_are_refused_in_openais_shape(
+    method: str, path: str, status: int
+) -> None:
+    async with (
+        running() as url,
+        aiohttp.ClientSession() as session,
+        session.request(method, url + path) as response,
+    ):
+        assert response.status == status
+        error = (await response.json())["error"]
+        assert set(error) == {"message", "type", "param", "code"}
 
-    run(test)
 
-
-def test_bad_body_is_refused_by_its_field() -> None:
-    async def test(url: str) -> None:
+async def test_bad_body_is_refused_by_its_field() -> None:
+    async with running() as url:
         async with AsyncOpenAI(base_url=url, api_key="any", max_retries=0) as client:
             with pytest.raises(BadRequestError) as caught:
                 await client.chat.completions.create(model="m", messages=[])
         assert caught.value.param == "messages"
-
-    run(test)
 
 
 @pytest.mark.parametrize(

@@ -18,56 +18,44 @@ def connection() -> Connection:
 
 
 @pytest.mark.parametrize("is_early", [True, False])
-def test_end_leaves_the_block_where_it_waits(is_early: bool) -> None:  # noqa: FBT001
-    async def test() -> None:
-        it = connection()
-        taken = []
-        if is_early:
+async def test_end_leaves_the_block_where_it_waits(is_early: bool) -> None:  # noqa: FBT001
+    it = connection()
+    taken = []
+    if is_early:
+        it.end(1009)
+    async with it.listening():
+        if not is_early:
             it.end(1009)
-        async with it.listening():
-            if not is_early:
-                it.end(1009)
-            taken.append("what came before")
-            await asyncio.Event().wait()
-        assert taken == ["what came before"]
-        it.end(1001)
-        assert it.close_code == 1009
-
-    asyncio.run(test())
+        taken.append("what came before")
+        await asyncio.Event().wait()
+    assert taken == ["what came before"]
+    it.end(1001)
+    assert it.close_code == 1009
 
 
-def test_end_behind_the_block_changes_nothing() -> None:
-    async def test() -> None:
-        it = connection()
-        async with it.listening():
-            pass
-        it.end(1001)
-        await asyncio.sleep(0)
-
-    asyncio.run(test())
+async def test_end_behind_the_block_changes_nothing() -> None:
+    it = connection()
+    async with it.listening():
+        pass
+    it.end(1001)
+    await asyncio.sleep(0)
 
 
-def test_failure_in_the_block_is_passed_on() -> None:
-    async def test() -> None:
-        with pytest.raises(ZeroDivisionError):
-            async with connection().listening():
-                raise ZeroDivisionError
-
-    asyncio.run(test())
+async def test_failure_in_the_block_is_passed_on() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with connection().listening():
+            raise ZeroDivisionError
 
 
-def test_only_an_open_connection_is_found() -> None:
-    async def test() -> None:
-        it, registry = connection(), Connections()
-        with pytest.raises(ConnectionGoneError):
-            registry.find("id=")
-        registry.add(it)
-        assert registry.find("id=") is it
-        assert registry.all() == (it,)
-        it.end(1000)
-        with pytest.raises(ConnectionGoneError):
-            registry.find("id=")
-        registry.remove(it)
-        assert registry.all() == ()
-
-    asyncio.run(test())
+async def test_only_an_open_connection_is_found() -> None:
+    it, registry = connection(), Connections()
+    with pytest.raises(ConnectionGoneError):
+        registry.find("id=")
+    registry.add(it)
+    assert registry.find("id=") is it
+    assert registry.all() == (it,)
+    it.end(1000)
+    with pytest.raises(ConnectionGoneError):
+        registry.find("id=")
+    registry.remove(it)
+    assert registry.all() == ()

@@ -12,32 +12,28 @@ from local.api_gateway.connections_api import connection_id_in
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
 from local.limits import MAX_MESSAGE_BYTES, POST_DRAIN_TIMEOUT_S
-from tests.local.api_gateway.websocket_bench import OK, Bench, closed_with, run
+from tests.local.api_gateway.websocket_bench import OK, closed_with, serving
 from tests.local.hand_clock import HandClock
 
 
-def test_post_reaches_the_client_as_text() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            connection_id = await it.opened()
-            for stage in ("", "/dev"):
-                response = await it.call("POST", connection_id, "hä".encode(), stage)
-                assert response.status == 200
-                assert await socket.recv() == "hä"
-            assert (await it.call("POST", connection_id, b"\xff")).status == 200
-            assert await socket.recv() == "\ufffd"
-
-    run(test)
+async def test_post_reaches_the_client_as_text() -> None:
+    async with serving() as it, it.connect() as socket:
+        connection_id = await it.opened()
+        for stage in ("", "/dev"):
+            response = await it.call("POST", connection_id, "hä".encode(), stage)
+            assert response.status == 200
+            assert await socket.recv() == "hä"
+        assert (await it.call("POST", connection_id, b"\xff")).status == 200
+        assert await socket.recv() == "\ufffd"
 
 
-def test_post_before_connect_has_answered_is_gone() -> None:
+async def test_post_before_connect_has_answered_is_gone() -> None:
     async def script(event: Any, receiver: AnswerReceiver) -> FunctionFailure | None:
         await answered.wait()
         return await OK(event, receiver)
 
     answered = asyncio.Event()
-
-    async def test(it: Bench) -> None:
+    async with serving(on_connect=script) as it:
         connecting = asyncio.create_task(it.connect().__aenter__())
         connection_id = await it.opened()
         response = await it.call("POST", connection_id, b"x")
@@ -48,38 +44,30 @@ def test_post_before_connect_has_answered_is_gone() -> None:
         assert (await it.call("POST", connection_id, b"x")).status == 200
         await socket.close()
 
-    run(test, on_connect=script)
+
+async def test_post_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
+    async with serving() as it, it.connect() as socket:
+        connection_id = await it.opened()
+        assert (await it.call("POST", connection_id, b"x" * MAX_MESSAGE_BYTES)).status == 200
+        assert len(await socket.recv()) == MAX_MESSAGE_BYTES
+        response = await it.call("POST", connection_id, b"x" * (MAX_MESSAGE_BYTES + 1))
+        assert response.status == 413
+        assert response.headers["x-amzn-ErrorType"] == "PayloadTooLargeException"
 
 
-def test_post_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            connection_id = await it.opened()
-            assert (await it.call("POST", connection_id, b"x" * MAX_MESSAGE_BYTES)).status == 200
-            assert len(await socket.recv()) == MAX_MESSAGE_BYTES
-            response = await it.call("POST", connection_id, b"x" * (MAX_MESSAGE_BYTES + 1))
-            assert response.status == 413
-            assert response.headers["x-amzn-ErrorType"] == "PayloadTooLargeException"
-
-    run(test)
+async def test_call_with_a_wrong_signature_is_forbidden() -> None:
+    async with serving() as it, it.connect():
+        connection_id = await it.opened()
+        response = await it.call("POST", connection_id, b"x", secret="wrong")
+        assert response.status == 403
+        assert response.headers["x-amzn-ErrorType"] == "InvalidSignatureException"
+        url = f"http://127.0.0.1:{it.port}/@connections/x"
+        async with it.http.post(url, data=b"x") as unsigned:
+            assert unsigned.status == 403
 
 
-def test_call_with_a_wrong_signature_is_forbidden() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect():
-            connection_id = await it.opened()
-            response = await it.call("POST", connection_id, b"x", secret="wrong")
-            assert response.status == 403
-            assert response.headers["x-amzn-ErrorType"] == "InvalidSignatureException"
-            url = f"http://127.0.0.1:{it.port}/@connections/x"
-            async with it.http.post(url, data=b"x") as unsigned:
-                assert unsigned.status == 403
-
-    run(test)
-
-
-def test_connection_is_described() -> None:
-    async def test(it: Bench) -> None:
+async def test_connection_is_described() -> None:
+    async with serving() as it:
         async with it.connect(user_agent_header="me/1"):
             response = await it.call("GET", await it.opened())
             told = json.loads(await response.text())
@@ -88,27 +76,19 @@ def test_connection_is_described() -> None:
             assert told["lastActiveAt"] >= told["connectedAt"]
         assert (await it.call("GET", "unknown=")).status == 410
 
-    run(test)
+
+async def test_deleted_connection_is_closed() -> None:
+    async with serving() as it, it.connect() as socket:
+        connection_id = await it.opened()
+        closing = asyncio.create_task(closed_with(socket))
+        assert (await it.call("DELETE", connection_id)).status == 204
+        assert await closing == 1000
+        assert (await it.call("DELETE", connection_id)).status == 410
 
 
-def test_deleted_connection_is_closed() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as socket:
-            connection_id = await it.opened()
-            closing = asyncio.create_task(closed_with(socket))
-            assert (await it.call("DELETE", connection_id)).status == 204
-            assert await closing == 1000
-            assert (await it.call("DELETE", connection_id)).status == 410
-
-    run(test)
-
-
-def test_other_method_is_forbidden() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect():
-            assert (await it.call("PUT", await it.opened())).status == 403
-
-    run(test)
+async def test_other_method_is_forbidden() -> None:
+    async with serving() as it, it.connect():
+        assert (await it.call("PUT", await it.opened())).status == 403
 
 
 async def ended_or_waiting(posting: asyncio.Task[Any], clock: HandClock) -> None:
@@ -118,23 +98,20 @@ async def ended_or_waiting(posting: asyncio.Task[Any], clock: HandClock) -> None
     waiting.cancel()
 
 
-def test_client_that_takes_nothing_makes_posts_wait_and_then_429() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect(max_queue=1) as socket:
-            connection_id = await it.opened()
-            socket.transport.pause_reading()
-            answers: list[int] = []
-            while 429 not in answers:
-                posting = asyncio.create_task(it.call("POST", connection_id, b"x" * 100_000))
-                await ended_or_waiting(posting, it.clock)
-                it.clock.advance(POST_DRAIN_TIMEOUT_S)
-                answers.append((await posting).status)
-            assert set(answers) == {200, 429}
-            socket.transport.resume_reading()
-            for _ in range(answers.count(200)):
-                assert len(await socket.recv()) == 100_000
-
-    run(test)
+async def test_client_that_takes_nothing_makes_posts_wait_and_then_429() -> None:
+    async with serving() as it, it.connect(max_queue=1) as socket:
+        connection_id = await it.opened()
+        socket.transport.pause_reading()
+        answers: list[int] = []
+        while 429 not in answers:
+            posting = asyncio.create_task(it.call("POST", connection_id, b"x" * 100_000))
+            await ended_or_waiting(posting, it.clock)
+            it.clock.advance(POST_DRAIN_TIMEOUT_S)
+            answers.append((await posting).status)
+        assert set(answers) == {200, 429}
+        socket.transport.resume_reading()
+        for _ in range(answers.count(200)):
+            assert len(await socket.recv()) == 100_000
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,7 @@ from local.limits import (
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
 )
-from tests.local.api_gateway.test_handshake import UPGRADE
-from tests.local.api_gateway.websocket_bench import OK, Bench, closed_with, reset, run
+from tests.local.api_gateway.websocket_bench import OK, UPGRADE, Bench, closed_with, reset, serving
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -38,54 +37,40 @@ async def disconnect_code(it: Bench) -> int:
     return int((await it.event("$disconnect"))["requestContext"]["disconnectStatusCode"])
 
 
-def test_frame_of_the_largest_size_passes_and_a_larger_one_closes() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            await client.send(FULL)
-            assert (await it.event("$default"))["body"] == FULL
-            await client.send(FULL + "x")
-            assert await closed_with(client) == 1009
-            assert await disconnect_code(it) == 1009
-            assert it.invokers["$default"].events.empty()
-
-    run(test)
+async def test_frame_of_the_largest_size_passes_and_a_larger_one_closes() -> None:
+    async with serving() as it, it.connect() as client:
+        await client.send(FULL)
+        assert (await it.event("$default"))["body"] == FULL
+        await client.send(FULL + "x")
+        assert await closed_with(client) == 1009
+        assert await disconnect_code(it) == 1009
+        assert it.invokers["$default"].events.empty()
 
 
-def test_message_of_the_largest_size_passes_in_frames_and_a_larger_one_closes() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            await client.send([FULL] * 4)
-            assert (await it.event("$default"))["body"] == "x" * MAX_MESSAGE_BYTES
-            await client.send([*[FULL] * 4, "x"])
-            assert await closed_with(client) == 1009
-            assert await disconnect_code(it) == 1009
-
-    run(test)
+async def test_message_of_the_largest_size_passes_in_frames_and_a_larger_one_closes() -> None:
+    async with serving() as it, it.connect() as client:
+        await client.send([FULL] * 4)
+        assert (await it.event("$default"))["body"] == "x" * MAX_MESSAGE_BYTES
+        await client.send([*[FULL] * 4, "x"])
+        assert await closed_with(client) == 1009
+        assert await disconnect_code(it) == 1009
 
 
 @pytest.mark.parametrize("size", [MAX_MESSAGE_BYTES + 1, 16 * 1024 * KIB])
-def test_client_learns_why_while_it_still_sends(size: int) -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            await client.send("x" * size)
-            assert await closed_with(client) == 1009
-            assert client.close_reason == ""
-
-    run(test)
+async def test_client_learns_why_while_it_still_sends(size: int) -> None:
+    async with serving() as it, it.connect() as client:
+        await client.send("x" * size)
+        assert await closed_with(client) == 1009
+        assert client.close_reason == ""
 
 
-def test_messages_before_the_frame_too_long_are_taken() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            good = Frame(Opcode.TEXT, b"good").serialize(mask=True)
-            client.transport.write(
-                good * 3 + Frame(Opcode.TEXT, b"x" * 40_000).serialize(mask=True)
-            )
-            assert await closed_with(client) == 1009
-            assert [(await it.event("$default"))["body"] for _ in range(3)] == ["good"] * 3
-            assert await disconnect_code(it) == 1009
-
-    run(test)
+async def test_messages_before_the_frame_too_long_are_taken() -> None:
+    async with serving() as it, it.connect() as client:
+        good = Frame(Opcode.TEXT, b"good").serialize(mask=True)
+        client.transport.write(good * 3 + Frame(Opcode.TEXT, b"x" * 40_000).serialize(mask=True))
+        assert await closed_with(client) == 1009
+        assert [(await it.event("$default"))["body"] for _ in range(3)] == ["good"] * 3
+        assert await disconnect_code(it) == 1009
 
 
 async def upgraded(it: Bench) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -97,8 +82,8 @@ async def upgraded(it: Bench) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 
 @pytest.mark.parametrize("fin", [True, False])
-def test_header_alone_of_a_frame_too_long_closes(fin: bool) -> None:  # noqa: FBT001
-    async def test(it: Bench) -> None:
+async def test_header_alone_of_a_frame_too_long_closes(fin: bool) -> None:  # noqa: FBT001
+    async with serving() as it:
         reader, writer = await upgraded(it)
         first = b"\x81" if fin else b"\x01"
         writer.write(first + b"\xff" + struct.pack(">Q", 2**63) + b"mask")
@@ -109,11 +94,9 @@ def test_header_alone_of_a_frame_too_long_closes(fin: bool) -> None:  # noqa: FB
         assert await disconnect_code(it) == 1009
         writer.close()
 
-    run(test)
 
-
-def test_control_frames_between_fragments_are_answered() -> None:
-    async def test(it: Bench) -> None:
+async def test_control_frames_between_fragments_are_answered() -> None:
+    async with serving() as it:
         reader, writer = await upgraded(it)
         part = b"x" * MAX_FRAME_BYTES
         for frame in (
@@ -126,40 +109,29 @@ def test_control_frames_between_fragments_are_answered() -> None:
         assert (await it.event("$default"))["body"] == "x" * 2 * MAX_FRAME_BYTES
         writer.close()
 
-    run(test)
-
 
 @pytest.mark.parametrize("sent", [b"", b"x", b"x" * MAX_FRAME_BYTES])
-def test_binary_message_closes(sent: bytes) -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            await client.send(sent)
-            assert await closed_with(client) == 1003
-            assert await disconnect_code(it) == 1003
-            assert it.invokers["$default"].events.empty()
-
-    run(test)
+async def test_binary_message_closes(sent: bytes) -> None:
+    async with serving() as it, it.connect() as client:
+        await client.send(sent)
+        assert await closed_with(client) == 1003
+        assert await disconnect_code(it) == 1003
+        assert it.invokers["$default"].events.empty()
 
 
-def test_text_that_is_not_utf8_closes() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            client.transport.write(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
-            assert await closed_with(client) == 1007
-            assert await disconnect_code(it) == 1007
-            assert it.invokers["$default"].events.empty()
-
-    run(test)
+async def test_text_that_is_not_utf8_closes() -> None:
+    async with serving() as it, it.connect() as client:
+        client.transport.write(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
+        assert await closed_with(client) == 1007
+        assert await disconnect_code(it) == 1007
+        assert it.invokers["$default"].events.empty()
 
 
-def test_character_may_be_cut_between_two_frames() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            for frame in (Frame(Opcode.TEXT, b"\xc3", fin=False), Frame(Opcode.CONT, b"\xa4")):
-                client.transport.write(frame.serialize(mask=True))
-            assert (await it.event("$default"))["body"] == "ä"
-
-    run(test)
+async def test_character_may_be_cut_between_two_frames() -> None:
+    async with serving() as it, it.connect() as client:
+        for frame in (Frame(Opcode.TEXT, b"\xc3", fin=False), Frame(Opcode.CONT, b"\xa4")):
+            client.transport.write(frame.serialize(mask=True))
+        assert (await it.event("$default"))["body"] == "ä"
 
 
 async def passes(it: Bench, client: ClientConnection, text: str) -> None:
@@ -168,19 +140,16 @@ async def passes(it: Bench, client: ClientConnection, text: str) -> None:
     await it.clock.disarmed(INTEGRATION_TIMEOUT_S)
 
 
-def test_connection_without_a_message_for_ten_minutes_is_closed() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            await it.clock.armed(IDLE_TIMEOUT_S)
-            it.clock.advance(IDLE_TIMEOUT_S)
-            assert await closed_with(client) == 1001
-            assert await disconnect_code(it) == 1001
-
-    run(test)
+async def test_connection_without_a_message_for_ten_minutes_is_closed() -> None:
+    async with serving() as it, it.connect() as client:
+        await it.clock.armed(IDLE_TIMEOUT_S)
+        it.clock.advance(IDLE_TIMEOUT_S)
+        assert await closed_with(client) == 1001
+        assert await disconnect_code(it) == 1001
 
 
-def test_connection_that_is_closed_waits_for_what_the_client_still_sends() -> None:
-    async def test(it: Bench) -> None:
+async def test_connection_that_is_closed_waits_for_what_the_client_still_sends() -> None:
+    async with serving() as it:
         reader, writer = await upgraded(it)
         connection_id = await it.opened()
         await it.clock.armed(IDLE_TIMEOUT_S)
@@ -196,68 +165,57 @@ def test_connection_that_is_closed_waits_for_what_the_client_still_sends() -> No
         assert it.invokers["$default"].events.empty()
         writer.close()
 
-    run(test)
+
+async def test_message_either_way_begins_the_ten_minutes_anew() -> None:
+    async with serving() as it, it.connect() as client:
+        connection_id = await it.opened()
+        await it.clock.armed(IDLE_TIMEOUT_S)
+        it.clock.advance(IDLE_TIMEOUT_S - 1)
+        await passes(it, client, "from the client")
+        it.clock.advance(IDLE_TIMEOUT_S - 1)
+        assert (await it.call("POST", connection_id, b"to the client")).status == 200
+        assert await client.recv() == "to the client"
+        it.clock.advance(IDLE_TIMEOUT_S - 1)
+        await passes(it, client, "still open")
+        it.clock.advance(IDLE_TIMEOUT_S)
+        assert await closed_with(client) == 1001
 
 
-def test_message_either_way_begins_the_ten_minutes_anew() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            connection_id = await it.opened()
-            await it.clock.armed(IDLE_TIMEOUT_S)
-            it.clock.advance(IDLE_TIMEOUT_S - 1)
-            await passes(it, client, "from the client")
-            it.clock.advance(IDLE_TIMEOUT_S - 1)
-            assert (await it.call("POST", connection_id, b"to the client")).status == 200
-            assert await client.recv() == "to the client"
-            it.clock.advance(IDLE_TIMEOUT_S - 1)
-            await passes(it, client, "still open")
-            it.clock.advance(IDLE_TIMEOUT_S)
-            assert await closed_with(client) == 1001
-
-    run(test)
+async def test_busy_connection_is_closed_after_two_hours() -> None:
+    async with serving() as it, it.connect() as client:
+        left = CONNECTION_LIFETIME_S
+        while left > IDLE_TIMEOUT_S / 2:
+            it.clock.advance(IDLE_TIMEOUT_S / 2)
+            left -= IDLE_TIMEOUT_S / 2
+            await passes(it, client, "busy")
+        it.clock.advance(left - 1)
+        await passes(it, client, "one second before")
+        it.clock.advance(1)
+        assert await closed_with(client) == 1001
+        assert await disconnect_code(it) == 1001
 
 
-def test_busy_connection_is_closed_after_two_hours() -> None:
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            left = CONNECTION_LIFETIME_S
-            while left > IDLE_TIMEOUT_S / 2:
-                it.clock.advance(IDLE_TIMEOUT_S / 2)
-                left -= IDLE_TIMEOUT_S / 2
-                await passes(it, client, "busy")
-            it.clock.advance(left - 1)
-            await passes(it, client, "one second before")
-            it.clock.advance(1)
-            assert await closed_with(client) == 1001
-            assert await disconnect_code(it) == 1001
-
-    run(test)
-
-
-def test_integration_that_answers_in_its_last_second_is_told_nothing() -> None:
+async def test_integration_that_answers_in_its_last_second_is_told_nothing() -> None:
     go_on = asyncio.Event()
-
-    async def test(it: Bench) -> None:
-        async with it.connect() as client:
-            connection_id = await it.opened()
-            await client.send("x")
-            await it.event("$default")
-            it.clock.advance(INTEGRATION_TIMEOUT_S - 1)
-            go_on.set()
-            await it.clock.disarmed(INTEGRATION_TIMEOUT_S)
-            it.clock.advance(2)
-            await it.call("POST", connection_id, b"the next frame")
-            assert await client.recv() == "the next frame"
 
     async def script(event: object, receiver: AnswerReceiver) -> FunctionFailure | None:
         await go_on.wait()
         return await OK(event, receiver)
 
-    run(test, on_default=script)
+    async with serving(on_default=script) as it, it.connect() as client:
+        connection_id = await it.opened()
+        await client.send("x")
+        await it.event("$default")
+        it.clock.advance(INTEGRATION_TIMEOUT_S - 1)
+        go_on.set()
+        await it.clock.disarmed(INTEGRATION_TIMEOUT_S)
+        it.clock.advance(2)
+        await it.call("POST", connection_id, b"the next frame")
+        assert await client.recv() == "the next frame"
 
 
-def test_post_to_a_client_that_was_reset_is_gone_at_once() -> None:
-    async def test(it: Bench) -> None:
+async def test_post_to_a_client_that_was_reset_is_gone_at_once() -> None:
+    async with serving() as it:
         client = await it.connect()
         connection_id = await it.opened()
         assert (await it.call("POST", connection_id, b"before")).status == 200
@@ -266,5 +224,3 @@ def test_post_to_a_client_that_was_reset_is_gone_at_once() -> None:
         assert (await it.call("POST", connection_id, b"after")).status == 410
         with pytest.raises(ConnectionClosed):
             await client.send("x")
-
-    run(test)

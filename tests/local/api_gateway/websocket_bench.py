@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import quote
@@ -32,6 +31,10 @@ from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, bu
 
 CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", "us-east-1")
 OK = buffered({"statusCode": 200})
+UPGRADE = (
+    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 
 
 class Bench:
@@ -82,16 +85,23 @@ class Bench:
 
 @asynccontextmanager
 async def serving(
-    scripts: Mapping[str, Script], check: SignatureCheck | None
+    check: SignatureCheck | None = None, without: tuple[str, ...] = (), **scripts: Script
 ) -> AsyncIterator[Bench]:
+    """Serve a WebSocket API; `on_connect=` is the script of `$connect`, and so on."""
     clock = HandClock()
-    invokers = {route: ScriptedInvoker(script) for route, script in scripts.items()}
+    routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
+    routes |= {name.replace("on_", "$"): script for name, script in scripts.items()}
+    invokers = {
+        route: ScriptedInvoker(script) for route, script in routes.items() if route not in without
+    }
     connections = Connections()
-    management = ConnectionsApi(connections, CHECK)
-    routes = Routes(invokers, "$request.body.action", "dev")
-    open_door = check is None
     api = WebSocketApi(
-        routes, connections, management, check=check, open_door=open_door, clock=clock
+        Routes(invokers, "$request.body.action", "dev"),
+        connections,
+        ConnectionsApi(connections, CHECK),
+        check=check,
+        open_door=check is None,
+        clock=clock,
     )
     listening = bind("127.0.0.1", 0, "--ws-port")
     runner = await serve(api.handle, listening)
@@ -103,22 +113,6 @@ async def serving(
         await it.http.close()
         await api.close()
         await runner.cleanup()
-
-
-def run(
-    test: Callable[[Bench], Awaitable[None]],
-    check: SignatureCheck | None = None,
-    without: tuple[str, ...] = (),
-    **scripts: Script,
-) -> None:
-    async def whole() -> None:
-        routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
-        given = {name.replace("on_", "$"): script for name, script in scripts.items()}
-        kept = {name: made for name, made in {**routes, **given}.items() if name not in without}
-        async with serving(kept, check) as it:
-            await test(it)
-
-    asyncio.run(whole())
 
 
 async def told(client: ClientConnection) -> Any:

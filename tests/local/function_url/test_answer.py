@@ -8,62 +8,52 @@ from typing import Any
 import pytest
 
 from local.invocation import AnswerHead, AnswerReceiver
-from tests.local.function_url.url_bench import Bench, run
+from tests.local.function_url.url_bench import serving
 from tests.local.runtime_api.scripted_invoker import prelude, streamed
 
 
-def test_content_length_of_the_prelude_is_kept() -> None:
-    async def test(it: Bench) -> None:
+async def test_content_length_of_the_prelude_is_kept() -> None:
+    async with serving(streamed(prelude(headers={"Content-Length": "4"}), b"four")) as it:
         client = await it.client()
         for _ in range(2):
             answer = await client.ask("GET", "/")
             assert (answer.header("content-length"), answer.body) == ("4", b"four")
             assert "transfer-encoding" not in answer.headers
 
-    run(test, streamed(prelude(headers={"Content-Length": "4"}), b"four"))
 
-
-def test_answer_shorter_than_its_content_length_is_visibly_truncated() -> None:
-    async def test(it: Bench) -> None:
+async def test_answer_shorter_than_its_content_length_is_visibly_truncated() -> None:
+    async with serving(streamed(prelude(headers={"Content-Length": "5"}), b"four")) as it:
         answer = await it.ask("GET", "/")
         assert (answer.body, answer.whole) == (b"four", False)
 
-    run(test, streamed(prelude(headers={"Content-Length": "5"}), b"four"))
-
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
-def test_answer_without_a_body_leaves_the_connection_usable(method: str, status: int) -> None:
-    async def test(it: Bench) -> None:
+async def test_answer_without_a_body_leaves_the_connection_usable(method: str, status: int) -> None:
+    async with serving(streamed(prelude(statusCode=status), b"not for you")) as it:
         client = await it.client()
         for _ in range(2):
             answer = await client.ask(method, "/")
             assert (answer.status, answer.body) == (status, b"")
 
-    run(test, streamed(prelude(statusCode=status), b"not for you"))
 
-
-def test_answer_longer_than_its_content_length_is_cut_at_it() -> None:
-    async def test(it: Bench) -> None:
+async def test_answer_longer_than_its_content_length_is_cut_at_it() -> None:
+    async with serving(streamed(prelude(headers={"Content-Length": "4"}), b"four and more")) as it:
         client = await it.client()
         for _ in range(2):
             assert (await client.ask("GET", "/")).body == b"four"
 
-    run(test, streamed(prelude(headers={"Content-Length": "4"}), b"four and more"))
 
-
-def test_head_and_first_piece_reach_the_client_in_one_read() -> None:
-    async def test(it: Bench) -> None:
+async def test_head_and_first_piece_reach_the_client_in_one_read() -> None:
+    async with serving(streamed(prelude() + b"first")) as it:
         client = await it.client()
         client.send("GET", "/")
         data = await client.reader.read(65536)
         assert data.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"\r\n\r\n5\r\nfirst\r\n" in data
 
-    run(test, streamed(prelude() + b"first"))
 
-
-def test_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() -> None:
-    async def test(it: Bench) -> None:
+async def test_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() -> None:
+    async with serving(streamed(prelude() + b"one", b"two")) as it:
         client = await it.client()
         client.writer.write(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
         head, _, body = (await client.reader.read()).partition(b"\r\n\r\n")
@@ -71,10 +61,8 @@ def test_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() -> None:
         assert b"transfer-encoding" not in head.lower()
         assert body == b"onetwo"
 
-    run(test, streamed(prelude() + b"one", b"two"))
 
-
-def test_client_that_leaves_while_it_is_waited_for_lets_the_function_go_on() -> None:
+async def test_client_that_leaves_while_it_is_waited_for_lets_the_function_go_on() -> None:
     async def script(_event: Any, receiver: AnswerReceiver) -> None:
         receiver.begin(AnswerHead(streaming=True, content_type="text/plain"))
         for _ in range(32):
@@ -84,22 +72,17 @@ def test_client_that_leaves_while_it_is_waited_for_lets_the_function_go_on() -> 
         await receiver.drain()
 
     full = asyncio.Event()
-
-    async def test(it: Bench) -> None:
+    async with serving(script) as it:
         client = await it.client()
         client.send("GET", "/")
         await full.wait()
         client.writer.transport.abort()
         assert await it.invoker.invocations[0].outcome is None
 
-    run(test, script)
 
-
-def test_piece_behind_the_end_is_dropped() -> None:
-    async def test(it: Bench) -> None:
+async def test_piece_behind_the_end_is_dropped() -> None:
+    async with serving(streamed(prelude() + b"body")) as it:
         client = await it.client()
         for _ in range(2):
             assert (await client.ask("GET", "/")).body == b"body"
             it.invoker.invocations[0].receiver.piece(b"late")
-
-    run(test, streamed(prelude() + b"body"))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from local.function_url.event import Headers, UrlRequest, url_event
+from local.function_url.event import url_event
+from local.http.requests import Headers, HttpRequest
 
-REQUEST = UrlRequest(
+REQUEST = HttpRequest(
     method="GET",
     raw_path="/a%20b/c",
     raw_query="",

@@ -11,7 +11,7 @@ from botocore.credentials import Credentials as SigningKeys
 
 from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import Credentials
-from tests.local.function_url.url_bench import Bench, run
+from tests.local.function_url.url_bench import serving
 from tests.local.runtime_api.scripted_invoker import prelude, streamed
 
 CHECK = SignatureCheck(Credentials("local", "local"), "lambda", "us-east-1")
@@ -36,21 +36,19 @@ ANSWER = streamed(prelude())
         ("/redirect?to=http://api.openai.com/p", "/redirect", "to=http://api.openai.com/p", "h"),
     ],
 )
-def test_absolute_target_is_answered_like_its_path(
+async def test_absolute_target_is_answered_like_its_path(
     target: str, path: str, query: str, host: str
 ) -> None:
-    async def test(it: Bench) -> None:
+    async with serving(ANSWER) as it:
         assert (await it.ask("POST", target, b"{}", host="h")).status == 200
         event = await it.invoker.events.get()
         assert (event["rawPath"], event["rawQueryString"]) == (path, query)
         assert event["requestContext"]["http"]["path"] == path
         assert (event["headers"]["host"], event["requestContext"]["domainName"]) == (host, host)
 
-    run(test, ANSWER)
 
-
-def test_what_a_client_says_to_its_proxy_reaches_no_function() -> None:
-    async def test(it: Bench) -> None:
+async def test_what_a_client_says_to_its_proxy_reaches_no_function() -> None:
+    async with serving(ANSWER) as it:
         await it.ask(
             "POST",
             "http://api.openai.com/v1/x",
@@ -61,16 +59,13 @@ def test_what_a_client_says_to_its_proxy_reaches_no_function() -> None:
         event = await it.invoker.events.get()
         assert [name for name in event["headers"] if name.startswith("proxy")] == []
 
-    run(test, ANSWER)
 
-
-def test_signature_of_an_absolute_target_is_checked_over_its_path() -> None:
+async def test_signature_of_an_absolute_target_is_checked_over_its_path() -> None:
     url, body = "http://api.openai.com/v1/a%20b?x=1&y=%2F", b"{}"
     request = AWSRequest(method="POST", url=url, data=body)
     SigV4Auth(KEYS, "lambda", "us-east-1").add_auth(request)
     signature = {name: request.headers[name] for name in ("Authorization", "X-Amz-Date")}
-
-    async def test(it: Bench) -> None:
+    async with serving(ANSWER, CHECK) as it:
         client = await it.client()
         good = await client.ask("POST", url, body, host="api.openai.com", **signature)
         assert good.status == 200
@@ -81,22 +76,17 @@ def test_signature_of_an_absolute_target_is_checked_over_its_path() -> None:
         bad = await client.ask("POST", elsewhere, body, host="api.openai.com", **signature)
         assert bad.status == 403
 
-    run(test, ANSWER, CHECK)
 
-
-def test_presigned_absolute_target_is_accepted() -> None:
+async def test_presigned_absolute_target_is_accepted() -> None:
     request = AWSRequest(method="GET", url="http://api.openai.com/?message=Hello")
     SigV4QueryAuth(KEYS, "lambda", "us-east-1", 60).add_auth(request)
-
-    async def test(it: Bench) -> None:
+    async with serving(ANSWER, CHECK) as it:
         answer = await it.ask("GET", str(request.url), host="api.openai.com")
         assert answer.status == 200
 
-    run(test, ANSWER, CHECK)
 
-
-def test_connect_is_refused_with_what_to_use_and_the_connection_ends() -> None:
-    async def test(it: Bench) -> None:
+async def test_connect_is_refused_with_what_to_use_and_the_connection_ends() -> None:
+    async with serving(ANSWER, CHECK) as it:
         client = await it.client()
         client.send("CONNECT", "api.openai.com:443", host="api.openai.com:443")
         line = await client.reader.readline()
@@ -107,11 +97,11 @@ def test_connect_is_refused_with_what_to_use_and_the_connection_ends() -> None:
         assert f"http://127.0.0.1:{it.port}/v1" in message
         assert it.invoker.events.empty()
 
-    run(test, ANSWER, CHECK)
 
-
-def test_options_reaches_the_function_that_answers_it() -> None:
-    async def test(it: Bench) -> None:
+async def test_options_reaches_the_function_that_answers_it() -> None:
+    async with serving(
+        streamed(prelude(statusCode=204, headers={"access-control-allow-origin": "*"}))
+    ) as it:
         answer = await it.ask(
             "OPTIONS",
             "/v1/chat/completions",
@@ -123,13 +113,9 @@ def test_options_reaches_the_function_that_answers_it() -> None:
         assert event["requestContext"]["http"]["method"] == "OPTIONS"
         assert event["headers"]["origin"] == "https://app.example"
 
-    run(test, streamed(prelude(statusCode=204, headers={"access-control-allow-origin": "*"})))
 
-
-def test_options_without_a_signature_is_forbidden_where_signatures_are_asked_for() -> None:
-    async def test(it: Bench) -> None:
+async def test_options_without_a_signature_is_forbidden_where_signatures_are_asked_for() -> None:
+    async with serving(ANSWER, CHECK) as it:
         answer = await it.ask("OPTIONS", "/v1/chat/completions", origin="https://app.example")
         assert answer.status == 403
         assert it.invoker.events.empty()
-
-    run(test, ANSWER, CHECK)

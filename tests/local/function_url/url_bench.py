@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from local.http.sigv4_verification import SignatureCheck
 from tests.local.runtime_api.scripted_invoker import (
     Script,
     ScriptedInvoker,
+    failing,
 )
 
 
@@ -91,7 +92,14 @@ class Bench:
 
 
 @asynccontextmanager
-async def serving(url: FunctionUrl, invoker: ScriptedInvoker) -> AsyncIterator[Bench]:
+async def serving(
+    script: Script | None,
+    check: SignatureCheck | None = None,
+    health: Mapping[str, bool] | None = None,
+) -> AsyncIterator[Bench]:
+    """Serve a Function URL whose function follows `script`; None: no function has a URL."""
+    invoker = ScriptedInvoker(script or failing())
+    url = FunctionUrl(invoker if script else None, check, lambda: health or {})
     listening = bind("127.0.0.1", 0, "--http-port")
     runner = await serve(url.handle, listening)
     it = Bench(invoker, port_of(listening))
@@ -101,18 +109,3 @@ async def serving(url: FunctionUrl, invoker: ScriptedInvoker) -> AsyncIterator[B
         for client in it.clients:
             client.writer.close()
         await runner.cleanup()
-
-
-def run(
-    test: Callable[[Bench], Awaitable[None]],
-    script: Script,
-    check: SignatureCheck | None = None,
-    health: Mapping[str, bool] | None = None,
-) -> None:
-    async def whole() -> None:
-        invoker = ScriptedInvoker(script)
-        url = FunctionUrl(invoker, check, lambda: health or {})
-        async with serving(url, invoker) as it:
-            await test(it)
-
-    asyncio.run(whole())

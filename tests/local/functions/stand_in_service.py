@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from local.functions.execution_environment import FunctionProcess
 
@@ -44,19 +45,16 @@ def write_service(folder: Path, *, connect: str = "run") -> Path:
     return config
 
 
-def stand_in(
-    folder: Path, log: list[str], *, how: str = "run", timeout_s: float = 30.0, init_s: float = 30.0
-) -> FunctionProcess:
+def stand_in(folder: Path, log: list[str], *, how: str = "run", **settings: Any) -> FunctionProcess:
     """Return how to run one stand-in; its output lines go to `log`."""
+    usual: dict[str, Any] = {
+        "timeout_s": 30.0,
+        "init_timeout_s": 30.0,
+        "command": (sys.executable, "-S", str(SCRIPT)),
+    }
+    environ = {"_HANDLER": f"stand_in.{how}", "MINE": "yes"}
     return FunctionProcess(
-        key="f",
-        arn="arn:f",
-        timeout_s=timeout_s,
-        command=(sys.executable, "-S", str(SCRIPT)),
-        environ={"_HANDLER": f"stand_in.{how}", "MINE": "yes"},
-        folder=folder,
-        log=log.append,
-        init_timeout_s=init_s,
+        key="f", arn="arn:f", environ=environ, folder=folder, log=log.append, **(usual | settings)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from local.errors import FunctionFailure
-from local.functions.execution_environment import FunctionProcess
 from local.functions.pool import FunctionPool
 from local.invocation import Invocation, WholeAnswer
 from tests.local.functions.processes import gone, until
@@ -47,47 +46,31 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(
-    function: FunctionProcess, log: list[str], concurrency: int
-) -> AsyncIterator[Bench]:
-    pool = FunctionPool(function, concurrency)
+async def running(folder: Path, concurrency: int = 4, **settings: Any) -> AsyncIterator[Bench]:
+    log: list[str] = []
+    pool = FunctionPool(stand_in(folder, log, **settings), concurrency)
     try:
         yield Bench(pool, log)
     finally:
         await pool.stop()
 
 
-def run(
-    folder: Path, test: Callable[[Bench], Awaitable[None]], concurrency: int = 4, **settings: Any
-) -> None:
-    async def whole() -> None:
-        log: list[str] = []
-        async with running(stand_in(folder, log, **settings), log, concurrency) as bench:
-            await test(bench)
-
-    asyncio.run(whole())
-
-
-def test_first_environment_comes_up_before_any_event(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_first_environment_comes_up_before_any_event(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         assert not bench.pool.first_start.is_up()
         bench.pool.start()
         assert await bench.pool.first_start.wait() is None
         assert bench.pool.first_start.is_up()
 
-    run(tmp_path, test)
 
-
-def test_event_is_answered_in_the_functions_environment(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_event_is_answered_in_the_functions_environment(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         told = await bench.ask(["answer_environment", "MINE", "PATH"])
         assert told == {"MINE": "yes", "PATH": None, "cwd": str(tmp_path)}
 
-    run(tmp_path, test)
 
-
-def test_event_comes_with_lambdas_headers(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_event_comes_with_lambdas_headers(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         receiver = WholeAnswer(LIMIT)
         event = b'{"steps": [["answer_headers"]]}'
         invocation = bench.pool.submit(event, receiver, "Root=1-a-b")
@@ -100,117 +83,93 @@ def test_event_comes_with_lambdas_headers(tmp_path: Path) -> None:
         assert headers["content-type"] == "application/json"
         assert int(headers["lambda-runtime-deadline-ms"]) > 1_700_000_000_000
 
-    run(tmp_path, test)
 
-
-def test_environment_is_used_again(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_environment_is_used_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         first = await bench.ask(["answer_pid"])
         # It asks for its next event only after its answer was taken.
         second = await bench.ask(["answer_pid"])
         third = await bench.ask(["answer_pid"])
         assert len({first, second, third}) <= 2
 
-    run(tmp_path, test)
+
+async def test_events_at_the_same_time_get_environments_of_their_own(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench, open_gate() as gate:
+        asked = [bench.submit(["gate", gate.port], ["answer_pid"]) for _ in range(3)]
+        held = [await gate.reached() for _ in asked]
+        for writer in held:
+            writer.close()
+        assert [await invocation.outcome for invocation, _ in asked] == [None] * 3
+        assert len({receiver.body() for _, receiver in asked}) == 3
 
 
-def test_events_at_the_same_time_get_environments_of_their_own(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
-        async with open_gate() as gate:
-            asked = [bench.submit(["gate", gate.port], ["answer_pid"]) for _ in range(3)]
-            held = [await gate.reached() for _ in asked]
-            for writer in held:
-                writer.close()
-            assert [await invocation.outcome for invocation, _ in asked] == [None] * 3
-            assert len({receiver.body() for _, receiver in asked}) == 3
-
-    run(tmp_path, test)
-
-
-def test_events_beyond_the_limit_wait_in_order(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
-        async with open_gate() as gate:
-            first, _ = bench.submit(["gate", gate.port], ["answer_pid"])
-            later = [bench.submit(["gate", gate.port], ["answer", n])[0] for n in range(3)]
-            await gate.let_one_pass()
-            await first.outcome
-            for number, invocation in enumerate(later):
-                held = await gate.reached()
-                assert [other.outcome.done() for other in later].count(True) == number
-                held.close()
-                await invocation.outcome
-
-    run(tmp_path, test, concurrency=1)
-
-
-def test_answer_is_there_while_the_environment_still_works(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
-        async with open_gate() as gate:
-            answered, receiver = bench.submit(
-                ["answer_pid"], ["gate", gate.port], ["print", "late"]
-            )
-            assert await answered.outcome is None
-            busy = receiver.body()
+async def test_events_beyond_the_limit_wait_in_order(tmp_path: Path) -> None:
+    async with running(tmp_path, concurrency=1) as bench, open_gate() as gate:
+        first, _ = bench.submit(["gate", gate.port], ["answer_pid"])
+        later = [bench.submit(["gate", gate.port], ["answer", n])[0] for n in range(3)]
+        await gate.let_one_pass()
+        await first.outcome
+        for number, invocation in enumerate(later):
             held = await gate.reached()
-            assert await bench.ask(["answer_pid"]) != json.loads(busy)
+            assert [other.outcome.done() for other in later].count(True) == number
             held.close()
-            await until(lambda: "late" in bench.log)
-
-    run(tmp_path, test)
+            await invocation.outcome
 
 
-def test_streamed_piece_arrives_while_the_function_waits(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
-        async with open_gate() as gate:
-            receiver = RecordingReceiver()
-            steps = [
-                ["begin", "text/plain"],
-                ["write", "one"],
-                ["gate", gate.port],
-                ["write", "two"],
-                ["end"],
-            ]
-            invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
-            assert await receiver.pieces.get() == b"one"
-            await gate.let_one_pass()
-            assert await receiver.pieces.get() == b"two"
-            assert await invocation.outcome is None
-
-    run(tmp_path, test)
+async def test_answer_is_there_while_the_environment_still_works(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench, open_gate() as gate:
+        answered, receiver = bench.submit(["answer_pid"], ["gate", gate.port], ["print", "late"])
+        assert await answered.outcome is None
+        busy = receiver.body()
+        held = await gate.reached()
+        assert await bench.ask(["answer_pid"]) != json.loads(busy)
+        held.close()
+        await until(lambda: "late" in bench.log)
 
 
-def test_reported_error_is_the_outcome_and_the_environment_lives_on(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_streamed_piece_arrives_while_the_function_waits(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench, open_gate() as gate:
+        receiver = RecordingReceiver()
+        steps = [
+            ["begin", "text/plain"],
+            ["write", "one"],
+            ["gate", gate.port],
+            ["write", "two"],
+            ["end"],
+        ]
+        invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
+        assert await receiver.pieces.get() == b"one"
+        await gate.let_one_pass()
+        assert await receiver.pieces.get() == b"two"
+        assert await invocation.outcome is None
+
+
+async def test_reported_error_is_the_outcome_and_the_environment_lives_on(tmp_path: Path) -> None:
+    async with running(tmp_path, concurrency=1) as bench:
         assert await bench.fail(["error", "ValueError", "no"]) == FunctionFailure(
             "ValueError", "no"
         )
         await bench.ask(["answer_pid"])
 
-    run(tmp_path, test, concurrency=1)
 
-
-def test_environment_that_exits_fails_its_event_and_is_replaced(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_environment_that_exits_fails_its_event_and_is_replaced(tmp_path: Path) -> None:
+    async with running(tmp_path, concurrency=1) as bench:
         failure = await bench.fail(["exit", 7])
         assert failure.error_type == "Runtime.ExitError"
         assert "exit status 7" in failure.error_message
         assert "Runtime.ExitError: Runtime exited with error: exit status 7" in bench.log
         await bench.ask(["answer_pid"])
 
-    run(tmp_path, test, concurrency=1)
 
-
-def test_bytes_before_a_crash_are_delivered(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_bytes_before_a_crash_are_delivered(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         invocation, receiver = bench.submit(["begin", "text/plain"], ["write", "half"], ["exit", 1])
         assert await invocation.outcome is not None
         assert receiver.body() == b"half"
 
-    run(tmp_path, test)
 
-
-def test_environment_that_dies_while_idle_is_replaced(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_environment_that_dies_while_idle_is_replaced(tmp_path: Path) -> None:
+    async with running(tmp_path, concurrency=1) as bench:
         pid = await bench.ask(["answer_pid"])
         os.kill(pid, 9)
         await gone(pid)
@@ -219,43 +178,32 @@ def test_environment_that_dies_while_idle_is_replaced(tmp_path: Path) -> None:
         await invocation.outcome
         assert await bench.ask(["answer_pid"]) != pid
 
-    run(tmp_path, test, concurrency=1)
+
+async def test_event_that_takes_too_long_times_out_and_its_group_is_killed(tmp_path: Path) -> None:
+    async with running(tmp_path, timeout_s=0.3) as bench, open_gate() as gate:
+        invocation, _ = bench.submit(["gate", gate.port], ["hang"])
+        held = await gate.reached()
+        failure = await invocation.outcome
+        held.close()
+        assert failure == FunctionFailure("Sandbox.Timeout", "Task timed out after 0.30 seconds")
+        assert "Task timed out after 0.30 seconds" in bench.log
 
 
-def test_event_that_takes_too_long_times_out_and_its_group_is_killed(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
-        async with open_gate() as gate:
-            invocation, _ = bench.submit(["gate", gate.port], ["hang"])
-            held = await gate.reached()
-            failure = await invocation.outcome
-            held.close()
-            assert failure == FunctionFailure(
-                "Sandbox.Timeout", "Task timed out after 0.30 seconds"
-            )
-            assert "Task timed out after 0.30 seconds" in bench.log
-
-    run(tmp_path, test, timeout_s=0.3)
-
-
-def test_work_after_the_answer_is_timed_too(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_work_after_the_answer_is_timed_too(tmp_path: Path) -> None:
+    async with running(tmp_path, timeout_s=0.5, concurrency=1) as bench:
         pid = await bench.ask(["answer_pid"], ["hang"])
         await gone(pid)
         assert await bench.ask(["answer_pid"]) != pid
 
-    run(tmp_path, test, timeout_s=0.5, concurrency=1)
 
-
-def test_what_a_child_started_does_not_outlive_it(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_what_a_child_started_does_not_outlive_it(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         grandchild = await bench.ask(["answer_grandchild"], ["exit", 0])
         await gone(grandchild)
 
-    run(tmp_path, test)
 
-
-def test_stop_ends_children_that_ignore_it(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_stop_ends_children_that_ignore_it(tmp_path: Path) -> None:
+    async with running(tmp_path, concurrency=1) as bench:
         pid = await bench.ask(["ignore_sigterm"], ["answer_pid"], ["hang"])
         waiting, _ = bench.submit(["answer_pid"])
         await bench.pool.stop()
@@ -266,19 +214,15 @@ def test_stop_ends_children_that_ignore_it(tmp_path: Path) -> None:
         refused, _ = bench.submit(["answer_pid"])
         assert refused.outcome.done()
 
-    run(tmp_path, test, concurrency=1)
 
-
-def test_stop_does_not_wait_for_a_receiver_that_takes_nothing(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_stop_does_not_wait_for_a_receiver_that_takes_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         receiver = RecordingReceiver(held=True)
         steps = [["begin", "text/plain"], ["write", "x"], ["hang"]]
         invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
         await until(lambda: receiver.head is not None)
         await bench.pool.stop()
         assert await invocation.outcome is not None
-
-    run(tmp_path, test)
 
 
 @pytest.mark.parametrize(
@@ -292,10 +236,10 @@ def test_stop_does_not_wait_for_a_receiver_that_takes_nothing(tmp_path: Path) ->
         ),
     ],
 )
-def test_start_that_fails_is_told_and_its_lines_are_logged_once(
+async def test_start_that_fails_is_told_and_its_lines_are_logged_once(
     tmp_path: Path, how: str, failure: FunctionFailure, line: str
 ) -> None:
-    async def test(bench: Bench) -> None:
+    async with running(tmp_path, how=how) as bench:
         bench.pool.start()
         assert await bench.pool.first_start.wait() == failure
         assert bench.log.count(line) == 1
@@ -303,44 +247,24 @@ def test_start_that_fails_is_told_and_its_lines_are_logged_once(
         assert await bench.fail(["answer_pid"]) == failure
         assert await bench.fail(["answer_pid"]) == failure
 
-    run(tmp_path, test, how=how)
 
-
-def test_start_that_hangs_times_out(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_start_that_hangs_times_out(tmp_path: Path) -> None:
+    async with running(tmp_path, how="init_hang", init_timeout_s=0.2) as bench:
         bench.pool.start()
         failure = await bench.pool.first_start.wait()
         assert failure == FunctionFailure("Sandbox.Timeout", "Init timed out after 0.20 seconds")
 
-    run(tmp_path, test, how="init_hang", init_s=0.2)
+
+async def test_command_that_cannot_run_fails_the_event(tmp_path: Path) -> None:
+    async with running(tmp_path, command=(str(tmp_path / "bootstrap"),)) as bench:
+        failure = await bench.fail(["answer_pid"])
+        assert failure.error_type == "Runtime.InvalidEntrypoint"
+        assert "exec wrapper bootstrap" in failure.error_message
 
 
-def test_command_that_cannot_run_is_told(tmp_path: Path) -> None:
-    async def test() -> None:
-        log: list[str] = []
-        function = stand_in(tmp_path, log)
-        broken = FunctionProcess(
-            key="f",
-            arn="a",
-            timeout_s=1,
-            command=(str(tmp_path / "bootstrap"),),
-            environ={},
-            folder=function.folder,
-            log=log.append,
-        )
-        async with running(broken, log, 1) as bench:
-            failure = await bench.fail(["answer_pid"])
-            assert failure.error_type == "Runtime.InvalidEntrypoint"
-            assert "exec wrapper bootstrap" in failure.error_message
-
-    asyncio.run(test())
-
-
-def test_stop_while_a_child_is_being_started(tmp_path: Path) -> None:
-    async def test(bench: Bench) -> None:
+async def test_stop_while_a_child_is_being_started(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
         bench.pool.start()
         await asyncio.sleep(0)
         await bench.pool.stop()
         assert await bench.pool.first_start.wait() is not None
-
-    run(tmp_path, test)

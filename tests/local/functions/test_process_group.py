@@ -32,67 +32,52 @@ async def join(group: ProcessGroup) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec("sleep", "3600", process_group=group.id)
 
 
-def test_close_kills_everyone_and_reaps_the_guard() -> None:
-    async def test() -> None:
-        group = await open_group()
-        child = await join(group)
-        await group.close()
-        assert await child.wait() == -signal.SIGKILL
-        assert is_gone(group.id)
-
-    asyncio.run(test())
+async def test_close_kills_everyone_and_reaps_the_guard() -> None:
+    group = await open_group()
+    child = await join(group)
+    await group.close()
+    assert await child.wait() == -signal.SIGKILL
+    assert is_gone(group.id)
 
 
-def test_guard_outlives_a_polite_end() -> None:
-    async def test() -> None:
-        group = await open_group()
-        child = await join(group)
-        group.signal(signal.SIGTERM)
-        assert await child.wait() == -signal.SIGTERM
-        assert not is_gone(group.id)
-        await group.close()
-
-    asyncio.run(test())
+async def test_guard_outlives_a_polite_end() -> None:
+    group = await open_group()
+    child = await join(group)
+    group.signal(signal.SIGTERM)
+    assert await child.wait() == -signal.SIGTERM
+    assert not is_gone(group.id)
+    await group.close()
 
 
-def test_closed_group_is_signalled_no_more() -> None:
-    async def test() -> None:
-        group = await open_group()
-        await group.close()
-        await group.close()
-        group.signal(signal.SIGKILL)
-
-    asyncio.run(test())
+async def test_closed_group_is_signalled_no_more() -> None:
+    group = await open_group()
+    await group.close()
+    await group.close()
+    group.signal(signal.SIGKILL)
 
 
-def test_everyone_dies_with_a_killed_owner() -> None:
-    async def test() -> None:
-        owner = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _OWNER,
-            cwd=Path(__file__).parents[3],
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert owner.stdout is not None
-        lines = [await owner.stdout.readline(), await owner.stdout.readline()]
-        pids = [int(word) for line in lines for word in line.split()]
-        assert len(pids) == 3
-        owner.kill()
-        await owner.wait()
-        for pid in pids:
-            await gone(pid)
-
-    asyncio.run(test())
+async def test_everyone_dies_with_a_killed_owner() -> None:
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _OWNER,
+        cwd=Path(__file__).parents[3],
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert owner.stdout is not None
+    lines = [await owner.stdout.readline(), await owner.stdout.readline()]
+    pids = [int(word) for line in lines for word in line.split()]
+    assert len(pids) == 3
+    owner.kill()
+    await owner.wait()
+    for pid in pids:
+        await gone(pid)
 
 
-def test_guard_that_was_killed_does_not_stop_the_group_from_being_closed() -> None:
-    async def test() -> None:
-        group = await open_group()
-        child = await join(group)
-        os.kill(group.id, signal.SIGKILL)
-        await gone(group.id)
-        await group.close()
-        assert await child.wait() == -signal.SIGKILL
-
-    asyncio.run(test())
+async def test_guard_that_was_killed_does_not_stop_the_group_from_being_closed() -> None:
+    group = await open_group()
+    child = await join(group)
+    os.kill(group.id, signal.SIGKILL)
+    await gone(group.id)
+    await group.close()
+    assert await child.wait() == -signal.SIGKILL

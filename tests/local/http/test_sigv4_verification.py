@@ -17,11 +17,11 @@ from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as SigningKeys
 
+from local.http.requests import HttpRequest
 from local.http.sigv4_verification import (
     MissingSignatureError,
     SignatureCheck,
     SignatureRefusedError,
-    SignedRequest,
 )
 from local.project.environment import Credentials
 
@@ -40,7 +40,7 @@ def signed(
     keys: SigningKeys | None = None,
     region: str = "us-east-1",
     service: str = "lambda",
-) -> SignedRequest:
+) -> HttpRequest:
     """Return a request signed now by botocore."""
     request = AWSRequest(method=method, url=f"http://{HOST}{target}", data=body)
     request.headers["Host"] = HOST
@@ -48,17 +48,17 @@ def signed(
         request.headers[name] = value
     SigV4Auth(keys or SigningKeys("AKID", "secret"), service, region).add_auth(request)
     parts = urlsplit(str(request.url))
-    return SignedRequest(method, parts.path, parts.query, tuple(request.headers.items()), body)
+    return HttpRequest(method, parts.path, parts.query, tuple(request.headers.items()), body)
 
 
-def presigned(expires: int = 60, target: str = "/dev?a=1") -> SignedRequest:
+def presigned(expires: int = 60, target: str = "/dev?a=1") -> HttpRequest:
     request = AWSRequest(method="GET", url=f"http://{HOST}{target}")
     SigV4QueryAuth(SigningKeys("AKID", "secret"), "lambda", "us-east-1", expires).add_auth(request)
     parts = urlsplit(str(request.url))
-    return SignedRequest("GET", parts.path, parts.query, (("Host", HOST),), b"")
+    return HttpRequest("GET", parts.path, parts.query, (("Host", HOST),), b"")
 
 
-def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
+def with_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
     kept = [field for field in request.headers if field[0].lower() != name.lower()]
     return replace(request, headers=(*kept, (name, value)))
 
@@ -76,7 +76,7 @@ def with_header(request: SignedRequest, name: str, value: str) -> SignedRequest:
         presigned(),
     ],
 )
-def test_good_signature_passes(request_: SignedRequest) -> None:
+def test_good_signature_passes(request_: HttpRequest) -> None:
     assert CHECK.verify(request_, COLLECTED_AT) == "AKID"
 
 
@@ -85,7 +85,7 @@ def test_header_that_the_signer_left_out_may_change() -> None:
     assert CHECK.verify(request, time.time()) == "AKID"
 
 
-CHANGES: dict[str, Callable[[SignedRequest], SignedRequest]] = {
+CHANGES: dict[str, Callable[[HttpRequest], HttpRequest]] = {
     "method": lambda r: replace(r, method="PUT"),
     "path": lambda r: replace(r, raw_path="/other"),
     "query": lambda r: replace(r, raw_query="a=2"),
@@ -131,9 +131,7 @@ def test_body_that_is_not_the_one_hashed_is_refused() -> None:
         (signed(service="execute-api"), "InvalidSignatureException", "service: 'lambda'"),
     ],
 )
-def test_foreign_signature_is_refused(
-    request_: SignedRequest, error_type: str, message: str
-) -> None:
+def test_foreign_signature_is_refused(request_: HttpRequest, error_type: str, message: str) -> None:
     with pytest.raises(SignatureRefusedError, match=message) as caught:
         CHECK.verify(request_, COLLECTED_AT)
     assert caught.value.error_type == error_type
@@ -142,7 +140,7 @@ def test_foreign_signature_is_refused(
 @pytest.mark.parametrize("headers", [(), (("Authorization", "Bearer x"),)])
 def test_request_without_a_signature_is_told_so(headers: tuple[tuple[str, str], ...]) -> None:
     with pytest.raises(MissingSignatureError):
-        CHECK.verify(SignedRequest("GET", "/", "", headers, b""), time.time())
+        CHECK.verify(HttpRequest("GET", "/", "", headers, b""), time.time())
 
 
 def test_old_and_future_signatures_are_refused() -> None:
@@ -186,7 +184,7 @@ def test_incomplete_authorization_says_what_is_missing(
     headers = (("Host", HOST), ("Authorization", authorization), ("X-Amz-Date", date))
     now = calendar.timegm((2026, 1, 1, 0, 0, 0))
     with pytest.raises(SignatureRefusedError, match=message):
-        CHECK.verify(SignedRequest("GET", "/", "", headers, b""), now)
+        CHECK.verify(HttpRequest("GET", "/", "", headers, b""), now)
 
 
 @pytest.mark.parametrize("expires", ["0", "604801", "x", ""])
@@ -209,7 +207,7 @@ def test_vector_of_the_connections_api_passes(vector: dict[str, Any]) -> None:
     parts = urlsplit(vector["url"])
     headers = (("Host", parts.netloc), *vector["headers"].items())
     body = (vector.get("body") or "").encode()
-    request = SignedRequest(vector["method"], parts.path, parts.query, headers, body)
+    request = HttpRequest(vector["method"], parts.path, parts.query, headers, body)
     keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     check = SignatureCheck(keys, "execute-api", "us-east-1")
     assert check.verify(request, calendar.timegm((2026, 11, 20, 8, 1, 0))) == "AKIDEXAMPLE"
@@ -220,6 +218,6 @@ def test_date_header_stands_in_for_x_amz_date() -> None:
     request.headers["Host"] = HOST
     request.headers["Date"] = "set by the signer"
     SigV4Auth(SigningKeys("AKID", "secret"), "lambda", "us-east-1").add_auth(request)
-    made = SignedRequest("GET", "/", "", tuple(request.headers.items()), b"")
+    made = HttpRequest("GET", "/", "", tuple(request.headers.items()), b"")
     assert "X-Amz-Date" not in dict(made.headers)
     assert CHECK.verify(made, time.time()) == "AKID"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -63,177 +61,125 @@ class Bench:
         return runtime, invocation
 
 
-@asynccontextmanager
-async def bench() -> AsyncIterator[Bench]:
+@pytest.fixture
+async def it() -> AsyncIterator[Bench]:
     listener = RecordingListener()
     api = RuntimeApi(listener)
-    it = Bench(api, listener, await api.start())
-    try:
-        yield it
-    finally:
-        await api.close()
-        for runtime in it.runtimes:
-            await runtime.close()
+    bench = Bench(api, listener, await api.start())
+    yield bench
+    await api.close()
+    for runtime in bench.runtimes:
+        await runtime.close()
 
 
-def run(test: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(test)
+async def test_event_is_handed_to_a_runtime_that_waits(it: Bench) -> None:
+    runtime = await it.runtime()
+    asked = asyncio.create_task(runtime.get_next())
+    await it.listener.waiting.get()
+    it.api.hand_over(it.invocation(RecordingReceiver()))
+    reply = await asked
+    assert (reply.status, reply.body) == (200, b'{"a":1}')
+    assert reply.headers["lambda-runtime-aws-request-id"] == "id-1"
 
 
-def test_event_is_handed_to_a_runtime_that_waits() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime = await it.runtime()
-            asked = asyncio.create_task(runtime.get_next())
-            await it.listener.waiting.get()
-            it.api.hand_over(it.invocation(RecordingReceiver()))
-            reply = await asked
-            assert (reply.status, reply.body) == (200, b'{"a":1}')
-            assert reply.headers["lambda-runtime-aws-request-id"] == "id-1"
-
-    run(test())
+async def test_event_without_a_waiting_runtime_is_refused(it: Bench) -> None:
+    with pytest.raises(RuntimeError, match="expected a runtime that waits"):
+        it.api.hand_over(it.invocation(RecordingReceiver()))
 
 
-def test_event_without_a_waiting_runtime_is_refused() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            with pytest.raises(RuntimeError, match="expected a runtime that waits"):
-                it.api.hand_over(it.invocation(RecordingReceiver()))
-
-    run(test())
-
-
-def test_buffered_answer_reaches_the_receiver_before_the_next_event() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver()
-            runtime, invocation = await it.running(receiver)
-            reply = await runtime.post(
-                "/invocation/id-1/response", b'"x"', content_type="application/json"
-            )
-            assert (reply.status, reply.body) == (202, b'{"status":"OK"}\n')
-            assert await invocation.outcome is None
-            assert receiver.received == b'"x"'
-            assert receiver.head == AnswerHead(streaming=False, content_type="application/json")
-            assert it.listener.waiting.empty()
-
-    run(test())
+async def test_buffered_answer_reaches_the_receiver_before_the_next_event(it: Bench) -> None:
+    receiver = RecordingReceiver()
+    runtime, invocation = await it.running(receiver)
+    reply = await runtime.post("/invocation/id-1/response", b'"x"', content_type="application/json")
+    assert (reply.status, reply.body) == (202, b'{"status":"OK"}\n')
+    assert await invocation.outcome is None
+    assert receiver.received == b'"x"'
+    assert receiver.head == AnswerHead(streaming=False, content_type="application/json")
+    assert it.listener.waiting.empty()
 
 
-def test_streamed_pieces_are_relayed_while_the_post_is_open() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver()
-            runtime, invocation = await it.running(receiver)
-            runtime.begin_stream("id-1", content_type="text/plain")
-            for piece in (b"one", b"two"):
-                runtime.chunk(piece)
-                assert await receiver.pieces.get() == piece
-                assert not invocation.outcome.done()
-            runtime.end_stream()
-            assert (await runtime.reply()).status == 202
-            assert await invocation.outcome is None
-            assert receiver.head == AnswerHead(streaming=True, content_type="text/plain")
-
-    run(test())
+async def test_streamed_pieces_are_relayed_while_the_post_is_open(it: Bench) -> None:
+    receiver = RecordingReceiver()
+    runtime, invocation = await it.running(receiver)
+    runtime.begin_stream("id-1", content_type="text/plain")
+    for piece in (b"one", b"two"):
+        runtime.chunk(piece)
+        assert await receiver.pieces.get() == piece
+        assert not invocation.outcome.done()
+    runtime.end_stream()
+    assert (await runtime.reply()).status == 202
+    assert await invocation.outcome is None
+    assert receiver.head == AnswerHead(streaming=True, content_type="text/plain")
 
 
-def test_error_trailers_are_told_after_the_bytes() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver()
-            runtime, invocation = await it.running(receiver)
-            runtime.begin_stream("id-1")
-            runtime.chunk(b"half")
-            runtime.end_stream({"errorType": "Boom", "errorMessage": "why"})
-            assert (await runtime.reply()).status == 202
-            assert await invocation.outcome == FunctionFailure("Boom", "why")
-            assert receiver.received == b"half"
-
-    run(test())
+async def test_error_trailers_are_told_after_the_bytes(it: Bench) -> None:
+    receiver = RecordingReceiver()
+    runtime, invocation = await it.running(receiver)
+    runtime.begin_stream("id-1")
+    runtime.chunk(b"half")
+    runtime.end_stream({"errorType": "Boom", "errorMessage": "why"})
+    assert (await runtime.reply()).status == 202
+    assert await invocation.outcome == FunctionFailure("Boom", "why")
+    assert receiver.received == b"half"
 
 
-def test_slow_receiver_holds_the_runtime_back() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver(held=True)
-            runtime, invocation = await it.running(receiver)
-            runtime.begin_stream("id-1")
-            megabytes = 16
-            for _ in range(megabytes):
-                runtime.chunk(b"x" * 1024 * 1024)
-            sending = asyncio.create_task(runtime.writer.drain())
-            await asyncio.wait([sending], timeout=0.2)
-            assert not sending.done()
-            receiver.gate.set()
-            await sending
-            runtime.end_stream()
-            await invocation.outcome
-            assert len(receiver.received) == megabytes * 1024 * 1024
-
-    run(test())
+async def test_slow_receiver_holds_the_runtime_back(it: Bench) -> None:
+    receiver = RecordingReceiver(held=True)
+    runtime, invocation = await it.running(receiver)
+    runtime.begin_stream("id-1")
+    megabytes = 16
+    for _ in range(megabytes):
+        runtime.chunk(b"x" * 1024 * 1024)
+    sending = asyncio.create_task(runtime.writer.drain())
+    await asyncio.wait([sending], timeout=0.2)
+    assert not sending.done()
+    receiver.gate.set()
+    await sending
+    runtime.end_stream()
+    await invocation.outcome
+    assert len(receiver.received) == megabytes * 1024 * 1024
 
 
-def test_runtime_that_breaks_off_leaves_a_truncated_answer() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver()
-            runtime, invocation = await it.running(receiver)
-            runtime.begin_stream("id-1")
-            runtime.chunk(b"half")
-            await runtime.close()
-            failure = await invocation.outcome
-            assert failure is not None
-            assert failure.error_type == "Runtime.TruncatedResponse"
-            assert receiver.received == b"half"
-
-    run(test())
+async def test_runtime_that_breaks_off_leaves_a_truncated_answer(it: Bench) -> None:
+    receiver = RecordingReceiver()
+    runtime, invocation = await it.running(receiver)
+    runtime.begin_stream("id-1")
+    runtime.chunk(b"half")
+    await runtime.close()
+    failure = await invocation.outcome
+    assert failure is not None
+    assert failure.error_type == "Runtime.TruncatedResponse"
+    assert receiver.received == b"half"
 
 
-def test_runtime_that_breaks_off_inside_an_error_report_fails_the_call() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime, invocation = await it.running(RecordingReceiver())
-            runtime.send(
-                b"POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\nhost: h\r\n"
-                b"content-length: 9\r\n\r\n"
-            )
-            await runtime.close()
-            assert await invocation.outcome is not None
-
-    run(test())
+async def test_runtime_that_breaks_off_inside_an_error_report_fails_the_call(it: Bench) -> None:
+    runtime, invocation = await it.running(RecordingReceiver())
+    runtime.send(
+        b"POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\nhost: h\r\n"
+        b"content-length: 9\r\n\r\n"
+    )
+    await runtime.close()
+    assert await invocation.outcome is not None
 
 
-def test_error_report_fails_the_call() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime, invocation = await it.running(RecordingReceiver())
-            body = b'{"errorType": "E", "errorMessage": "m"}'
-            assert (await runtime.post("/invocation/id-1/error", body)).status == 202
-            assert await invocation.outcome == FunctionFailure("E", "m")
-
-    run(test())
+async def test_error_report_fails_the_call(it: Bench) -> None:
+    runtime, invocation = await it.running(RecordingReceiver())
+    body = b'{"errorType": "E", "errorMessage": "m"}'
+    assert (await runtime.post("/invocation/id-1/error", body)).status == 202
+    assert await invocation.outcome == FunctionFailure("E", "m")
 
 
-def test_init_error_is_told_to_the_listener() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime = await it.runtime()
-            reply = await runtime.post("/init/error", b'{"errorType": "E", "errorMessage": "m"}')
-            assert reply.status == 202
-            assert it.listener.init_failure == FunctionFailure("E", "m")
-            assert (await runtime.get_next()).status == 403
-
-    run(test())
+async def test_init_error_is_told_to_the_listener(it: Bench) -> None:
+    runtime = await it.runtime()
+    reply = await runtime.post("/init/error", b'{"errorType": "E", "errorMessage": "m"}')
+    assert reply.status == 202
+    assert it.listener.init_failure == FunctionFailure("E", "m")
+    assert (await runtime.get_next()).status == 403
 
 
-def test_asking_again_before_answering_gives_the_same_event() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime, _ = await it.running(RecordingReceiver())
-            assert (await runtime.get_next()).headers["lambda-runtime-aws-request-id"] == "id-1"
-
-    run(test())
+async def test_asking_again_before_answering_gives_the_same_event(it: Bench) -> None:
+    runtime, _ = await it.running(RecordingReceiver())
+    assert (await runtime.get_next()).headers["lambda-runtime-aws-request-id"] == "id-1"
 
 
 @pytest.mark.parametrize(
@@ -253,117 +199,89 @@ def test_asking_again_before_answering_gives_the_same_event() -> None:
         ("/restore/error", {}, 404, "NotFound"),
     ],
 )
-def test_refused_call_leaves_the_invocation_running(
-    path: str, headers: dict[str, str], status: int, error_type: str
+async def test_refused_call_leaves_the_invocation_running(
+    it: Bench, path: str, headers: dict[str, str], status: int, error_type: str
 ) -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime, invocation = await it.running(RecordingReceiver())
-            reply = await runtime.post(path, b"x" * 100_000, **headers)
-            assert (reply.status, reply.json()["errorType"]) == (status, error_type)
-            assert not invocation.outcome.done()
-            answered = await runtime.post(
-                "/invocation/id-1/response", b"1", lambda_runtime_invocation_id="inv"
-            )
-            assert answered.status == 202
-
-    run(test())
+    runtime, invocation = await it.running(RecordingReceiver())
+    reply = await runtime.post(path, b"x" * 100_000, **headers)
+    assert (reply.status, reply.json()["errorType"]) == (status, error_type)
+    assert not invocation.outcome.done()
+    answered = await runtime.post(
+        "/invocation/id-1/response", b"1", lambda_runtime_invocation_id="inv"
+    )
+    assert answered.status == 202
 
 
 @pytest.mark.parametrize("last", ["response", "error"])
-def test_second_answer_is_refused(last: str) -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime, _ = await it.running(RecordingReceiver())
-            await runtime.post("/invocation/id-1/response")
-            reply = await runtime.post(f"/invocation/id-1/{last}")
-            assert (reply.status, reply.json()["errorType"]) == (403, "InvalidStateTransition")
-
-    run(test())
+async def test_second_answer_is_refused(it: Bench, last: str) -> None:
+    runtime, _ = await it.running(RecordingReceiver())
+    await runtime.post("/invocation/id-1/response")
+    reply = await runtime.post(f"/invocation/id-1/{last}")
+    assert (reply.status, reply.json()["errorType"]) == (403, "InvalidStateTransition")
 
 
-def test_error_report_while_the_answer_streams_is_refused() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver()
-            runtime, invocation = await it.running(receiver)
-            runtime.begin_stream("id-1")
-            runtime.chunk(b"half")
-            await receiver.pieces.get()
-            other = await it.runtime()
-            assert (await other.post("/invocation/id-1/error")).status == 403
-            assert (await other.get_next()).status == 403
-            runtime.end_stream()
-            assert await invocation.outcome is None
-
-    run(test())
+async def test_error_report_while_the_answer_streams_is_refused(it: Bench) -> None:
+    receiver = RecordingReceiver()
+    runtime, invocation = await it.running(receiver)
+    runtime.begin_stream("id-1")
+    runtime.chunk(b"half")
+    await receiver.pieces.get()
+    other = await it.runtime()
+    assert (await other.post("/invocation/id-1/error")).status == 403
+    assert (await other.get_next()).status == 403
+    runtime.end_stream()
+    assert await invocation.outcome is None
 
 
-def test_answer_for_the_invocation_before_is_refused() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime, _ = await it.running(RecordingReceiver())
-            await runtime.post("/invocation/id-1/response")
-            await it.running(RecordingReceiver(), "id-2")
-            reply = await runtime.post("/invocation/id-1/response")
-            assert (reply.status, reply.json()["errorType"]) == (400, "InvalidRequestID")
-
-    run(test())
+async def test_answer_for_the_invocation_before_is_refused(it: Bench) -> None:
+    runtime, _ = await it.running(RecordingReceiver())
+    await runtime.post("/invocation/id-1/response")
+    await it.running(RecordingReceiver(), "id-2")
+    reply = await runtime.post("/invocation/id-1/response")
+    assert (reply.status, reply.json()["errorType"]) == (400, "InvalidRequestID")
 
 
-def test_answer_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver()
-            runtime, invocation = await it.running(receiver)
-            largest = b"x" * MAX_BUFFERED_RESPONSE_BYTES
-            assert (await runtime.post("/invocation/id-1/response", largest)).status == 202
-            assert await invocation.outcome is None
-            runtime, invocation = await it.running(receiver, "id-2")
-            reply = await runtime.post("/invocation/id-2/response", largest + b"x")
-            assert (reply.status, reply.json()) == (
-                413,
-                {
-                    "errorMessage": "Exceeded maximum allowed payload size (6291556 bytes).",
-                    "errorType": "RequestEntityTooLarge",
-                },
-            )
-            failure = await invocation.outcome
-            assert failure is not None
-            assert failure.error_type == "RequestEntityTooLarge"
-
-    run(test())
+async def test_answer_of_the_largest_size_passes_and_a_larger_one_does_not(it: Bench) -> None:
+    receiver = RecordingReceiver()
+    runtime, invocation = await it.running(receiver)
+    largest = b"x" * MAX_BUFFERED_RESPONSE_BYTES
+    assert (await runtime.post("/invocation/id-1/response", largest)).status == 202
+    assert await invocation.outcome is None
+    runtime, invocation = await it.running(receiver, "id-2")
+    reply = await runtime.post("/invocation/id-2/response", largest + b"x")
+    assert (reply.status, reply.json()) == (
+        413,
+        {
+            "errorMessage": "Exceeded maximum allowed payload size (6291556 bytes).",
+            "errorType": "RequestEntityTooLarge",
+        },
+    )
+    failure = await invocation.outcome
+    assert failure is not None
+    assert failure.error_type == "RequestEntityTooLarge"
 
 
-def test_dead_childs_last_bytes_are_waited_for() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            receiver = RecordingReceiver(held=True)
-            runtime, invocation = await it.running(receiver)
-            runtime.begin_stream("id-1")
-            runtime.chunk(b"one")
-            await receiver.pieces.get()
-            runtime.chunk(b"two")
-            await runtime.close()
-            drained = asyncio.create_task(it.api.drained())
-            await asyncio.sleep(0)
-            assert not drained.done()
-            receiver.gate.set()
-            await drained
-            assert receiver.received == b"onetwo"
-            assert invocation.outcome.done()
-
-    run(test())
+async def test_dead_childs_last_bytes_are_waited_for(it: Bench) -> None:
+    receiver = RecordingReceiver(held=True)
+    runtime, invocation = await it.running(receiver)
+    runtime.begin_stream("id-1")
+    runtime.chunk(b"one")
+    await receiver.pieces.get()
+    runtime.chunk(b"two")
+    await runtime.close()
+    drained = asyncio.create_task(it.api.drained())
+    await asyncio.sleep(0)
+    assert not drained.done()
+    receiver.gate.set()
+    await drained
+    assert receiver.received == b"onetwo"
+    assert invocation.outcome.done()
 
 
-def test_connection_that_a_dead_child_left_waiting_is_not_waited_for() -> None:
-    async def test() -> None:
-        async with bench() as it:
-            runtime = await it.runtime()
-            asked = asyncio.create_task(runtime.get_next())
-            await it.listener.waiting.get()
-            await it.api.drained()
-            with pytest.raises(asyncio.IncompleteReadError):
-                await asked
-
-    run(test())
+async def test_connection_that_a_dead_child_left_waiting_is_not_waited_for(it: Bench) -> None:
+    runtime = await it.runtime()
+    asked = asyncio.create_task(runtime.get_next())
+    await it.listener.waiting.get()
+    await it.api.drained()
+    with pytest.raises(asyncio.IncompleteReadError):
+        await asked

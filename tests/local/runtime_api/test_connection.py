@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+
+import pytest
 
 from local.errors import FunctionFailure
 from local.invocation import AnswerHead, Invocation, InvocationIdentity
@@ -40,8 +41,9 @@ class RecordingTransport(asyncio.Transport):
 class Bench:
     """A connection whose GETs wait for an event and whose POSTs stream an answer."""
 
-    def __init__(self, receiver: RecordingReceiver) -> None:
-        self.invocation = Invocation(InvocationIdentity("id", "inv", "t"), b"{}", receiver)
+    def __init__(self) -> None:
+        self.receiver = RecordingReceiver()
+        self.invocation = Invocation(InvocationIdentity("id", "inv", "t"), b"{}", self.receiver)
         self.waiting: list[Replier] = []
         self.lost = False
         self.transport = RecordingTransport()
@@ -57,111 +59,86 @@ class Bench:
         self.lost = True
 
 
-def run(test: Callable[[Bench, RecordingReceiver], Awaitable[None]], *, held: bool = False) -> None:
-    async def whole() -> None:
-        receiver = RecordingReceiver(held=held)
-        await test(Bench(receiver), receiver)
-
-    asyncio.run(whole())
+@pytest.fixture
+async def it() -> Bench:
+    return Bench()
 
 
-def test_piece_is_handed_on_in_the_step_that_reads_it() -> None:
-    async def test(it: Bench, receiver: RecordingReceiver) -> None:
-        tasks = asyncio.all_tasks()
-        it.connection.data_received(STREAM)
-        assert receiver.head == AnswerHead(streaming=True, content_type="")
-        it.connection.data_received(b"3\r\none\r\n")
-        assert receiver.received == b"one"
-        it.connection.data_received(b"0\r\n\r\n")
-        assert it.invocation.outcome.result() is None
-        assert asyncio.all_tasks() == tasks
-
-    run(test)
+async def test_piece_is_handed_on_in_the_step_that_reads_it(it: Bench) -> None:
+    tasks = asyncio.all_tasks()
+    it.connection.data_received(STREAM)
+    assert it.receiver.head == AnswerHead(streaming=True, content_type="")
+    it.connection.data_received(b"3\r\none\r\n")
+    assert it.receiver.received == b"one"
+    it.connection.data_received(b"0\r\n\r\n")
+    assert it.invocation.outcome.result() is None
+    assert asyncio.all_tasks() == tasks
 
 
-def test_event_and_reply_are_one_write_each() -> None:
-    async def test(it: Bench, _receiver: RecordingReceiver) -> None:
-        it.connection.data_received(NEXT)
-        assert it.transport.written == []
-        it.waiting[0](Reply(200, b"{}", [("a", "b")]))
-        it.connection.data_received(STREAM + b"0\r\n\r\n")
-        event, reply = it.transport.written
-        assert event == b"HTTP/1.1 200 \r\na: b\r\ncontent-length: 2\r\n\r\n{}"
-        assert reply.endswith(b'{"status":"OK"}\n')
-
-    run(test)
+async def test_event_and_reply_are_one_write_each(it: Bench) -> None:
+    it.connection.data_received(NEXT)
+    assert it.transport.written == []
+    it.waiting[0](Reply(200, b"{}", [("a", "b")]))
+    it.connection.data_received(STREAM + b"0\r\n\r\n")
+    event, reply = it.transport.written
+    assert event == b"HTTP/1.1 200 \r\na: b\r\ncontent-length: 2\r\n\r\n{}"
+    assert reply.endswith(b'{"status":"OK"}\n')
 
 
-def test_request_that_came_early_is_answered_in_its_turn() -> None:
-    async def test(it: Bench, receiver: RecordingReceiver) -> None:
-        it.connection.data_received(NEXT + STREAM + b"3\r\none\r\n0\r\n\r\n")
-        assert receiver.head is None
-        it.waiting[0](Reply(200, b"{}"))
-        await it.invocation.outcome
-        assert receiver.received == b"one"
-        assert len(it.transport.written) == 2
-
-    run(test)
+async def test_request_that_came_early_is_answered_in_its_turn(it: Bench) -> None:
+    it.connection.data_received(NEXT + STREAM + b"3\r\none\r\n0\r\n\r\n")
+    assert it.receiver.head is None
+    it.waiting[0](Reply(200, b"{}"))
+    await it.invocation.outcome
+    assert it.receiver.received == b"one"
+    assert len(it.transport.written) == 2
 
 
-def test_full_receiver_stops_the_reading_until_it_is_drained() -> None:
-    async def test(it: Bench, receiver: RecordingReceiver) -> None:
-        it.connection.data_received(STREAM + b"3\r\none\r\n")
-        it.connection.data_received(b"3\r\ntwo\r\n")
-        assert it.transport.pauses == 1
-        await asyncio.sleep(0)
-        assert not it.transport.resumed.is_set()
-        receiver.gate.set()
-        await it.transport.resumed.wait()
-        it.connection.data_received(b"5\r\nthree\r\n")
-        assert it.transport.pauses == 1
-        receiver.gate.clear()
-        it.connection.data_received(b"4\r\nfour\r\n")
-        assert it.transport.pauses == 2
-        assert receiver.received == b"onetwothreefour"
-
-    run(test, held=True)
+async def test_full_receiver_stops_the_reading_until_it_is_drained(it: Bench) -> None:
+    it.receiver.gate.clear()
+    it.connection.data_received(STREAM + b"3\r\none\r\n")
+    it.connection.data_received(b"3\r\ntwo\r\n")
+    assert it.transport.pauses == 1
+    await asyncio.sleep(0)
+    assert not it.transport.resumed.is_set()
+    it.receiver.gate.set()
+    await it.transport.resumed.wait()
+    it.connection.data_received(b"5\r\nthree\r\n")
+    assert it.transport.pauses == 1
+    it.receiver.gate.clear()
+    it.connection.data_received(b"4\r\nfour\r\n")
+    assert it.transport.pauses == 2
+    assert it.receiver.received == b"onetwothreefour"
 
 
-def test_connection_lost_while_the_receiver_is_full_cuts_the_answer() -> None:
-    async def test(it: Bench, _receiver: RecordingReceiver) -> None:
-        tasks = asyncio.all_tasks()
-        it.connection.data_received(STREAM + b"3\r\none\r\n")
-        it.connection.connection_lost(None)
-        await asyncio.wait(asyncio.all_tasks() - tasks)
-        assert isinstance(it.invocation.outcome.result(), FunctionFailure)
-        assert it.lost
-
-    run(test, held=True)
+async def test_connection_lost_while_the_receiver_is_full_cuts_the_answer(it: Bench) -> None:
+    it.receiver.gate.clear()
+    tasks = asyncio.all_tasks()
+    it.connection.data_received(STREAM + b"3\r\none\r\n")
+    it.connection.connection_lost(None)
+    await asyncio.wait(asyncio.all_tasks() - tasks)
+    assert isinstance(it.invocation.outcome.result(), FunctionFailure)
+    assert it.lost
 
 
-def test_what_is_not_http_ends_the_connection() -> None:
-    async def test(it: Bench, _receiver: RecordingReceiver) -> None:
-        it.connection.data_received(STREAM)
-        it.connection.data_received(b"nonsense\r\n")
-        assert it.transport.closed
-        it.connection.connection_lost(None)
-        failure = it.invocation.outcome.result()
-        assert failure is not None
-        assert failure.error_type == "Runtime.TruncatedResponse"
-
-    run(test)
+async def test_what_is_not_http_ends_the_connection(it: Bench) -> None:
+    it.connection.data_received(STREAM)
+    it.connection.data_received(b"nonsense\r\n")
+    assert it.transport.closed
+    it.connection.connection_lost(None)
+    failure = it.invocation.outcome.result()
+    assert failure is not None
+    assert failure.error_type == "Runtime.TruncatedResponse"
 
 
-def test_connection_ends_where_the_runtime_asks_for_it() -> None:
-    async def test(it: Bench, _receiver: RecordingReceiver) -> None:
-        it.connection.data_received(NEXT.replace(b"Host", b"Connection: close\r\nHost"))
-        it.waiting[0](Reply(200, b"{}"))
-        assert b"connection: close" in it.transport.written[0]
-        assert it.transport.closed
-
-    run(test)
+async def test_connection_ends_where_the_runtime_asks_for_it(it: Bench) -> None:
+    it.connection.data_received(NEXT.replace(b"Host", b"Connection: close\r\nHost"))
+    it.waiting[0](Reply(200, b"{}"))
+    assert b"connection: close" in it.transport.written[0]
+    assert it.transport.closed
 
 
-def test_connection_ends_where_no_event_will_come() -> None:
-    async def test(it: Bench, _receiver: RecordingReceiver) -> None:
-        it.connection.data_received(NEXT)
-        it.waiting[0](None)
-        assert (it.transport.written, it.transport.closed) == ([], True)
-
-    run(test)
+async def test_connection_ends_where_no_event_will_come(it: Bench) -> None:
+    it.connection.data_received(NEXT)
+    it.waiting[0](None)
+    assert (it.transport.written, it.transport.closed) == ([], True)
