@@ -17,7 +17,7 @@ from bench.measurement.page import TIMES, Page, number, table
 from bench.measurement.percentiles import median
 from sluice.deadline import Deadline
 from sluice.websocket.delivery import Delivery
-from sluice.websocket.text_frames import TextFrames
+from sluice.websocket.frames import TextFrames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

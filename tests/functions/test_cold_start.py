@@ -44,10 +44,9 @@ FUNCTIONS = {
             "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
             "upstream.headers upstream.providers.openai upstream.refusal upstream.retries "
             "upstream.targets "
-            "websocket.answer websocket.cancellation_watch websocket.chat_frames "
+            "websocket.answer websocket.cancellation_watch "
             "websocket.connections_api websocket.delivery websocket.event_splitting "
             "websocket.events websocket.frames websocket.gateway websocket.request "
-            "websocket.text_frames "
         ),
     },
     "stream": {

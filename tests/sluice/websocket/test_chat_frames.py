@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 
 from sluice.error_body import MAX_ID_CHARACTERS
 from sluice.errors import PostTooLarge
-from sluice.websocket.chat_frames import MAX_EVENT_BYTES, ChatFrames
-from sluice.websocket.frames import MAX_FRAME_BYTES, MIN_FRAME_BYTES
+from sluice.websocket.frames import (
+    MAX_CHAT_EVENT_BYTES,
+    MAX_FRAME_BYTES,
+    MIN_FRAME_BYTES,
+    ChatFrames,
+)
 
 
 def drain(queue: ChatFrames) -> list[dict[str, Any]]:
@@ -119,7 +123,7 @@ def test_frame_may_have_every_byte_of_the_limit() -> None:
 @pytest.mark.parametrize("character", ["a", "é", "\n", "😀", "\ud83d"])
 def test_largest_event_fits_beside_the_largest_id(character: str) -> None:
     queue = ChatFrames(character * MAX_ID_CHARACTERS)
-    queue.add(event_of(MAX_EVENT_BYTES))
+    queue.add(event_of(MAX_CHAT_EVENT_BYTES))
     queue.finish()
     frame = queue.take()
     assert frame is not None

@@ -18,10 +18,8 @@ from sluice.errors import (
     PostTooLarge,
     SluiceError,
 )
-from sluice.websocket.chat_frames import ChatFrames
 from sluice.websocket.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
-from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD
-from sluice.websocket.text_frames import TextFrames
+from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD, ChatFrames, TextFrames
 from tests.sluice.websocket.held_posts import PATIENCE_S, HeldPosts
 
 FOREVER = Deadline(lambda: 900_000)

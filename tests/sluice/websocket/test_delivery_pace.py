@@ -9,10 +9,8 @@ import pytest
 
 from sluice.deadline import MARGIN_S, Deadline
 from sluice.errors import DeadlineReached, DeliveryError
-from sluice.websocket.chat_frames import ChatFrames
 from sluice.websocket.delivery import MAX_WAITING, Delivery
-from sluice.websocket.frames import PIECE_OVERHEAD
-from sluice.websocket.text_frames import TextFrames
+from sluice.websocket.frames import PIECE_OVERHEAD, ChatFrames, TextFrames
 from tests.sluice.deadlines import FOREVER
 from tests.sluice.websocket.held_posts import HeldPosts
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.websocket.frames import frame_end, utf8
-from sluice.websocket.text_frames import TextFrames
+from sluice.websocket.frames import TextFrames, frame_end, utf8
 
 
 @pytest.mark.parametrize(

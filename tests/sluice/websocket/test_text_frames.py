@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.errors import PostTooLarge
-from sluice.websocket.frames import MAX_FRAME_BYTES, MIN_FRAME_BYTES, PIECE_OVERHEAD
-from sluice.websocket.text_frames import TextFrames
+from sluice.websocket.frames import MAX_FRAME_BYTES, MIN_FRAME_BYTES, PIECE_OVERHEAD, TextFrames
 
 
 def drain(queue: TextFrames) -> list[bytes]:

@@ -15,8 +15,8 @@ from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
 from sluice.websocket.cancellation_watch import CancellationWatch
-from sluice.websocket.chat_frames import MAX_EVENT_BYTES
 from sluice.websocket.event_splitting import split_event
+from sluice.websocket.frames import MAX_CHAT_EVENT_BYTES
 from sluice.websocket.request import Chat, PlainPrompt, client_id
 
 TYPE_CHECKING = False
@@ -129,7 +129,7 @@ class ModelAnswers:
         mask = mask_of(self._secrets())
         if isinstance(request, Chat):
             for event in events:
-                for part in split_event(_masked(event, mask), MAX_EVENT_BYTES):
+                for part in split_event(_masked(event, mask), MAX_CHAT_EVENT_BYTES):
                     delivery.send(part)
             return
         deltas = text_deltas(events)

@@ -19,9 +19,9 @@ from sluice.errors import (
 from sluice.request_log import RequestLog
 from sluice.stop_signal import StopSignal
 from sluice.websocket.answer import Exchange
-from sluice.websocket.chat_frames import ChatFrames
 from sluice.websocket.connections_api import endpoint_of
 from sluice.websocket.delivery import Delivery
+from sluice.websocket.frames import ChatFrames, TextFrames
 from sluice.websocket.request import (
     Cancel,
     Chat,
@@ -31,7 +31,6 @@ from sluice.websocket.request import (
     client_id,
     parse_websocket_request,
 )
-from sluice.websocket.text_frames import TextFrames
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
