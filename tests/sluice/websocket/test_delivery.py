@@ -18,7 +18,17 @@ from sluice.errors import (
     PostTooLarge,
     SluiceError,
 )
-from sluice.websocket.delivery import MAX_PAUSE_S, MAX_WAITING, BackOff, Delivery
+from sluice.websocket.delivery import (
+    MAX_PAUSE_S,
+    MAX_WAITING,
+    TRANSITIONS,
+    BackOff,
+    Delivery,
+    InvalidStepError,
+    State,
+    Step,
+    after,
+)
 from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD, ChatFrames, TextFrames
 from tests.sluice.websocket.held_posts import PATIENCE_S, HeldPosts
 
@@ -363,3 +373,18 @@ def test_end_of_a_chat_goes_out_with_what_waits() -> None:
 
 def test_pause_is_bounded_after_any_number_of_attempts() -> None:
     assert BackOff(random=lambda: 1.0).seconds(100_000) == MAX_PAUSE_S
+
+
+@pytest.mark.parametrize("state", State)
+def test_step_leads_where_the_table_says_or_is_a_bug(state: State) -> None:
+    for step in Step:
+        if step in TRANSITIONS[state]:
+            assert after(state, step) is TRANSITIONS[state][step]
+        else:
+            with pytest.raises(InvalidStepError, match=f"{state.value} cannot {step.value}"):
+                after(state, step)
+
+
+def test_nothing_leads_back_to_sending() -> None:
+    ends = {State.GIVEN_UP, State.FAILED}
+    assert all(set(TRANSITIONS[state].values()) <= ends for state in (*ends, State.DRAINING))

@@ -91,7 +91,8 @@ def test_half_a_character_at_the_very_end_is_not_lost() -> None:
     queue = TextFrames()
     queue.add("a\ud83d")
     assert queue.take() == b"a"
-    assert queue.take(is_last=True) == "\ufffd".encode()
+    queue.finish()
+    assert queue.take() == "\ufffd".encode()
 
 
 @pytest.mark.parametrize("end_mark", ["", "<END>"])

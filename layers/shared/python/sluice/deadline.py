@@ -1,4 +1,4 @@
-"""The moment by which an answer must be over."""
+"""The moment by which an answer must end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MARGIN_S = 1.0
-"""Kept of the function's time to say that it is over: a write and a round trip to the client."""
-LAST_MOMENT_S = 0.1  # kept of the margin for the log line
+"""Part of the function's time kept to report a timeout: a write and a round trip to the client."""
+LAST_MOMENT_S = 0.1  # part of the margin kept for the log line
 
 
 class Deadline(NamedTuple):
@@ -20,16 +20,19 @@ class Deadline(NamedTuple):
     remaining_ms: Callable[[], int]
 
     def seconds_left(self) -> float:
-        """Seconds for the answer. Raises DeadlineReached when there are none."""
+        """Seconds left for the answer. Raises DeadlineReached if there are none."""
         seconds = self.remaining_ms() / 1000 - MARGIN_S
         if seconds <= 0:
-            raise reached()
+            raise deadline_reached()
         return seconds
 
     def seconds_to_last_moment(self) -> float:
-        """Seconds in which something can still be said, if only that the time is over."""
+        """Seconds left to send anything at all, even if only the error that time is up."""
         return max(0.0, self.remaining_ms() / 1000 - LAST_MOMENT_S)
 
 
-def reached() -> DeadlineReached:
-    return DeadlineReached("The gateway's time for this answer is over.")
+def deadline_reached() -> DeadlineReached:
+    return DeadlineReached("The gateway timed out before the answer was complete.")
+
+
+reached = deadline_reached  # its old name

@@ -1,24 +1,24 @@
-"""Frames to one connection, posted from a thread of their own.
+"""Posts frames to one connection, from a thread of its own.
 
-The reader of the model never waits for a post: what it adds while one is in flight goes out
-together with the next. Only when MAX_WAITING waits does it have to; that, one event of the model
-and the frame in flight are all that an answer holds in memory, however slow its client is.
+The reader of the model never waits for a post: what it adds while one is in flight goes out with
+the next one. It waits only while MAX_WAITING waits already. That, one event of the model and the
+frame in flight are all that an answer holds in memory, however slow its client is.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from enum import Enum
 
-from sluice.deadline import reached
+from sluice.deadline import deadline_reached
 from sluice.errors import DeadlineReached, DeliveryError, PostFailed, PostTooLarge
 from sluice.named_tuple import NamedTuple
 from sluice.upstream.retries import jitter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Mapping
     from typing import Self
 
     from sluice.deadline import Deadline
@@ -26,15 +26,66 @@ if TYPE_CHECKING:
     from sluice.websocket.frames import FrameQueue
 
 MAX_WAITING = 1024 * 1024
-"""What may wait, in characters and bytes, each piece with its overhead: the bound for a client that
-is slower than the model. 4 MB of memory at the most, for a character takes up to four bytes."""
-FIRST_PAUSE_S = 0.1  # doubles; 429 means the client's buffer is full, which a moment may mend
-MAX_PAUSE_S = 2.0  # what a client may have to wait longer than needed
-MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would be no float any more
+"""Maximum that may wait for a slow client, in characters and bytes with each piece's overhead. At
+most 4 MB of memory, because a character takes up to four bytes."""
+FIRST_PAUSE_S = 0.1  # doubles; 429 means a full buffer at the client, which may drain in a moment
+MAX_PAUSE_S = 2.0  # how much longer than necessary a client may have to wait
+MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would not fit a float
+
+
+class State(Enum):
+    """What a delivery may still do."""
+
+    OPEN = "open"
+    """More may be added."""
+    DRAINING = "draining"
+    """Nothing is added any more; what waits is sent."""
+    GIVEN_UP = "given up"
+    """Nothing more is sent: the client is gone, or time is up."""
+    FAILED = "failed"
+    """Nothing more is sent: a post failed for good."""
+
+
+class Step(Enum):
+    """What happens to a delivery."""
+
+    LEAVE = "leave"
+    """The end of its `with` block."""
+    GIVE_UP = "give up"
+    FAIL = "fail"
+
+
+TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
+    State.OPEN: {
+        Step.LEAVE: State.DRAINING,
+        Step.GIVE_UP: State.GIVEN_UP,
+        Step.FAIL: State.FAILED,
+    },
+    State.DRAINING: {Step.GIVE_UP: State.GIVEN_UP, Step.FAIL: State.FAILED},
+    # A post that was in flight may still fail.
+    State.GIVEN_UP: {
+        Step.LEAVE: State.GIVEN_UP,
+        Step.GIVE_UP: State.GIVEN_UP,
+        Step.FAIL: State.FAILED,
+    },
+    State.FAILED: {Step.LEAVE: State.FAILED, Step.GIVE_UP: State.FAILED},
+}
+
+
+class InvalidStepError(Exception):
+    """A bug: the table has no such step."""
+
+
+def after(state: State, step: Step) -> State:
+    """The state that `step` leads to. Raises InvalidStepError."""
+    following = TRANSITIONS[state].get(step)
+    if following is None:
+        raise InvalidStepError(f"a delivery that is {state.value} cannot {step.value}")
+    return following
 
 
 class BackOff(NamedTuple):
-    """Pauses between attempts: doubling, with full jitter, so that functions do not try as one."""
+    """Pauses between attempts: doubling, with full jitter, so that functions do not collide."""
 
     sleep: Callable[[float], object] = time.sleep
     random: Callable[[], float] = jitter
@@ -45,13 +96,13 @@ class BackOff(NamedTuple):
 
 
 class Delivery:
-    """Sends an answer to a connection, in order, from its own thread.
+    """Sends an answer to a connection, in order.
 
-    queue: makes the frames. post: sends one within so many seconds; raises DeliveryError, of which
-    PostFailed is worth another attempt, until the deadline, and PostTooLarge smaller frames.
-    on_failure: called once, from the sending thread, when the connection cannot be written to any
-    more: stop producing. on_sent: called after each frame. A context manager: leaving it waits
-    until everything has been sent, or cannot be, or time is over.
+    A context manager: leaving it waits until everything is sent, or a post fails, or time is up.
+    queue: makes the frames. post: sends one within the given seconds; raises DeliveryError, of
+    which PostFailed is retried until the deadline, and PostTooLarge with smaller frames.
+    on_failure: called once, from the sending thread, to stop the producer. on_sent: called after
+    each frame.
     """
 
     def __init__(
@@ -70,12 +121,10 @@ class Delivery:
         self._deadline = deadline
         self._back_off = back_off or BackOff()
         self._changed = threading.Condition()
-        self._ended = False
-        self._all_is_said = False
-        self._is_given_up = False
-        self._is_idle = True
-        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+        self._state = State.OPEN
         self._interruption: SluiceError | None = None
+        self._is_posting = False
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
         self.failure: DeliveryError | None = None
         self.frames_sent = 0
 
@@ -83,98 +132,89 @@ class Delivery:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         with self._changed:
-            self._ended = True
-            self._changed.notify_all()
+            self._take_step(Step.LEAVE)
         self._thread.join(self._deadline.seconds_to_last_moment())
         with self._changed:
-            self._is_given_up = True  # whatever happens to the post under way, none follows it
+            self._take_step(Step.GIVE_UP)  # no frame follows the post in flight, if any
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a post is still under way although time is over: use its connection no more."""
+        """Whether a post is still in flight after the block: its connection must not be reused."""
         return self._thread.is_alive()
 
     def send(self, piece: str) -> None:
-        """A piece of the answer, which may share a frame with its neighbors.
+        """Add a piece of the answer, which may share a frame with its neighbors.
 
-        Waits while too much waits. Raises the DeliveryError once failed, DeadlineReached, and what
-        `interrupt` was given.
+        Waits while too much waits. Raises DeliveryError after a failure, DeadlineReached, and the
+        reason given to `interrupt`.
         """
         with self._changed:
-            self._wait_for_room()
+            self._wait_for(lambda: self._queue.waiting < MAX_WAITING)
             self._queue.add(piece)
             self._changed.notify_all()
 
     def send_message(self, message: str) -> None:
-        """A message of its own: an answer's only one, or an error, so it waits for no room.
+        """Add a message with a frame of its own: a whole answer or an error. Does not wait.
 
-        Raises nothing: what keeps it from the client is heard of by waiting until all is sent.
+        Raises nothing: `wait_until_sent` tells whether it reached the client.
         """
         with self._changed:
             self._queue.add_message(message)
             self._changed.notify_all()
 
     def finish(self, *, is_cancelled: bool = False) -> None:
-        """The answer is over: its frames say so in their own way.
-
-        is_cancelled: by the client; what still waits is dropped.
-        """
+        """Mark the end of the answer. A cancelled answer drops what waits."""
         with self._changed:
             self._queue.finish(is_cancelled=is_cancelled)
             self._changed.notify_all()
 
     def interrupt(self, reason: SluiceError) -> None:
-        """Whoever waits to send more hears of `reason`; from any thread.
+        """Raise `reason` for whoever waits to send more; from any thread.
 
-        A DeliveryError says that nobody is there any more: then no post is tried again either.
+        A DeliveryError means that the client is gone: then no post is retried either.
         """
         with self._changed:
             self._interruption = reason
-            self._is_given_up = self._is_given_up or isinstance(reason, DeliveryError)
+            if isinstance(reason, DeliveryError):
+                self._take_step(Step.GIVE_UP)
             self._changed.notify_all()
 
     def send_last_message(self, message: str) -> None:
-        """A message in place of whatever still waits, for there is no time for that."""
+        """Send this message instead of everything that waits: there is no time for that."""
         with self._changed:
             self._queue.clear()
             self._queue.add_message(message)
             self._changed.notify_all()
 
     def wait_until_sent(self) -> None:
-        """Wait until nothing waits any more; no text may follow, but a message may.
+        """Wait until nothing waits any more.
 
-        Raises the DeliveryError, and DeadlineReached where something still waits then. What is
-        under way by then is waited for at the end.
+        Raises DeliveryError, and DeadlineReached if something still waits then. A post that is in
+        flight then is waited for when the block is left.
         """
         with self._changed:
-            self._all_is_said = True
-            self._changed.notify_all()
             try:
-                self._wait_for(lambda: self._is_idle and not self._queue.waiting)
+                self._wait_for(lambda: not (self._is_posting or self._queue.waiting))
             except DeadlineReached:
                 if self._queue.waiting:
                     raise
 
     def drop_all_but_the_last_message(self) -> None:
-        """Of what waits, for there is no time for it; nothing where that is under way already."""
+        """Drop what waits, except the last message: there is no time for the rest."""
         with self._changed:
             self._queue.keep_last_message()
 
-    def _wait_for_room(self) -> None:
-        self._wait_for(lambda: self._queue.waiting < MAX_WAITING)
+    def _take_step(self, step: Step) -> None:
+        self._state = after(self._state, step)
+        self._changed.notify_all()
 
     def _wait_for(self, is_so: Callable[[], bool]) -> None:
         if not (self._trouble or is_so()):
             time_left = self._deadline.seconds_left()
             if not self._changed.wait_for(lambda: self._trouble or is_so(), time_left):
-                raise reached()
+                raise deadline_reached()
         if self._trouble is not None:
             raise self._trouble
 
@@ -188,7 +228,7 @@ class Delivery:
                 self._send(frame)
         except DeliveryError as error:
             self._fail(error)
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the reader must hear of it
+        except Exception as error:  # noqa: BLE001 -- the reader must learn of any failure
             failure = DeliveryError("A frame could not be posted.")
             failure.__cause__ = error
             self._fail(failure)
@@ -196,29 +236,28 @@ class Delivery:
     def _fail(self, error: DeliveryError) -> None:
         with self._changed:
             self.failure = error
-            self._changed.notify_all()
+            self._take_step(Step.FAIL)
         self._on_failure(error)
 
     def _next_frame(self) -> bytes | None:
-        """The next frame, waited for; None at the end."""
+        """Wait for the next frame; None at the end."""
         with self._changed:
-            self._is_idle = True
-            while (frame := self._take()) is None and not self._ended:
-                self._changed.notify_all()  # all is sent
+            self._is_posting = False
+            while (frame := self._take_frame()) is None and self._state is State.OPEN:
+                self._changed.notify_all()  # everything was sent
                 self._changed.wait()
-            self._is_idle = frame is None
+            self._is_posting = frame is not None
             self._changed.notify_all()  # there is room again
             return frame
 
-    def _take(self) -> bytes | None:
-        if self._is_given_up:
-            return None
-        return self._queue.take(is_last=self._ended or self._all_is_said)
+    def _take_frame(self) -> bytes | None:
+        can_send = self._state in (State.OPEN, State.DRAINING)
+        return self._queue.take() if can_send else None
 
     def _send(self, frame: bytes) -> None:
-        """Post a frame; where it is too large, put it back to be split."""
+        """Post a frame; if it is too large, put it back to be split."""
         try:
-            self._post_until_taken(frame)
+            self._post_with_retries(frame)
         except PostTooLarge:
             with self._changed:
                 self._queue.take_back()
@@ -226,15 +265,15 @@ class Delivery:
         self.frames_sent += 1
         self._on_sent()
 
-    def _post_until_taken(self, frame: bytes) -> None:
-        """Post until it succeeds or the deadline comes; the last moment is for one attempt."""
+    def _post_with_retries(self, frame: bytes) -> None:
+        """Post until it succeeds or the deadline comes; in the last moment, try once."""
         attempt = 0
         while True:
             try:
                 return self._post(frame, self._deadline.seconds_to_last_moment())
             except PostFailed as error:
                 pause = self._back_off.seconds(attempt)
-                if self._is_given_up or not self._has_time_for(pause):
+                if self._state is State.GIVEN_UP or not self._has_time_for(pause):
                     raise error from None
                 self._back_off.sleep(pause)
                 attempt += 1

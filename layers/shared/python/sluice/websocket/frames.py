@@ -1,7 +1,7 @@
 """What waits to be posted to a connection, and how it becomes frames. No I/O.
 
-Pieces that arrive while a post is in flight are joined into the next frame, in order, up to what
-one message of API Gateway may hold.
+Pieces that arrive while a post is in flight are joined into the next frame, in order, up to the
+maximum size of an API Gateway message.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from sluice.errors import PostTooLarge
 MAX_FRAME_BYTES = 128 * 1024
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
 MIN_FRAME_BYTES = 1024
-"""Frames are halved when API Gateway finds them too large; below this, size is not its trouble."""
+"""Frames are halved when API Gateway finds them too large. Below this, size is not the reason."""
 PIECE_OVERHEAD = 64
-"""Bytes that a piece takes beside its characters: a delta is a few letters in their own object."""
-
+"""Memory of a piece besides its characters, in bytes: each delta is an object of its own."""
 UTF8_CONTINUATION_MASK, UTF8_CONTINUATION = 0b1100_0000, 0b1000_0000
 FIRST_HIGH_SURROGATE, LAST_HIGH_SURROGATE = "\ud800", "\udbff"
 DONE = ',"done":true'
 CANCELLED = DONE + ',"cancelled":true'
 MAX_TAIL_BYTES = len("]" + CANCELLED + "}")
-MAX_ENVELOPE_BYTES = 4 * 1024  # an id of 256 characters takes 3 KB where each is two escapes
+MAX_ENVELOPE_BYTES = 4 * 1024  # an id of 256 characters takes 3 KB if each is two escapes
 MAX_CHAT_EVENT_BYTES = MAX_FRAME_BYTES - MAX_ENVELOPE_BYTES
-"""What one event may have to fit a frame."""
+"""Maximum size of one event of a chat, so that it fits a frame."""
 
 
 class FrameQueue(ABC):
-    """Pieces on their way to a connection, which may share a frame; behind them messages.
+    """Pieces of an answer, which may share a frame, and messages, which follow all pieces.
 
-    joined: how many pieces went out in a frame that another one had begun.
+    joined: how many pieces went out in a frame that another piece had begun.
     """
 
     def __init__(self) -> None:
@@ -42,35 +41,35 @@ class FrameQueue(ABC):
         self._taken_pieces: list[str] = []
         self._taken = b""
         self._max_bytes = MAX_FRAME_BYTES
+        self._is_finished = False
         self.joined = 0
 
     @property
     def waiting(self) -> int:
-        """How much is held: characters of pieces, with their overhead, and bytes of messages."""
+        """How much waits: characters of pieces, with their overhead, and bytes of messages."""
         return self._pieces_size + sum(map(len, self._messages))
 
     def add(self, piece: str) -> None:
-        """A piece that may share a frame with what comes before and after it."""
+        """Add a piece, which may share a frame with its neighbors."""
         if piece:
             self._pieces.append(piece)
             self._pieces_size += _size(piece)
 
     def add_message(self, message: str) -> None:
-        """A message that shares no frame and follows every piece."""
+        """Add a message, which shares no frame and follows every piece."""
         if message:
             self._messages.append(utf8(message))
 
-    @abstractmethod
     def finish(self, *, is_cancelled: bool = False) -> None:
-        """The answer is over: say so in its own way.
+        """Mark the end of the answer: no piece follows. A cancelled answer drops what waits."""
+        self._is_finished = True
+        if is_cancelled:
+            self.clear()
 
-        is_cancelled: its client ended it, so nothing of what waits is wanted any more.
-        """
-
-    def take(self, *, is_last: bool = False) -> bytes | None:
-        """The next frame, not empty; None when nothing waits. is_last: no piece will follow."""
+    def take(self) -> bytes | None:
+        """The next frame to post, or None if there is nothing to post yet."""
         pieces_before = len(self._pieces)
-        frame = self._take_pieces(is_last=is_last or bool(self._messages))
+        frame = self._take_pieces()
         if frame is not None:
             self.joined += max(0, pieces_before - len(self._pieces) - 1)
         elif self._messages:
@@ -79,13 +78,13 @@ class FrameQueue(ABC):
         return frame
 
     def take_back(self) -> None:
-        """The frame taken last was too large: wait again, and make none of more than half its size.
+        """Put back the last frame, which was too large; later ones have at most half its size.
 
-        Raises PostTooLarge where that would be absurdly small.
+        Raises PostTooLarge if half its size would be absurdly small.
         """
         self._max_bytes = len(self._taken) // 2
         if self._max_bytes < MIN_FRAME_BYTES:
-            raise PostTooLarge(f"API Gateway refuses a frame of {len(self._taken)} bytes as large.")
+            raise PostTooLarge(f"API Gateway rejects a frame of {len(self._taken)} bytes as large.")
         if not self._taken_pieces:
             self._messages.appendleft(self._taken)
             return
@@ -94,20 +93,20 @@ class FrameQueue(ABC):
             self._put_back(piece)
 
     def keep_last_message(self) -> None:
-        """Forget what waits but for the last message."""
+        """Drop everything that waits except the last message."""
         last = list(self._messages)[-1:]
         self.clear()
         self._messages.extend(last)
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Drop everything that waits."""
         self._pieces.clear()
         self._messages.clear()
         self._pieces_size = 0
 
     @abstractmethod
-    def _take_pieces(self, *, is_last: bool) -> bytes | None:
-        """A frame of as many pieces as it can hold; they are kept in `_taken_pieces`."""
+    def _take_pieces(self) -> bytes | None:
+        """A frame with as many pieces as fit; `_taken_pieces` remembers them."""
 
     def _take_message(self) -> bytes:
         self._taken_pieces = []
@@ -128,23 +127,23 @@ class FrameQueue(ABC):
 
 
 class TextFrames(FrameQueue):
-    """Text on its way to a connection. end_mark: the frame that says that all has been said."""
+    """An answer as text. end_mark: the last frame, if the client expects one."""
 
     def __init__(self, end_mark: str = "") -> None:
         super().__init__()
         self._end_mark = end_mark
 
     def finish(self, *, is_cancelled: bool = False) -> None:
-        if is_cancelled:
-            self.clear()
+        super().finish(is_cancelled=is_cancelled)
         self.add_message(self._end_mark)
 
-    def _take_pieces(self, *, is_last: bool) -> bytes | None:
+    def _take_pieces(self) -> bytes | None:
         text = "".join([self._pop() for _ in range(len(self._pieces))])
         half = ""
-        if not is_last and FIRST_HIGH_SURROGATE <= text[-1:] <= LAST_HIGH_SURROGATE:
-            # JSON writes characters beyond U+FFFF as two escapes, and a provider may send the
-            # second with the next delta.
+        may_continue = not (self._is_finished or self._messages)
+        if may_continue and FIRST_HIGH_SURROGATE <= text[-1:] <= LAST_HIGH_SURROGATE:
+            # JSON writes characters above U+FFFF as two escapes, and a provider may send the
+            # second one with the next delta.
             text, half = text[:-1], text[-1]
         data = utf8(text)
         end = frame_end(data, self._max_bytes)
@@ -158,7 +157,10 @@ class TextFrames(FrameQueue):
 
 
 class ChatFrames(FrameQueue):
-    """Events on their way to a connection. request_id: what the client calls its request, if so."""
+    """An answer as JSON frames: {"id", "seq", "events"}, the last one with "done".
+
+    The pieces are the provider's events, as it sent them. request_id: the client's, if any.
+    """
 
     def __init__(self, request_id: str | None) -> None:
         super().__init__()
@@ -173,9 +175,8 @@ class ChatFrames(FrameQueue):
 
     def finish(self, *, is_cancelled: bool = False) -> None:
         if self._taken_end:
-            return  # the last frame is on its way already
-        if is_cancelled:
-            self.clear()
+            return  # the last frame is on its way
+        super().finish(is_cancelled=is_cancelled)
         self._end = CANCELLED if is_cancelled else DONE
 
     def clear(self) -> None:
@@ -188,8 +189,7 @@ class ChatFrames(FrameQueue):
             self._seq -= 1
             self._end, self._taken_end = self._taken_end or self._end, ""
 
-    def _take_pieces(self, *, is_last: bool) -> bytes | None:
-        del is_last  # an event is whole, whatever follows it
+    def _take_pieces(self) -> bytes | None:
         if not (self._pieces or self._end):
             return None
         head = f'{{{self._id}"seq":{self._seq},"events":['.encode()
@@ -207,12 +207,12 @@ class ChatFrames(FrameQueue):
             events.append(event)
             room -= len(event) + len(",")
         if self._pieces and not events:
-            raise PostTooLarge("API Gateway refuses a frame that holds no more than one event.")
+            raise PostTooLarge("API Gateway rejects a frame with a single event as too large.")
         return events
 
 
 def utf8(text: str) -> bytes:
-    """The bytes of `text`; pairs of surrogates become their character, others U+FFFD."""
+    """`text` in UTF-8. Surrogate pairs become their character, single surrogates U+FFFD."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -7,7 +7,7 @@ import json
 from functools import partial
 
 from sluice.completions.request import ResponseType, TemplateRequest
-from sluice.deadline import reached
+from sluice.deadline import deadline_reached
 from sluice.error_body import websocket_frame
 from sluice.errors import (
     Cancelled,
@@ -99,7 +99,7 @@ class WebSocketGateway:
             if delivery.is_stuck:
                 connections.abort()
                 self._connections.clear()  # the next answer gets a connection of its own
-                log.failed(reached())
+                log.failed(deadline_reached())
             log.note(frames=delivery.frames_sent, joined_deltas=frames.joined)
             if delivery.failure is not None:
                 log.failed(delivery.failure)
