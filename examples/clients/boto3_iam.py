@@ -8,9 +8,9 @@ from botocore.awsrequest import AWSRequest
 
 url = os.environ["SLUICE_URL"] + "/"
 body = json.dumps({"messages": [{"role": "user", "content": "Hello"}]})
-asked = AWSRequest("POST", url, data=body)
-SigV4Auth(boto3.Session().get_credentials(), "lambda", "us-east-1").add_auth(asked)
+request = AWSRequest("POST", url, data=body)
+SigV4Auth(boto3.Session().get_credentials(), "lambda", "us-east-1").add_auth(request)
 
-with urlopen(Request(url, body.encode(), dict(asked.headers))) as reply:
+with urlopen(Request(url, body.encode(), dict(request.headers))) as reply:
     for line in reply:
         print(line.decode(), end="", flush=True)

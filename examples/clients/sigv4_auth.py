@@ -1,8 +1,8 @@
-"""Signs requests to a Function URL that IAM protects, for httpx and for requests.
+"""Sign requests to a Function URL that IAM protects, for httpx and for requests.
 
-Copy this file. It needs botocore, which boto3 brings, and the HTTP client of the class you keep.
-OpenAI's SDK speaks httpx2 from its version 3 on and httpx before; change the import to the one
-that it speaks. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
+Copy this file and keep the class that you need. It requires botocore, a dependency of boto3, and
+that class's HTTP client. OpenAI's SDK uses httpx2 from version 3 on and httpx before: change the
+import to match. https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from botocore.credentials import ReadOnlyCredentials
 from botocore.session import get_session
 from requests.auth import AuthBase
 
-# Proxies and HTTP clients may change other fields on the way; these they leave alone.
+# Proxies and HTTP clients may change other fields, but not these.
 SIGNED_FIELDS = ("content-type", "x-amz-content-sha256")
 
 
 class CredentialSource(Protocol):
-    """What botocore and boto3 sessions give as credentials: asked anew for each request."""
+    """Credentials of a botocore or boto3 session, read again for each request."""
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        """Return a key pair that is good now; may ask AWS for it."""
+        """Return a valid key pair; may fetch it from AWS."""
 
 
 class FunctionUrlSigner:
-    """Makes the header fields that let one request in.
+    """Make the header fields that authorize a request.
 
-    credentials: boto3.Session().get_credentials(), or None for those of the environment,
-    ~/.aws or the machine, as every AWS tool finds them. region: the function's.
+    region: the function's. credentials: boto3.Session().get_credentials(), or None for those of
+    the environment, ~/.aws or the machine, as every AWS tool finds them.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class FunctionUrlSigner:
             )
 
     def fields(self, method: str, url: str, sent: Mapping[str, str], body: bytes) -> dict[str, str]:
-        """Return Authorization and what goes with it; `url` and `sent` as they will be sent."""
+        """Return Authorization and its companions; `url` and `sent` exactly as they are sent."""
         signed = {name: value for name, value in sent.items() if name.lower() in SIGNED_FIELDS}
         request = AWSRequest(method=method, url=url, headers=signed, data=body)
         # Frozen here, so that a refresh cannot come between key and token.
@@ -60,7 +60,7 @@ class FunctionUrlSigner:
 
 
 def unambiguous(url: str) -> str:
-    """Return the URL with the blanks of its query as %20: a + is a blank to some and not to AWS."""
+    """Return the URL with the spaces of its query as %20: AWS does not read + as a space."""
     path, mark, query = url.partition("?")
     return path + mark + query.replace("+", "%20")
 
@@ -68,8 +68,8 @@ def unambiguous(url: str) -> str:
 class HttpxSigV4Auth(httpx.Auth):
     """`httpx.Client(auth=HttpxSigV4Auth())`, and the same for an AsyncClient.
 
-    A body that comes in pieces, multipart too, is read whole before it is sent, because its hash
-    is signed: Lambda takes 6 MB at the most.
+    A body in pieces, multipart too, is read whole before it is sent, because its hash is signed.
+    Lambda takes at most 6 MB.
     """
 
     requires_request_body = True
@@ -87,7 +87,7 @@ class HttpxSigV4Auth(httpx.Auth):
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
         await request.aread()
-        # In a thread: credentials that are due for a refresh ask AWS for it.
+        # In a thread, because refreshing credentials calls AWS.
         await anyio.to_thread.run_sync(self._sign, request)
         yield request
 
@@ -101,8 +101,8 @@ class HttpxSigV4Auth(httpx.Auth):
 class RequestsSigV4Auth(AuthBase):
     """`requests.post(url, json=…, auth=RequestsSigV4Auth())`.
 
-    Bodies are bytes, text, JSON, forms, files or an open file; of an iterator no hash can be
-    taken without using it up, so it is refused with a TypeError.
+    Bodies are bytes, text, JSON, forms, files or an open file. An iterator raises TypeError:
+    computing its hash would use it up.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class RequestsSigV4Auth(AuthBase):
             body = request.body = body.encode()
         if not isinstance(body, bytes | None):
             raise TypeError(
-                f"expected a body of bytes, text or a file, to sign its hash; found {type(body)}: "
+                f"the body must be bytes, text or a file, to sign its hash (got {type(body)}): "
                 "join the pieces first"
             )
         method, url = request.method or "GET", unambiguous(request.url or "")

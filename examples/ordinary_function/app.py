@@ -1,4 +1,4 @@
-"""Answers all at once, as any handler does; nothing in it knows about streaming."""
+"""An ordinary handler: it returns its whole answer and knows nothing about streaming."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Answers word by word."""
+"""Stream an answer word by word."""
 
 import time
 
@@ -11,4 +11,4 @@ def handler(event, response_stream, context):
     with awslambda.HttpResponseStream.from_(response_stream, metadata) as answer:
         for word in ("Each ", "word ", "leaves ", "as ", "it ", "is ", "written.\n"):
             answer.write(word)
-            time.sleep(0.1)  # so that one sees it
+            time.sleep(0.1)  # to make the streaming visible

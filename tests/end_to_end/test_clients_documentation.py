@@ -175,7 +175,7 @@ def test_page_reads_the_answer_from_a_websocket(
 ) -> None:
     program = str(CLIENTS / "browser_websocket.mjs")
     printed = run(keyed_stack, "node", "--input-type=module", "-e", WEBSOCKET, program)
-    assert printed == "Hello|no connection: is the key right?"
+    assert printed == "Hello|cannot connect: check the key"
     assert_asked_once(upstream)
 
 
