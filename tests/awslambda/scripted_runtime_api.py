@@ -1,10 +1,11 @@
-"""A Runtime API on a raw socket that does what a test says, and keeps every byte it was sent.
+"""A Runtime API on a raw socket that does what a test says and keeps every byte it receives.
 
-It shares no code with the runtime it judges. It serves one connection after the other.
+It shares no code with the runtime it tests. It serves one connection at a time.
 """
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import subprocess
@@ -13,15 +14,17 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[2]
+RUNTIME = "/2018-06-01/runtime"
 BOOTSTRAP = ROOT / "layers/runtime/bootstrap"
-PATIENCE_S = 20.0  # how long a test waits for a child before it has failed
-SLEEPS_IN_A_ROW = 10  # looks at a process that find it asleep before it counts as waiting
+PATIENCE_S = 20.0  # how long a test waits for a child process before it fails
+SLEEPS_IN_A_ROW = 10  # checks that must find a process asleep before it counts as waiting
+SLEEP_CHECK_S = 0.01  # between two such checks: no event says that another process waits
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 STREAMED = """
 import awslambda, os, sys, time
@@ -29,12 +32,20 @@ import awslambda, os, sys, time
 @awslambda.streamify_response
 def handler(event, response_stream, context):
 """
+DISPATCHER = """
+import awslambda
+
+def handler(event, *stream_and_context):
+    names = {}
+    exec(compile(event["source"], "served.py", "exec"), names)
+    return names["handler"](event["event"], *stream_and_context)
+"""
 ACCEPTED = b'{"status":"OK"}\n'
 
 
 @dataclass
 class ReceivedRequest:
-    """A request as it came: headers in order, chunks as they were cut."""
+    """A request as received: headers in order, chunks as they were split."""
 
     method: str
     target: str
@@ -49,13 +60,14 @@ class ReceivedRequest:
 
 
 class RuntimeApi:
-    """The server's side of one runtime process."""
+    """The Runtime API of one runtime process."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(PATIENCE_S)
         self._connection: socket.socket | None = None
-        self._buffer = b""
+        self._buffer = bytearray()
+        self._next_is_waiting = False
         self.connections_made = 0
 
     @property
@@ -70,15 +82,14 @@ class RuntimeApi:
     def drop_connection(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._buffer = None, b""
+        self._connection, self._buffer, self._next_is_waiting = None, bytearray(), False
 
     def read_head(self) -> ReceivedRequest:
-        """A request's line and headers, on a new connection where the last one has ended."""
-        while b"\r\n\r\n" not in self._buffer:
+        """A request's line and headers, on a new connection if the last one has ended."""
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if not self._receive():
                 self.drop_connection()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        line, *lines = head.decode("latin-1").split("\r\n")
+        line, *lines = self._take(end + 4)[:end].decode("latin-1").split("\r\n")
         method, target, version = line.split(" ")
         assert version == "HTTP/1.1"
         pairs = [header.split(": ", 1) for header in lines]
@@ -122,17 +133,22 @@ class RuntimeApi:
         self._connection.sendall(data)
 
     def has_been_sent_more(self) -> bool:
-        """Whether the runtime has sent anything, here or on a new connection, that was not read."""
+        """Whether the runtime has sent anything unread, on this or a new connection."""
         assert self._connection is not None
         readable, _, _ = select.select([self._connection, self._listener], [], [], 0)
         return bool(self._buffer or readable)
 
     def expect_next(self) -> None:
-        request = self.read_request()
-        assert (request.method, request.target) == ("GET", "/2018-06-01/runtime/invocation/next")
+        """Wait until the runtime requests the next event."""
+        if not self._next_is_waiting:
+            request = self.read_request()
+            assert (request.method, request.target) == ("GET", f"{RUNTIME}/invocation/next")
+        self._next_is_waiting = True
 
     def give_event(self, event: bytes = b"{}", **headers: str) -> None:
-        """Answer a GET next. Keyword arguments are further headers, _ for -."""
+        """Answer a request for the next event. Keyword arguments are more headers, _ for -."""
+        self.expect_next()
+        self._next_is_waiting = False
         known = {
             "Lambda-Runtime-Aws-Request-Id": REQUEST_ID,
             "Lambda-Runtime-Deadline-Ms": "4102444800000",
@@ -141,24 +157,31 @@ class RuntimeApi:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.reply(200, event, {**known, **named})
 
-    def expect_answer(self, leaf: str = "response") -> ReceivedRequest:
-        """Read a POST for the event, accept it, and give it back."""
+    def expect_answer(self, leaf: str = "response", status: int = 202) -> ReceivedRequest:
+        """Read and return the POST that answers the event; reply with the status."""
         request = self.read_request()
-        target = f"/2018-06-01/runtime/invocation/{REQUEST_ID}/{leaf}"
+        target = f"{RUNTIME}/invocation/{REQUEST_ID}/{leaf}"
         assert (request.method, request.target) == ("POST", target), request.body
-        self.reply(202, ACCEPTED)
+        self.reply(status, ACCEPTED)
         return request
 
+    def answer_to(
+        self, event: bytes = b"{}", leaf: str = "response", **headers: str
+    ) -> ReceivedRequest:
+        """Give an event and return the POST that answers it, accepted."""
+        self.give_event(event, **headers)
+        return self.expect_answer(leaf)
+
     def _line(self) -> bytes:
-        while b"\r\n" not in self._buffer:
+        while (end := self._buffer.find(b"\r\n")) < 0:
             assert self._receive(), "the runtime closed the connection in the middle of a line"
-        line, _, self._buffer = self._buffer.partition(b"\r\n")
-        return line
+        return self._take(end + 2)[:end]
 
     def _take(self, size: int) -> bytes:
         while len(self._buffer) < size:
             assert self._receive(), "the runtime closed the connection in the middle of a body"
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        taken = bytes(memoryview(self._buffer)[:size])
+        del self._buffer[:size]
         return taken
 
     def _receive(self) -> bool:
@@ -173,40 +196,46 @@ class RuntimeApi:
 
 @dataclass
 class Runtime:
-    """A runtime process and the Runtime API it speaks with."""
+    """A runtime process and its Runtime API."""
 
     api: RuntimeApi
     process: subprocess.Popen[bytes]
     out: Path
     err: Path
+    _seen: int = 0
 
-    def __enter__(self) -> Self:
-        return self
+    def serve(
+        self, source: str, event: Any = None, leaf: str = "response", **headers: str
+    ) -> ReceivedRequest:
+        """Let a process with DISPATCHER call the `handler` of this source for one event."""
+        return self.api.answer_to(source_event(source, event), leaf, **headers)
+
+    def new_output(self) -> str:
+        """The standard output since the last call, once the runtime requests the next event."""
+        self.api.expect_next()
+        seen, text = self._seen, self.out.read_text(encoding="utf-8")
+        self._seen = len(text)
+        return text[seen:]
 
     def finish(self) -> tuple[int, str, str]:
-        """Exit code, standard output, standard error, once the process has ended."""
+        """Exit code, standard output and standard error, once the process has ended."""
         code = self.process.wait(PATIENCE_S)
         return code, self.out.read_text(encoding="utf-8"), self.err.read_text(encoding="utf-8")
 
     def wait_until_it_sleeps(self) -> None:
-        """Wait until the process waits for the kernel, as it does when nobody takes its bytes."""
+        """Wait until the process waits for the kernel, as it does while nobody reads its bytes."""
         state, seen = Path(f"/proc/{self.process.pid}/stat"), 0
         while seen < SLEEPS_IN_A_ROW:
             asleep = state.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "S"
             seen = seen + 1 if asleep else 0
-            threading.Event().wait(0.01)  # nothing tells when another process has stopped
-
-    def end(self) -> tuple[str, str]:
-        """Let the process end: no Runtime API, no runtime. Its outputs."""
-        self.api.close()
-        return self.finish()[1:]
+            threading.Event().wait(SLEEP_CHECK_S)
 
 
 @contextmanager
 def running(
     folder: Path, source: str, handler: str = "app.handler", **variables: str
 ) -> Iterator[Runtime]:
-    """The real bootstrap as a child process, with `source` as /var/task/app.py."""
+    """The real bootstrap as a child process, with `source` as the function's app.py."""
     (folder / "app.py").write_text(source)
     api = RuntimeApi()
     environ = {
@@ -228,11 +257,16 @@ def running(
     try:
         yield Runtime(api, process, out, err)
     finally:
-        api.close()
-        process.kill()
+        process.terminate()
         process.wait()
+        api.close()
 
 
 def streamed(*lines: str) -> str:
     """The source of a streaming handler with these lines as its body."""
     return STREAMED + "".join(f"    {line}\n" for line in lines)
+
+
+def source_event(source: str, event: Any = None) -> bytes:
+    """The event with which DISPATCHER calls the `handler` of this source."""
+    return json.dumps({"source": source, "event": event}).encode()

@@ -1,4 +1,4 @@
-"""What the runtime does for an event and for a write, in calls: a newcomer among them is time."""
+"""The calls that the runtime makes for an event and for a write: each new one takes time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CALLS_OF_AN_EVENT = 175  # from one handler's return to the next one's start, it
 CALLS_OF_A_WRITE = 10
 
 
-def test_from_event_to_event(tmp_path: Path) -> None:
+def test_calls_from_event_to_event(tmp_path: Path) -> None:
     source = f"""{COUNT}
 def handler(event, context):
     seen = calls.copy()
@@ -32,14 +32,13 @@ def handler(event, context):
     with running(tmp_path, source) as runtime:
         counts = []
         for _ in range(4):
-            runtime.api.expect_next()
-            runtime.api.give_event(b'{"n": 1}', Lambda_Runtime_Trace_Id="Root=1-2-3")
-            counts.append(json.loads(runtime.api.expect_answer().body))
+            answer = runtime.api.answer_to(b'{"n": 1}', Lambda_Runtime_Trace_Id="Root=1-2-3")
+            counts.append(json.loads(answer.body))
     assert counts[0] == 0
     assert 0 < counts[-1] <= CALLS_OF_AN_EVENT
 
 
-def test_write(tmp_path: Path) -> None:
+def test_calls_of_a_write(tmp_path: Path) -> None:
     source = COUNT + streamed(
         "response_stream.write(b'the first one brings the head')",
         "sys.setprofile(count)",
@@ -48,9 +47,7 @@ def test_write(tmp_path: Path) -> None:
         "response_stream.write(calls)",
     )
     with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        calls: list[str] = json.loads(runtime.api.expect_answer().chunks[-1])
+        calls: list[str] = json.loads(runtime.api.answer_to().chunks[-1])
     calls.remove("handler")  # it calls setprofile
     assert calls[0] == "write"
     assert len(calls) <= CALLS_OF_A_WRITE, calls

@@ -1,4 +1,4 @@
-"""Work behind an answer: when it runs, and what becomes of its failures."""
+"""Work after an answer: when it runs, and how its failures are logged."""
 
 from __future__ import annotations
 
@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.awslambda.scripted_runtime_api import running, streamed
+import awslambda
+from tests.awslambda.scripted_runtime_api import Runtime, streamed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+DEFERRED = """
+import awslambda, sys
+async def coroutine(): pass
+awaitable = type("Awaitable", (), {{"__await__": None}})
+def handler(event, context):
+    awslambda.after_response({})
+    awslambda.after_response(print, "the next one runs")
+    return 1 / event
+"""
 
-def test_after_response_runs_once_the_answer_is_posted(tmp_path: Path) -> None:
+
+def test_after_response_runs_once_the_answer_is_posted(ordinary: Runtime, tmp_path: Path) -> None:
     gate, done = tmp_path / "gate", tmp_path / "done"
     source = f"""
 import awslambda, os, time
@@ -24,78 +35,46 @@ def handler(event, context):
     awslambda.after_response(later, "ran")
     return "answer"
 """
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        assert runtime.api.expect_answer().body == b'"answer"'
-        assert not done.exists()
-        gate.touch()
-        runtime.api.expect_next()
-        assert done.read_text() == "ran and again"
+    assert ordinary.serve(source).body == b'"answer"'
+    assert not done.exists()
+    gate.touch()
+    ordinary.api.expect_next()
+    assert done.read_text() == "ran and again"
 
 
-def test_exception_in_after_response_is_logged_and_the_next_event_is_served(tmp_path: Path) -> None:
-    source = """
-import awslambda
-def handler(event, context):
-    awslambda.after_response(lambda: 1 / 0)
-    return 1
-"""
-    with running(tmp_path, source) as runtime:
-        for _ in range(2):
-            runtime.api.expect_next()
-            runtime.api.give_event()
-            assert runtime.api.expect_answer().body == b"1"
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert out.count("[ERROR] ZeroDivisionError") == 2
+@pytest.mark.parametrize(
+    ("call", "logged"),
+    [
+        ("lambda: 1 / 0", "[ERROR] ZeroDivisionError: division by zero"),
+        ("coroutine", "[ERROR] TypeError: after_response requires a plain function"),
+        ("awaitable", "[ERROR] TypeError: after_response requires a plain function"),
+        ("sys.exit, 3", "[ERROR] SystemExit: 3"),
+    ],
+)
+def test_failure_in_after_response_is_logged_and_ends_nothing_else(
+    ordinary: Runtime, call: str, logged: str
+) -> None:
+    assert ordinary.serve(DEFERRED.format(call), 1).body == b"1.0"
+    out = ordinary.new_output()
+    assert logged in out
+    assert "the next one runs" in out
 
 
 @pytest.mark.parametrize("last", ["response_stream.write('x')", "response_stream.end('x')", "pass"])
-def test_after_response_is_dropped_when_a_streaming_handler_fails(
-    tmp_path: Path, last: str
+def test_after_response_is_dropped_if_a_streaming_handler_fails(
+    streaming: Runtime, last: str
 ) -> None:
     source = streamed("awslambda.after_response(print, 'must not run')", last, "raise ValueError")
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(202)
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert "must not run" not in out
+    streaming.serve(source, leaf="error" if last == "pass" else "response")
+    assert "must not run" not in streaming.new_output()
 
 
-@pytest.mark.parametrize("call", ["later", "sys.exit, 3"])
-def test_after_response_of_an_async_function_or_an_exit_is_told_in_the_log(
-    tmp_path: Path, call: str
-) -> None:
-    source = f"""
-import awslambda, sys
-async def later(): pass
-def handler(event, context): awslambda.after_response({call})
-"""
-    with running(tmp_path, source) as runtime:
-        for _ in range(2):
-            runtime.api.expect_next()
-            runtime.api.give_event()
-            runtime.api.expect_answer()
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert ("[ERROR] TypeError: after_response" if call == "later" else "[ERROR] SystemExit") in out
+def test_after_response_is_dropped_if_an_ordinary_handler_fails(ordinary: Runtime) -> None:
+    ordinary.serve(DEFERRED.format("print, 'must not run'"), 0, leaf="error")
+    assert "must not run" not in ordinary.new_output()
 
 
-def test_after_response_is_dropped_when_the_handler_fails(tmp_path: Path) -> None:
-    source = """
-import awslambda
-def handler(event, context):
-    awslambda.after_response(print, "must not run")
-    raise ValueError("no answer")
-"""
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.expect_answer("error")
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert "must not run" not in out
+def test_after_response_outside_the_runtime_runs_at_once() -> None:
+    calls: list[tuple[int, int]] = []
+    awslambda.after_response(lambda a, b: calls.append((a, b)), 1, b=2)
+    assert calls == [(1, 2)]

@@ -1,4 +1,4 @@
-"""From the handler string to the callable, and what is reported where there is none."""
+"""From the handler string to the callable, and what is reported if there is none."""
 
 from __future__ import annotations
 
@@ -43,6 +43,4 @@ def test_handler_in_a_folder_imports_from_the_task_root(tmp_path: Path) -> None:
     (tmp_path / "package").mkdir()
     (tmp_path / "package/module.py").write_text("import app\ndef go(e, c): return app.VALUE")
     with running(tmp_path, "VALUE = 7", "package/module.go") as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        assert runtime.api.expect_answer().body == b"7"
+        assert runtime.api.answer_to().body == b"7"

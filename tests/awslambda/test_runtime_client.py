@@ -1,4 +1,4 @@
-"""The connection to the Runtime API: refusals, breaks, and what is echoed."""
+"""The connection to the Runtime API: rejected answers, lost connections, echoed headers."""
 
 from __future__ import annotations
 
@@ -11,112 +11,104 @@ from awslambda import http1
 from awslambda.runtime_api import Invocation
 from awslambda.runtime_client import RuntimeClient
 from awslambda.runtime_log import RuntimeLog
-from tests.awslambda.scripted_runtime_api import running, streamed
+from tests.awslambda.scripted_runtime_api import Runtime, running, source_event, streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from typing_extensions import Buffer
 
 
-@pytest.fixture
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        yield listening
+ORDINARY = "def handler(event, context): return 1"
+STREAMED = streamed("response_stream.end('x')")
 
 
-@pytest.mark.parametrize("status", [400, 403, 410, 413])
-def test_refused_answer_is_logged_and_the_next_event_is_served(tmp_path: Path, status: int) -> None:
-    with running(tmp_path, streamed("response_stream.end('x')")) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(status, b'{"errorType":"InvokeTimeout"}')
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert f"[WARNING] Runtime API: rejected the streamed response: {status}" in out
-    assert "InvokeTimeout" in out
+def test_rejected_answer_is_logged_and_the_next_event_is_served(streaming: Runtime) -> None:
+    for status in (400, 403, 410, 413):
+        streaming.api.give_event(source_event(STREAMED))
+        streaming.api.read_request()
+        streaming.api.reply(status, b'{"errorType":"InvokeTimeout"}')
+        warning = f"[WARNING] Runtime API: rejected the streamed response: {status} "
+        assert f'{warning}{{"errorType":"InvokeTimeout"}}' in streaming.new_output()
 
 
-@pytest.mark.parametrize(
-    "source", ["def handler(event, context): return 1", streamed("response_stream.end('x')")]
-)
+@pytest.mark.parametrize("source", [ORDINARY, STREAMED])
 def test_status_500_ends_the_process(tmp_path: Path, source: str) -> None:
     with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
         runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.reply(500)
+        runtime.api.expect_answer(status=500)
         code, out, _ = runtime.finish()
     assert code == 1
     assert "cannot continue" in out
 
 
-def test_connection_lost_in_the_middle_of_a_stream_does_not_cost_the_next_event(
-    tmp_path: Path,
+def test_reply_without_an_event_ends_the_process(tmp_path: Path) -> None:
+    with running(tmp_path, ORDINARY) as runtime:
+        runtime.api.expect_next()
+        runtime.api.reply(503)
+        code, out, _ = runtime.finish()
+    assert code == 1
+    assert "expected status 200 and a request id, got status 503 and no request id" in out
+
+
+@pytest.mark.parametrize("status", [None, 413])
+def test_connection_lost_during_a_stream_does_not_cost_the_next_event(
+    streaming: Runtime, status: int | None
 ) -> None:
     source = streamed("for _ in range(100_000): response_stream.write('x' * 1000)")
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_head()
-        runtime.api.drop_connection()
-        runtime.api.expect_next()
-        assert runtime.api.connections_made == 2
-        out, _ = runtime.end()
-    assert "Runtime.ResponseStreamBroken" in out
+    streaming.api.give_event(source_event(source))
+    connections = streaming.api.connections_made
+    streaming.api.read_head()
+    if status is not None:
+        streaming.api.reply(status)
+    streaming.api.drop_connection()
+    assert "Runtime.ResponseStreamBroken" in streaming.new_output()
+    assert streaming.api.connections_made == connections + 1
 
 
-def test_connection_closed_between_events_is_opened_anew(tmp_path: Path) -> None:
-    with running(tmp_path, "def handler(event, context): return 1") as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
+def test_connection_closed_between_events_is_replaced(ordinary: Runtime) -> None:
+    ordinary.api.give_event(source_event(ORDINARY))
+    connections = ordinary.api.connections_made
+    ordinary.api.read_request()
+    ordinary.api.reply(202, headers={"Connection": "close"})
+    for _ in range(2):
+        ordinary.api.drop_connection()
+        ordinary.api.expect_next()
+    assert ordinary.api.connections_made == connections + 2
+
+
+def test_lost_reply_does_not_cost_the_next_event(ordinary: Runtime, streaming: Runtime) -> None:
+    for runtime, source in ((ordinary, ORDINARY), (streaming, STREAMED)):
+        runtime.api.give_event(source_event(source))
         runtime.api.read_request()
-        runtime.api.reply(202, headers={"Connection": "close"})
         runtime.api.drop_connection()
-        runtime.api.expect_next()
-        runtime.api.drop_connection()
-        runtime.api.expect_next()
-        assert runtime.api.connections_made == 3
+        assert "[WARNING] Runtime API: no reply to the" in runtime.new_output()
+
+
+def test_invocation_id_is_echoed_if_there_is_one(streaming: Runtime) -> None:
+    with_id = streaming.serve(STREAMED, Lambda_Runtime_Invocation_Id="i-1")
+    without = streaming.serve(STREAMED)
+    echoed = [answer.header("Lambda-Runtime-Invocation-Id") for answer in (with_id, without)]
+    assert echoed == ["i-1", None]
+
+
+def test_request_id_with_special_characters_is_encoded(tmp_path: Path) -> None:
+    with running(tmp_path, ORDINARY) as runtime:
+        runtime.api.give_event(Lambda_Runtime_Aws_Request_Id="a b/c")
+        assert "/invocation/a%20b%2Fc/response" in runtime.api.read_request().target
 
 
 @pytest.mark.parametrize(
-    "source", ["def handler(event, context): return 1", streamed("response_stream.end('x')")]
-)
-def test_reply_that_is_lost_does_not_cost_the_next_event(tmp_path: Path, source: str) -> None:
-    with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        runtime.api.read_request()
-        runtime.api.drop_connection()
-        runtime.api.expect_next()
-        out, _ = runtime.end()
-    assert "[WARNING] Runtime API: no reply to the" in out
-
-
-def test_invocation_id_is_echoed_when_there_is_one(tmp_path: Path) -> None:
-    with running(tmp_path, streamed("response_stream.end('x')")) as runtime:
-        for headers, echoed in (({"Lambda_Runtime_Invocation_Id": "i-1"}, "i-1"), ({}, None)):
-            runtime.api.expect_next()
-            runtime.api.give_event(b"{}", **headers)
-            answer = runtime.api.expect_answer()
-            assert answer.header("Lambda-Runtime-Invocation-Id") == echoed
-
-
-@pytest.mark.parametrize(
-    "done",
+    "change",
     ["socket.setdefaulttimeout(0.05)", "socket.socket = socket.create_connection = None"],
 )
-def test_what_the_function_does_to_socket_is_nothing_to_the_runtime(
-    tmp_path: Path, done: str
-) -> None:
-    source = f"import socket\n{done}\ndef handler(event, context): return 1"
+def test_functions_changes_to_socket_do_not_reach_the_runtime(tmp_path: Path, change: str) -> None:
+    source = f"import socket\n{change}\n{ORDINARY}"
     with running(tmp_path, source) as runtime:
         runtime.api.expect_next()
         runtime.wait_until_it_sleeps()
-        runtime.api.give_event()
-        assert runtime.api.expect_answer().body == b"1"
+        assert runtime.api.answer_to().body == b"1"
         assert runtime.api.connections_made == 1
 
 
@@ -130,9 +122,7 @@ def test_write_that_signals_interrupt_arrives_whole(tmp_path: Path) -> None:
         "signal.setitimer(signal.ITIMER_REAL, 0)",
     )
     with running(tmp_path, source) as runtime:
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        answer = runtime.api.expect_answer()
+        answer = runtime.api.answer_to()
     data = bytes(range(256)) * (size // 256)
     assert [len(chunk) for chunk in answer.chunks] == [size, size - 1]
     assert answer.chunks == [data, data[1:]]
@@ -151,17 +141,18 @@ class CountingSocket(socket.socket):
         return sent
 
 
-def test_a_write_is_one_system_call(listener: socket.socket) -> None:
+def test_a_write_is_one_system_call() -> None:
     connection = CountingSocket()
 
     def connect(address: tuple[str, int]) -> socket.socket:
         connection.connect(address)
         return connection
 
-    host, port = listener.getsockname()
-    client = RuntimeClient(f"{host}:{port}", RuntimeLog({}), connect)
-    client.open_stream(Invocation("r", b"", {}), "text/plain", http1.chunk(b"first"))
-    for piece in (b"x", memoryview(b"y" * 8192)):
-        client.send(http1.chunk(piece))
-    client.close()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        client = RuntimeClient(f"{host}:{port}", RuntimeLog({}), connect)
+        client.open_stream(Invocation("r", b"", {}), "text/plain", http1.chunk(b"first"))
+        for piece in (b"x", memoryview(b"y" * 8192)):
+            client.send(http1.chunk(piece))
+        client.close()
     assert connection.sent[1:] == [len(b"1\r\nx\r\n"), len(b"2000\r\n") + 8192 + len(b"\r\n")]

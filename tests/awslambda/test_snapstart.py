@@ -1,4 +1,4 @@
-"""SnapStart: the snapshot is offered after the handler is loaded, hooks run around it."""
+"""SnapStart: the snapshot comes after the handler is loaded, hooks run around it."""
 
 from __future__ import annotations
 
@@ -31,41 +31,36 @@ def handler(event, context): return calls
 """
 
 
-def expect_restore_next(runtime: Runtime) -> None:
+def pass_restore(runtime: Runtime, status: int = 200) -> None:
     request = runtime.api.read_request()
     assert (request.method, request.target) == ("GET", "/2018-06-01/runtime/restore/next")
+    runtime.api.reply(status)
 
 
 def test_hooks_run_around_the_snapshot(tmp_path: Path) -> None:
     (tmp_path / "snapshot_restore_py.py").write_text(PACKAGE)
     with running(tmp_path, HOOKED, **ON) as runtime:
-        expect_restore_next(runtime)
-        runtime.api.reply(200)
-        runtime.api.expect_next()
-        runtime.api.give_event()
-        calls = json.loads(runtime.api.expect_answer().body)
+        pass_restore(runtime)
+        calls = json.loads(runtime.api.answer_to().body)
     assert calls == ["before 2", "before 1", "after 1", "after 2"]
 
 
-def test_function_without_hooks_is_offered_too(tmp_path: Path) -> None:
+def test_function_without_hooks_serves_even_if_its_connection_did_not_survive_the_snapshot(
+    tmp_path: Path,
+) -> None:
     with running(tmp_path, "def handler(event, context): return 1", **ON) as runtime:
-        expect_restore_next(runtime)
-        runtime.api.reply(200)
-        runtime.api.expect_next()
-
-
-def test_connection_that_did_not_survive_the_snapshot_is_opened_anew(tmp_path: Path) -> None:
-    with running(tmp_path, "def handler(event, context): return 1", **ON) as runtime:
-        expect_restore_next(runtime)
-        runtime.api.reply(200)
+        pass_restore(runtime)
         runtime.api.drop_connection()
-        runtime.api.expect_next()
+        assert runtime.api.answer_to().body == b"1"
         assert runtime.api.connections_made == 2
 
 
-def test_ordinary_start_offers_no_snapshot(tmp_path: Path) -> None:
-    with running(tmp_path, "def handler(event, context): return 1") as runtime:
-        runtime.api.expect_next()
+def test_snapshot_that_lambda_rejects_ends_the_process(tmp_path: Path) -> None:
+    with running(tmp_path, "def handler(event, context): return 1", **ON) as runtime:
+        pass_restore(runtime, status=403)
+        code, out, _ = runtime.finish()
+    assert code == 1
+    assert "the Runtime API answered 403 to restore/next" in out
 
 
 @pytest.mark.parametrize(
@@ -75,15 +70,14 @@ def test_ordinary_start_offers_no_snapshot(tmp_path: Path) -> None:
         ("after_restore", "restore/error", "Runtime.AfterRestoreError", 65),
     ],
 )
-def test_hook_that_fails_is_reported_and_ends_the_process(
+def test_failed_hook_is_reported_and_ends_the_process(
     tmp_path: Path, hook: str, target: str, error_type: str, code: int
 ) -> None:
     (tmp_path / "snapshot_restore_py.py").write_text(PACKAGE)
     source = f"{HOOKED}\nhooks.register_{hook}(int, 'no number')"
     with running(tmp_path, source, **ON) as runtime:
         if hook == "after_restore":
-            expect_restore_next(runtime)
-            runtime.api.reply(200)
+            pass_restore(runtime)
         request = runtime.api.read_request()
         runtime.api.reply(202)
         exit_code, out, _ = runtime.finish()
