@@ -1,7 +1,7 @@
-"""Run benches and keep what they measured: `npm run bench`, `npm run bench -- cold_start`.
+"""Run benches and store their results: `npm run bench`, `npm run bench -- cold_start`.
 
-A bench is a module of this folder. Its `report(plan)` measures and returns a page, which is printed
-and written to bench/results/.
+A bench is a module of this folder. Its `report(plan)` measures and returns a page. The page is
+printed and written to bench/results/.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ def benches() -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     if not hasattr(os, "sched_setaffinity"):
-        _parser().error("benches need Linux: they read /proc and give each process its processor")
+        _parser().error(
+            "benches require Linux: they read /proc and assign a processor to each process"
+        )
     if chosen.install_peers:
         return _install()
-    sys.path.append(str(SHARED_LAYER))  # where the delivery is that is measured in this process
+    sys.path.append(str(SHARED_LAYER))  # home of the delivery code, which runs in this process
     names = chosen.names or benches()
     if unknown := sorted(set(names) - set(benches())):
-        _parser().error(f"expected names of {', '.join(benches())}, found {', '.join(unknown)}")
+        _parser().error(f"unknown: {', '.join(unknown)}. Benches: {', '.join(benches())}.")
     for name in names:
         page: Page = importlib.import_module(f"bench.{name}").report(
             QUICK if chosen.quick else Plan()
@@ -55,10 +57,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="npm run bench --", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(benches())}")
-    quick = "a tenth of the measurements, to see that a bench works; writes no results"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(benches())}")
+    quick = "take a tenth of the measurements, to see that a bench works; write no results"
     parser.add_argument("--quick", action="store_true", help=quick)
-    peers = "install what is measured beside, into bench/.peers, and end"
+    peers = "install the peers to compare with into bench/.peers, and exit"
     parser.add_argument("--install-peers", action="store_true", help=peers)
     return parser
 

@@ -1,8 +1,8 @@
 """Cold start: from exec of a runtime until it asks for its first event.
 
-That is the part of Lambda's init phase which this project decides on. A bare Python is the
-reference: its start is paid by any function. The layer is measured as it is shipped (with bytecode)
-and as it is on a machine without the functions' Python; in neither is anything written, as in /opt.
+This is the part of Lambda's init phase that the project controls. The reference is a bare Python,
+whose start every function pays for. The layer is measured as it ships (with bytecode) and as built
+on a machine without the functions' Python. Nothing is written in either, as in /opt.
 """
 
 from __future__ import annotations
@@ -47,9 +47,12 @@ NODE = "Node.js client, pass-through handler"
 STREAM = "`stream`"
 INTRODUCTION = f"""# Cold start
 
-From exec until the first `GET …/next` arrives, in milliseconds: medians and 99th percentiles of
-{{starts}} starts of each kind, taken in turns, on one processor. CPU is user and system time; RSS
-the most in memory until then. {TIMES}: the ratio of the medians to {REFERENCE} in the same run.
+Milliseconds from exec until the first `GET …/next` arrives: medians and 99th percentiles of
+{{starts}} starts of each kind, in turns, on one processor. Lower is better.
+
+* CPU: user and system time.
+* RSS: peak memory until then.
+* {TIMES}: ratio of the medians to {REFERENCE} in the same run.
 
 """
 HANDLER = "def handler(event, context):\n    return None\n"
@@ -58,7 +61,7 @@ ASKS_FOR_EVENT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A kind of start, with the spread of its costs."""
+    """One kind of start and its costs."""
 
     name: str
     cpu_ms: Spread
@@ -94,7 +97,7 @@ def _cold_starts(starts: Mapping[str, Start], reference: list[str], rounds: int)
 def _kinds_of_start(
     folder: Path, python: str, environ: Mapping[str, str]
 ) -> dict[str, Start | None]:
-    """By name; None for what is not installed."""
+    """Starts by name; None if a runtime is not installed."""
     (folder / "app.py").write_text(HANDLER, encoding="utf-8")
     opt = opt_folder(_made(folder / "compiled"), python)
     plain = opt_folder(_made(folder / "plain"))
@@ -132,7 +135,7 @@ def _start(start: Start) -> Cost:
 def _row(name: str, costs: Sequence[Cost]) -> Row:
     cpu_ms, wall_ms = spread(c.cpu_ms for c in costs), spread(c.wall_ms for c in costs)
     row = Row(name, cpu_ms, wall_ms, spread(c.rss_mb for c in costs).p50)
-    # A process that has ended has no memory left to look at.
+    # The memory of a finished process is unknown.
     return row if row.rss_mb else replace(row, rss_mb=math.nan)
 
 

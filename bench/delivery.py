@@ -1,4 +1,4 @@
-"""WebSocket delivery: how long the last words of an answer take, beside one post for each delta."""
+"""WebSocket delivery: delay of an answer's last delta, compared with one post per delta."""
 
 from __future__ import annotations
 
@@ -32,10 +32,13 @@ FUNCTION_TIMEOUT_MS = 900_000
 GOAL_CASE, GOAL_MS, GOAL_TIMES = (200, 20), 50, 10
 INTRODUCTION = f"""# WebSocket delivery
 
-A model that says {{deltas}} deltas at a steady pace, and posts that take their time, as a thread
-that sleeps. *Last delta*: from the moment the model said it until the post that carries it has
-returned, in milliseconds, so a post's own time is the least it can be; medians. *Joined* is what
-Sluice does; the reference posts each delta by itself, in order. {TIMES}: how many times sooner.
+A model emits {{deltas}} deltas at a steady pace; each post takes a fixed time (a sleeping thread).
+Lower is better.
+
+* Last delta: milliseconds from the model's last delta until its post has returned; medians. A
+  post's own time is the minimum.
+* Joined: what Sluice does. The reference posts each delta separately, in order.
+* {TIMES}: how many times sooner Sluice is.
 
 """
 
@@ -48,7 +51,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """last_ms: from the last delta to the end of its post."""
+    """last_ms: from the last delta until its post has returned."""
 
     last_ms: float
     posts: int
@@ -56,7 +59,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Posts:
-    """Posts that take their time."""
+    """Posts of a fixed duration."""
 
     seconds: float
     count: int = 0
@@ -81,7 +84,7 @@ def report(plan: Plan) -> Page:
 
 
 def _all_cases(cases: Sequence[Case], deliver: Callable[[Case], Outcome]) -> Mapping[Case, Outcome]:
-    """At the same time: all they do is wait."""
+    """Run all cases at the same time: they only wait."""
     with ThreadPoolExecutor(len(cases)) as threads:
         return dict(zip(cases, threads.map(deliver, cases), strict=True))
 
@@ -90,13 +93,13 @@ def _joined(deltas: int, case: Case) -> Outcome:
     posts = Posts(case.post_ms / 1000)
     deadline = Deadline(lambda: FUNCTION_TIMEOUT_MS)
     with Delivery(TextFrames(), posts.post, lambda _error: None, deadline) as delivery:
-        last_at = _say(deltas, case.deltas_per_s, delivery.send)
+        last_at = _emit(deltas, case.deltas_per_s, delivery.send)
         delivery.wait_until_sent()
     return Outcome((posts.ended_at - last_at) * 1000, posts.count)
 
 
 def one_post_each(deltas: int, case: Case) -> Outcome:
-    """What a function does that posts each delta as it comes, the model's reply waiting for it."""
+    """Post each delta separately, as a function without Sluice's delivery does."""
     posts, waiting = Posts(case.post_ms / 1000), threading.Semaphore(0)
 
     def post_all() -> None:
@@ -106,13 +109,13 @@ def one_post_each(deltas: int, case: Case) -> Outcome:
 
     poster = threading.Thread(target=post_all)
     poster.start()
-    last_at = _say(deltas, case.deltas_per_s, lambda _delta: waiting.release())
+    last_at = _emit(deltas, case.deltas_per_s, lambda _delta: waiting.release())
     poster.join()
     return Outcome((posts.ended_at - last_at) * 1000, posts.count)
 
 
-def _say(deltas: int, per_s: int, hear: Callable[[str], object]) -> float:
-    """Say the deltas, each when it is due; returns when the last one was said."""
+def _emit(deltas: int, per_s: int, take: Callable[[str], object]) -> float:
+    """Emit each delta when it is due; return the time of the last one."""
     started = time.monotonic()
     said_at = started
     for position in range(deltas):
@@ -120,26 +123,33 @@ def _say(deltas: int, per_s: int, hear: Callable[[str], object]) -> float:
         if wait_s > 0:
             time.sleep(wait_s)
         said_at = time.monotonic()
-        hear("word ")
+        take("word ")
     return said_at
 
 
 def _page(
     deltas: int, joined: Mapping[Case, Sequence[Outcome]], single: Mapping[Case, Sequence[Outcome]]
 ) -> Page:
-    head = ["deltas/s, post takes", "last delta, joined", "posts", "one post each", "posts", TIMES]
+    head = [
+        "deltas/s, duration of a post",
+        "last delta, joined",
+        "posts",
+        "one post per delta",
+        "posts",
+        TIMES,
+    ]
     rows = [_cells(case, joined[case], single[case]) for case in joined]
     goal = Case(*GOAL_CASE)
     ours, theirs = _last(joined[goal]), _last(single[goal])
-    told = (
-        f"\nAt {goal.deltas_per_s} deltas a second and posts of {goal.post_ms} ms the last delta is"
-        f" there after {number(ours)} ms (goal: within {GOAL_MS} ms), {theirs / ours:.0f} {TIMES}"
+    summary = (
+        f"\nAt {goal.deltas_per_s} deltas per second and posts of {goal.post_ms} ms the last delta"
+        f" arrives after {number(ours)} ms (goal: within {GOAL_MS} ms), {theirs / ours:.0f} {TIMES}"
         f" sooner (goal: {GOAL_TIMES} {TIMES}).\n"
     )
     text = [
         INTRODUCTION.format(deltas=deltas),
         table(head, rows),
-        told,
+        summary,
         "\n![Delivery](delivery.svg)\n\n",
         origin(),
     ]

@@ -1,4 +1,4 @@
-"""Gateways on one machine: the local stack beside others, by streams at once."""
+"""Gateways on one machine: the local stack and others, by number of streams at once."""
 
 from __future__ import annotations
 
@@ -42,19 +42,22 @@ ROUNDS = 5
 DIRECT = "upstream, no gateway"
 INTRODUCTION = f"""# Gateways on one machine
 
-The same upstream and the same client for all; {CHUNKS} chunks of {CHUNK_BYTES} bytes a stream.
-*Paced*, one chunk every {GAP_US // 1000} ms: time to the first byte, delay of a chunk from the
-upstream's `write` to the client's `read` (both in microseconds), CPU for 1,000 chunks. *Burst*, as
-fast as they are taken: streams a second. A gateway has one processor for all of its processes,
-upstream and client the others. RSS is the sum of what each process had at most. {TIMES}: the ratio
-to {NGINX}. Rounds are interleaved.
+The same upstream and client for all; {CHUNKS} chunks of {CHUNK_BYTES} bytes per stream; rounds in
+turns. A gateway has one processor for all of its processes; upstream and client have the others.
+
+* First byte, delay, CPU: one chunk every {GAP_US // 1000} ms. Lower is better.
+* First byte and delay are in microseconds; a chunk's delay is from the upstream's `write` to the
+  client's `read`. CPU is in milliseconds for 1,000 chunks.
+* Streams per second: chunks as fast as the client takes them. Higher is better.
+* RSS: sum of the peaks of all processes.
+* {TIMES}: ratio to {NGINX}.
 
 """
 
 
 @dataclass(slots=True)
 class Series:
-    """What was measured of one gateway at one number of streams at once."""
+    """Measurements of one gateway at one number of streams at once."""
 
     first_byte_us: list[float] = field(default_factory=list)
     delays_us: list[float] = field(default_factory=list)
@@ -76,7 +79,7 @@ def report(plan: Plan) -> Page:
 
 
 async def _measure(plan: Plan) -> tuple[Measured, list[str]]:
-    """Each gateway is started anew for each round, so that none idles beside another."""
+    """Start each gateway again for each round, so that none idles next to another."""
     measured: Measured = {}
     missing = missing_gateways()
     with timed_upstream() as upstream_port:
@@ -116,7 +119,7 @@ async def _at_each_number(gateway: Gateway, measured: Measured) -> None:
 
 
 async def _warm_up(gateway: Gateway, clients: Sequence[StreamClient]) -> None:
-    """Until every process is there that there will be: the local stack has one for each stream."""
+    """Run streams until no new process starts: the local stack has one per stream."""
     before, now = -1, 0
     while now != before:
         await _streams(clients, PACED, 1)
@@ -153,12 +156,12 @@ async def _burst(clients: Sequence[StreamClient], series: Series) -> None:
 async def _streams(
     clients: Sequence[StreamClient], shape: StreamShape, each: int
 ) -> list[StreamRecord]:
-    """So many streams by each client, one behind the other; clients begin spread over one gap."""
-    asked = request(shape)
+    """`each` streams by each client, in sequence; the clients' starts are spread over one gap."""
+    wanted = request(shape)
 
     async def streams_of(position: int, client: StreamClient) -> list[StreamRecord]:
         await asyncio.sleep(position / len(clients) * shape.gap_us / 1e6)
-        return [await client.ask(asked) for _ in range(each)]
+        return [await client.ask(wanted) for _ in range(each)]
 
     found = await asyncio.gather(*(streams_of(i, client) for i, client in enumerate(clients)))
     return [record for records in found for record in records]

@@ -1,4 +1,4 @@
-"""Memory: the most that `stream` and `default` hold for the longest answers there are."""
+"""Memory: peaks of `stream` and `default` during the longest possible answers."""
 
 from __future__ import annotations
 
@@ -47,17 +47,19 @@ CASES = (
 )
 INTRODUCTION = f"""# Memory
 
-Peak RSS of a function's process, from its start, with answers that come as fast as they are taken.
-`stream` writes to a Runtime API, which takes everything at once. `default` posts frames to
-@connections, which takes each at once, or after {SLOW_POST_MS} ms, so that the model has to wait
-for its client. The goal is less than {LIMIT_MB} MB, Lambda's smallest function.
+Peak RSS of a function's process, from its start, with answers as fast as they are taken. Lower is
+better; the goal is less than {LIMIT_MB} MB, Lambda's smallest function.
+
+* `stream` writes to a Runtime API that takes everything at once.
+* `default` posts frames to @connections, which takes each at once, or after {SLOW_POST_MS} ms, so
+  that the model waits for its client.
 
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """sent_mb: what arrived, which shows that all was sent."""
+    """sent_mb: how much arrived, which shows that everything was sent."""
 
     function: str
     answer: str
@@ -96,7 +98,7 @@ class _Subject:
     upstream_port: int
 
     async def answer(self, answer: str, shape: StreamShape, pause_s: float) -> Row:
-        """In a process of its own, so that the peak is that of this answer."""
+        """Answer in a new process, so that the peak belongs to this answer."""
         async with measuring_runtime_api() as api, connections_api(pause_s) as connections:
             environ = function_environ(
                 self.upstream_port, API_GW_ENDPOINT=f"http://127.0.0.1:{connections.port}"

@@ -41,28 +41,31 @@ if TYPE_CHECKING:
 KIB, MIB = 1024, 1024 * 1024
 CHUNK_SIZES = (1 * KIB, 8 * KIB, 64 * KIB)
 CHUNKS, GAP_US = 100, 5_000  # a stream of half a second
-STREAMS = 10  # of each size by each subject, in turns
+STREAMS = 10  # per size and subject, in turns
 FIRST_BYTE = StreamShape(1, 250, 0)
-FIRST_BYTES = 100  # streams of one chunk by each subject, in turns
+FIRST_BYTES = 100  # streams of one chunk per subject, in turns
 BODY = StreamShape(3200, 64 * KIB, 0)  # 200 MB
 BODIES = 3
 WARM_UP = StreamShape(20, KIB, 0)
 DIRECT, OURS, NODE = "upstream read directly", "`stream`", "Node.js client, `pipeline`"
 INTRODUCTION = f"""# Relay
 
-One warm `stream` function under a Runtime API that does nothing but take bytes; an upstream that
-writes the time into each chunk. First byte: streams of one chunk, from the request (or the event)
-until that chunk is there. Chunks: {CHUNKS} a stream, one every {GAP_US // 1000} ms. Streams are in
-turns; the subject has a processor of its own. Delays are in microseconds, from the upstream's
-`write` until the last byte of the chunk is read; "+" is what a subject adds to the median (or the
-99th percentile) of reading the upstream directly. CPU is in milliseconds, for 1,000 chunks with all
-that their requests cost, or for one request. {TIMES}: ratio to Node.js's client.
+One warm `stream` function under a Runtime API that only takes bytes; an upstream that writes the
+time into each chunk. Streams are in turns; the subject has its own processor. Lower is better,
+except for MB/s.
+
+* First byte: streams of one chunk, from the request (or the event) until that chunk arrives.
+* Chunks: {CHUNKS} per stream, one every {GAP_US // 1000} ms.
+* Delays are in microseconds, from the upstream's `write` until the chunk's last byte is read.
+* "+" is what a subject adds to the median (or 99th percentile) of reading the upstream directly.
+* CPU is in milliseconds, for one request, or for 1,000 chunks with the costs of their requests.
+* {TIMES}: ratio to Node.js's client.
 
 """
 
 
 class Subject(Protocol):
-    """Something that a stream can be had through. processes: None where it has no cost."""
+    """A way to get a stream. processes: None if its cost is not measured."""
 
     processes: ProcessTree | None
 
@@ -70,7 +73,7 @@ class Subject(Protocol):
 
 
 class HttpSubject:
-    """The upstream itself, or a proxy before it."""
+    """The upstream itself, or a proxy in front of it."""
 
     def __init__(self, port: int, processes: ProcessTree | None) -> None:
         self.processes = processes
@@ -97,7 +100,7 @@ class Invoke(Protocol):
 
 @dataclass(slots=True)
 class Series:
-    """What was measured of one subject at one size."""
+    """Measurements of one subject at one size."""
 
     first_byte_us: list[float] = field(default_factory=list)
     delays_us: list[float] = field(default_factory=list)
@@ -108,7 +111,7 @@ class Series:
 
 @dataclass(slots=True)
 class Measured:
-    """Everything that was measured. Throughput in MB/s, memory in MB; by the subject's name."""
+    """All measurements, by subject. Throughput in MB/s, memory in MB."""
 
     first: dict[str, Series] = field(default_factory=dict)
     paced: dict[tuple[int, str], Series] = field(default_factory=dict)

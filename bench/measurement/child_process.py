@@ -1,4 +1,4 @@
-"""What a child process costs: CPU time by the kernel's own account, wall time, memory."""
+"""Costs of a child process: CPU time by the kernel's account, wall time, memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ from bench.measurement.process_cost import peak_rss_mb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-PATIENCE_S = 10.0  # a start takes a tenth of a second; past this it has failed
+PATIENCE_S = 10.0  # a start takes a tenth of a second; after this it has failed
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Milliseconds: user and system time of the process, and time on the clock.
-
-    rss_mb: the most it had in memory; 0 where it was not looked for.
-    """
+    """CPU time (user and system) and wall time. rss_mb: peak memory, 0 if it was not measured."""
 
     cpu_ms: float
     wall_ms: float
@@ -31,7 +28,7 @@ class Cost:
 
 
 class StartFailedError(Exception):
-    """A child process did not come as far as it was to be measured."""
+    """A child process failed before the end of its measurement."""
 
 
 def cost_until_exit(command: list[str], environ: Mapping[str, str]) -> Cost:
@@ -43,7 +40,7 @@ def cost_until_exit(command: list[str], environ: Mapping[str, str]) -> Cost:
 def cost_until(
     command: list[str], environ: Mapping[str, str], happened: Callable[[], None]
 ) -> Cost:
-    """Run `command` until `happened()` returns, and end it there."""
+    """Run `command` until `happened()` returns, then end it."""
     started, rss_mb = time.perf_counter(), 0.0
     pid = _spawn(command, environ)
     try:
@@ -59,7 +56,7 @@ def cost_until(
 class FirstRequest:
     """A listener on loopback that waits for the first request of a process.
 
-    The process keeps its connection until it is measured: without one it could end by itself.
+    The process keeps its connection while it is measured: without one it might exit.
     """
 
     def __init__(self, listener: socket.socket) -> None:
@@ -69,7 +66,7 @@ class FirstRequest:
         self.address = f"{host}:{port}"
 
     def wait(self, beginning: bytes) -> None:
-        """Return when a request that begins so has come whole; it gets no answer."""
+        """Return once a whole request with this beginning has arrived; do not answer it."""
         try:
             connection, _ = self._listener.accept()
         except TimeoutError as error:

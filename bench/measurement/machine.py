@@ -1,4 +1,4 @@
-"""Where and when a measurement was made: it means nothing without."""
+"""Where and when a measurement was made."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """The commit, and whether what was measured is still the same."""
+    """The commit, and whether the checkout has changes."""
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--", ".", ":(exclude)bench/results")
     return f"{commit or 'unknown'}{', with changes' if changed else ''}"

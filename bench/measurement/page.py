@@ -1,4 +1,4 @@
-"""What a bench has to say: a page of Markdown and a picture."""
+"""The result of a bench: a page of Markdown and a picture."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NOTHING, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
-MANY, SOME = 100, 10  # from here on a number is told without decimals, or with one
+MANY, SOME = 100, 10  # from here on a number has no decimals, or one
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """markdown: with an image {name}.svg where `picture`, an SVG document, is not empty."""
+    """picture: an SVG document, which the Markdown shows as {name}.svg; may be empty."""
 
     markdown: str
     picture: str = ""
@@ -28,7 +28,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float) -> str:
-    """A measured value with about three figures; a dash where nothing was measured."""
+    """A value with about three digits; a dash if nothing was measured."""
     if math.isnan(value):
         return NOTHING
     if abs(value) >= MANY:
@@ -37,14 +37,14 @@ def number(value: float) -> str:
 
 
 def ratio(value: float, reference: float) -> str:
-    """How many times the reference; a dash where one of them is missing or nothing."""
+    """The value divided by the reference; a dash if either is missing or the reference is 0."""
     if math.isnan(value) or math.isnan(reference) or reference <= 0:
         return NOTHING
     return f"{value / reference:.2f}"
 
 
 def skipped(lines: Iterable[str]) -> str:
-    """What could not be measured here, as a list; nothing where nothing is missing."""
+    """A list of what could not be measured here; empty if nothing is missing."""
     listed = "".join(f"* {line}\n" for line in lines)
     return f"Not measured:\n\n{listed}\n" if listed else ""
 

@@ -1,4 +1,4 @@
-"""Medians and tails of what was measured."""
+"""Medians and tails of measurements."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEDIAN, TAIL = 0.5, 0.99
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median and the 99th percentile of a quantity, in its unit; NaN where nothing was seen."""
+    """Median and 99th percentile of a quantity; NaN if nothing was measured."""
 
     p50: float
     p99: float
@@ -30,7 +30,7 @@ def median(values: Iterable[float]) -> float:
 
 
 def percentile(ordered: list[float], share: float) -> float:
-    """The value below which `share` of the ordered values lie, between two by their distance."""
+    """The value below which `share` of the ordered values lie, interpolated between two."""
     if not ordered:
         return math.nan
     position = share * (len(ordered) - 1)

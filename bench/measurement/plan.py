@@ -1,4 +1,4 @@
-"""How much is measured: all of it for results, little of it to see that a bench works."""
+"""How much to measure: everything for results, a part to see that a bench works."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ThingT = TypeVar("ThingT")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """share: of the full work, above 0 and up to 1."""
+    """share: part of the full work, above 0 and at most 1."""
 
     share: float = 1.0
 
     def times(self, full: int) -> int:
-        """How often to do what a full measurement does `full` times."""
+        """Repetitions of what a full measurement repeats `full` times."""
         return max(1, round(full * self.share))
 
 
@@ -26,9 +26,9 @@ QUICK = Plan(0.1)
 
 
 def in_turns(things: Sequence[ThingT], rounds: int) -> Iterator[ThingT]:
-    """Each thing once a round, each round begun by another one.
+    """Yield each thing once per round; each round begins with another one.
 
-    A busy moment of the machine then meets all things, and none always follows the slowest.
+    A busy moment of the machine then affects all things, and none always follows the slowest.
     """
     for number in range(rounds):
         start = number % max(1, len(things))

@@ -1,4 +1,4 @@
-"""What running processes have cost so far: CPU time to the nanosecond, and memory. Linux only."""
+"""Costs of running processes so far: CPU time in nanoseconds, and memory. Linux only."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ CPU_CLOCK_OF_A_PROCESS = 2  # in the kernel's clock ids, CPUCLOCK_SCHED; see clo
 
 
 class ProcessTree:
-    """A process and all that come from it, whichever there are when it is asked."""
+    """A process and its current descendants."""
 
     def __init__(self, root: int) -> None:
         self._root = root
 
     def cpu_s(self) -> float:
-        """User and system time of the processes that live, threads that have ended included."""
+        """User and system time of the running processes, finished threads included."""
         return sum(_each(self._root, cpu_s))
 
     def peak_rss_mb(self) -> float:
-        """The sum of the most that each had in memory; pages that several share count for each."""
+        """Sum of the processes' peaks; shared pages count once per process."""
         return sum(_each(self._root, peak_rss_mb))
 
     def size(self) -> int:
-        """How many processes there are."""
+        """Number of processes."""
         return len(descendants(self._root)) + 1
 
 
@@ -39,7 +39,7 @@ def cpu_s(process: int) -> float:
 
 
 def peak_rss_mb(process: int) -> float:
-    """The most it had in memory since its exec; 0 for a process that has ended."""
+    """Peak memory since exec; 0 for a finished process."""
     status = (PROC / str(process) / "status").read_text(errors="replace")
     for line in status.splitlines():
         if line.startswith("VmHWM:"):
@@ -62,12 +62,12 @@ def descendants(root: int) -> list[int]:
 def _parents() -> Iterator[tuple[int, int]]:
     for folder in PROC.iterdir():
         if folder.name.isdecimal():
-            with contextlib.suppress(OSError):  # it ended meanwhile
+            with contextlib.suppress(OSError):  # it has ended
                 fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
                 yield int(folder.name), int(fields[1])
 
 
 def _each(root: int, measure: Callable[[int], float]) -> Iterator[float]:
     for process in (root, *descendants(root)):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # it has ended
             yield measure(process)

@@ -1,4 +1,4 @@
-"""Which processor runs what: the subject of a measurement has one of its own."""
+"""Which processor runs what: the subject of a measurement has its own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 ALL = sorted(os.sched_getaffinity(0))
 SUBJECT = set(ALL[:1])
-"""The one for what is measured."""
+"""The processor of the subject."""
 OTHERS = set(ALL[1:]) or SUBJECT
-"""Those for upstream and client."""
+"""The processors of upstream and client."""
 
 
 @contextmanager
 def running_on(processors: set[int]) -> Iterator[None]:
-    """Within the block this thread, and what it starts, run on these processors alone."""
+    """In the block, this thread and what it starts run on these processors only."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, processors)
     try:

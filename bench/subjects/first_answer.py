@@ -1,6 +1,6 @@
 """From exec of a runtime until the first byte of its first answer: what a first caller waits for.
 
-What a function imports with its first event, and not before it, is in this one too.
+This includes what a function imports during its first event.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ONE_CHUNK = StreamShape(1, 250, 0)
 
 
 def measure(starts: Mapping[str, Start], rounds: int) -> dict[str, Spread]:
-    """Milliseconds of each start, taken in turns."""
+    """Milliseconds of each start, in turns."""
     times: dict[str, list[float]] = {name: [] for name in starts}
     with running_on(OTHERS):
         for name in in_turns(list(starts), rounds):
@@ -45,7 +45,7 @@ async def _first_answer_ms(start: Start) -> float:
 
 
 def section(times: Mapping[str, Spread], reference: str) -> str:
-    """Markdown; reference: whose median the others are compared with."""
+    """Markdown. reference: the start that the others are compared with."""
     base = times[reference].p50 if reference in times else float("nan")
     rows = [
         [name, number(each.p50), number(each.p99), ratio(each.p50, base)]
@@ -53,7 +53,7 @@ def section(times: Mapping[str, Spread], reference: str) -> str:
     ]
     return (
         "\n## First answer\n\n"
-        "From exec until the first byte of the first answer arrives, in milliseconds; the event\n"
-        f"waits, the upstream is on loopback. {TIMES}: ratio to {reference}.\n\n"
+        "Milliseconds from exec until the first answer's first byte arrives. The event waits; the\n"
+        f"upstream is on loopback. Lower is better. {TIMES}: ratio to {reference}.\n\n"
         f"{table(['start', 'wall', 'p99', TIMES], rows)}"
     )

@@ -1,4 +1,4 @@
-"""Gateways that pass requests on to an upstream, started one by one and measured from outside."""
+"""Gateways in front of an upstream, started one by one and measured from outside."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.traffic.stream_client import StreamClient, request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-START_PATIENCE_S = 60.0  # LiteLLM takes some ten seconds to start, on a processor that it shares
+START_PATIENCE_S = 60.0  # LiteLLM takes about ten seconds to start on a shared processor
 LOOK_PAUSE_S = 0.1
 END_PATIENCE_S = 10.0
 CONCURRENCY = 64
@@ -67,7 +67,7 @@ LITELLM_CONF = {
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What starts a gateway that listens on a given port."""
+    """A command that starts a gateway on a given port."""
 
     command: list[str]
     environ: Mapping[str, str]
@@ -75,7 +75,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that answers. processes: None for no gateway at all, the upstream itself."""
+    """A running gateway. processes: None for the upstream itself."""
 
     name: str
     port: int
@@ -83,14 +83,11 @@ class Gateway:
 
 
 class GatewayFailedError(Exception):
-    """A gateway did not start, or did not answer a first request."""
+    """A gateway did not start, or did not answer its first request."""
 
 
 def launches() -> dict[str, Callable[[Path, int, int], Launch] | None]:
-    """How to start each, given a folder, its port and the upstream's; None where it is not there.
-
-    This project's is told its port as well, as the others.
-    """
+    """How to start each, given a folder, its port and the upstream's; None if not installed."""
     has_nginx = shutil.which("nginx") is not None
     return {
         NGINX: _nginx if has_nginx else None,
@@ -101,7 +98,7 @@ def launches() -> dict[str, Callable[[Path, int, int], Launch] | None]:
 
 
 def missing_gateways() -> list[str]:
-    """A line for each that is not there."""
+    """A line for each gateway that is not installed."""
     how = {NGINX: "not on PATH; Debian's package nginx-light has it"}
     peers = "not installed; `npm run bench -- --install-peers`"
     return [f"{name}: {how.get(name, peers)}" for name, launch in launches().items() if not launch]
@@ -111,7 +108,7 @@ def missing_gateways() -> list[str]:
 async def running_gateway(
     name: str, launch: Callable[[Path, int, int], Launch], upstream_port: int
 ) -> AsyncIterator[Gateway]:
-    """The gateway on the subject's processor, once it has answered a request."""
+    """Run the gateway on the subject's processor; yield it once it has answered a request."""
     with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
         port = free_port()
         process = _start(launch(Path(folder), port, upstream_port), name, Path(folder))
@@ -153,7 +150,7 @@ async def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 def _last_words(folder: Path) -> str:
     said = (folder / LOG).read_text(errors="replace")
-    return BLANKS.sub(" ", FOLDERS.sub("", said[-MAX_LAST_WORDS:])) or "it said nothing"
+    return BLANKS.sub(" ", FOLDERS.sub("", said[-MAX_LAST_WORDS:])) or "no output"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -167,7 +164,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _nginx(folder: Path, port: int, upstream_port: int) -> Launch:
     (folder / "nginx.conf").write_text(NGINX_CONF.format(port=port, upstream=upstream_port))
-    folder.chmod(0o755)  # its worker is another user where it was started by root
+    folder.chmod(0o755)  # started by root, its worker is another user
     nginx = str(shutil.which("nginx"))
     return Launch([nginx, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"], {})
 
@@ -191,10 +188,10 @@ def _openai_forward(_folder: Path, port: int, upstream_port: int) -> Launch:
 
 
 def _litellm(folder: Path, port: int, upstream_port: int) -> Launch:
-    (folder / "config.yaml").write_text(json.dumps(LITELLM_CONF))  # YAML is wider than JSON
+    (folder / "config.yaml").write_text(json.dumps(LITELLM_CONF))  # JSON is valid YAML
     environ = {
         "OPENAI_API_BASE": f"http://127.0.0.1:{upstream_port}/v1",
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # or it would fetch a list of prices
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # otherwise it fetches a list of prices
         "NO_PROXY": "*",
     }
     options = ["--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]

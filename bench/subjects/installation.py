@@ -1,7 +1,7 @@
-"""The gateways and runtime clients that are measured beside: which versions, and where they are.
+"""The peers that benches compare with: their versions and folders.
 
-`npm run bench -- --install-peers` puts them under bench/.peers, each into a folder of its own, by
-pip and npm. They are no part of the project; a bench leaves out what is not there.
+`npm run bench -- --install-peers` installs them by pip and npm, each into its own folder under
+bench/.peers. They are not part of the project. A bench leaves out what is not installed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LITELLM = PEERS / "litellm" / "bin" / "litellm"
 
 @dataclass(frozen=True, slots=True)
 class PythonPeer:
-    """requirements: as pip takes them; versions are pinned, so that results can be compared."""
+    """requirements: for pip, with pinned versions, so that results can be compared."""
 
     name: str
     requirements: tuple[str, ...]
@@ -30,13 +30,13 @@ class PythonPeer:
 
 PYTHON_PEERS = (
     PythonPeer("awslambdaric", ("awslambdaric==4.2.2",)),
-    PythonPeer("openai-forward", ("openai-forward==0.8.1", "PyYAML")),  # it needs what it forgets
+    PythonPeer("openai-forward", ("openai-forward==0.8.1", "PyYAML")),  # it does not declare PyYAML
     PythonPeer("litellm", ("litellm[proxy]==1.106.2",)),
 )
 
 
 def install() -> list[str]:
-    """Install what is missing; returns a line for each that could not be."""
+    """Install what is missing; return a line for each failure."""
     PEERS.mkdir(exist_ok=True)
     failures = [failure for peer in PYTHON_PEERS if (failure := _install_python(peer))]
     failure = _install_node()
@@ -49,7 +49,7 @@ def _install_python(peer: PythonPeer) -> str:
     if done.is_file() and done.read_text().split() == list(peer.requirements):
         return ""
     shutil.rmtree(folder, ignore_errors=True)
-    # Without pip in it: what setuptools leaves in an environment would cost each start of a peer.
+    # Without pip: what setuptools leaves in an environment would slow each start of a peer.
     _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     python = ["--python", str(folder / "bin" / "python")]
     if not _run([sys.executable, "-m", "pip", *python, "install", "-q", *peer.requirements]):
@@ -65,7 +65,7 @@ def _install_node() -> str:
     folder.mkdir(exist_ok=True)
     (folder / "package.json").write_text('{"private": true}\n')
     if not _run(["npm", "install", "--prefix", str(folder), NODE_PACKAGE]):
-        return f"{NODE_PACKAGE}: npm could not build it; it needs a C++ compiler, make and cmake"
+        return f"{NODE_PACKAGE}: npm could not build it (requires a C++ compiler, make and cmake)"
     return ""
 
 

@@ -1,5 +1,5 @@
-// The pass-through handler that articles on response streaming show: the model's answer into the
-// response stream by `pipeline`, with nothing of a gateway around it.
+// The pass-through handler of articles on response streaming: the model's answer goes into the
+// response stream by `pipeline`, without a gateway.
 import http from 'node:http'
 import { pipeline } from 'node:stream/promises'
 

@@ -1,4 +1,4 @@
-"""How a function is started by this project's runtime, Node.js's client, and the stock one."""
+"""Commands that start a function: with Sluice's runtime, AWS's Node.js or AWS's Python client."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 PASS_THROUGH = Path(__file__).with_name("pass_through.mjs")
-GRACE_S = 5.0  # for a process that was told to end
+GRACE_S = 5.0  # for a process to end
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What starts a runtime. environ: whole, save the address of the Runtime API."""
+    """A command that starts a runtime. environ: complete except for the Runtime API's address."""
 
     command: list[str]
     environ: Mapping[str, str]
@@ -37,13 +37,13 @@ class Start:
 
 
 def bare_python(folder: Path) -> str:
-    """This Python with nothing installed, as Lambda's: a .pth file of a package can cost 30 ms."""
+    """This Python with nothing installed, as on Lambda: a package's .pth file can cost 30 ms."""
     venv.create(folder, symlinks=True)
     return str(folder / "bin" / "python")
 
 
 def opt_folder(folder: Path, python: str = "") -> Path:
-    """Both layers as Lambda lays them over one another, with `python`'s bytecode where given."""
+    """Both layers merged as in /opt, with bytecode for `python` if it is given."""
     version, architecture = platform.python_version_tuple(), ARCHITECTURES[platform.machine()]
     packages = locked_packages(
         CHECKOUT / "requirements.txt",
@@ -68,7 +68,7 @@ def our_runtime(
 
 
 def node_runtime(folder: Path, environ: Mapping[str, str] | None = None) -> Start | None:
-    """Node.js's own client with the pass-through handler; None where it is not installed."""
+    """AWS's Node.js client with the pass-through handler; None if not installed."""
     node = shutil.which("node")
     if node is None or not NODE_CLIENT.is_file():
         return None
@@ -82,7 +82,7 @@ def node_runtime(folder: Path, environ: Mapping[str, str] | None = None) -> Star
 def stock_runtime(
     opt: Path, task_root: Path, handler: str, environ: Mapping[str, str] | None = None
 ) -> Start | None:
-    """AWS's client for Python, which does not stream; None where it is not installed."""
+    """AWS's Python client, which does not stream; None if not installed."""
     if not STOCK_CLIENT.exists():
         return None
     path = {"PYTHONPATH": f"{task_root}{os.pathsep}{opt / 'python'}"}
@@ -92,7 +92,7 @@ def stock_runtime(
 
 @contextmanager
 def running(start: Start, address: str) -> Iterator[subprocess.Popen[bytes]]:
-    """The runtime as a process on the subject's processor; what it prints is dropped."""
+    """Run the runtime on the subject's processor, without its output."""
     with running_on(SUBJECT):
         process = subprocess.Popen(  # noqa: S603 - what is measured
             start.command,
@@ -109,7 +109,7 @@ def running(start: Start, address: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def function_environ(upstream_port: int, **more: str) -> dict[str, str]:
-    """What the functions read: an upstream on loopback, and nothing that needs an account."""
+    """The functions' settings: an upstream on loopback, nothing that requires an account."""
     return {
         "OPENAI_BASE_URL": f"http://127.0.0.1:{upstream_port}/v1",
         "OPENAI_API_KEY": "sk-upstream",
@@ -124,7 +124,7 @@ def _lambda_environ(task_root: Path, handler: str) -> dict[str, str]:
         "PATH": os.environ.get("PATH", os.defpath),
         "LAMBDA_TASK_ROOT": str(task_root),
         "_HANDLER": handler,
-        "PYTHONDONTWRITEBYTECODE": "1",  # as where nothing can be written
+        "PYTHONDONTWRITEBYTECODE": "1",  # as if the folder were read-only
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",

@@ -1,4 +1,4 @@
-"""An @connections endpoint that takes every frame and keeps none."""
+"""An @connections endpoint that takes every frame and drops it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TAKEN = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
 class ConnectionsApi:
-    """What it was given so far, in posts and bytes. port: on loopback. pause_s: before a reply."""
+    """Counts posts and bytes. port: on loopback. pause_s: before each reply."""
 
     def __init__(self, pause_s: float) -> None:
         self.port = 0
@@ -25,7 +25,7 @@ class ConnectionsApi:
         self.size = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Python 3.11 reports as an error that a connection was open at the end of the loop.
+        # Python 3.11 reports connections that are open at the end of the loop as errors.
         ended = (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError)
         with contextlib.suppress(*ended):
             while True:

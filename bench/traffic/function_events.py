@@ -1,4 +1,4 @@
-"""Events as Lambda gives them to `stream` and `default`. No I/O."""
+"""Lambda's events for `stream` and `default`. No I/O."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""The streams that are measured: what a request asks for, and how late each chunk came. No I/O.
+"""The measured streams: their shape, and the delay of each chunk. No I/O.
 
-An answer is an OpenAI-compatible event stream. Each event holds the moment it was sent, by the
-clock that all processes of a machine share, as the first letters of its delta; so gateways that
-write events anew keep it.
+An answer is an OpenAI-compatible event stream. The text of each delta begins with the time it was
+sent, by the clock that all processes of a machine share, so gateways that rewrite events keep it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 PATH = "/v1/chat/completions"
 MODEL = "bench"
 KEY = "sk-bench"
-ASKED = re.compile(rb"(\d+) chunks of (\d+) bytes every (\d+) us")
+SHAPE = re.compile(rb"(\d+) chunks of (\d+) bytes every (\d+) us")
 STAMP = re.compile(rb"@(\d{19});")
 EVENT_START = (
     b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1,"model":"bench",'
@@ -33,12 +32,12 @@ STREAM_END = (
     b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
 )
 DONE = b"[DONE]"
-LAST_CHUNK = b"\r\n0\r\n\r\n"  # no body here holds it: its line ends are bare
+LAST_CHUNK = b"\r\n0\r\n\r\n"  # bodies do not contain it: their lines end with LF only
 
 
 @dataclass(frozen=True, slots=True)
 class StreamShape:
-    """gap_us: between two chunks, in microseconds; 0 is as fast as they are taken."""
+    """gap_us: microseconds between two chunks; 0 means as fast as they are taken."""
 
     chunks: int
     chunk_bytes: int
@@ -75,7 +74,7 @@ class StreamRecord:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the model's last word is there."""
+        """Whether the answer has its last event."""
         return DONE in self.tail
 
     @property
@@ -84,19 +83,19 @@ class StreamRecord:
 
 
 def parse_shape(request_body: bytes) -> StreamShape | None:
-    asked = ASKED.search(request_body)
-    return StreamShape(int(asked[1]), int(asked[2]), int(asked[3])) if asked else None
+    found = SHAPE.search(request_body)
+    return StreamShape(int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def event(sent_ns: int, size: int) -> bytes:
-    """One chunk of an answer, of `size` bytes where it can be as small."""
+    """One chunk of an answer, padded to `size` bytes."""
     stamp = b"@%019d;" % sent_ns
     padding = size - len(EVENT_START) - len(stamp) - len(EVENT_END)
     return b"".join([EVENT_START, stamp, b"x" * padding, EVENT_END])
 
 
 def arrivals(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
-    """When each event was sent and when its last byte arrived, by nanoseconds."""
+    """When each event was sent and when its last byte arrived, in nanoseconds."""
     body = b"".join(data for _, data in pieces)
     ends = list(accumulate(len(data) for _, data in pieces))
     found = []
@@ -109,10 +108,10 @@ def arrivals(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
 
 
 def delays_us(record: StreamRecord) -> list[float]:
-    """How late each chunk came after it was sent, the first one left out."""
+    """Delay of each chunk but the first."""
     return [(arrived - sent) / 1000 for sent, arrived in arrivals(record.pieces)][1:]
 
 
 def first_byte_us(record: StreamRecord) -> list[float]:
-    """From the request to the first chunk; nothing where none came."""
+    """From the request to the first chunk; empty if none arrived."""
     return [(arrived - record.started_ns) / 1000 for _, arrived in arrivals(record.pieces)[:1]]

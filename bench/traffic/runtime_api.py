@@ -1,6 +1,6 @@
-"""A Runtime API with nothing in it but what a measurement needs: the limit a relay can come to.
+"""A minimal Runtime API for measurements: the upper limit for a relay.
 
-It gives one event at a time and notes when each piece of the answer arrives.
+It sends one event at a time and records when each piece of the answer arrives.
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
@@ -17,7 +17,7 @@ from bench.traffic.model_stream import StreamRecord
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-PATIENCE_S = 120.0  # for a start, or for one answer; past this the measurement has failed
+PATIENCE_S = 120.0  # for a start, or for one answer; after this the measurement has failed
 ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 EVENT_HEADERS = (
@@ -26,7 +26,7 @@ EVENT_HEADERS = (
     "Lambda-Runtime-Aws-Request-Id: 8476a536-e9f4-11e8-9739-2dfe598c3fcd",
     "Lambda-Runtime-Deadline-Ms: {deadline_ms}",
     "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:f",
-    # Node.js's client ends with a segmentation fault where there is none.
+    # Without it Node.js's client dies with a segmentation fault.
     "Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419",
     "Content-Length: {length}",
 )
@@ -34,7 +34,7 @@ FUNCTION_TIMEOUT_S = 900
 
 
 class MeasuringRuntimeApi:
-    """The Runtime API of one runtime, which may use several connections."""
+    """The Runtime API of one runtime, on one or more connections."""
 
     def __init__(self) -> None:
         self.address = ""
@@ -43,7 +43,7 @@ class MeasuringRuntimeApi:
         self._answered = asyncio.Event()
 
     async def invoke(self, event: bytes, *, keeps_pieces: bool = True) -> StreamRecord:
-        """Give the event as soon as the runtime asks for one; return its answer, whole."""
+        """Send the event as soon as the runtime requests one; return the whole answer."""
         connection = await asyncio.wait_for(self._waiting.get(), PATIENCE_S)
         self._answered.clear()
         self._record = StreamRecord(keeps_pieces)
@@ -55,7 +55,7 @@ class MeasuringRuntimeApi:
         return self._record
 
     async def wait_until_idle(self) -> None:
-        """Return once the runtime asks for its next event."""
+        """Return once the runtime requests its next event."""
         self.runtime_waits(await asyncio.wait_for(self._waiting.get(), PATIENCE_S))
 
     def runtime_waits(self, connection: _Connection) -> None:

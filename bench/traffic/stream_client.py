@@ -1,4 +1,4 @@
-"""A client that notes when each piece of an answer arrives, over connections that it keeps."""
+"""A client that records when each piece of an answer arrives, over kept connections."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 
 from bench.traffic.model_stream import KEY, PATH, StreamRecord, StreamShape
 
-PATIENCE_S = 60.0  # for one answer; past this it counts as an error
+PATIENCE_S = 60.0  # for one answer; after this it counts as an error
 
 
 def request(shape: StreamShape, path: str = PATH) -> bytes:
-    """A whole HTTP request for the stream."""
+    """The HTTP request for a stream."""
     body = shape.request_body()
     lines = [
         f"POST {path} HTTP/1.1",
@@ -25,18 +25,18 @@ def request(shape: StreamShape, path: str = PATH) -> bytes:
 
 
 class StreamClient:
-    """One connection to a port on loopback, opened again where the other side has closed it."""
+    """One connection to a port on loopback, reopened after the peer has closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._connection: _Connection | None = None
 
-    async def ask(self, asked: bytes, *, keeps_pieces: bool = True) -> StreamRecord:
-        """Send the request; return the answer, as far as it came."""
+    async def ask(self, request_bytes: bytes, *, keeps_pieces: bool = True) -> StreamRecord:
+        """Send the request; return the answer as far as it arrived."""
         record = StreamRecord(keeps_pieces)
         try:
             connection = await self._open()
-            connection.ask(asked, record)
+            connection.ask(request_bytes, record)
             await asyncio.wait_for(connection.is_over.wait(), PATIENCE_S)
         except (OSError, TimeoutError):
             self.close()
@@ -65,16 +65,16 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP is a stream
         self._transport = transport
 
-    def ask(self, asked: bytes, record: StreamRecord) -> None:
+    def ask(self, request_bytes: bytes, record: StreamRecord) -> None:
         self.is_over.clear()
         self._record = record
-        assert self._transport is not None  # noqa: S101 - asked once the connection is there
+        assert self._transport is not None  # noqa: S101 - called after the connection was made
         record.started_ns = time.monotonic_ns()
-        self._transport.write(asked)
+        self._transport.write(request_bytes)
 
     def data_received(self, data: bytes) -> None:
         self._record.add(time.monotonic_ns(), data)
-        # Whatever is no chunked answer is an error, whose connection need not be kept.
+        # An answer that is not chunked is an error; its connection is not kept.
         if self._record.is_chunked_to_its_end:
             self.is_over.set()
         elif b"\r\n\r\n" in data and b"chunked" not in data.lower() and _begins(self._record, data):

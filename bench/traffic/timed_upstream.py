@@ -1,4 +1,4 @@
-"""A model's API that streams what it is asked for, each chunk with the moment it was sent.
+"""A model's API that streams the requested shape, each chunk with the time it was sent.
 
 `python -m bench.traffic.timed_upstream` prints its port and runs until its standard input ends.
 """
@@ -34,7 +34,7 @@ NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 @contextmanager
 def timed_upstream() -> Iterator[int]:
-    """A running upstream; its port on loopback."""
+    """Run the upstream; yield its port on loopback."""
     with running_on(OTHERS):
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.traffic.timed_upstream"],
@@ -66,7 +66,7 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def stream(shape: StreamShape, writer: asyncio.StreamWriter) -> None:
-    """Send an answer, each chunk when it is due; where none is, as fast as they are taken."""
+    """Send an answer: each chunk when it is due, or as fast as they are taken."""
     writer.write(HEAD)
     started_ns = time.monotonic_ns()
     for number in range(shape.chunks):
