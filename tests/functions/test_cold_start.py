@@ -15,7 +15,7 @@ FUNCTIONS = {
     "connect": {
         "packages": set[str](),
         "sluice": (
-            "authentication errors key_ring named_tuple request_log settings "
+            "authentication errors key_ring named_tuple request_log setting_values settings "
             "aws.ssm_parameter "
             "http.urls "
             "state.connections state.store "
@@ -25,7 +25,7 @@ FUNCTIONS = {
     "disconnect": {
         "packages": set[str](),
         "sluice": (
-            "authentication errors named_tuple request_log settings "
+            "authentication errors named_tuple request_log setting_values settings "
             "http.urls "
             "state.connections state.store "
             "websocket.admission websocket.events "
@@ -35,7 +35,7 @@ FUNCTIONS = {
         "packages": {"sseclient"},
         "sluice": (
             "authentication deadline error_body errors key_ring named_tuple request_log "
-            "secret_mask settings stop_signal "
+            "secret_mask setting_values settings stop_signal "
             "aws.sigv4 aws.ssm_parameter "
             "completions.conversation_log completions.event_stream completions.events "
             "completions.parsers completions.request completions.sse completions.usage "
@@ -53,7 +53,7 @@ FUNCTIONS = {
         "packages": set[str](),
         "sluice": (
             "authentication deadline error_body errors key_ring named_tuple request_log "
-            "secret_mask settings "
+            "secret_mask setting_values settings "
             "aws.ssm_parameter "
             "completions.event_stream completions.request completions.usage "
             "http.connection http.http1 http.opening http.urls "

@@ -66,7 +66,7 @@ def test_url_is_closed_too_and_tells_its_client_nothing_of_it(
         text=True,
     )
     log, told = (json.loads(line) for line in done.stdout.splitlines())
-    assert told == [500, "The gateway is misconfigured; its log says how."]
+    assert told == [500, "The gateway is misconfigured. Its log says how."]
     assert (log["outcome"], log["detail"]) == ("misconfigured", MISSING)
 
 

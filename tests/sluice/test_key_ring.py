@@ -139,5 +139,5 @@ def test_key_of_a_parameter_is_checked_as_one_of_a_variable_is(value: str) -> No
 @pytest.mark.parametrize("value", [None, " , "])
 def test_missing_or_empty_parameter_is_an_error_and_not_an_open_door(value: str | None) -> None:
     ring = KeyRing(KeySource("FORWARD_KEY", (), "/name"), Parameters(value).read)
-    with pytest.raises(SettingsError, match=r"^FORWARD_KEY_PARAMETER: expected .*/name"):
+    with pytest.raises(SettingsError, match=r"^FORWARD_KEY_PARAMETER must name .*/name"):
         ring.keys()

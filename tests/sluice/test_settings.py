@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import SettingsError
-from sluice.settings import read_settings
+from sluice.settings import ALL_SETTINGS, read_settings
 
 
 def test_defaults_need_no_environment() -> None:
@@ -15,7 +15,7 @@ def test_defaults_need_no_environment() -> None:
     assert settings.prompt_template_patterns == ("*_TEMPLATE", "PROMPT_*")
     assert settings.function_url_auth == "aws_iam"
     assert settings.websocket_auth == "forward_key"
-    assert settings.api_gw_endpoint is None
+    assert settings.api_gw_endpoint == ""
     assert settings.openai_keys.plain == ()
     assert (settings.state_table, settings.state_file) == ("", "")
     assert (settings.ascii_quotes, settings.log_chat) == (False, False)
@@ -79,12 +79,25 @@ def test_several_keys_are_separated_by_commas() -> None:
         ("CORS_ALLOW_ORIGINS", "app.example"),
         ("CORS_ALLOW_ORIGINS", "https://app.example/page"),
         ("CORS_ALLOW_ORIGINS", "https://*.example"),
+        ("OPENAI_ROUTE_PREFIX", "/a b"),
+        ("UPSTREAM_AUTH", "sigv4"),
+        ("AZURE_OPENAI_PROXY_MODE", "Azure"),
+        ("AZURE_OPENAI_MODEL_MAPPER", "x=y,gpt-4"),
+        ("AZURE_OPENAI_MODEL_MAPPER", "=d"),
+        ("AZURE_OPENAI_MODEL_MAPPER", "a=b=c"),
+        ("AZURE_OPENAI_MODEL_MAPPER", "a=.."),
+        ("AZURE_OPENAI_MODEL_MAPPER", "a=b/c"),
+        ("AZURE_OPENAI_MODEL_MAPPER", "a=" + "d" * 65),
+        ("EXTRA_BASE_URL", "https://a.example,,https://b.example"),
+        ("EXTRA_ROUTE_PREFIX", "/a,/../b"),
+        ("EXTRA_API_KEY", "sk-1,,sk-2"),
+        ("EXTRA_API_KEY_PARAMETER", "/a,b"),
     ],
 )
 def test_wrong_value_is_named_by_its_variable(variable: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{variable}: expected ") as caught:
+    with pytest.raises(SettingsError, match=f"^{variable} must ") as caught:
         read_settings({variable: value})
-    assert caught.value.document()["message"] == "The gateway is misconfigured; its log says how."
+    assert caught.value.document()["message"] == "The gateway is misconfigured. Its log says how."
 
 
 @pytest.mark.parametrize(
@@ -116,6 +129,47 @@ def test_times_retries_and_fallbacks_are_read() -> None:
     assert times == (0.5, 30.0, 3600.0)
     assert settings.retries == 0
     assert settings.fallback_models == {"a": "b", "b": "c", "ft:x": "y=z"}
+
+
+def test_azures_mapper_is_pairs_between_commas() -> None:
+    settings = read_settings({"AZURE_OPENAI_MODEL_MAPPER": " gpt-4.1 = a-1 ,, ft:x=b_2.3,"})
+    assert settings.azure_model_mapper == {"gpt-4.1": "a-1", "ft:x": "b_2.3"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        (
+            {"PROXY": "socks5://proxy:1080"},
+            "PROXY must start with http:// (got socks5://).",
+        ),
+        ({"LOG_CHAT": "1"}, "LOG_CHAT must be true or false (got '1')."),
+        (
+            {"OPENAI_BASE_URL": "api.example"},
+            "OPENAI_BASE_URL must start with http:// or https://, for example"
+            " http://127.0.0.1:11434/v1.",
+        ),
+    ],
+)
+def test_message_says_what_is_wrong_and_what_was_expected(
+    environ: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(environ)
+    assert caught.value.message == message
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(AttributeError, match="retries"):
+        setattr(read_settings({}), "retries", 3)  # noqa: B010 -- mypy refuses the plain form
+
+
+def test_each_row_has_a_name_of_its_own_and_a_default_that_it_takes() -> None:
+    names = [row.name for row in ALL_SETTINGS]
+    assert len(set(names)) == len(names)
+    for row in ALL_SETTINGS:
+        assert row.meaning.endswith("."), row.name
+        row.read({})
 
 
 def test_nothing_is_asked_of_other_models_or_allowed_to_pages_unless_it_is_set() -> None:

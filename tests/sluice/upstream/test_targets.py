@@ -193,7 +193,9 @@ def test_wrong_setting_is_named_and_no_key_is_told(changed: dict[str, str], vari
 
 
 def test_lists_of_different_length_are_both_named() -> None:
-    with pytest.raises(SettingsError, match=r"EXTRA_ROUTE_PREFIX: .* EXTRA_BASE_URL .* 2, found 1"):
+    with pytest.raises(
+        SettingsError, match=r"EXTRA_ROUTE_PREFIX .* EXTRA_BASE_URL, .* 2 \(got 1\)"
+    ):
         targets_of({**EXTRA, "EXTRA_ROUTE_PREFIX": "/tt"})
 
 

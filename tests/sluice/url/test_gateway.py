@@ -218,7 +218,10 @@ def test_url_that_was_to_want_signatures_and_does_not_lets_nobody_in(
     gateway = gateway_of(OPENAI_BASE_URL=upstream.url, OPENAI_API_KEY=SECRET)
     reply = answer_to(event, gateway)
     assert (reply.metadata["statusCode"], reply.error["code"]) == (500, "misconfigured")
-    assert "FUNCTION_URL_AUTH: expected a URL that wants signatures" in capsys.readouterr().out
+    assert (
+        "FUNCTION_URL_AUTH is aws_iam, but the Function URL takes unsigned requests"
+        in capsys.readouterr().out
+    )
     assert upstream.requests == []
 
 

@@ -90,7 +90,7 @@ def test_door_that_api_gateway_was_to_keep_and_does_not_is_closed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert connect(WEBSOCKET_AUTH="aws_iam") == Admission(None, {"statusCode": 500})
-    assert "expected a $connect route that wants signatures" in capsys.readouterr().out
+    assert "the $connect route takes unsigned requests" in capsys.readouterr().out
 
 
 def test_parameter_that_cannot_be_read_closes_the_door(capsys: pytest.CaptureFixture[str]) -> None:

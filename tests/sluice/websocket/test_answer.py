@@ -9,7 +9,6 @@ import pytest
 
 from sluice.completions.conversation_log import MAX_LOGGED_CHARACTERS, MAX_LOGGED_MESSAGES_BYTES
 from sluice.deadline import MARGIN_S
-from sluice.settings import DEFAULT_MODEL
 from sluice.state.connections import ConnectionState
 from sluice.state.sqlite import SqliteState
 from tests.scripted_upstream import (
@@ -55,7 +54,7 @@ def test_chat_is_the_providers_events_in_numbered_frames(upstream: ScriptedUpstr
 def test_chat_without_a_model_asks_the_default_one(upstream: ScriptedUpstream) -> None:
     request = {"messages": HELLO, "tools": [], "stream_options": {"include_usage": True}}
     send(upstream.url, {**CHAT, "request": request}, Posts())
-    assert upstream.requests[0].document == {**request, "model": DEFAULT_MODEL, "stream": True}
+    assert upstream.requests[0].document == {**request, "model": "gpt-4o-mini", "stream": True}
 
 
 def test_chat_that_wants_no_stream_is_one_event_and_the_end(upstream: ScriptedUpstream) -> None:

@@ -67,16 +67,21 @@ class SluiceError(Exception):
 
 
 class SettingsError(SluiceError):
-    """An environment variable is not what it must be; the log says which, the client not."""
+    """An environment variable has a wrong value. The log names it, the client's error does not.
+
+    rule: goes on from the variable's name, "must be …". got: what to quote of the value, if it is
+    no secret. hint: what to do.
+    """
 
     code = "misconfigured"
 
-    def __init__(self, variable: str, expected: str, found: str) -> None:
-        super().__init__(f"{variable}: expected {expected}, found {found}")
+    def __init__(self, variable: str, rule: str, got: str = "", hint: str = "") -> None:
+        found = f" (got {got})" if got else ""
+        super().__init__(f"{variable} {rule}{found}.{hint and ' '}{hint}")
         self.variable = variable
 
     def document(self) -> dict[str, Any]:
-        return {**super().document(), "message": "The gateway is misconfigured; its log says how."}
+        return {**super().document(), "message": "The gateway is misconfigured. Its log says how."}
 
 
 class RequestError(SluiceError):

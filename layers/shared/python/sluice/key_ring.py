@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
+from sluice import setting_values
 from sluice.errors import SettingsError
-from sluice.settings import read_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,11 +79,12 @@ class KeyRing:
     def _read_keys(self) -> tuple[str, ...]:
         variable, name = f"{self._source.variable}_PARAMETER", self._source.parameter
         try:
-            keys = read_keys(self._read_parameter(name), variable)
+            keys = setting_values.keys(self._read_parameter(name))
         except LookupError as error:
-            raise SettingsError(
-                variable, "the name of an SSM parameter this function may read", f"{name}: {error}"
-            ) from error
+            rule = "must name an SSM parameter that this function may read"
+            raise SettingsError(variable, rule, f"{name}: {error}") from error
+        except setting_values.InvalidValue as error:
+            raise SettingsError(f"{name}, which {variable} names,", error.rule) from None
         if not keys:
-            raise SettingsError(variable, "an SSM parameter that holds a key", f"{name}, empty")
+            raise SettingsError(variable, "must name an SSM parameter that holds a key", name)
         return keys

@@ -1,29 +1,71 @@
-"""The settings of a deployment: read once from the environment, checked, frozen."""
+"""The settings: one row each, read once from the environment, checked, frozen.
+
+`npm run docs` makes docs/settings.md from these rows. Packaging checks by them what it deploys, and
+tests compare serverless.yml and the local stack with them. A new setting is a new row.
+"""
 
 from __future__ import annotations
 
-import re
-
+from sluice import setting_values as values
 from sluice.errors import SettingsError
-from sluice.http.urls import split_url
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Generic, NoReturn, TypeVar
 
-MAX_TIMEOUT_S = 3600  # four times what a function may run
-KEY = re.compile(r"[!#-\[\]-~]+")  # RFC 9110's visible characters, less those JSON escapes
-PARAMETER_NAME = r"(?a)/[\w./-]+"  # AWS Systems Manager's, from the root
-ORIGIN = r"(https?|[a-z-]+-extension|capacitor|ionic)://[\w.:\[\]-]+|null"
-DEFAULT_BASE_URL = "https://api.openai.com/v1"
-DEFAULT_MODEL = "gpt-4o-mini"
-DEFAULT_PROMPT_TEMPLATES = "*_TEMPLATE,PROMPT_*"
-DEFAULT_CONNECT_TIMEOUT_S = 5.0  # a TCP and TLS handshake takes well under 1 s where it works
-DEFAULT_FIRST_BYTE_TIMEOUT_S = 300.0  # reasoning models think for minutes before they say a word
-DEFAULT_READ_TIMEOUT_S = 120.0  # and pause for a minute and more in the middle
-DEFAULT_RETRIES = 2  # as OpenAI's own clients
-MAX_RETRIES = 10
+    ValueT_co = TypeVar("ValueT_co", covariant=True)
+else:
+    ValueT_co = None
+
+    class Generic:
+        """typing.Generic without `typing`, which is slow to import."""
+
+        def __class_getitem__(cls, _parameter: object) -> type:
+            return cls
+
+
+DEPLOYED, LOCAL, PACKAGING = "deployed only", "on one machine only", "at deployment only"
+
+
+class Setting(Generic[ValueT_co]):
+    """One environment variable; in Settings, the attribute that holds its value.
+
+    default: as a user would write it. where: the only place where it counts, if there is one.
+    is_secret: error messages never quote it, and it is never deployed as it is.
+    """
+
+    attribute = ""
+
+    def __init__(
+        self,
+        name: str,
+        parse: Callable[[str], ValueT_co],
+        default: str,
+        meaning: str,
+        *,
+        where: str = "",
+        is_secret: bool = False,
+    ) -> None:
+        self.name, self.parse, self.default, self.meaning = name, parse, default, meaning
+        self.where, self.is_secret = where, is_secret
+
+    def __set_name__(self, owner: type, attribute: str) -> None:
+        self.attribute = attribute
+
+    if TYPE_CHECKING:  # an instance's own attribute hides this one
+
+        def __get__(self, instance: object, owner: type) -> ValueT_co: ...
+
+    def read(self, environ: Mapping[str, str]) -> ValueT_co:
+        """The value in `environ`, or the default's. Raises SettingsError."""
+        text = environ.get(self.name, "").strip() or self.default
+        try:
+            return self.parse(text)
+        except values.InvalidValue as error:
+            got = "" if self.is_secret else error.got
+            raise SettingsError(self.name, error.rule, got, error.hint) from None
 
 
 class KeySource(NamedTuple):
@@ -37,177 +79,303 @@ class KeySource(NamedTuple):
         return f"KeySource(variable={self.variable!r}, parameter={self.parameter!r})"
 
 
-class Settings(NamedTuple):
-    """Times are in seconds. Secrets stay out of `repr`."""
+class Settings:
+    """The checked values, by attribute. Times are in seconds; `repr` shows no secret."""
 
-    openai_keys: KeySource
-    forward_keys: KeySource
-    openai_base_url: str
-    """Without a slash at the end: `{openai_base_url}/chat/completions`."""
-    openai_model: str
-    prompt_template_patterns: tuple[str, ...]
-    api_gw_endpoint: str | None
-    proxy: str | None
-    function_url_auth: str
-    websocket_auth: str
-    connect_timeout_s: float
-    first_byte_timeout_s: float
-    read_timeout_s: float
-    """For how long an upstream may be silent between two pieces of its answer."""
-    retries: int
-    """How often a request is sent again before its first byte, to each model."""
-    fallback_models: Mapping[str, str]
-    """Whom to ask instead, by whom it was not to be had from."""
-    cors_allow_origins: tuple[str, ...]
-    state_table: str
-    """The DynamoDB table of connections and cancellations; empty where there is none."""
-    state_file: str
-    """The SQLite file that takes its place on one machine; empty where there is none."""
-    ascii_quotes: bool
-    log_chat: bool
+    # fmt: off -- a row each
+    openai_api_key = Setting(
+        "OPENAI_API_KEY",
+        values.keys,
+        "",
+        "The provider's API key. Several, separated by commas, are used in turn.",
+        where=LOCAL,
+        is_secret=True,
+    )
+    openai_api_key_parameter = Setting(
+        "OPENAI_API_KEY_PARAMETER",
+        values.parameter,
+        "",
+        "Name of the SSM SecureString that holds the provider's key. If it is missing, requests are"
+        " refused. When deployed: `/sluice/{stage}/openai-api-key`.",
+        where=DEPLOYED,
+    )
+    openai_base_url = Setting(
+        "OPENAI_BASE_URL",
+        values.base_url,
+        "https://api.openai.com/v1",
+        "Base URL of an OpenAI-compatible API. A host alone gets `/v1`.",
+    )
+    openai_model = Setting(
+        "OPENAI_MODEL", values.any_text, "gpt-4o-mini", "Model for requests that name none."
+    )
+    openai_route_prefix = Setting(
+        "OPENAI_ROUTE_PREFIX",
+        values.prefix,
+        "",
+        "Serves the API below `PREFIX/v1` instead of `/v1`.",
+    )
+    upstream_auth = Setting(
+        "UPSTREAM_AUTH",
+        values.choice("", "bearer", "aws_sigv4"),
+        "",
+        "`bearer`, or `aws_sigv4` for Amazon Bedrock. Without it, the base URL's host decides.",
+    )
+    upstream_aws_region = Setting(
+        "UPSTREAM_AWS_REGION",
+        values.any_text,
+        "",
+        "Region to sign for. Without it: the base URL's, else the function's.",
+    )
+    upstream_aws_service = Setting(
+        "UPSTREAM_AWS_SERVICE",
+        values.any_text,
+        "",
+        "Service to sign for. Without it: the base URL's, else `bedrock`.",
+    )
+    azure_proxy_mode = Setting(
+        "AZURE_OPENAI_PROXY_MODE",
+        values.choice("", "azure", "openai"),
+        "",
+        "`azure` or `openai`. Without it: Azure if AZURE_OPENAI_ENDPOINT is set.",
+    )
+    azure_endpoint = Setting(
+        "AZURE_OPENAI_ENDPOINT",
+        values.http_url,
+        "",
+        "Azure OpenAI instead of OPENAI_BASE_URL: `https://NAME.openai.azure.com`.",
+    )
+    azure_api_version = Setting(
+        "AZURE_OPENAI_APIVERSION",
+        values.any_text,
+        "",
+        "Such as `2024-10-21`, or `v1`. Without it: `2023-03-15-preview`.",
+    )
+    azure_model_mapper = Setting(
+        "AZURE_OPENAI_MODEL_MAPPER",
+        values.deployments,
+        "",
+        "Deployment for each model: `model=deployment,…`.",
+    )
+    azure_token = Setting(
+        "AZURE_OPENAI_TOKEN",
+        values.keys,
+        "",
+        "Azure's key. Without it: OPENAI_API_KEY.",
+        where=LOCAL,
+        is_secret=True,
+    )
+    azure_token_parameter = Setting(
+        "AZURE_OPENAI_TOKEN_PARAMETER",
+        values.parameter,
+        "",
+        "Name of the SSM SecureString that holds Azure's key.",
+        where=DEPLOYED,
+    )
+    extra_base_urls = Setting(
+        "EXTRA_BASE_URL",
+        values.base_urls,
+        "",
+        "Base URLs of further APIs, separated by commas. Only the Function URL serves them.",
+    )
+    extra_route_prefixes = Setting(
+        "EXTRA_ROUTE_PREFIX", values.prefixes, "", "Prefix of each further API: `/name,…`."
+    )
+    extra_api_keys = Setting(
+        "EXTRA_API_KEY",
+        values.keys_by_entry,
+        "",
+        "Key of each further API; `-` for none.",
+        where=LOCAL,
+        is_secret=True,
+    )
+    extra_api_key_parameters = Setting(
+        "EXTRA_API_KEY_PARAMETER",
+        values.parameters_by_entry,
+        "",
+        "SSM SecureString of each further API; `-` for none.",
+        where=DEPLOYED,
+    )
+    forward_key = Setting(
+        "FORWARD_KEY",
+        values.keys,
+        "",
+        "API keys that your clients present to Sluice, separated by commas.",
+        where=LOCAL,
+        is_secret=True,
+    )
+    forward_key_parameter = Setting(
+        "FORWARD_KEY_PARAMETER",
+        values.parameter,
+        "",
+        "Name of the SSM SecureString that holds the forward keys. When deployed:"
+        " `/sluice/{stage}/forward-key`.",
+        where=DEPLOYED,
+    )
+    function_url_auth = Setting(
+        "FUNCTION_URL_AUTH",
+        values.choice("aws_iam", "none"),
+        "aws_iam",
+        "`aws_iam`: requests are signed. `none`: clients present a forward key; refused without"
+        " one.",
+    )
+    websocket_auth = Setting(
+        "WEBSOCKET_AUTH",
+        values.choice("forward_key", "aws_iam", "none"),
+        "forward_key",
+        "`forward_key`: in `Authorization: Bearer`, `?key=`, or the sub-protocol `bearer.KEY` next"
+        " to another one. `aws_iam`: presigned URLs. `none`: only on loopback, where it is the"
+        " default.",
+    )
+    prompt_template_patterns = Setting(
+        "PROMPT_TEMPLATES",
+        values.texts,
+        "*_TEMPLATE,PROMPT_*",
+        "Shell patterns of the variables that a request may use as its system prompt.",
+    )
+    cors_allow_origins = Setting(
+        "CORS_ALLOW_ORIGINS",
+        values.origins,
+        "",
+        "Origins whose pages may use the Function URL: `https://app.example.com,…`, or `*`.",
+    )
+    connect_timeout_s = Setting(
+        "UPSTREAM_CONNECT_TIMEOUT", values.seconds, "5", "Seconds to connect to the provider."
+    )
+    first_byte_timeout_s = Setting(
+        "UPSTREAM_FIRST_BYTE_TIMEOUT",
+        values.seconds,
+        "300",
+        "Seconds until the first byte of an answer. Reasoning models think for minutes.",
+    )
+    read_timeout_s = Setting(
+        "UPSTREAM_READ_TIMEOUT", values.seconds, "120", "Seconds that an answer may pause."
+    )
+    retries = Setting(
+        "UPSTREAM_RETRIES",
+        values.retries,
+        "2",
+        "How often a request is sent again before its first byte, for each model.",
+    )
+    fallback_models = Setting(
+        "FALLBACK_MODELS",
+        values.fallbacks,
+        "",
+        "Model to try after retries fail, for each model: `model=other,…`.",
+    )
+    proxy = Setting(
+        "PROXY",
+        values.proxy,
+        "",
+        "HTTP proxy on the way to the provider: `http://host:port`. A password in it can be read in"
+        " the function's settings.",
+    )
+    ascii_quotes = Setting(
+        "ASCII_QUOTES", values.switch, "false", "Straight quotation marks in text answers."
+    )
+    log_chat = Setting(
+        "LOG_CHAT", values.switch, "false", "Writes messages and answers to the log."
+    )
+    api_gw_endpoint = Setting(
+        "API_GW_ENDPOINT",
+        values.http_url,
+        "",
+        "Endpoint of @connections. Without it: the one in the event.",
+    )
+    state_table = Setting(
+        "STATE_TABLE",
+        values.any_text,
+        "",
+        "DynamoDB table of connections and cancellations. serverless.yml sets it.",
+        where=DEPLOYED,
+    )
+    state_file = Setting(
+        "STATE_FILE",
+        values.any_text,
+        "",
+        "SQLite file of connections and cancellations. The local stack sets"
+        " `.state/sluice.sqlite3`.",
+        where=LOCAL,
+    )
+    # fmt: on
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """Raises SettingsError, which names the first variable that is wrong."""
+        self.__dict__.update({row.attribute: row.read(environ) for row in FUNCTION_SETTINGS})
+        self.__dict__["names_a_model"] = bool(environ.get("OPENAI_MODEL", "").strip())
+
+    names_a_model: bool
+    """Whether OPENAI_MODEL is set. Azure has no default model: a deployment must exist."""
+
+    @property
+    def openai_keys(self) -> KeySource:
+        return KeySource("OPENAI_API_KEY", self.openai_api_key, self.openai_api_key_parameter)
+
+    @property
+    def azure_keys(self) -> KeySource:
+        return KeySource("AZURE_OPENAI_TOKEN", self.azure_token, self.azure_token_parameter)
+
+    @property
+    def forward_keys(self) -> KeySource:
+        return KeySource("FORWARD_KEY", self.forward_key, self.forward_key_parameter)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"Settings are frozen: {name} cannot be set.")
 
     def __repr__(self) -> str:
-        shown = {**self._asdict(), "proxy": "…" if self.proxy else None}
-        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+        secret = {row.attribute for row in FUNCTION_SETTINGS if row.is_secret} | {"proxy"}
+        shown = [f"{n}={'…' if n in secret and v else v!r}" for n, v in vars(self).items()]
+        return f"Settings({', '.join(shown)})"
+
+
+FUNCTION_SETTINGS = tuple(row for row in vars(Settings).values() if isinstance(row, Setting))
+"""What functions read."""
+
+# fmt: off -- a row each
+OTHER_SETTINGS = (
+    Setting(
+        "AZURE_OPENAI_PROXY_ADDRESS",
+        values.any_text,
+        "",
+        "Another `host:port` for the local stack to listen on, as azure-openai-proxy does.",
+        where=LOCAL,
+    ),
+    Setting(
+        "AWS_ACCESS_KEY_ID",
+        values.any_text,
+        "local",
+        "The local stack checks signatures against this key pair.",
+        where=LOCAL,
+    ),
+    Setting(
+        "AWS_SECRET_ACCESS_KEY",
+        values.any_text,
+        "local",
+        "The other half of the pair.",
+        where=LOCAL,
+        is_secret=True,
+    ),
+    Setting(
+        "BEDROCK_MODELS",
+        values.models,
+        "",
+        "Models that the functions' roles allow: names or ARNs, separated by commas.",
+        where=PACKAGING,
+    ),
+    Setting("ALARM_TOPIC_ARN", values.topic, "", "SNS topic that alarms notify.", where=PACKAGING),
+    Setting(
+        "RESERVED_CONCURRENCY",
+        values.concurrency,
+        "none",
+        "How many answers may run at once on each transport: a brake on costs.",
+        where=PACKAGING,
+    ),
+)
+# fmt: on
+"""What the local stack or a deployment reads, and no function."""
+
+ALL_SETTINGS: tuple[Setting[object], ...] = (*FUNCTION_SETTINGS, *OTHER_SETTINGS)
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
-    """Read and check every setting. Raises SettingsError naming the first that is wrong."""
-    return Settings(
-        openai_keys=key_source(environ, "OPENAI_API_KEY"),
-        forward_keys=key_source(environ, "FORWARD_KEY"),
-        openai_base_url=_base_url(environ),
-        openai_model=_text(environ, "OPENAI_MODEL") or DEFAULT_MODEL,
-        prompt_template_patterns=_list(environ, "PROMPT_TEMPLATES", DEFAULT_PROMPT_TEMPLATES),
-        api_gw_endpoint=http_url("API_GW_ENDPOINT", _text(environ, "API_GW_ENDPOINT")),
-        proxy=_proxy(environ),
-        function_url_auth=_choice(environ, "FUNCTION_URL_AUTH", ("aws_iam", "none")),
-        websocket_auth=_choice(environ, "WEBSOCKET_AUTH", ("forward_key", "aws_iam", "none")),
-        connect_timeout_s=_seconds(environ, "UPSTREAM_CONNECT_TIMEOUT", DEFAULT_CONNECT_TIMEOUT_S),
-        first_byte_timeout_s=_seconds(
-            environ, "UPSTREAM_FIRST_BYTE_TIMEOUT", DEFAULT_FIRST_BYTE_TIMEOUT_S
-        ),
-        read_timeout_s=_seconds(environ, "UPSTREAM_READ_TIMEOUT", DEFAULT_READ_TIMEOUT_S),
-        retries=_retries(environ),
-        fallback_models=_pairs(environ, "FALLBACK_MODELS"),
-        cors_allow_origins=_origins(environ),
-        state_table=_text(environ, "STATE_TABLE"),
-        state_file=_text(environ, "STATE_FILE"),
-        ascii_quotes=_switch(environ, "ASCII_QUOTES"),
-        log_chat=_switch(environ, "LOG_CHAT"),
-    )
-
-
-def read_keys(text: str, variable: str) -> tuple[str, ...]:
-    """The keys of a comma-separated value. Raises SettingsError, which does not quote them."""
-    keys = _split(text)
-    if not all(KEY.fullmatch(key) for key in keys):
-        raise SettingsError(variable, "letters, digits and signs without blanks", "something else")
-    return keys
-
-
-def key_source(environ: Mapping[str, str], variable: str) -> KeySource:
-    """The keys of `variable`, or the parameter that `variable`_PARAMETER names for them."""
-    named = f"{variable}_PARAMETER"
-    parameter = _text(environ, named)
-    if parameter and not re.fullmatch(PARAMETER_NAME, parameter):
-        # Not quoted: it may well be the key itself, put into the wrong variable.
-        raise SettingsError(named, "the name of an SSM parameter, /such/as/this", "something else")
-    return KeySource(variable, read_keys(_text(environ, variable), variable), parameter)
-
-
-def _base_url(environ: Mapping[str, str]) -> str:
-    url = http_url("OPENAI_BASE_URL", _text(environ, "OPENAI_BASE_URL")) or DEFAULT_BASE_URL
-    # "https://api.openai.com" is what users of openai-forward write; its API is below /v1.
-    return url if split_url(url).path else f"{url}/v1"
-
-
-def http_url(variable: str, text: str) -> str | None:
-    """The URL of a variable without a slash at its end, or None where it is empty."""
-    text = text.strip().rstrip("/")
-    if not text:
-        return None
-    try:
-        parts = split_url(text)
-    except ValueError:
-        parts = None
-    if parts is None or parts.query:
-        raise SettingsError(variable, "http:// or https://, a host, maybe a path", "another text")
-    if parts.userinfo is not None and variable != "PROXY":
-        # It would take the place of the key in the Authorization header.
-        raise SettingsError(variable, "a URL without a user name and password", "one with them")
-    return text
-
-
-def _proxy(environ: Mapping[str, str]) -> str | None:
-    url = http_url("PROXY", _text(environ, "PROXY"))
-    if url is not None and not url.startswith("http://"):
-        # TLS to the upstream goes through it unread; TLS to the proxy itself is not spoken.
-        raise SettingsError("PROXY", "http://host:port", "https://")
-    return url
-
-
-def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:
-    """One of the choices; the first is the default."""
-    value = _text(environ, variable) or choices[0]
-    if value not in choices:
-        raise SettingsError(variable, " or ".join(choices), repr(value))
-    return value
-
-
-def _switch(environ: Mapping[str, str], variable: str) -> bool:
-    """Off unless it is switched on."""
-    value = _text(environ, variable).lower() or "false"
-    if value not in ("true", "false"):
-        raise SettingsError(variable, "true or false", repr(value))
-    return value == "true"
-
-
-def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
-    text = _text(environ, variable)
-    try:
-        seconds = float(text) if text else default
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= MAX_TIMEOUT_S:
-        raise SettingsError(variable, f"seconds, above 0 and up to {MAX_TIMEOUT_S}", repr(text))
-    return seconds
-
-
-def _retries(environ: Mapping[str, str]) -> int:
-    text = _text(environ, "UPSTREAM_RETRIES") or str(DEFAULT_RETRIES)
-    if not (text.isdecimal() and int(text) <= MAX_RETRIES):
-        raise SettingsError("UPSTREAM_RETRIES", f"a whole number up to {MAX_RETRIES}", repr(text))
-    return int(text)
-
-
-def _pairs(environ: Mapping[str, str], variable: str) -> Mapping[str, str]:
-    """model=other,…"""
-    pairs = [entry.partition("=") for entry in _list(environ, variable, "")]
-    for name, _, other in pairs:
-        if not (name.strip() and other.strip()):
-            raise SettingsError(variable, "model=other,model=other", "an entry of another form")
-    named = {name.strip(): other.strip() for name, _, other in pairs}
-    if len(named) < len(pairs):
-        raise SettingsError(variable, "one other for each model", "a model that is named twice")
-    return named
-
-
-def _origins(environ: Mapping[str, str]) -> tuple[str, ...]:
-    origins = tuple(each.rstrip("/").lower() for each in _list(environ, "CORS_ALLOW_ORIGINS", ""))
-    if not all(each == "*" or re.fullmatch(ORIGIN, each) for each in origins):
-        expected = "* or https://host, as browsers write their origin"
-        raise SettingsError("CORS_ALLOW_ORIGINS", expected, "another text")
-    return origins
-
-
-def _list(environ: Mapping[str, str], variable: str, default: str) -> tuple[str, ...]:
-    return _split(_text(environ, variable) or default)
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part for part in (part.strip() for part in text.split(",")) if part)
-
-
-def _text(environ: Mapping[str, str], variable: str) -> str:
-    return environ.get(variable, "").strip()
+    """Read and check every setting of a function. Raises SettingsError."""
+    return Settings(environ)

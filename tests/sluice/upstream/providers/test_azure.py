@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from sluice.errors import InvalidField, SettingsError
-from sluice.upstream.providers.azure import AzureProvider, Surface, read_mapper, read_surface
+from sluice.settings import read_settings
+from sluice.upstream.providers.azure import AzureProvider, Surface, surface_of
 from tests.sluice.upstream.providers.asking import KEPT, a_call
 
 HOST = "https://r.openai.azure.com"
@@ -194,6 +195,12 @@ def test_it_mends_the_end_of_streams() -> None:
     assert AzureProvider(CLASSIC, {}).name == "azure"
 
 
+def read_surface(endpoint: str, version: str) -> Surface:
+    environ = {"AZURE_OPENAI_ENDPOINT": endpoint, "AZURE_OPENAI_APIVERSION": version}
+    settings = read_settings(environ)
+    return surface_of(settings.azure_endpoint, settings.azure_api_version)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "version", "root", "query", "is_v1"),
     [
@@ -219,8 +226,7 @@ def test_it_mends_the_end_of_streams() -> None:
 def test_surface_is_chosen_by_endpoint_and_version(
     endpoint: str, version: str, root: str, query: str, *, is_v1: bool
 ) -> None:
-    environ = {"AZURE_OPENAI_ENDPOINT": endpoint, "AZURE_OPENAI_APIVERSION": version}
-    assert read_surface(environ) == Surface(HOST + root, query, is_v1=is_v1)
+    assert read_surface(endpoint, version) == Surface(HOST + root, query, is_v1=is_v1)
 
 
 @pytest.mark.parametrize(
@@ -238,24 +244,6 @@ def test_surface_is_chosen_by_endpoint_and_version(
     ],
 )
 def test_wrong_surface_is_named(endpoint: str, version: str, variable: str) -> None:
-    environ = {"AZURE_OPENAI_ENDPOINT": endpoint, "AZURE_OPENAI_APIVERSION": version}
     with pytest.raises(SettingsError) as caught:
-        read_surface(environ)
+        read_surface(endpoint, version)
     assert caught.value.variable == variable
-
-
-def test_mapper_is_pairs_between_commas() -> None:
-    environ = {"AZURE_OPENAI_MODEL_MAPPER": " gpt-4.1 = a-1 ,, ft:x=b_2.3,"}
-    assert read_mapper(environ) == {"gpt-4.1": "a-1", "ft:x": "b_2.3"}
-    assert read_mapper({}) == {}
-
-
-@pytest.mark.parametrize(
-    "entry", ["gpt-4", "gpt-4=", "=d", "a=b=c", "a=..", "a=b/c", "a=" + "d" * 65]
-)
-def test_bad_mapper_entry_is_named(entry: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        read_mapper({"AZURE_OPENAI_MODEL_MAPPER": f"x=y,{entry}"})
-    assert caught.value.variable == "AZURE_OPENAI_MODEL_MAPPER"
-    assert "model=deployment" in caught.value.message
-    assert repr(entry) in caught.value.message

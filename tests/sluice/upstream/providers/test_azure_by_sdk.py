@@ -9,7 +9,7 @@ import pytest
 from openai import AzureOpenAI
 
 from sluice.upstream.call import ModelCall, model_of
-from sluice.upstream.providers.azure import AzureProvider, read_surface
+from sluice.upstream.providers.azure import AzureProvider, surface_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,9 @@ def test_url_key_and_body_are_those_of_the_sdk(
     headers = {name.lower(): value for name, value in sent.headers.items()}
     model = model_of(headers, sent.content)
     call = ModelCall(sent.method, path, "", headers, sent.content, model)
-    ours = AzureProvider(read_surface(ENVIRON), {}).request(call, "k")
+    ours = AzureProvider(
+        surface_of(ENVIRON["AZURE_OPENAI_ENDPOINT"], ENVIRON["AZURE_OPENAI_APIVERSION"]), {}
+    ).request(call, "k")
     assert ours.url == str(sent.url)
     assert ours.headers["api-key"] == headers["api-key"]
     assert ours.body == sent.content

@@ -11,13 +11,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sluice.errors import SettingsError
+from sluice.settings import read_settings
 from sluice.upstream.call import ModelCall
 from sluice.upstream.providers import UpstreamRequest
 from sluice.upstream.providers.bedrock import (
     BedrockProvider,
-    SignedFor,
-    read_signed_for,
-    signed_for,
+    SigningScope,
+    scope_of_host,
+    signing_scope,
 )
 from tests.sluice.upstream.providers.asking import KEPT, a_call
 
@@ -31,9 +32,13 @@ ENVIRON = {
 }
 
 
+def scope(environ: dict[str, str], base_url: str) -> SigningScope:
+    return signing_scope(read_settings(environ), base_url, environ.get("AWS_REGION", ""))
+
+
 def provider_at(base_url: str, environ: dict[str, str] | None = None) -> BedrockProvider:
     environ = ENVIRON if environ is None else environ
-    return BedrockProvider(base_url, read_signed_for(environ, base_url), environ, lambda: NOW)
+    return BedrockProvider(base_url, scope(environ, base_url), environ, lambda: NOW)
 
 
 def _signed_by_client(request: UpstreamRequest) -> list[str]:
@@ -41,7 +46,7 @@ def _signed_by_client(request: UpstreamRequest) -> list[str]:
     return [n for n in names.split(";") if n not in ("host", "x-amz-date", "x-amz-security-token")]
 
 
-def botocores_authorization(request: UpstreamRequest, signed: SignedFor) -> str:
+def botocores_authorization(request: UpstreamRequest, signed: SigningScope) -> str:
     given = {name: request.headers[name] for name in _signed_by_client(request)}
     judged = AWSRequest(request.method, request.url, headers=given, data=request.body)
     judged.context["timestamp"] = request.headers["x-amz-date"]
@@ -61,8 +66,8 @@ def botocores_authorization(request: UpstreamRequest, signed: SignedFor) -> str:
 @pytest.mark.parametrize(
     ("base_url", "signed"),
     [
-        (RUNTIME, SignedFor("us-west-2", "bedrock")),
-        (MANTLE, SignedFor("eu-west-1", "bedrock-mantle")),
+        (RUNTIME, SigningScope("us-west-2", "bedrock")),
+        (MANTLE, SigningScope("eu-west-1", "bedrock-mantle")),
     ],
 )
 @pytest.mark.parametrize(
@@ -74,7 +79,7 @@ def botocores_authorization(request: UpstreamRequest, signed: SignedFor) -> str:
     ],
 )
 def test_signature_is_botocores(
-    base_url: str, signed: SignedFor, method: str, path: str, query: str, body: str
+    base_url: str, signed: SigningScope, method: str, path: str, query: str, body: str
 ) -> None:
     call = a_call(path, body.encode(), method=method, query=query)
     request = provider_at(base_url).request(call, None)
@@ -98,7 +103,7 @@ def test_what_is_encoded_in_another_way_is_signed_as_it_is_sent(asked: str, sent
     request = provider_at(RUNTIME).request(a_call(path, b"", method="GET", query=query), None)
     assert request.url == f"{RUNTIME}{sent}"
     assert requests.Request("GET", request.url).prepare().url == request.url
-    signed = SignedFor("us-west-2", "bedrock")
+    signed = SigningScope("us-west-2", "bedrock")
     assert request.headers["authorization"] == botocores_authorization(request, signed)
 
 
@@ -117,7 +122,7 @@ def test_guardrails_pass_and_are_signed() -> None:
     assert request.headers["x-amzn-bedrock-guardrailidentifier"] == "gr-1"
     assert "x-amzn-bedrock-guardrailidentifier" in request.headers["authorization"]
     assert request.headers["authorization"] == botocores_authorization(
-        request, SignedFor("us-west-2", "bedrock")
+        request, SigningScope("us-west-2", "bedrock")
     )
 
 
@@ -150,12 +155,18 @@ def test_missing_credentials_are_named() -> None:
 @pytest.mark.parametrize(
     ("host", "signed"),
     [
-        ("bedrock-runtime.us-east-1.amazonaws.com", SignedFor("us-east-1", "bedrock")),
-        ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", SignedFor("us-gov-west-1", "bedrock")),
-        ("bedrock-runtime.cn-north-1.amazonaws.com.cn", SignedFor("cn-north-1", "bedrock")),
-        ("vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com", SignedFor("eu-west-3", "bedrock")),
-        ("bedrock-runtime.eusc-de-east-1.amazonaws.eu", SignedFor("eusc-de-east-1", "bedrock")),
-        ("bedrock-mantle.ap-northeast-1.api.aws", SignedFor("ap-northeast-1", "bedrock-mantle")),
+        ("bedrock-runtime.us-east-1.amazonaws.com", ("us-east-1", "bedrock")),
+        (
+            "bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
+            SigningScope("us-gov-west-1", "bedrock"),
+        ),
+        ("bedrock-runtime.cn-north-1.amazonaws.com.cn", ("cn-north-1", "bedrock")),
+        (
+            "vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com",
+            SigningScope("eu-west-3", "bedrock"),
+        ),
+        ("bedrock-runtime.eusc-de-east-1.amazonaws.eu", ("eusc-de-east-1", "bedrock")),
+        ("bedrock-mantle.ap-northeast-1.api.aws", ("ap-northeast-1", "bedrock-mantle")),
         ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", None),
         ("bedrock-runtime.evil.example", None),
         ("bedrock-agent.us-east-1.amazonaws.com", None),
@@ -163,19 +174,19 @@ def test_missing_credentials_are_named() -> None:
         ("api.openai.com", None),
     ],
 )
-def test_host_says_what_it_is_signed_for(host: str, signed: SignedFor | None) -> None:
-    assert signed_for(f"https://{host}/openai/v1") == signed
+def test_host_says_what_it_is_signed_for(host: str, signed: tuple[str, str] | None) -> None:
+    assert scope_of_host(f"https://{host}/openai/v1") == signed
 
 
 def test_settings_say_what_other_hosts_are_signed_for() -> None:
     inside = "https://models.internal.example/v1"
     environ = {"AWS_REGION": "us-east-1"}
-    assert read_signed_for(environ, inside) == SignedFor("us-east-1", "bedrock")
+    assert scope(environ, inside) == SigningScope("us-east-1", "bedrock")
     environ |= {"UPSTREAM_AWS_REGION": "eu-west-1", "UPSTREAM_AWS_SERVICE": "execute-api"}
-    assert read_signed_for(environ, inside) == SignedFor("eu-west-1", "execute-api")
-    assert read_signed_for(environ, RUNTIME) == SignedFor("eu-west-1", "execute-api")
+    assert scope(environ, inside) == SigningScope("eu-west-1", "execute-api")
+    assert scope(environ, RUNTIME) == SigningScope("eu-west-1", "execute-api")
     with pytest.raises(SettingsError) as caught:
-        read_signed_for({}, inside)
+        scope({}, inside)
     assert caught.value.variable == "UPSTREAM_AWS_REGION"
 
 

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from sluice.errors import PromptTemplateNotAllowed, PromptTemplateNotFound
 from sluice.secret_mask import SecretMask
+from sluice.settings import ALL_SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,9 +25,7 @@ SECRET_WORDS = frozenset(
 have the model repeat its system prompt."""
 SECRET_ENDINGS = ("ACCESSKEY", "APIKEY", "PASSWORD", "SECRET", "SECRETKEY", "TOKEN")
 SECRET_PREFIXES = ("AWS_", "_", "AZURE_", "OPENAI_", "FORWARD_", "LAMBDA_")
-OWN_SETTINGS = frozenset(
-    ("API_GW_ENDPOINT", "PROMPT_TEMPLATES", "PROXY", "STATE_FILE", "STATE_TABLE")
-)
+OWN_SETTINGS = frozenset(row.name for row in ALL_SETTINGS)
 
 
 def system_prompt(

@@ -8,7 +8,7 @@ from functools import lru_cache
 from sluice.errors import SettingsError
 from sluice.http.urls import encoded_path, split_url
 from sluice.named_tuple import NamedTuple
-from sluice.settings import KeySource, http_url, key_source
+from sluice.settings import KeySource
 from sluice.upstream.providers.openai import OpenAIProvider
 
 TYPE_CHECKING = False
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from sluice.upstream.providers import Provider
 
 API_ROOT = "/v1"
-NO_KEY = "-"
-"""In EXTRA_API_KEY and EXTRA_API_KEY_PARAMETER, for a target that wants none."""
-PREFIX = r"(?a)(?:/(?!\.)[\w.~-]+)+"
 SLASH = r"(?:[/\\]|%(?:25)*(?:2f|5c))"  # plain, encoded, or encoded over and over
 DOT = r"(?:\.|%(?:25)*2e)"
 SEGMENT_END = rf"(?:{SLASH}|;|%(?:25)*3b|\Z)"  # some servers cut parameters off: /..;x/
@@ -50,15 +47,12 @@ def read_targets(environ: Mapping[str, str], settings: Settings) -> tuple[Target
     Raises SettingsError. Imports the providers that the settings ask for, and no others. environ:
     is kept by a target whose requests are signed.
     """
-    targets = (_default_target(environ, settings), *_extra_targets(environ))
+    targets = (_default_target(environ, settings), *_extra_targets(environ, settings))
     prefixes = [target.route_prefix for target in targets]
     for prefix in prefixes:
         if prefixes.count(prefix) > 1:
-            raise SettingsError(
-                "EXTRA_ROUTE_PREFIX",
-                "a prefix of its own for each target, and the main API has one too",
-                f"{prefix} twice",
-            )
+            rule = "must differ for each API; the main API has a prefix, too"
+            raise SettingsError("EXTRA_ROUTE_PREFIX", rule, f"{prefix} twice")
     return targets
 
 
@@ -91,108 +85,81 @@ def _prefix_end(target: Target, path: str) -> int:
 
 
 def _default_target(environ: Mapping[str, str], settings: Settings) -> Target:
-    variable = "OPENAI_ROUTE_PREFIX"
-    given = environ.get(variable, "").strip().strip("/")
-    route_prefix = (_prefix(variable, given) if given else "").removesuffix(API_ROOT) + API_ROOT
-    if _asks_azure(environ):
-        provider, keys = _azure(environ, settings)
+    route_prefix = settings.openai_route_prefix.removesuffix(API_ROOT) + API_ROOT
+    if _asks_azure(settings):
+        provider, keys = _azure(settings)
         return Target(route_prefix, provider, keys)
-    auth = _choice(environ, "UPSTREAM_AUTH", ("bearer", "aws_sigv4"))
-    provider = _provider(environ, settings.openai_base_url, auth)
-    # Who asks for signatures may still have a key set, for something else.
+    auth = settings.upstream_auth
+    provider = _provider(environ, settings, settings.openai_base_url, auth)
+    # A key may be set for something else while requests are signed.
     keys = KeySource("OPENAI_API_KEY") if auth == "aws_sigv4" else settings.openai_keys
     return Target(route_prefix, provider, keys)
 
 
-def _asks_azure(environ: Mapping[str, str]) -> bool:
-    """AZURE_OPENAI_PROXY_MODE; without it, whether there is an endpoint to ask.
+def _asks_azure(settings: Settings) -> bool:
+    """AZURE_OPENAI_PROXY_MODE; without it, whether AZURE_OPENAI_ENDPOINT is set.
 
-    azure-openai-proxy's default is azure, and who uses it has the endpoint set.
+    azure-openai-proxy's default is azure, and its users have set the endpoint.
     """
-    mode = _choice(environ, "AZURE_OPENAI_PROXY_MODE", ("azure", "openai"))
-    return mode == "azure" or (not mode and bool(environ.get("AZURE_OPENAI_ENDPOINT", "").strip()))
+    mode = settings.azure_proxy_mode
+    return mode == "azure" or (not mode and bool(settings.azure_endpoint))
 
 
-def _azure(environ: Mapping[str, str], settings: Settings) -> tuple[Provider, KeySource]:
-    from sluice.upstream.providers.azure import AzureProvider, read_mapper, read_surface  # noqa: PLC0415
+def _azure(settings: Settings) -> tuple[Provider, KeySource]:
+    from sluice.upstream.providers.azure import AzureProvider, surface_of  # noqa: PLC0415
 
-    default_model = environ.get("OPENAI_MODEL", "").strip() or None  # no default: it is not there
-    provider = AzureProvider(read_surface(environ), read_mapper(environ), default_model)
-    token = key_source(environ, "AZURE_OPENAI_TOKEN")
-    return provider, token if token.plain or token.parameter else settings.openai_keys
+    surface = surface_of(settings.azure_endpoint, settings.azure_api_version)
+    default_model = settings.openai_model if settings.names_a_model else None
+    provider = AzureProvider(surface, settings.azure_model_mapper, default_model)
+    keys = settings.azure_keys
+    return provider, keys if keys.plain or keys.parameter else settings.openai_keys
 
 
-def _provider(environ: Mapping[str, str], base_url: str, auth: str = "") -> Provider:
+def _provider(
+    environ: Mapping[str, str], settings: Settings, base_url: str, auth: str = ""
+) -> Provider:
     """The provider at a base URL, by its host where `auth` does not say how it is asked."""
     host = split_url(base_url).host
     if auth == "bearer" or not (auth or "bedrock-" in host):
         return OpenAIProvider(base_url)
     from sluice.upstream.providers.bedrock import (  # noqa: PLC0415
         BedrockProvider,
-        read_signed_for,
-        signed_for,
+        scope_of_host,
+        signing_scope,
     )
 
-    if not auth and signed_for(base_url) is None:
+    if not auth and scope_of_host(base_url) is None:
         return OpenAIProvider(base_url)
-    return BedrockProvider(base_url, read_signed_for(environ, base_url), environ)
+    own_region = environ.get("AWS_REGION", "")
+    return BedrockProvider(base_url, signing_scope(settings, base_url, own_region), environ)
 
 
-def _extra_targets(environ: Mapping[str, str]) -> list[Target]:
-    urls = _entries(environ, "EXTRA_BASE_URL")
-    prefixes = _entries(environ, "EXTRA_ROUTE_PREFIX")
+def _extra_targets(environ: Mapping[str, str], settings: Settings) -> list[Target]:
+    urls, prefixes = settings.extra_base_urls, settings.extra_route_prefixes
     if len(prefixes) != len(urls):
         raise _of_other_length("EXTRA_ROUTE_PREFIX", prefixes, urls)
-    keys = _extra_keys(environ, "EXTRA_API_KEY", urls)
-    parameters = _extra_keys(environ, "EXTRA_API_KEY_PARAMETER", urls)
+    keys = _for_each("EXTRA_API_KEY", settings.extra_api_keys, urls)
+    parameters = _for_each("EXTRA_API_KEY_PARAMETER", settings.extra_api_key_parameters, urls)
     return [
-        _extra_target(environ, *entries)
-        for entries in zip(urls, prefixes, keys, parameters, strict=True)
+        Target(
+            prefix,
+            _provider(environ, settings, url),
+            KeySource("EXTRA_API_KEY", (key,) if key else (), parameter),
+            is_verbatim=True,
+        )
+        for url, prefix, key, parameter in zip(urls, prefixes, keys, parameters, strict=True)
     ]
 
 
-def _extra_target(
-    environ: Mapping[str, str], url: str, prefix: str, key: str, parameter: str
-) -> Target:
-    base_url = http_url("EXTRA_BASE_URL", url)
-    if base_url is None:
-        raise SettingsError("EXTRA_BASE_URL", "a URL between commas", "nothing")
-    keys = key_source({"EXTRA_API_KEY": key, "EXTRA_API_KEY_PARAMETER": parameter}, "EXTRA_API_KEY")
-    route_prefix = _prefix("EXTRA_ROUTE_PREFIX", prefix)
-    return Target(route_prefix, _provider(environ, base_url), keys, is_verbatim=True)
-
-
-def _extra_keys(environ: Mapping[str, str], variable: str, urls: list[str]) -> list[str]:
-    """A key for each URL, or the empty text for none. The default target's key is not theirs."""
-    entries = _entries(environ, variable) or [NO_KEY] * len(urls)
-    if len(entries) != len(urls):
+def _for_each(variable: str, entries: tuple[str, ...], urls: tuple[str, ...]) -> tuple[str, ...]:
+    """The entries, or an empty one for each URL: another API's key is not theirs."""
+    if entries and len(entries) != len(urls):
         raise _of_other_length(variable, entries, urls)
-    if not all(entries):
-        raise SettingsError(variable, f"{NO_KEY!r} for a target without one", "nothing")
-    return ["" if entry == NO_KEY else entry for entry in entries]
+    return entries or ("",) * len(urls)
 
 
-def _of_other_length(variable: str, entries: list[str], urls: list[str]) -> SettingsError:
-    expected = f"as many entries as EXTRA_BASE_URL has, which are {len(urls)}"
-    return SettingsError(variable, expected, str(len(entries)))
-
-
-def _entries(environ: Mapping[str, str], variable: str) -> list[str]:
-    """The entries of a list in their places: an empty one counts."""
-    text = environ.get(variable, "").strip()
-    return [entry.strip() for entry in text.split(",")] if text else []
-
-
-def _prefix(variable: str, text: str) -> str:
-    prefix = "/" + text.strip("/")
-    if not re.fullmatch(PREFIX, prefix):
-        raise SettingsError(variable, "a path such as /name, of letters, digits and -_.~", text)
-    return prefix
-
-
-def _choice(environ: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:
-    """One of the choices, or the empty text for none."""
-    value = environ.get(variable, "").strip()
-    if value not in ("", *choices):
-        raise SettingsError(variable, " or ".join(choices), repr(value))
-    return value
+def _of_other_length(
+    variable: str, entries: tuple[str, ...], urls: tuple[str, ...]
+) -> SettingsError:
+    rule = f"must have as many entries as EXTRA_BASE_URL, which has {len(urls)}"
+    return SettingsError(variable, rule, str(len(entries)))

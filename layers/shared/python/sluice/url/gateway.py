@@ -176,9 +176,8 @@ class UrlGateway:
             check_key(presented, self._forward_keys.keys())
             principal = presented and key_name(presented)
         elif exchange.request.is_anonymous:
-            raise SettingsError(
-                "FUNCTION_URL_AUTH", "a URL that wants signatures", "one that wants none"
-            )
+            rule = "is aws_iam, but the Function URL takes unsigned requests"
+            raise SettingsError("FUNCTION_URL_AUTH", rule, hint="Deploy again.")
         exchange.log.note(principal=principal)
 
     def _health(self, exchange: Exchange) -> None:

@@ -57,9 +57,8 @@ def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRi
         check_key(key, forward_keys.keys())
         return key_name(key or "")
     if websocket_auth == "aws_iam" and not request.user_arn:
-        raise SettingsError(
-            "WEBSOCKET_AUTH", "a $connect route that wants signatures", "one that wants none"
-        )
+        rule = "is aws_iam, but the $connect route takes unsigned requests"
+        raise SettingsError("WEBSOCKET_AUTH", rule, hint="Deploy again.")
     return request.user_arn or ANONYMOUS
 
 

@@ -15,7 +15,6 @@ from urllib.parse import quote, unquote, unquote_plus
 
 from sluice.errors import InvalidField, SettingsError
 from sluice.named_tuple import NamedTuple
-from sluice.settings import http_url
 from sluice.upstream.providers import UpstreamRequest, upstream_headers, url_of
 
 TYPE_CHECKING = False
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 API_VERSION = "AZURE_OPENAI_APIVERSION"
-MODEL_MAPPER = "AZURE_OPENAI_MODEL_MAPPER"
 RESOURCE = re.compile(r"(?P<resource>https?://[^/]+)(?:/openai(?P<v1>/v1)?)?")
 DEFAULT_API_VERSION = "2023-03-15-preview"  # what users of azure-openai-proxy have without saying
 DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
@@ -36,7 +34,6 @@ DEFAULT_MAPPER = {
     "gpt-3.5-turbo": "gpt-35-turbo",
     "gpt-3.5-turbo-0301": "gpt-35-turbo-0301",
 }
-DEPLOYMENT = re.compile(r"(?!\.+$)[\w.-]{1,64}", re.ASCII)  # Azure's rule: 64 characters
 NOT_IN_DEPLOYMENTS = re.compile("[.:]")
 PATHS_OF_DEPLOYMENTS = frozenset(
     {
@@ -129,50 +126,27 @@ class AzureProvider:
         return url_of(self._surface.root, path, "&".join([*kept, *version]))
 
 
-def read_surface(environ: Mapping[str, str]) -> Surface:
+def surface_of(endpoint: str, version: str) -> Surface:
     """Which surface, and where. Raises SettingsError.
 
-    AZURE_OPENAI_ENDPOINT: https://NAME.openai.azure.com, also with /openai or /openai/v1 behind it;
-    the last chooses the v1 surface, as AZURE_OPENAI_APIVERSION=v1 does.
+    endpoint: https://NAME.openai.azure.com, also with /openai or /openai/v1 at its end; the last
+    chooses the v1 surface, as AZURE_OPENAI_APIVERSION=v1 does.
     """
-    url = http_url(ENDPOINT, environ.get(ENDPOINT, "")) or ""
-    found = RESOURCE.fullmatch(url)
+    found = RESOURCE.fullmatch(endpoint)
     if found is None:
-        raise SettingsError(
-            ENDPOINT,
-            "https://NAME.openai.azure.com, maybe with /openai or /openai/v1 behind it",
-            repr(url) if url else "nothing",
-        )
-    version = environ.get(API_VERSION, "").strip()
-    return _surface(f"{found['resource']}/openai", version, says_v1=bool(found["v1"]))
-
-
-def read_mapper(environ: Mapping[str, str]) -> dict[str, str]:
-    """AZURE_OPENAI_MODEL_MAPPER: model=deployment,… Raises SettingsError."""
-    entries = [entry.strip() for entry in environ.get(MODEL_MAPPER, "").split(",")]
-    return dict(_mapping(entry) for entry in entries if entry)
-
-
-def _surface(root: str, version: str, *, says_v1: bool) -> Surface:
+        rule = "must be https://NAME.openai.azure.com, with or without /openai or /openai/v1"
+        raise SettingsError(ENDPOINT, rule, repr(endpoint) if endpoint else "nothing")
+    root, says_v1 = f"{found['resource']}/openai", bool(found["v1"])
     chosen = version or ("v1" if says_v1 else DEFAULT_API_VERSION)
     if chosen in V1_VERSIONS:
         return Surface(f"{root}/v1", V1_VERSIONS[chosen], is_v1=True)
     if says_v1:
-        expected = f"v1 or preview, because {ENDPOINT} ends in /openai/v1"
-        raise SettingsError(API_VERSION, expected, repr(version))
+        rule = f"must be v1 or preview, because {ENDPOINT} ends with /openai/v1"
+        raise SettingsError(API_VERSION, rule, repr(version))
     if not DATED_VERSION.fullmatch(chosen):
-        expected = "a date such as 2024-10-21 or 2024-10-01-preview (in quotes in YAML), or v1"
-        raise SettingsError(API_VERSION, expected, repr(version))
+        rule = "must be v1 or a date such as 2024-10-21 or 2024-10-01-preview (quoted in YAML)"
+        raise SettingsError(API_VERSION, rule, repr(version))
     return Surface(root, f"api-version={chosen}", is_v1=False)
-
-
-def _mapping(entry: str) -> tuple[str, str]:
-    model, equals, deployment = (part.strip() for part in entry.partition("="))
-    if not (model and equals and DEPLOYMENT.fullmatch(deployment)):
-        raise SettingsError(
-            MODEL_MAPPER, "model=deployment, of letters, digits, '.', '_' and '-'", repr(entry)
-        )
-    return model, deployment
 
 
 def _is_version(pair: str) -> bool:

@@ -22,10 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sluice.settings import Settings
     from sluice.upstream.call import ModelCall
 
-REGION = "UPSTREAM_AWS_REGION"
-SERVICE = "UPSTREAM_AWS_SERVICE"
 HOST = re.compile(
     r"(?:[\w.-]+\.)?bedrock-(?P<kind>runtime|mantle)(?:-fips)?\.(?P<region>[a-z]{2}[a-z0-9-]+)\."
     r"(?:vpce\.)?(?:amazonaws\.com(?:\.cn)?|amazonaws\.eu|api\.aws)",
@@ -38,29 +37,31 @@ GUARDRAILS = "x-amzn-bedrock-"
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html"""
 
 
-class SignedFor(NamedTuple):
+class SigningScope(NamedTuple):
+    """What a signature is for."""
+
     region: str
     service: str
 
 
-def signed_for(base_url: str) -> SignedFor | None:
+def scope_of_host(base_url: str) -> SigningScope | None:
     """The region and service that a Bedrock host is signed for; None for any other host."""
     found = HOST.fullmatch(urlsplit(base_url).hostname or "")
-    return SignedFor(found["region"], SERVICES[found["kind"]]) if found else None
+    return SigningScope(found["region"], SERVICES[found["kind"]]) if found else None
 
 
-def read_signed_for(environ: Mapping[str, str], base_url: str) -> SignedFor:
+def signing_scope(settings: Settings, base_url: str, own_region: str) -> SigningScope:
     """What requests to `base_url` are signed for.
 
-    From the host, where UPSTREAM_AWS_REGION and UPSTREAM_AWS_SERVICE do not say otherwise; for a
-    host that is none of Bedrock's, from the function's own region. Raises SettingsError.
+    UPSTREAM_AWS_REGION and UPSTREAM_AWS_SERVICE, else what the host says, else `own_region`, the
+    function's. Raises SettingsError.
     """
-    host = signed_for(base_url)
-    own = host or SignedFor(environ.get("AWS_REGION", ""), SERVICES["runtime"])
-    region = environ.get(REGION, "").strip() or own.region
+    host = scope_of_host(base_url) or SigningScope(own_region, SERVICES["runtime"])
+    region = settings.upstream_aws_region or host.region
     if not region:
-        raise SettingsError(REGION, "the region to sign for, such as us-east-1", "nothing")
-    return SignedFor(region, environ.get(SERVICE, "").strip() or own.service)
+        rule = "must be the region to sign for, such as us-east-1"
+        raise SettingsError("UPSTREAM_AWS_REGION", rule, "nothing")
+    return SigningScope(region, settings.upstream_aws_service or host.service)
 
 
 class BedrockProvider:
@@ -76,12 +77,12 @@ class BedrockProvider:
     def __init__(
         self,
         base_url: str,
-        signed_for: SignedFor,
+        scope: SigningScope,
         environ: Mapping[str, str],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._base_url = base_url
-        self._signed_for = signed_for
+        self._scope = scope
         self._environ = environ
         self._clock = clock
 
@@ -103,7 +104,7 @@ class BedrockProvider:
         of_bedrock = {name: v for name, v in headers.items() if name.startswith(GUARDRAILS)}
         content_type = headers.get("content-type")
         signed = {**of_bedrock, **({"content-type": content_type} if content_type else {})}
-        scope = Scope(self._signed_for.region, self._signed_for.service, self._clock())
+        scope = Scope(self._scope.region, self._scope.service, self._clock())
         added = sign(call.method, url, call.body, self._credentials(), scope, signed)
         return {name.lower(): value for name, value in added.items()}
 
@@ -111,6 +112,5 @@ class BedrockProvider:
         try:
             return Credentials.from_environ(self._environ)
         except KeyError as error:
-            raise SettingsError(
-                str(error.args[0]), "the credentials that Lambda gives a function", "nothing"
-            ) from error
+            rule = "must be set: Lambda gives a function its credentials"
+            raise SettingsError(str(error.args[0]), rule) from error

@@ -1,0 +1,228 @@
+"""The values that settings may have: each parser checks a text and returns what it means. No I/O.
+
+A parser raises InvalidValue, whose sentence goes on from "NAME must".
+"""
+
+from __future__ import annotations
+
+import re
+
+from sluice.http.urls import split_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MAX_TIMEOUT_S = 3600  # four times the longest a function may run
+MAX_RETRIES = 10
+NO_KEY = "-"
+"""In a list with one entry for each API: this API needs no key."""
+# As text: `re` compiles a pattern at its first use, and most settings are not set.
+KEY = r"[!#-\[\]-~]+"  # RFC 9110's visible characters, without those that JSON escapes
+PARAMETER_NAME = r"(?a)/[\w./-]+"  # the full name of an SSM parameter
+ORIGIN = r"(https?|[a-z-]+-extension|capacitor|ionic)://[\w.:\[\]-]+|null"
+PREFIX = r"(?a)(?:/(?!\.)[\w.~-]+)+"
+DEPLOYMENT = r"(?a)(?!\.+$)[\w.-]{1,64}"  # Azure's rule: up to 64 characters
+MODEL = r"(?a)[\w.:/-]+"  # a name or an ARN; a star would allow more than was meant
+TOPIC = r"(?a)arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+"
+ANY_URL = "must start with http:// or https://, for example http://127.0.0.1:11434/v1"
+
+
+class InvalidValue(ValueError):
+    """A value that a setting cannot have. got: what to quote of it; empty if it may be secret."""
+
+    def __init__(self, rule: str, got: str = "", hint: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.got, self.hint = rule, got, hint
+
+
+def any_text(text: str) -> str:
+    return text
+
+
+def choice(*choices: str) -> Callable[[str], str]:
+    """One of `choices`; an empty one stands for "not set"."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise InvalidValue(f"must be {' or '.join(filter(None, choices))}", repr(text))
+        return text
+
+    return parse
+
+
+def switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise InvalidValue("must be true or false", repr(text))
+    return text.lower() == "true"
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MAX_TIMEOUT_S:
+        rule = f"must be a number of seconds, more than 0 and at most {MAX_TIMEOUT_S}"
+        raise InvalidValue(rule, repr(text))
+    return value
+
+
+def retries(text: str) -> int:
+    if not (text.isdecimal() and int(text) <= MAX_RETRIES):
+        raise InvalidValue(f"must be a whole number from 0 to {MAX_RETRIES}", repr(text))
+    return int(text)
+
+
+def concurrency(text: str) -> str:
+    if text != "none" and not re.fullmatch(r"[1-9][0-9]*", text):
+        raise InvalidValue("must be none or a whole number of answers at once", repr(text))
+    return text
+
+
+def texts(text: str) -> tuple[str, ...]:
+    """The entries between commas; empty ones do not count."""
+    return tuple(part for part in entries(text) if part)
+
+
+def entries(text: str) -> tuple[str, ...]:
+    """The entries between commas; an empty one keeps its place."""
+    return tuple(part.strip() for part in text.split(",")) if text else ()
+
+
+def keys(text: str) -> tuple[str, ...]:
+    found = texts(text)
+    if not all(re.fullmatch(KEY, key) for key in found):
+        raise InvalidValue("must be a comma-separated list of keys: ASCII, without spaces")
+    return found
+
+
+def keys_by_entry(text: str) -> tuple[str, ...]:
+    """A key for each API, empty for NO_KEY."""
+    return _by_entry(text, keys)
+
+
+def parameter(text: str) -> str:
+    # Not quoted: it may be the key itself, in the wrong variable.
+    if text and not re.fullmatch(PARAMETER_NAME, text):
+        raise InvalidValue("must be the name of an SSM parameter, such as /sluice/dev/name")
+    return text
+
+
+def parameters_by_entry(text: str) -> tuple[str, ...]:
+    """A parameter for each API, empty for NO_KEY."""
+    return _by_entry(text, parameter)
+
+
+def base_url(text: str) -> str:
+    """A base URL without a slash at its end; a host alone gets /v1.
+
+    Users of openai-forward write https://api.openai.com, whose API is below /v1.
+    """
+    url = http_url(text)
+    return url if not url or split_url(url).path else f"{url}/v1"
+
+
+def base_urls(text: str) -> tuple[str, ...]:
+    found = tuple(http_url(entry) for entry in entries(text))
+    if not all(found):
+        raise InvalidValue("must have a URL between commas")
+    return found
+
+
+def http_url(text: str) -> str:
+    """A URL without a slash at its end, or an empty text."""
+    url, has_password = _url(text)
+    if has_password:
+        # It would replace the key in the Authorization header.
+        raise InvalidValue("must be a URL without a user name and a password")
+    return url
+
+
+def proxy(text: str) -> str:
+    url, _ = _url(text, scheme="http")
+    return url
+
+
+def prefix(text: str) -> str:
+    """A path such as /name, or an empty text."""
+    path = f"/{text.strip('/')}" if text.strip("/") else ""
+    if path and not re.fullmatch(PREFIX, path):
+        raise InvalidValue("must be a path such as /name, of letters, digits and -_.~", repr(text))
+    return path
+
+
+def prefixes(text: str) -> tuple[str, ...]:
+    found = tuple(prefix(entry) for entry in entries(text))
+    if not all(found):
+        raise InvalidValue("must have a path between commas")
+    return found
+
+
+def fallbacks(text: str) -> Mapping[str, str]:
+    """model=other,…"""
+    pairs = [entry.partition("=") for entry in texts(text)]
+    found = {model.strip(): other.strip() for model, _, other in pairs}
+    if not all(model and other for model, other in found.items()) or len(found) < len(pairs):
+        raise InvalidValue("must be model=other,model=other, with each model once")
+    return found
+
+
+def deployments(text: str) -> Mapping[str, str]:
+    """model=deployment,…"""
+    found = {}
+    for entry in texts(text):
+        model, _, deployment = (part.strip() for part in entry.partition("="))
+        if not (model and re.fullmatch(DEPLOYMENT, deployment)):
+            rule = "must be model=deployment,…, a deployment of letters, digits and ._-"
+            raise InvalidValue(rule, repr(entry))
+        found[model] = deployment
+    return found
+
+
+def origins(text: str) -> tuple[str, ...]:
+    found = tuple(entry.rstrip("/").lower() for entry in texts(text))
+    if not all(entry == "*" or re.fullmatch(ORIGIN, entry) for entry in found):
+        raise InvalidValue("must be * or origins as browsers write them, such as https://host")
+    return found
+
+
+def models(text: str) -> tuple[str, ...]:
+    found = texts(text)
+    wrong = next((model for model in found if not re.fullmatch(MODEL, model)), None)
+    if wrong is not None:
+        raise InvalidValue("must be names or ARNs of models between commas", repr(wrong))
+    return found
+
+
+def topic(text: str) -> str:
+    if text and not re.fullmatch(TOPIC, text):
+        raise InvalidValue("must be the ARN of an SNS topic", repr(text))
+    return text
+
+
+def _by_entry(text: str, check: Callable[[str], object]) -> tuple[str, ...]:
+    found = entries(text)
+    if not all(found):
+        raise InvalidValue(f"must have an entry between commas, {NO_KEY} for an API without one")
+    own = tuple("" if entry == NO_KEY else entry for entry in found)
+    for entry in own:
+        check(entry)
+    return own
+
+
+def _url(text: str, scheme: str = "") -> tuple[str, bool]:
+    """A URL without a slash at its end, and whether a user name or a password is in it."""
+    url = text.rstrip("/")
+    if not url:
+        return "", False
+    given, separator, _ = url.partition("://")
+    if scheme and separator and given != scheme:
+        raise InvalidValue(f"must start with {scheme}://", f"{given}://")
+    try:
+        parts = split_url(url)
+    except ValueError:
+        raise InvalidValue(ANY_URL) from None
+    if parts.query:
+        raise InvalidValue("must be a URL without a query")
+    return url, parts.userinfo is not None
