@@ -45,18 +45,39 @@ export default class SluicePlugin {
     throw new this.serverless.classes.Error(message)
   }
 
-  prepare () {
+  async prepare () {
     const { service } = this.serverless
     const { environment } = this.declared
     const refused = refusal(environment, process.env) ?? refusedOption(this.options) ??
       refusedPermissions(service.custom.permissions) ??
-      refusedRoleNames(Object.keys(service.functions), this.place)
+      refusedRoleNames(Object.keys(service.functions), this.place) ??
+      await this.refusedSettings()
     if (refused) this.stop(refused)
     for (const sentence of requirements(environment, process.env)) this.log.warning(sentence)
     const { url } = service.getFunction('stream')
     if (environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
     this.limitConcurrency()
     this.addResources()
+  }
+
+  /** The functions' own check of their settings: what it refuses is not deployed. */
+  async refusedSettings () {
+    const { alarmTopic, reservedConcurrency } = this.options
+    const settings = {
+      ...this.declared.environment,
+      ALARM_TOPIC_ARN: alarmTopic,
+      RESERVED_CONCURRENCY: String(reservedConcurrency)
+    }
+    const { status, stderr } = await this.python(['-m', 'scripts.deployed_settings'], {
+      input: JSON.stringify(settings), encoding: 'utf8'
+    })
+    return status === 0 ? undefined : stderr.trim()
+  }
+
+  /** Run the Python of .venv, which is made if it is missing. */
+  async python (args, options) {
+    await setUp({ node: false }).catch((error) => this.stop(error.message))
+    return spawnSync(VENV_PYTHON, args, { cwd: inCheckout(), ...options })
   }
 
   /** A number in serverless.yml would do, were it not that there is none that means no limit. */
@@ -87,8 +108,7 @@ export default class SluicePlugin {
   async buildLayers () {
     const { service, serviceDir } = this.serverless
     const built = path.join('.build', 'layers')
-    await setUp({ node: false }).catch((error) => this.stop(error.message))
-    const { status } = spawnSync(VENV_PYTHON, [
+    const { status } = await this.python([
       '-m', 'scripts.build_layers',
       '--sources', path.join(serviceDir, 'layers'),
       '--requirements', path.join(serviceDir, 'requirements.txt'),
@@ -96,7 +116,7 @@ export default class SluicePlugin {
       '--cache', path.join(serviceDir, '.build'),
       '--python', this.declared.runtime.replace('python', ''),
       '--architecture', this.declared.architecture
-    ], { cwd: inCheckout(), stdio: ['ignore', 2, 2] })
+    ], { stdio: ['ignore', 2, 2] })
     if (status !== 0) this.stop('the layers could not be built (see above)')
     for (const name of service.getAllLayers()) service.getLayer(name).path = path.join(built, name)
   }

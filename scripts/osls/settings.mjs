@@ -1,87 +1,45 @@
 // Which settings may be deployed, and what they need in the account. No I/O.
 
-const FUNCTION_URL_AUTH = ['aws_iam', 'none']
-const WEBSOCKET_AUTH = ['forward_key', 'aws_iam']
 const SWITCH = ['true', 'false']
 const REQUIRED_PARAMETERS = ['OPENAI_API_KEY_PARAMETER', 'FORWARD_KEY_PARAMETER']
-const OTHER_PARAMETERS = ['AZURE_OPENAI_TOKEN_PARAMETER', 'EXTRA_API_KEY_PARAMETER']
-// AWS Systems Manager's names, from the root; "parameter" + the name makes the ARN in the role.
-const PARAMETER_NAME = /^\/[\w./-]+$/
 const NO_KEY = '-' // an entry of EXTRA_API_KEY_PARAMETER, for a target that wants none
-const MODEL = /^[\w.:/-]+$/ // a name or an ARN; a star would allow more than was meant
-const URLS = ['OPENAI_BASE_URL', 'EXTRA_BASE_URL', 'AZURE_OPENAI_ENDPOINT', 'API_GW_ENDPOINT']
-const PLAIN_URL = /^https?:\/\/[^\s@?#/]+(\/[^\s?#]*)?$/i // PROXY alone may hold a password
 /** A base URL at Amazon Bedrock; its region is the one group. */
 export const BEDROCK_HOST =
   /^https?:\/\/(?:[\w.-]+\.)?bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\./
-const TOPIC = /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/
 
 /** In one sentence, why not to deploy these settings, or undefined; `env` is the shell's. */
 export function refusal (settings, env) {
-  return refusedAuth(settings, env) ?? refusedName(settings) ?? refusedUrl(settings)
+  return refusedAuth(settings, env) ?? missingParameter(settings)
 }
 
 function refusedAuth (settings, env) {
   const { WEBSOCKET_AUTH: websocket, FUNCTION_URL_AUTH: url } = settings
   if (websocket === 'none') {
-    return 'WEBSOCKET_AUTH=none would let anybody spend your key: deploy with' +
-      ` ${WEBSOCKET_AUTH.join(' or ')}; none is for the local stack`
+    return 'WEBSOCKET_AUTH=none would let anyone spend your key. Deploy with forward_key or' +
+      ' aws_iam; none is for the local stack.'
   }
-  if (!WEBSOCKET_AUTH.includes(websocket)) {
-    return `WEBSOCKET_AUTH must be ${WEBSOCKET_AUTH.join(' or ')}, found '${websocket}'`
-  }
-  if (!FUNCTION_URL_AUTH.includes(url)) {
-    return `FUNCTION_URL_AUTH must be ${FUNCTION_URL_AUTH.join(' or ')}, found '${url}'`
-  }
+  // The functions' default counts for them alone: the URL and the route are made from the setting.
+  if (!websocket) return 'WEBSOCKET_AUTH must be forward_key or aws_iam (it is empty).'
+  if (!url) return 'FUNCTION_URL_AUTH must be aws_iam or none (it is empty).'
   // The parameter has a default name: somebody who set neither may not know that it is needed.
   const knowsOfKeys = list(env.FORWARD_KEY).length > 0 || env.FORWARD_KEY_PARAMETER
   if (url === 'none' && !(knowsOfKeys && settings.FORWARD_KEY_PARAMETER)) {
-    return 'FUNCTION_URL_AUTH=none needs a forward key, or anybody could spend your key: set' +
+    return 'FUNCTION_URL_AUTH=none requires a forward key, or anyone could spend your key. Set' +
       ' FORWARD_KEY_PARAMETER to the name of an SSM SecureString that holds one;' +
-      ' FORWARD_KEY itself is never deployed'
+      ' FORWARD_KEY itself is never deployed.'
   }
 }
 
-/** A value is quoted only where it begins as a name does: anything else may be a key. */
-function refusedName (settings) {
-  for (const variable of [...REQUIRED_PARAMETERS, ...OTHER_PARAMETERS]) {
-    const required = REQUIRED_PARAMETERS.includes(variable)
-    const names = required ? [settings[variable] ?? ''] : namedParameters(settings[variable])
-    const wrong = names.find((name) => !PARAMETER_NAME.test(name))
-    if (wrong === undefined) continue
-    return `${variable} must be the name of an SSM parameter that begins with a slash, such as` +
-      ` /sluice/dev/openai-api-key, found ${described(wrong)}`
-  }
-  const model = list(settings.BEDROCK_MODELS).find((entry) => !MODEL.test(entry))
-  if (!model) return
-  return `BEDROCK_MODELS must be names or ARNs of models between commas, found '${model}'`
-}
-
-/** Functions refuse such a URL as well; by then its password is in the template. */
-function refusedUrl (settings) {
-  const variable = URLS.find((each) => list(settings[each]).some((url) => !PLAIN_URL.test(url)))
-  if (!variable) return
-  return `${variable} must be http:// or https://, a host and maybe a path, without a password or` +
-    ' a query, found another text'
-}
-
-function described (name) {
-  if (!name) return "''"
-  return name.startsWith('/') ? `'${name}'` : 'another text'
+function missingParameter (settings) {
+  const missing = REQUIRED_PARAMETERS.find((variable) => !settings[variable])
+  if (missing) return `${missing} must be the name of an SSM parameter (it is empty).`
 }
 
 /** In one sentence, why not to deploy with these `options`, from custom, or undefined. */
-export function refusedOption ({ dashboard, alarms, alarmTopic, reservedConcurrency }) {
+export function refusedOption ({ dashboard, alarms }) {
   for (const [name, value] of Object.entries({ dashboard, alarms })) {
     if (SWITCH.includes(String(value))) continue
-    return `param ${name} must be true or false, found '${value}'`
-  }
-  if (alarmTopic && !TOPIC.test(alarmTopic)) {
-    return `ALARM_TOPIC_ARN must be the ARN of an SNS topic, found '${alarmTopic}'`
-  }
-  if (!/^([1-9]\d*|none)$/.test(String(reservedConcurrency))) {
-    return 'RESERVED_CONCURRENCY must be none or how many answers may run at once,' +
-      ` found '${reservedConcurrency}'`
+    return `param ${name} must be true or false (got '${value}').`
   }
 }
 

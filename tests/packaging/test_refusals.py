@@ -49,11 +49,6 @@ def requirements(settings: dict[str, str], shell: dict[str, str] | None = None) 
         pytest.param(
             {"FUNCTION_URL_AUTH": "none"}, {"FORWARD_KEY_PARAMETER": "/k"}, id="key's parameter"
         ),
-        pytest.param({"EXTRA_API_KEY_PARAMETER": "/a/b, -,/c"}, {}, id="targets with and without"),
-        pytest.param({"AZURE_OPENAI_TOKEN_PARAMETER": "/azure"}, {}, id="token"),
-        pytest.param({"EXTRA_BASE_URL": "https://a.example, http://[::1]:8/v1/"}, {}, id="URLs"),
-        pytest.param({"OPENAI_BASE_URL": "", "AZURE_OPENAI_ENDPOINT": ""}, {}, id="no URLs"),
-        pytest.param({"BEDROCK_MODELS": "a.b-1:0,arn:aws:bedrock:r:1:x/y"}, {}, id="models"),
     ],
 )
 def test_safe_settings_are_deployed(settings: dict[str, str], shell: dict[str, str]) -> None:
@@ -63,27 +58,11 @@ def test_safe_settings_are_deployed(settings: dict[str, str], shell: dict[str, s
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"WEBSOCKET_AUTH": "none"}, "WEBSOCKET_AUTH=none would let anybody spend your key"),
-        ({"WEBSOCKET_AUTH": ""}, "WEBSOCKET_AUTH must be forward_key or aws_iam, found ''"),
-        ({"WEBSOCKET_AUTH": "iam"}, "WEBSOCKET_AUTH must be forward_key or aws_iam, found 'iam'"),
-        ({"FUNCTION_URL_AUTH": "NONE"}, "FUNCTION_URL_AUTH must be aws_iam or none, found 'NONE'"),
-        ({"FUNCTION_URL_AUTH": ""}, "FUNCTION_URL_AUTH must be aws_iam or none, found ''"),
-        ({"FUNCTION_URL_AUTH": "none"}, "FUNCTION_URL_AUTH=none needs a forward key"),
-        (
-            {"FORWARD_KEY_PARAMETER": ""},
-            "FORWARD_KEY_PARAMETER must be the name of an SSM parameter",
-        ),
-        (
-            {"FORWARD_KEY_PARAMETER": "forward-key"},
-            "FORWARD_KEY_PARAMETER must be the name of an SSM parameter that begins with a slash",
-        ),
-        ({"OPENAI_API_KEY_PARAMETER": "/sluice/*"}, "OPENAI_API_KEY_PARAMETER must be the name"),
-        ({"AZURE_OPENAI_TOKEN_PARAMETER": "token"}, "AZURE_OPENAI_TOKEN_PARAMETER must be the"),
-        ({"EXTRA_API_KEY_PARAMETER": "/a,b"}, "EXTRA_API_KEY_PARAMETER must be the name"),
-        ({"BEDROCK_MODELS": "openai.*"}, "BEDROCK_MODELS must be names or ARNs of models"),
-        ({"OPENAI_BASE_URL": "https://me:pw@api.example/v1"}, "OPENAI_BASE_URL must be http:// or"),
-        ({"EXTRA_BASE_URL": "https://a.example,https://b.example/v1?key=k"}, "EXTRA_BASE_URL must"),
-        ({"AZURE_OPENAI_ENDPOINT": "name.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT must be http"),
+        ({"WEBSOCKET_AUTH": "none"}, "WEBSOCKET_AUTH=none would let anyone spend your key."),
+        ({"WEBSOCKET_AUTH": ""}, "WEBSOCKET_AUTH must be forward_key or aws_iam (it is empty)."),
+        ({"FUNCTION_URL_AUTH": ""}, "FUNCTION_URL_AUTH must be aws_iam or none (it is empty)."),
+        ({"FUNCTION_URL_AUTH": "none"}, "FUNCTION_URL_AUTH=none requires a forward key"),
+        ({"FORWARD_KEY_PARAMETER": ""}, "FORWARD_KEY_PARAMETER must be the name of an SSM"),
     ],
 )
 def test_unsafe_settings_are_refused_in_a_sentence_that_names_the_variable(
@@ -111,15 +90,8 @@ def test_open_url_without_a_key_that_is_deployed_is_refused(
     settings = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": parameter}
     refused = refusal(settings, shell)
     assert refused is not None
-    assert refused.startswith("FUNCTION_URL_AUTH=none needs a forward key")
-    assert "set FORWARD_KEY_PARAMETER to the name of an SSM SecureString" in refused
-
-
-def test_key_in_place_of_its_parameters_name_is_not_repeated() -> None:
-    refused = refusal({"OPENAI_API_KEY_PARAMETER": "sk-secret"})
-    assert refused is not None
-    assert "sk-secret" not in refused
-    assert refused.endswith("found another text")
+    assert refused.startswith("FUNCTION_URL_AUTH=none requires a forward key")
+    assert "Set FORWARD_KEY_PARAMETER to the name of an SSM SecureString" in refused
 
 
 def test_open_url_says_which_parameter_must_exist() -> None:
@@ -153,31 +125,19 @@ def test_further_api_of_bedrock_without_a_model_that_may_be_asked_is_pointed_out
         assert requirements({"EXTRA_BASE_URL": bedrock, **settled}) == []
 
 
-OPTIONS = {"dashboard": "true", "alarms": "false", "alarmTopic": "", "reservedConcurrency": "none"}
-
-
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, None),
-        ({"alarmTopic": "arn:aws:sns:eu-west-1:123456789012:on-call"}, None),
-        ({"reservedConcurrency": "50"}, None),
-        ({"dashboard": "yes"}, "param dashboard must be true or false, found 'yes'"),
-        ({"alarms": ""}, "param alarms must be true or false, found ''"),
-        ({"alarmTopic": "on-call"}, "ALARM_TOPIC_ARN must be the ARN of an SNS topic, found 'on-c"),
-        ({"reservedConcurrency": "0"}, "RESERVED_CONCURRENCY must be none or how many answers may"),
-        ({"reservedConcurrency": "many"}, "RESERVED_CONCURRENCY must be none or how many answers"),
+        ({"dashboard": True, "alarms": "false"}, None),
+        (
+            {"dashboard": "yes", "alarms": True},
+            "param dashboard must be true or false (got 'yes').",
+        ),
+        ({"dashboard": False, "alarms": ""}, "param alarms must be true or false (got '')."),
     ],
 )
-def test_options_are_checked(options: dict[str, str], sentence: str | None) -> None:
-    refused = ask("refusedOption", {**OPTIONS, **options})
-    assert refused is None if sentence is None else refused.startswith(sentence)
-
-
-def test_password_in_a_url_is_not_repeated() -> None:
-    refused = refusal({"OPENAI_BASE_URL": "https://me:hunter2@api.example/v1"})
-    assert refused is not None
-    assert "hunter2" not in refused
+def test_options_are_switches(options: dict[str, object], sentence: str | None) -> None:
+    assert ask("refusedOption", options) == sentence
 
 
 @pytest.mark.parametrize(("length", "too_long"), [(31, 0), (32, 1), (40, 9)])
@@ -212,13 +172,23 @@ def test_packaging_an_open_url_warns_once(by_default: Package, customized: Packa
     assert warning not in by_default.said
 
 
+def test_setting_that_the_functions_refuse_is_not_packaged(tmp_path: Path) -> None:
+    service = tmp_path / "service"
+    service.mkdir()
+    finished = run_sls_package(copy_service(service), {"UPSTREAM_RETRIES": "many"})
+    assert finished.returncode == 1
+    assert "UPSTREAM_RETRIES must be a whole number from 0 to 10 (got 'many')." in finished.stdout
+    assert "    at " not in finished.stdout + finished.stderr  # no stack trace
+    assert not (service / ".serverless").exists()
+
+
 def test_packaging_hears_dotenv_and_stops_before_it_makes_anything(tmp_path: Path) -> None:
     service = tmp_path / "service"
     service.mkdir()
     (copy_service(service) / ".env").write_text("WEBSOCKET_AUTH=none\n")
     finished = run_sls_package(service, {})
     assert finished.returncode == 1
-    assert "Error:\nWEBSOCKET_AUTH=none would let anybody spend your key" in finished.stdout
+    assert "Error:\nWEBSOCKET_AUTH=none would let anyone spend your key" in finished.stdout
     assert "    at " not in finished.stdout + finished.stderr  # no stack trace
     assert not (service / ".serverless").exists()
     assert not (service / ".build").exists()

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.packaging.conftest import SECRETS
-from tests.packaging.packaged_service import CHECKOUT, Package, text_of_sub
+from tests.packaging.packaged_service import Package, text_of_sub
 
 # The first test to ask for a package waits for npm, pip and perhaps their registries.
 pytestmark = pytest.mark.timeout(300)
 
 FUNCTIONS = {"connect": 10, "disconnect": 10, "default": 900, "stream": 900}
-# Settings that are not for a deployment: secrets, and what takes the table's place on one machine.
-NOT_DEPLOYED = {*SECRETS, "STATE_FILE"}
 ROUTES = {
     "$connect": "Connect",
     "$disconnect": "Disconnect",
@@ -135,14 +133,6 @@ def test_functions_and_api_are_tagged_with_their_stage(
             assert {tag["Key"]: tag["Value"] for tag in function["Tags"]} == tags
         (api,) = package.of_type("AWS::ApiGatewayV2::Api").values()
         assert api["Tags"] == tags
-
-
-def test_every_setting_of_the_package_can_be_deployed(by_default: Package) -> None:
-    read = set()
-    for module in (CHECKOUT / "layers" / "shared" / "python" / "sluice").rglob("*.py"):
-        read |= set(re.findall(r'"([A-Z]+(?:_[A-Z]+)+)"', module.read_text()))
-    deployed = set(by_default.functions()["stream"]["Environment"]["Variables"])
-    assert {name for name in read if not name.startswith("AWS_")} - deployed == NOT_DEPLOYED
 
 
 def test_keys_in_the_shell_stay_there(customized: Package) -> None:

@@ -26,14 +26,16 @@ else:
             return cls
 
 
-DEPLOYED, LOCAL, PACKAGING = "deployed only", "on one machine only", "at deployment only"
+FUNCTIONS, LOCAL, DEPLOY = "functions", "local", "deploy"
+"""Where a setting counts: in functions, on one machine alone, or at a deployment alone."""
 
 
 class Setting(Generic[ValueT_co]):
     """One environment variable; in Settings, the attribute that holds its value.
 
-    default: as a user would write it. where: the only place where it counts, if there is one.
-    is_secret: error messages never quote it, and it is never deployed as it is.
+    default: as a user would write it. unset: what counts without it, in words, where `default`
+    does not say it. where: FUNCTIONS, LOCAL or DEPLOY. is_secret: error messages never quote it,
+    and it is never deployed as it is.
     """
 
     attribute = ""
@@ -45,11 +47,12 @@ class Setting(Generic[ValueT_co]):
         default: str,
         meaning: str,
         *,
-        where: str = "",
+        unset: str = "",
+        where: str = FUNCTIONS,
         is_secret: bool = False,
     ) -> None:
         self.name, self.parse, self.default, self.meaning = name, parse, default, meaning
-        self.where, self.is_secret = where, is_secret
+        self.unset, self.where, self.is_secret = unset, where, is_secret
 
     def __set_name__(self, owner: type, attribute: str) -> None:
         self.attribute = attribute
@@ -82,220 +85,91 @@ class KeySource(NamedTuple):
 class Settings:
     """The checked values, by attribute. Times are in seconds; `repr` shows no secret."""
 
-    # fmt: off -- a row each
-    openai_api_key = Setting(
-        "OPENAI_API_KEY",
-        values.keys,
-        "",
-        "The provider's API key. Several, separated by commas, are used in turn.",
-        where=LOCAL,
-        is_secret=True,
-    )
-    openai_api_key_parameter = Setting(
-        "OPENAI_API_KEY_PARAMETER",
-        values.parameter,
-        "",
-        "Name of the SSM SecureString that holds the provider's key. If it is missing, requests are"
-        " refused. When deployed: `/sluice/{stage}/openai-api-key`.",
-        where=DEPLOYED,
-    )
-    openai_base_url = Setting(
-        "OPENAI_BASE_URL",
-        values.base_url,
-        "https://api.openai.com/v1",
-        "Base URL of an OpenAI-compatible API. A host alone gets `/v1`.",
-    )
-    openai_model = Setting(
-        "OPENAI_MODEL", values.any_text, "gpt-4o-mini", "Model for requests that name none."
-    )
-    openai_route_prefix = Setting(
-        "OPENAI_ROUTE_PREFIX",
-        values.prefix,
-        "",
-        "Serves the API below `PREFIX/v1` instead of `/v1`.",
-    )
-    upstream_auth = Setting(
-        "UPSTREAM_AUTH",
-        values.choice("", "bearer", "aws_sigv4"),
-        "",
-        "`bearer`, or `aws_sigv4` for Amazon Bedrock. Without it, the base URL's host decides.",
-    )
-    upstream_aws_region = Setting(
-        "UPSTREAM_AWS_REGION",
-        values.any_text,
-        "",
-        "Region to sign for. Without it: the base URL's, else the function's.",
-    )
-    upstream_aws_service = Setting(
-        "UPSTREAM_AWS_SERVICE",
-        values.any_text,
-        "",
-        "Service to sign for. Without it: the base URL's, else `bedrock`.",
-    )
-    azure_proxy_mode = Setting(
-        "AZURE_OPENAI_PROXY_MODE",
-        values.choice("", "azure", "openai"),
-        "",
-        "`azure` or `openai`. Without it: Azure if AZURE_OPENAI_ENDPOINT is set.",
-    )
-    azure_endpoint = Setting(
-        "AZURE_OPENAI_ENDPOINT",
-        values.http_url,
-        "",
-        "Azure OpenAI instead of OPENAI_BASE_URL: `https://NAME.openai.azure.com`.",
-    )
-    azure_api_version = Setting(
-        "AZURE_OPENAI_APIVERSION",
-        values.any_text,
-        "",
-        "Such as `2024-10-21`, or `v1`. Without it: `2023-03-15-preview`.",
-    )
-    azure_model_mapper = Setting(
-        "AZURE_OPENAI_MODEL_MAPPER",
-        values.deployments,
-        "",
-        "Deployment for each model: `model=deployment,…`.",
-    )
-    azure_token = Setting(
-        "AZURE_OPENAI_TOKEN",
-        values.keys,
-        "",
-        "Azure's key. Without it: OPENAI_API_KEY.",
-        where=LOCAL,
-        is_secret=True,
-    )
-    azure_token_parameter = Setting(
-        "AZURE_OPENAI_TOKEN_PARAMETER",
-        values.parameter,
-        "",
-        "Name of the SSM SecureString that holds Azure's key.",
-        where=DEPLOYED,
-    )
-    extra_base_urls = Setting(
-        "EXTRA_BASE_URL",
-        values.base_urls,
-        "",
-        "Base URLs of further APIs, separated by commas. Only the Function URL serves them.",
-    )
-    extra_route_prefixes = Setting(
-        "EXTRA_ROUTE_PREFIX", values.prefixes, "", "Prefix of each further API: `/name,…`."
-    )
-    extra_api_keys = Setting(
-        "EXTRA_API_KEY",
-        values.keys_by_entry,
-        "",
-        "Key of each further API; `-` for none.",
-        where=LOCAL,
-        is_secret=True,
-    )
-    extra_api_key_parameters = Setting(
-        "EXTRA_API_KEY_PARAMETER",
-        values.parameters_by_entry,
-        "",
-        "SSM SecureString of each further API; `-` for none.",
-        where=DEPLOYED,
-    )
-    forward_key = Setting(
-        "FORWARD_KEY",
-        values.keys,
-        "",
-        "API keys that your clients present to Sluice, separated by commas.",
-        where=LOCAL,
-        is_secret=True,
-    )
-    forward_key_parameter = Setting(
-        "FORWARD_KEY_PARAMETER",
-        values.parameter,
-        "",
-        "Name of the SSM SecureString that holds the forward keys. When deployed:"
-        " `/sluice/{stage}/forward-key`.",
-        where=DEPLOYED,
-    )
-    function_url_auth = Setting(
-        "FUNCTION_URL_AUTH",
-        values.choice("aws_iam", "none"),
-        "aws_iam",
-        "`aws_iam`: requests are signed. `none`: clients present a forward key; refused without"
-        " one.",
-    )
-    websocket_auth = Setting(
-        "WEBSOCKET_AUTH",
-        values.choice("forward_key", "aws_iam", "none"),
-        "forward_key",
-        "`forward_key`: in `Authorization: Bearer`, `?key=`, or the sub-protocol `bearer.KEY` next"
-        " to another one. `aws_iam`: presigned URLs. `none`: only on loopback, where it is the"
-        " default.",
-    )
-    prompt_template_patterns = Setting(
-        "PROMPT_TEMPLATES",
-        values.texts,
-        "*_TEMPLATE,PROMPT_*",
-        "Shell patterns of the variables that a request may use as its system prompt.",
-    )
-    cors_allow_origins = Setting(
-        "CORS_ALLOW_ORIGINS",
-        values.origins,
-        "",
-        "Origins whose pages may use the Function URL: `https://app.example.com,…`, or `*`.",
-    )
-    connect_timeout_s = Setting(
-        "UPSTREAM_CONNECT_TIMEOUT", values.seconds, "5", "Seconds to connect to the provider."
-    )
-    first_byte_timeout_s = Setting(
-        "UPSTREAM_FIRST_BYTE_TIMEOUT",
-        values.seconds,
-        "300",
-        "Seconds until the first byte of an answer. Reasoning models think for minutes.",
-    )
-    read_timeout_s = Setting(
-        "UPSTREAM_READ_TIMEOUT", values.seconds, "120", "Seconds that an answer may pause."
-    )
-    retries = Setting(
-        "UPSTREAM_RETRIES",
-        values.retries,
-        "2",
-        "How often a request is sent again before its first byte, for each model.",
-    )
-    fallback_models = Setting(
-        "FALLBACK_MODELS",
-        values.fallbacks,
-        "",
-        "Model to try after retries fail, for each model: `model=other,…`.",
-    )
-    proxy = Setting(
-        "PROXY",
-        values.proxy,
-        "",
-        "HTTP proxy on the way to the provider: `http://host:port`. A password in it can be read in"
-        " the function's settings.",
-    )
-    ascii_quotes = Setting(
-        "ASCII_QUOTES", values.switch, "false", "Straight quotation marks in text answers."
-    )
-    log_chat = Setting(
-        "LOG_CHAT", values.switch, "false", "Writes messages and answers to the log."
-    )
-    api_gw_endpoint = Setting(
-        "API_GW_ENDPOINT",
-        values.http_url,
-        "",
-        "Endpoint of @connections. Without it: the one in the event.",
-    )
-    state_table = Setting(
-        "STATE_TABLE",
-        values.any_text,
-        "",
-        "DynamoDB table of connections and cancellations. serverless.yml sets it.",
-        where=DEPLOYED,
-    )
-    state_file = Setting(
-        "STATE_FILE",
-        values.any_text,
-        "",
-        "SQLite file of connections and cancellations. The local stack sets"
-        " `.state/sluice.sqlite3`.",
-        where=LOCAL,
-    )
+    # One row each, in the order of docs/settings.md.
+    # fmt: off
+    openai_api_key = Setting("OPENAI_API_KEY", values.keys, "",
+        "API keys of the provider, used in turn.", where=LOCAL, is_secret=True)
+    openai_api_key_parameter = Setting("OPENAI_API_KEY_PARAMETER", values.parameter, "",
+        "Name of the SSM SecureString that holds `OPENAI_API_KEY`.",
+        unset="`/sluice/{stage}/openai-api-key`")
+    openai_base_url = Setting("OPENAI_BASE_URL", values.base_url, "https://api.openai.com/v1",
+        "Base URL of an OpenAI-compatible API.")
+    openai_model = Setting("OPENAI_MODEL", values.any_text, "gpt-4o-mini",
+        "Model for requests that name none.")
+    openai_route_prefix = Setting("OPENAI_ROUTE_PREFIX", values.prefix, "",
+        "Prefix of the API's path on the Function URL: the API is at `PREFIX/v1`.")
+    fallback_models = Setting("FALLBACK_MODELS", values.fallbacks, "",
+        "Models to try after retries fail: `model=other,…`.")
+    forward_key = Setting("FORWARD_KEY", values.keys, "",
+        "API keys that your clients present to Sluice.", where=LOCAL, is_secret=True)
+    forward_key_parameter = Setting("FORWARD_KEY_PARAMETER", values.parameter, "",
+        "Name of the SSM SecureString that holds `FORWARD_KEY`.",
+        unset="`/sluice/{stage}/forward-key`")
+    function_url_auth = Setting("FUNCTION_URL_AUTH", values.choice("aws_iam", "none"), "aws_iam",
+        "Who may call the Function URL. `aws_iam`: signed requests. `none`: requests with a"
+        " forward key; rejected if there is no such key.")
+    websocket_auth = Setting("WEBSOCKET_AUTH",
+        values.choice("forward_key", "aws_iam", "none"), "forward_key",
+        "Who may connect to the WebSocket. `forward_key`: clients with a forward key in"
+        " `Authorization: Bearer`, in `?key=`, or as the sub-protocol `bearer.KEY` next to a"
+        " real one. `aws_iam`: presigned URLs. `none`: everyone on this machine; local only.",
+        unset="`forward_key`; locally `none`")
+    cors_allow_origins = Setting("CORS_ALLOW_ORIGINS", values.origins, "",
+        "Origins whose pages may call the Function URL: `https://app.example,…` or `*`.")
+    prompt_template_patterns = Setting("PROMPT_TEMPLATES", values.texts, "*_TEMPLATE,PROMPT_*",
+        "Shell patterns for the variables that a request may name as `prompt_template`. A"
+        " variable whose name looks like a secret's is always rejected.")
+    ascii_quotes = Setting("ASCII_QUOTES", values.switch, "false",
+        "`true`: straight quotation marks in text answers.")
+    log_chat = Setting("LOG_CHAT", values.switch, "false",
+        "`true`: messages and answers in the log.")
+    connect_timeout_s = Setting("UPSTREAM_CONNECT_TIMEOUT", values.seconds, "5",
+        "Seconds for connecting to the provider, TLS included.")
+    first_byte_timeout_s = Setting("UPSTREAM_FIRST_BYTE_TIMEOUT", values.seconds, "300",
+        "Seconds until the first byte of an answer.")
+    read_timeout_s = Setting("UPSTREAM_READ_TIMEOUT", values.seconds, "120",
+        "Seconds that an answer may pause.")
+    retries = Setting("UPSTREAM_RETRIES", values.retries, "2",
+        "Retries per model, before the first byte only; at most 10.")
+    upstream_auth = Setting("UPSTREAM_AUTH", values.choice("", "bearer", "aws_sigv4"), "",
+        "How requests to the provider are authenticated: `bearer`, or `aws_sigv4` for Amazon"
+        " Bedrock.", unset="by the host")
+    upstream_aws_region = Setting("UPSTREAM_AWS_REGION", values.any_text, "",
+        "Region to sign for, with `aws_sigv4`.", unset="from the host")
+    upstream_aws_service = Setting("UPSTREAM_AWS_SERVICE", values.any_text, "",
+        "Service to sign for, with `aws_sigv4`.", unset="from the host")
+    proxy = Setting("PROXY", values.proxy, "",
+        "HTTP proxy between Sluice and the provider: `http://host:port`.")
+    azure_endpoint = Setting("AZURE_OPENAI_ENDPOINT", values.http_url, "",
+        "Endpoint of Azure OpenAI; replaces `OPENAI_BASE_URL`.")
+    azure_api_version = Setting("AZURE_OPENAI_APIVERSION", values.any_text, "",
+        "API version; `v1` selects the newer API, without deployments in its paths.",
+        unset="`2023-03-15-preview`")
+    azure_model_mapper = Setting("AZURE_OPENAI_MODEL_MAPPER", values.deployments, "",
+        "Deployment of each model: `model=deployment,…`.")
+    azure_proxy_mode = Setting("AZURE_OPENAI_PROXY_MODE", values.choice("", "azure", "openai"), "",
+        "`openai` ignores the endpoint.", unset="`azure` if there is an endpoint")
+    azure_token = Setting("AZURE_OPENAI_TOKEN", values.keys, "",
+        "API keys of Azure OpenAI, used in turn.",
+        unset="`OPENAI_API_KEY`", where=LOCAL, is_secret=True)
+    azure_token_parameter = Setting("AZURE_OPENAI_TOKEN_PARAMETER", values.parameter, "",
+        "Name of the SSM SecureString that holds `AZURE_OPENAI_TOKEN`.")
+    extra_base_urls = Setting("EXTRA_BASE_URL", values.base_urls, "",
+        "Base URLs of further APIs.")
+    extra_route_prefixes = Setting("EXTRA_ROUTE_PREFIX", values.prefixes, "",
+        "Path prefix of each further API, such as `/example`.")
+    extra_api_keys = Setting("EXTRA_API_KEY", values.keys_by_entry, "",
+        "Key of each further API; `-` for none.", where=LOCAL, is_secret=True)
+    extra_api_key_parameters = Setting("EXTRA_API_KEY_PARAMETER", values.parameters_by_entry, "",
+        "Name of each SSM SecureString that holds such a key; `-` for none.")
+    api_gw_endpoint = Setting("API_GW_ENDPOINT", values.http_url, "",
+        "Endpoint of `@connections`.", unset="from the event")
+    state_table = Setting("STATE_TABLE", values.any_text, "",
+        "DynamoDB table of connections and cancellations; set by `serverless.yml`.",
+        unset="`sluice-{stage}-state`")
+    state_file = Setting("STATE_FILE", values.any_text, "",
+        "SQLite file that replaces the table on one machine.",
+        unset="`.state/sluice.sqlite3`", where=LOCAL)
     # fmt: on
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -330,45 +204,21 @@ class Settings:
 FUNCTION_SETTINGS = tuple(row for row in vars(Settings).values() if isinstance(row, Setting))
 """What functions read."""
 
-# fmt: off -- a row each
+# fmt: off
 OTHER_SETTINGS = (
-    Setting(
-        "AZURE_OPENAI_PROXY_ADDRESS",
-        values.any_text,
-        "",
-        "Another `host:port` for the local stack to listen on, as azure-openai-proxy does.",
-        where=LOCAL,
-    ),
-    Setting(
-        "AWS_ACCESS_KEY_ID",
-        values.any_text,
-        "local",
-        "The local stack checks signatures against this key pair.",
-        where=LOCAL,
-    ),
-    Setting(
-        "AWS_SECRET_ACCESS_KEY",
-        values.any_text,
-        "local",
-        "The other half of the pair.",
-        where=LOCAL,
-        is_secret=True,
-    ),
-    Setting(
-        "BEDROCK_MODELS",
-        values.models,
-        "",
-        "Models that the functions' roles allow: names or ARNs, separated by commas.",
-        where=PACKAGING,
-    ),
-    Setting("ALARM_TOPIC_ARN", values.topic, "", "SNS topic that alarms notify.", where=PACKAGING),
-    Setting(
-        "RESERVED_CONCURRENCY",
-        values.concurrency,
-        "none",
-        "How many answers may run at once on each transport: a brake on costs.",
-        where=PACKAGING,
-    ),
+    Setting("BEDROCK_MODELS", values.models, "",
+        "Bedrock models that the functions may call: names or ARNs.", where=DEPLOY),
+    Setting("AZURE_OPENAI_PROXY_ADDRESS", values.any_text, "",
+        "`host:port` of the local Function URL.", unset="`127.0.0.1:3000`", where=LOCAL),
+    Setting("AWS_ACCESS_KEY_ID", values.any_text, "local",
+        "Access key that local signatures are checked against; deployed, Lambda sets it.",
+        where=LOCAL),
+    Setting("AWS_SECRET_ACCESS_KEY", values.any_text, "local",
+        "Key of that access key.", where=LOCAL, is_secret=True),
+    Setting("ALARM_TOPIC_ARN", values.topic, "",
+        "SNS topic that alarms notify.", where=DEPLOY),
+    Setting("RESERVED_CONCURRENCY", values.concurrency, "none",
+        "Maximum number of answers at the same time, per transport.", where=DEPLOY),
 )
 # fmt: on
 """What the local stack or a deployment reads, and no function."""

@@ -1,0 +1,42 @@
+"""Check what is about to be deployed: `python -m scripts.deployed_settings < settings.json`.
+
+The variables come as one JSON object. A wrong one is named on stderr, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python"))
+
+from sluice.errors import SettingsError
+from sluice.settings import ALL_SETTINGS, LOCAL, read_settings
+from sluice.upstream.targets import read_targets
+
+
+def check(variables: dict[str, object]) -> None:
+    """Check them as the functions will. Raises SettingsError.
+
+    Values that CloudFormation fills in are objects, and pass.
+    """
+    known = {row.name for row in ALL_SETTINGS if row.where != LOCAL}
+    texts = {name: v for name, v in variables.items() if name in known and isinstance(v, str)}
+    for row in ALL_SETTINGS:
+        row.read(texts)
+    # Lambda tells a function its region.
+    read_targets({**texts, "AWS_REGION": "us-east-1"}, read_settings(texts))
+
+
+def main() -> int:
+    try:
+        check(json.load(sys.stdin))
+    except SettingsError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The rows of sluice.settings against all that repeats them: a page, serverless.yml, local."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from local.project.environment import URL_AUTH_MODES, WEBSOCKET_AUTH_MODES
+from scripts.settings_page import PAGE, page_with
+from sluice.setting_values import InvalidValue
+from sluice.settings import ALL_SETTINGS, DEPLOY, FUNCTIONS, LOCAL, Settings
+
+ROOT = Path(__file__).parents[1]
+DECLARED = re.compile(r"^ {4}([A-Z][A-Z_]+): (.*?)(?: #.*)?$", re.MULTILINE)
+FROM_SHELL = re.compile(r"\$\{env:([A-Z_]+), '(.*)'\}")
+NO_SETTINGS = {"AWS_LAMBDA_EXEC_WRAPPER", "PROMPT_HAIKU", "STATE_TABLE"}
+"""What serverless.yml gives functions and no user sets: a wrapper, an example, its own table."""
+
+
+def declared() -> dict[str, str]:
+    """The variables of provider.environment, as serverless.yml declares them."""
+    text = (ROOT / "serverless.yml").read_text("utf-8")
+    section = text.partition("\n  environment:\n")[2].partition("\ncustom:\n")[0]
+    return dict(DECLARED.findall(section))
+
+
+def test_page_is_made_from_the_rows() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == page_with(ALL_SETTINGS, page), "run `npm run docs`"
+
+
+def test_serverless_yml_passes_on_each_setting_of_a_function_and_no_other() -> None:
+    deployed = {row.name for row in ALL_SETTINGS if row.where == FUNCTIONS}
+    roles_read_it = {"BEDROCK_MODELS"}
+    assert declared().keys() - NO_SETTINGS == (deployed - NO_SETTINGS) | roles_read_it
+
+
+def test_serverless_yml_has_the_defaults_of_the_rows() -> None:
+    rows = {row.name: row for row in ALL_SETTINGS}
+    for name, value in declared().items():
+        if name in NO_SETTINGS:
+            continue
+        found = FROM_SHELL.fullmatch(value)
+        assert found, f"{name}: {value}"
+        assert found[1] == name
+        row = rows[name]
+        default = found[2].replace("${sls:stage}", "{stage}")
+        assert default == row.default or f"`{default}`" == row.unset, name
+
+
+def test_options_of_a_deployment_are_read_from_the_shell() -> None:
+    text = (ROOT / "serverless.yml").read_text("utf-8")
+    for row in ALL_SETTINGS:
+        if row.where == DEPLOY:
+            assert f"${{env:{row.name}, '{row.default}'}}" in text
+
+
+@pytest.mark.parametrize(
+    ("row", "modes"),
+    [
+        (vars(Settings)["function_url_auth"], URL_AUTH_MODES),
+        (vars(Settings)["websocket_auth"], WEBSOCKET_AUTH_MODES),
+    ],
+    ids=["FUNCTION_URL_AUTH", "WEBSOCKET_AUTH"],
+)
+def test_local_stack_knows_the_ways_in_that_the_functions_know(
+    row: object, modes: tuple[str, ...]
+) -> None:
+    parse = getattr(row, "parse")  # noqa: B009 -- a row that is an attribute's is seen as its value
+    assert [parse(mode) for mode in modes] == list(modes)
+    with pytest.raises(InvalidValue, match=" or ".join(modes)):
+        parse("another")
+
+
+def test_local_stack_reads_no_variable_that_has_no_row() -> None:
+    named = re.compile(
+        r"\"((?:OPENAI|AZURE|FORWARD|FUNCTION_URL|WEBSOCKET|STATE|LOG|API_GW)_[A-Z_]+)\""
+    )
+    rows = {row.name for row in ALL_SETTINGS}
+    for file in (ROOT / "local").rglob("*.py"):
+        assert set(named.findall(file.read_text("utf-8"))) <= rows, file.name
+
+
+def test_secrets_stay_on_one_machine() -> None:
+    assert all(row.where == LOCAL for row in ALL_SETTINGS if row.is_secret)
