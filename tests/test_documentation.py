@@ -50,3 +50,11 @@ def test_settings_of_a_deployment_are_documented() -> None:
     settings = PAGES[ROOT / "docs" / "settings.md"]
     documented = re.findall(r"^\| `(\w+)`", settings, re.MULTILINE)
     assert set(re.findall(r"\$\{env:(\w+)", service)) - {*documented, "NAME"} == set()
+
+
+def test_modules_of_the_architecture_exist() -> None:
+    named = re.findall(r"`((?:local/)?[a-z_]+(?:/[a-z_0-9]+)+)`", PAGES[ROOT / "ARCHITECTURE.md"])
+    assert named
+    for module in set(named):
+        places = (ROOT / module, ROOT / "layers" / "shared" / "python" / "sluice" / module)
+        assert any(p.is_dir() or p.with_suffix(".py").is_file() for p in places), module
