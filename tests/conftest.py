@@ -1,15 +1,31 @@
-"""Fixtures for all tests."""
+"""Fixtures for all tests, and how a run of them is put together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
+from tests.process_starts import starts_processes
 from tests.scripted_upstream import ScriptedUpstream, scripted_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A run finds the same each time, whatever the machine's speed; `npm run fuzz` looks further.
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.register_profile("fuzz", deadline=None, max_examples=2000)
+settings.load_profile("repeatable")
+
+SHARE_A_DEPLOYMENT = ("tests/deploy/", "tests/packaging/")
+"""Folders whose modules share packages and a deployment: one process runs them all."""
+
+SLOW = (*SHARE_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
+"""What starts first, so that no process is left alone with it at the end."""
 
 
 @pytest.fixture
@@ -17,3 +33,50 @@ def upstream() -> Iterator[ScriptedUpstream]:
     """A model API that does what the test says."""
     with scripted_upstream() as server:
         yield server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fast", action="store_true", help="run the modules whose tests start no process"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all processes of a fuzzing run share a seed."""
+    if config.getoption("--hypothesis-profile") == "fuzz" and not config.option.hypothesis_seed:
+        config.option.hypothesis_seed = str(random.randrange(2**32))  # noqa: S311 -- no secret
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.option.hypothesis_seed
+    return f"repeat these examples with --hypothesis-seed={seed}" if seed else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_module = collection_path.suffix == ".py"
+    return (is_module and config.getoption("--fast") and starts_processes(collection_path)) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait for processes and sockets now and then."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give a module's tests, which share fixtures, to one process."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 -- for this hook alone
+
+    class ByModule(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
+        def _split_scope(self, nodeid: str) -> str:
+            shares = nodeid.startswith(SHARE_A_DEPLOYMENT)
+            return "deployment" if shares else nodeid.partition("::")[0]
+
+    config.option.loadscopereorder = False  # but in the order of pytest_collection_modifyitems
+    return ByModule(config, log)

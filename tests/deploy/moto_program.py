@@ -2,7 +2,7 @@
 
 Prints its URL and serves until its input ends, as it does with the program that started it. What
 stock moto lacks for that is filled in here: the types of moto_resources.py; a validation of
-templates without cfn-lint, which judges them in another test; updates, change sets and deletions
+templates without cfn-lint, which `npm run lint` runs; updates, change sets and deletions
 where moto loses a resource or fails.
 """
 

@@ -8,7 +8,7 @@ import pytest
 from tests.packaging.packaged_service import CHECKOUT
 
 INSTALLED_TOGETHER = ("requirements.txt", "requirements-dev.txt")
-PYTHON_LOCKS = (*INSTALLED_TOGETHER, "tests/packaging/cfn_lint_requirements.txt")
+PYTHON_LOCKS = (*INSTALLED_TOGETHER, "requirements-lint.txt")
 REGISTRY = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links")
 
 

@@ -292,7 +292,7 @@ def test_header_that_cannot_be_sent_is_refused_and_nothing_is_asked() -> None:
         assert asker.ask() == (200, b"ok")
 
 
-@pytest.mark.parametrize("url", ["http://é..example/", refused_url()])
+@pytest.mark.parametrize("url", ["http://é..example/", refused_url()], ids=["name", "port"])
 def test_host_that_is_not_to_be_had_is_unreachable(url: str) -> None:
     with pytest.raises(UpstreamUnreachable):
         Asker(url).ask()
