@@ -1,4 +1,4 @@
-"""The pages name what exists: files, headings, commands and settings."""
+"""The pages name what exists: files, headings, commands and modules."""
 
 from __future__ import annotations
 
@@ -43,13 +43,6 @@ def test_options_of_a_script_stand_where_npm_passes_them_on() -> None:
     for page, text in PAGES.items():
         for command in re.findall(r"npm (?:run [\w:-]+|start|test)\b[^`#\n]*", text):
             assert "--" not in command or " -- " in command, f"{page.name}: {command}"
-
-
-def test_settings_of_a_deployment_are_documented() -> None:
-    service = (ROOT / "serverless.yml").read_text(encoding="utf-8")
-    settings = PAGES[ROOT / "docs" / "settings.md"]
-    documented = re.findall(r"^\| `(\w+)`", settings, re.MULTILINE)
-    assert set(re.findall(r"\$\{env:(\w+)", service)) - {*documented, "NAME"} == set()
 
 
 def test_modules_of_the_architecture_exist() -> None:
