@@ -18,7 +18,7 @@ FUNCTIONS = {
             "authentication errors key_ring named_tuple request_log setting_values settings "
             "aws.ssm_parameter "
             "http.urls "
-            "state.connections state.store "
+            "state.connections state.opening "
             "websocket.admission websocket.events "
         ),
     },
@@ -27,7 +27,7 @@ FUNCTIONS = {
         "sluice": (
             "authentication errors named_tuple request_log setting_values settings "
             "http.urls "
-            "state.connections state.store "
+            "state.connections state.opening "
             "websocket.admission websocket.events "
         ),
     },
@@ -40,7 +40,7 @@ FUNCTIONS = {
             "completions.conversation_log completions.event_stream completions.events "
             "completions.parsers completions.request completions.sse completions.usage "
             "http.connection http.http1 http.opening http.urls "
-            "state.connections state.store "
+            "state.connections state.opening "
             "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
             "upstream.headers upstream.providers.openai upstream.refusal upstream.retries "
             "upstream.targets "

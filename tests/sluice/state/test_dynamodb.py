@@ -1,4 +1,4 @@
-"""What only the DynamoDB table has; test_state_store holds what both stores have."""
+"""What only the DynamoDB table has; test_store holds what both stores have."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from sluice.settings import read_settings
+from sluice.state.opening import open_store
 from sluice.state.sqlite import SqliteState
-from sluice.state.store import MAX_KEYS, Item, open_store
+from sluice.state.store import MAX_KEYS, Item
 from tests.sluice.state.state_opening import LATER, NOW, NOW_ALWAYS, TABLE, Opening, at
 
 ROOT = Path(__file__).parents[3]

@@ -1,8 +1,8 @@
-"""What invocations tell each other of connections: whose they are, and what is to end.
+"""What invocations tell each other about connections: who opened them, and what must end.
 
-Three items, each written by one kind of event alone, so that it does not matter in which order
-they come: `$disconnect` may well be before the record of its `$connect`, which is written after
-the client has its answer.
+Three items. Each is written by one kind of event only, so their order does not matter:
+`$disconnect` may come before the record of its `$connect`, which is written after the client has
+its answer.
 """
 
 from __future__ import annotations
@@ -12,33 +12,34 @@ from collections.abc import Callable
 from hashlib import sha256
 
 from sluice.named_tuple import NamedTuple
-from sluice.state.store import StateStore, open_store
+from sluice.state.opening import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sluice.settings import Settings
+    from sluice.state.store import StateStore
 
 # Seconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 CONNECTION_LIFETIME_S = 2 * 3600
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LONGEST_ANSWER_S = 15 * 60
-OPENED_KEPT_S = CONNECTION_LIFETIME_S + LONGEST_ANSWER_S  # for an answer that begins at the end
-ENDED_KEPT_S = LONGEST_ANSWER_S + 5 * 60  # for what was asked before, with clocks that differ
+OPENED_KEPT_S = CONNECTION_LIFETIME_S + LONGEST_ANSWER_S  # an answer may begin at the very end
+ENDED_KEPT_S = LONGEST_ANSWER_S + 5 * 60  # the longest answer, and clocks that differ
 
 
 class ConnectionLook(NamedTuple):
-    """What is known of a connection and one request on it."""
+    """What is known about a connection and one request on it."""
 
     principal: str | None
-    """Who opened it; None where that is not recorded, or not yet."""
+    """Who opened it; None if that is not recorded, or not yet."""
     is_closed: bool
     is_cancelled: bool
 
 
 class ConnectionState:
-    """Records and looks. Every method raises StateUnavailable where the store does not work.
+    """Writes and reads the records. Every method raises StateUnavailable if the store fails.
 
-    `clock` tells Unix time in seconds. May be used from any thread.
+    `clock` returns Unix time in seconds. Any thread may call any method.
     """
 
     def __init__(self, store: StateStore, clock: Callable[[], float] = time.time) -> None:
@@ -55,19 +56,19 @@ class ConnectionState:
         self._store.put(_closed(connection_id), {}, self._clock() + ENDED_KEPT_S)
 
     def cancelled(self, connection_id: str, request_id: str, at_ms: int) -> None:
-        """Record that a client wants no more of a request that it has sent until then.
+        """Record that a client cancels a request that it sent before.
 
-        `request_id` is the client's own, any text; `at_ms` is the cancelling message's
-        requestTimeEpoch. A later cancellation of the same id takes the place of an earlier one.
+        `request_id` is the client's own, any text. `at_ms` is the requestTimeEpoch of the message
+        that cancels. A later cancellation of the same id replaces an earlier one.
         """
         key = _cancelled(connection_id, request_id)
         self._store.put(key, {"at_ms": at_ms}, self._clock() + ENDED_KEPT_S)
 
     def look(self, connection_id: str, request_id: str | None, since_ms: int) -> ConnectionLook:
-        """What is known by now; `request_id` is None for a request that has no id.
+        """What is known now. `request_id` is None for a request without an id.
 
-        `since_ms` is the request's requestTimeEpoch: clients use an id again, and what they
-        cancelled before is another request.
+        `since_ms` is the request's requestTimeEpoch. Clients reuse ids: an earlier cancellation
+        meant another request.
         """
         keys = [_opened(connection_id), _closed(connection_id)]
         if request_id is not None:
@@ -83,7 +84,7 @@ class ConnectionState:
 
 
 def connection_state(settings: Settings) -> ConnectionState | None:
-    """The state that `settings` name a store for, or None. Nothing is opened before its use."""
+    """The state in the store that `settings` name, or None. It is opened at its first use."""
     store = open_store(settings)
     return ConnectionState(store) if store else None
 
@@ -97,6 +98,6 @@ def _closed(connection_id: str) -> str:
 
 
 def _cancelled(connection_id: str, request_id: str) -> str:
-    # By its digest: the id may be long, and hold blanks and what is no Unicode.
+    # A digest, because an id may be long, and may hold spaces and lone surrogates.
     digest = sha256(request_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"cancelled {connection_id} {digest}"

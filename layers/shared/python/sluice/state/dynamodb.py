@@ -20,18 +20,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Seconds. DynamoDB answers in a few ms. A look comes once a second beside an answer, and a client
-# that cancels waits two seconds for it to end; $connect has 10 s, most of them for the import.
+# Seconds. DynamoDB answers in a few ms. A look happens about once a second during an answer, and a
+# client that cancels waits two seconds; $connect has 10 s, most of them for the import.
 CONNECT_TIMEOUT_S = 1
 READ_TIMEOUT_S = 1
-TOTAL_ATTEMPTS = 2  # Lambda's freeze breaks kept connections, which the first attempt finds out
+TOTAL_ATTEMPTS = 2  # a kept connection may have died while Lambda froze the process
 
 
 class DynamoDbState:
-    """A StateStore in the table of that name.
+    """A StateStore in the DynamoDB table `table`.
 
-    Region, credentials and endpoint come from the environment, as boto3 takes them. Readers see an
-    expired item as absent at once; DynamoDB removes it within days.
+    boto3 takes region, credentials and endpoint from the environment. Readers treat an expired item
+    as absent; DynamoDB removes it within days.
     """
 
     def __init__(self, table: str, clock: Callable[[], float] = time.time) -> None:
@@ -67,7 +67,7 @@ class DynamoDbState:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             raise StateUnavailable(f"The state table refused {operation}: {code}.") from error
-        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        except (BotoCoreError, ValueError) as error:  # ValueError: an invalid endpoint
             raise StateUnavailable(f"The state table did not answer {operation}.") from error
 
 
@@ -77,7 +77,7 @@ def _client() -> Any:
         read_timeout=READ_TIMEOUT_S,
         retries={"mode": "standard", "total_max_attempts": TOTAL_ATTEMPTS},
     )
-    # A session of its own: boto3's default one is not for several threads.
+    # Its own session: boto3's default session is not safe for several threads.
     return boto3.Session().client("dynamodb", config=config)
 
 

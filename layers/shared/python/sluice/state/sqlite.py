@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 from sluice.errors import StateUnavailable
 from sluice.state.store import Item, distinct_keys
 
-BUSY_TIMEOUT_S = 5.0  # writers take turns of under 1 ms; of 16 at once one waited for 80 ms
-MAX_REMOVED = 50  # expired rows that one put takes away: more than it adds, and still under 1 ms
+BUSY_TIMEOUT_S = 5.0  # writers take turns of under 1 ms; with 16 at once, one waited 80 ms
+MAX_REMOVED = 50  # expired rows that one put removes: more than it adds, in under 1 ms
 
 SCHEMA = """
 CREATE TABLE state (id TEXT PRIMARY KEY, item TEXT, expires_at INTEGER) WITHOUT ROWID;
@@ -32,11 +32,10 @@ DELETE FROM state WHERE id IN
 
 
 class SqliteState:
-    """A StateStore in the file at `path`, which is made, with its folder, when it is missing.
+    """A StateStore in the file at `path`. A missing file is made, with its folder.
 
-    It is opened for each operation. That takes 1 ms for a put and 0.3 ms for a look, happens about
-    once a second, and leaves nothing to lock between threads, to close, or to outlive a file that
-    was removed.
+    Each operation opens the file: 1 ms for a put, 0.3 ms for a look, about once a second. So there
+    is nothing to lock between threads, nothing to close, and a removed file does no harm.
     """
 
     def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
@@ -55,7 +54,7 @@ class SqliteState:
         names = distinct_keys(keys)
         if not names:
             return {}
-        # Only question marks are put together here.
+        # Only question marks are joined here.
         marks = ", ".join("?" * len(names))
         query = f"SELECT id, item FROM state WHERE id IN ({marks}) AND expires_at > ?"  # noqa: S608
         with self._opened("read") as database:
@@ -67,8 +66,8 @@ class SqliteState:
         try:
             self._make_file()
             with _connection(self._path) as database:
-                # A process that dies loses nothing so. A machine that does loses the last moments,
-                # and with them the connections that they tell of. FULL would wait for the disk.
+                # A process that dies loses nothing. A machine that dies loses the last moments, and
+                # its connections with them. FULL would wait for the disk.
                 database.execute("PRAGMA synchronous = NORMAL")
                 yield database
         except (sqlite3.Error, OSError) as error:
@@ -77,11 +76,11 @@ class SqliteState:
     def _make_file(self) -> None:
         if self._path.exists():
             return
-        # Made elsewhere and linked: two processes that turn one file to WAL get "database is
-        # locked" whatever the time-out, and neither must replace what the other already uses.
+        # Made elsewhere and linked: two processes that switch one file to WAL get "database is
+        # locked" at any timeout, and neither may replace the file that the other already uses.
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self._path.parent) as folder:
-            # SQLite would give it the mode of the umask. Its companions get the file's own.
+            # SQLite would apply the umask. Its companion files get the file's own mode.
             file = Path(folder) / self._path.name
             file.touch(0o600)
             with _connection(file) as database:

@@ -1,0 +1,54 @@
+"""Opens the state store that the settings name. Nothing is imported before its first use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sluice.settings import Settings
+    from sluice.state.store import Item, StateStore
+
+
+def open_store(settings: Settings, clock: Callable[[], float] = time.time) -> StateStore | None:
+    """The store that `settings` name, or None.
+
+    STATE_FILE wins over STATE_TABLE: a file exists on one machine only.
+    """
+    if settings.state_file:
+        return _OpenedAtFirstUse(lambda: _sqlite(settings.state_file, clock))
+    if settings.state_table:
+        return _OpenedAtFirstUse(lambda: _dynamodb(settings.state_table, clock))
+    return None
+
+
+class _OpenedAtFirstUse:
+    def __init__(self, opening: Callable[[], StateStore]) -> None:
+        self._opening = opening
+        self._store: StateStore | None = None
+
+    def put(self, key: str, item: Item, expires_at: float) -> None:
+        self._opened().put(key, item, expires_at)
+
+    def get_all(self, keys: Sequence[str]) -> dict[str, Item]:
+        return self._opened().get_all(keys)
+
+    def _opened(self) -> StateStore:
+        # Two threads may open two at once. Neither does harm, and the later one stays.
+        if self._store is None:
+            self._store = self._opening()
+        return self._store
+
+
+def _sqlite(file: str, clock: Callable[[], float]) -> StateStore:
+    from sluice.state.sqlite import SqliteState  # noqa: PLC0415 -- 10 ms, on one machine only
+
+    return SqliteState(file, clock)
+
+
+def _dynamodb(table: str, clock: Callable[[], float]) -> StateStore:
+    # 200 ms to import boto3: only if there is a table, and not before it is used.
+    from sluice.state.dynamodb import DynamoDbState  # noqa: PLC0415
+
+    return DynamoDbState(table, clock)
