@@ -1,7 +1,7 @@
 """AWS's Runtime Interface Emulator running a function with our bootstrap.
 
-It keeps to the Runtime API, with AWS's own state machine behind it, but it is no model of streaming
-towards the caller: it takes a streamed answer and hands it over in one piece, prelude included.
+It implements the Runtime API with AWS's own state machine, but does not stream to the caller: it
+returns a streamed answer in one piece, prelude included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,30 +23,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 INVOCATIONS = "/2015-03-31/functions/function/invocations"
-LISTENING_POLL_S = 0.02  # it says nowhere that it listens; this is how often it is asked
+LISTENING_POLL_S = 0.02  # between two attempts to connect: it does not report that it listens
 
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """A running emulator. It takes one invocation at a time: it crashes on two first ones."""
+    """A running emulator. It takes one invocation at a time: two first ones crash it."""
 
     port: int
     log_file: Path
     process: subprocess.Popen[bytes]
 
     def invoke(self, event: bytes) -> bytes:
-        """The function's answer; for a streamed one, all that was sent."""
+        """The function's answer; a streamed one as a whole."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
-        try:
+        with closing(connection):
             connection.request("POST", INVOCATIONS, event)
             reply = connection.getresponse()
             assert reply.status == 200, self.log()
             return reply.read()
-        finally:
-            connection.close()
 
     def log(self) -> str:
-        """What the emulator and the function have written, one behind the other."""
+        """The output of the emulator and of the function."""
         return self.log_file.read_text()
 
     def wait_until_it_listens(self) -> None:
@@ -61,7 +59,7 @@ class Emulator:
 
 @contextmanager
 def emulating(program: Path, folder: Path, source: str) -> Iterator[Emulator]:
-    """`source` as /var/task/app.py under the emulator, on loopback alone."""
+    """`source` as the function's app.py under the emulator, on loopback only."""
     task_root, log_file = folder / "task", folder / "emulator.log"
     task_root.mkdir()
     (task_root / "app.py").write_text(source)
@@ -80,28 +78,19 @@ def emulating(program: Path, folder: Path, source: str) -> Iterator[Emulator]:
         emulator.wait_until_it_listens()
         yield emulator
     finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()  # it ends the runtime before itself
-    try:
+        process.terminate()  # it ends the runtime before itself
         process.wait(PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
 
 
 def _path_with_this_python() -> str:
-    """The bootstrap asks for python3: an emulator names no interpreter."""
+    """The bootstrap runs python3: an emulator passes it no interpreter."""
     return f"{Path(sys.executable).parent}{os.pathsep}/usr/bin{os.pathsep}/bin"
 
 
 def _free_ports(count: int) -> list[int]:
-    """All held at once, so that they differ; the emulator cannot say which one it took for 0."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [int(listener.getsockname()[1]) for listener in held]
-    finally:
-        for listener in held:
-            listener.close()
+    """Held at the same time, so they differ. The emulator cannot choose and report one."""
+    with ExitStack() as held:
+        listeners = [
+            held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)
+        ]
+        return [int(listener.getsockname()[1]) for listener in listeners]

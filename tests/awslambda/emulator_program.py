@@ -1,4 +1,4 @@
-"""AWS's Runtime Interface Emulator as a file: fetched once, from a Python package registry.
+"""AWS's Runtime Interface Emulator as a file: downloaded once, from a Python package registry.
 
 https://github.com/aws/aws-lambda-runtime-interface-emulator: the Runtime API of Lambda itself, in
 one static program. AWS publishes it inside the wheel of aws-sam-cli.
@@ -6,6 +6,7 @@ one static program. AWS publishes it inside the wheel of aws-sam-cli.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import platform
 import subprocess
@@ -14,40 +15,28 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+CACHE = Path(__file__).parents[2] / ".build"
 REQUIREMENTS = Path(__file__).with_name("emulator_requirements.txt")
 PROGRAM_IN_WHEEL = "samcli/local/rapid/aws-lambda-rie-{}"
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 DOWNLOAD_TIMEOUT_S = 240  # 8 MB take a second; the rest is for a slow package registry
 
 
-class EmulatorUnavailableError(Exception):
-    """The emulator is not in the cache and could not be fetched; the text holds pip's words."""
-
-    def __init__(self, pip_said: str) -> None:
-        super().__init__(
-            f"expected the wheel pinned in {REQUIREMENTS.name} from a Python package registry:"
-            f" check that one can be reached (PIP_INDEX_URL, HTTPS_PROXY); pip said:\n{pip_said}"
-        )
-
-
 def emulator_architecture() -> str | None:
-    """AWS's name for this machine's programs, or None where AWS publishes none that runs here."""
+    """AWS's name for this machine's programs, or None if AWS publishes no emulator for it."""
     return ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
 
 
-def emulator_program(architecture: str, cache: Path = CHECKOUT / ".build") -> Path:
-    """The executable, from `cache` where an earlier call left this version of it.
-
-    Raises EmulatorUnavailableError.
-    """
+def emulator_program(architecture: str) -> Path:
+    """The executable, from the cache if an earlier call left this version there."""
     version = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:16]
-    program = cache / f"aws-lambda-rie-{architecture}-{version}"
-    if not program.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as unfinished:
-            unpacked = _unpack(_download(Path(unfinished)), architecture)
-            unpacked.replace(program)  # at once: whoever finds it finds all of it
+    program = CACHE / f"aws-lambda-rie-{architecture}-{version}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "aws-lambda-rie.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another pytest worker may be downloading it
+        if not program.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
+                _unpack(_download(Path(unfinished)), architecture).replace(program)
     return program
 
 
@@ -61,8 +50,10 @@ def _download(folder: Path) -> Path:
         timeout=DOWNLOAD_TIMEOUT_S,
         check=False,
     )
-    if finished.returncode != 0:
-        raise EmulatorUnavailableError(finished.stderr)
+    assert finished.returncode == 0, (
+        f"Cannot download the wheel pinned in {REQUIREMENTS.name}. Check that a Python package"
+        f" registry is reachable (PIP_INDEX_URL, HTTPS_PROXY). pip said:\n{finished.stderr}"
+    )
     (wheel,) = folder.glob("*.whl")
     return wheel
 

@@ -43,34 +43,22 @@ def test_ordinary_handler_serves_all_events_on_one_connection(tmp_path: Path) ->
         assert runtime.api.connections_made == 1
 
 
-def test_written_byte_is_on_the_wire_before_the_handler_continues(
+def test_bytes_and_the_end_are_on_the_wire_before_the_handler_continues(
     streaming: Runtime, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
+    gates = [tmp_path / "first", tmp_path / "second"]
+    waits = [f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)" for gate in gates]
     source = streamed(
-        "response_stream.write('first')",
-        f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)",
-        "response_stream.write('second')",
+        "response_stream.write('first')", waits[0], "response_stream.end('second')", waits[1]
     )
     streaming.api.give_event(source_event(source))
     streaming.api.read_head()
     assert streaming.api.read_chunk() == b"first"
-    gate.touch()
+    gates[0].touch()
     assert [streaming.api.read_chunk(), streaming.api.read_chunk()] == [b"second", b""]
     assert streaming.api.read_trailers() == []
     streaming.api.reply(202)
-
-
-def test_stream_is_complete_while_the_handler_still_works(
-    streaming: Runtime, tmp_path: Path
-) -> None:
-    gate = tmp_path / "gate"
-    source = streamed(
-        "response_stream.end('all')",
-        f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)",
-    )
-    assert streaming.serve(source).body == b"all"
-    gate.touch()
+    gates[1].touch()
     streaming.api.expect_next()
 
 

@@ -1,15 +1,15 @@
-"""Where a function's modules are looked for."""
+"""Where Python finds a function's modules."""
 
 from __future__ import annotations
 
 from awslambda.search_path import search_path
 
-BEGAN_WITH = ["/opt/python", "/var/lang/lib/python3.13", "/var/lang/lib/python3.13/site-packages"]
+INITIAL = ["/opt/python", "/var/lang/lib/python3.13", "/var/lang/lib/python3.13/site-packages"]
 
 
-def test_function_comes_before_layers_before_python_before_lambdas_own() -> None:
+def test_order_is_function_layers_python_lambda() -> None:
     environ = {"LAMBDA_TASK_ROOT": "/var/task", "LAMBDA_RUNTIME_DIR": "/var/runtime"}
-    assert search_path(environ, "/opt/python", "3.13", BEGAN_WITH) == [
+    assert search_path(environ, "/opt/python", "3.13", INITIAL) == [
         "/var/task",
         "/opt/python/lib/python3.13/site-packages",
         "/opt/python",
@@ -19,7 +19,7 @@ def test_function_comes_before_layers_before_python_before_lambdas_own() -> None
     ]
 
 
-def test_pythonpath_of_the_author_stands_in_for_the_layers() -> None:
+def test_pythonpath_of_the_author_replaces_the_layers() -> None:
     environ = {"LAMBDA_TASK_ROOT": "/var/task", "PYTHONPATH": "/mine"}
-    began_with = ["/opt/python", "/mine", "/var/lang/lib/python3.13"]
-    assert search_path(environ, "/opt/python", "3.13", began_with) == ["/var/task", *began_with]
+    initial = ["/opt/python", "/mine", "/var/lang/lib/python3.13"]
+    assert search_path(environ, "/opt/python", "3.13", initial) == ["/var/task", *initial]
