@@ -11,12 +11,13 @@ from functools import partial
 
 import awslambda
 from sluice.aws.ssm_parameter import read_parameter
+from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
+from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
 from sluice.upstream.client import OpenAIClient
 from sluice.upstream.targets import read_targets
-from sluice.websocket.answer import ModelAnswers
 from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.events import parse_message
 from sluice.websocket.gateway import WebSocketGateway
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 settings = read_settings(os.environ)
 targets = read_targets(os.environ, settings)
 client = OpenAIClient(settings, targets, read_parameter)
+forward_keys = KeyRing(settings.forward_keys, read_parameter)
 state = connection_state(settings)
 gateway = WebSocketGateway(
     settings,
-    ModelAnswers(settings, os.environ, client, targets[0], state),
-    client.known_keys,
+    ModelAnswers(settings, os.environ, client, targets[0], forward_keys),
     partial(ConnectionsClient, environ=os.environ),
     state,
 )

@@ -7,6 +7,7 @@ from functools import partial
 
 import awslambda
 from sluice.aws.ssm_parameter import read_parameter
+from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
@@ -24,13 +25,10 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 targets = read_targets(os.environ, settings)
-gateway = UrlGateway(
-    settings,
-    os.environ,
-    OpenAIClient(settings, targets, read_parameter),
-    targets,
-    KeyRing(settings.forward_keys, read_parameter),
-)
+client = OpenAIClient(settings, targets, read_parameter)
+forward_keys = KeyRing(settings.forward_keys, read_parameter)
+answers = ModelAnswers(settings, os.environ, client, targets[0], forward_keys)
+gateway = UrlGateway(settings, answers, targets, forward_keys)
 
 
 @awslambda.streamify_response

@@ -38,7 +38,7 @@ FUNCTIONS = {
             "authentication deadline error_body errors key_ring named_tuple request_log "
             "secret_mask setting_values settings stop_signal "
             "aws.sigv4 aws.ssm_parameter "
-            "completions.conversation_log completions.event_stream completions.events "
+            "completions.answer completions.event_stream completions.events "
             "completions.parsers completions.request completions.sse completions.usage "
             "http.connection http.http1 http.opening http.urls "
             "state.connections state.opening "
@@ -53,15 +53,15 @@ FUNCTIONS = {
     "stream": {
         "packages": set[str](),
         "sluice": (
-            "authentication deadline error_body errors key_ring named_tuple request_log "
-            "secret_mask setting_values settings "
+            "authentication deadline errors key_ring named_tuple request_log secret_mask "
+            "setting_values settings "
             "aws.ssm_parameter "
-            "completions.event_stream completions.request completions.usage "
+            "completions.answer completions.event_stream completions.request completions.usage "
             "http.connection http.http1 http.opening http.urls "
             "upstream.answer upstream.call upstream.client upstream.connections upstream.exchange "
             "upstream.headers upstream.providers upstream.providers.openai "
             "upstream.refusal upstream.retries upstream.targets "
-            "url.cross_origin url.events url.gateway url.reply "
+            "url.events url.gateway url.reply url.routes "
         ),
     },
 }

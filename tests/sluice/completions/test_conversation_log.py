@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.completions.conversation_log import (
-    MAX_LOGGED_CHARACTERS,
+    MAX_LOGGED_ANSWER_CHARACTERS,
     MAX_LOGGED_MESSAGES_BYTES,
     MAX_RECORDED_BYTES,
     Recording,
@@ -65,15 +65,15 @@ def test_recording_has_the_text_of_an_answer(
 ) -> None:
     for cut in range(len(body)):
         recording = Recording()
-        recording.add(body[:cut])
-        recording.add(body[cut:])
+        recording.add_chunk(body[:cut])
+        recording.add_chunk(body[cut:])
         assert recording.text(headers) == text
 
 
 def test_recording_is_bounded() -> None:
     recording = Recording()
     for _ in range(100):
-        recording.add(b"x" * (MAX_RECORDED_BYTES // 10))
+        recording.add_chunk(b"x" * (MAX_RECORDED_BYTES // 10))
     assert sum(map(len, recording._chunks)) == MAX_RECORDED_BYTES  # noqa: SLF001 -- its memory
 
 
@@ -128,7 +128,7 @@ def test_key_of_digits_is_not_logged_as_a_number(
 def test_answer_is_logged_as_far_as_a_line_holds_it(
     upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    upstream.script = says("x" * 2 * MAX_LOGGED_CHARACTERS)
+    upstream.script = says("x" * 2 * MAX_LOGGED_ANSWER_CHARACTERS)
     ask(upstream.url, query={"message": "Hello"}, LOG_CHAT="true")
     fields = json.loads(capsys.readouterr().out)
-    assert (fields["messages"], fields["answer"]) == ("Hello", "x" * MAX_LOGGED_CHARACTERS)
+    assert (fields["messages"], fields["answer"]) == (HELLO, "x" * MAX_LOGGED_ANSWER_CHARACTERS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws.ssm_parameter import read_parameter
+from sluice.completions.answer import ModelAnswers
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.upstream.client import OpenAIClient
@@ -116,4 +117,5 @@ def gateway_of(**variables: str) -> UrlGateway:
     targets = read_targets(variables, settings)
     client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
     forward_keys = KeyRing(settings.forward_keys, read_parameter)
-    return UrlGateway(settings, variables, client, targets, forward_keys)
+    answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
+    return UrlGateway(settings, answers, targets, forward_keys)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import OriginNotAllowed
-from sluice.url.cross_origin import cors_headers, is_preflight, preflight_headers
+from sluice.url.cross_origin import cors_headers, preflight_headers
 from tests.scripted_upstream import ScriptedUpstream, answer_stream, dies_after, refused_url
 from tests.sluice.url.asking import Reply, ask
 
@@ -35,21 +35,6 @@ def ask_from(upstream_url: str, origin: str, allowed: str, **environ: str) -> Re
     return ask(
         upstream_url, query=message, headers=headers, CORS_ALLOW_ORIGINS=allowed, settings=environ
     )
-
-
-@pytest.mark.parametrize(
-    ("method", "headers", "expected"),
-    [
-        ("OPTIONS", PREFLIGHT, True),
-        ("OPTIONS", {"origin": PAGE}, False),
-        ("POST", PREFLIGHT, False),
-        ("GET", {}, False),
-    ],
-)
-def test_preflight_is_told_by_its_header(
-    method: str, headers: dict[str, str], *, expected: bool
-) -> None:
-    assert is_preflight(method, headers) is expected
 
 
 @pytest.mark.parametrize(

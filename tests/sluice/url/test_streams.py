@@ -79,7 +79,8 @@ class CutReply:
 
     def _unread(self) -> bool:
         """Whether there are bytes in the gateway's socket: its other side cannot tell."""
-        used: Any = self._gateway._client._connections._used  # noqa: SLF001 -- no other witness
+        client: Any = self._gateway._answers._client  # noqa: SLF001 -- no other witness
+        used: Any = client._connections._used  # noqa: SLF001
         reader: Any = used._below  # noqa: SLF001
         count = array.array("i", [0])
         fcntl.ioctl(reader.fileno(), termios.FIONREAD, count)

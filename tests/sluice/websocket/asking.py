@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sluice.aws.ssm_parameter import read_parameter
+from sluice.completions.answer import ModelAnswers
+from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.upstream.client import OpenAIClient
 from sluice.upstream.targets import read_targets
-from sluice.websocket.answer import ModelAnswers
 from sluice.websocket.cancellation_watch import LookTimes
 from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.events import MessageEvent
@@ -87,6 +88,7 @@ def gateway_with(
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
     client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
-    answers = ModelAnswers(settings, variables, client, targets[0], state, OFTEN)
+    forward_keys = KeyRing(settings.forward_keys, read_parameter)
+    answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
     connect = posts.at if isinstance(posts, Posts) else lambda _endpoint: posts
-    return WebSocketGateway(settings, answers, client.known_keys, connect, state, back_off)
+    return WebSocketGateway(settings, answers, connect, state, back_off, OFTEN)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.completions.conversation_log import MAX_LOGGED_CHARACTERS, MAX_LOGGED_MESSAGES_BYTES
+from sluice.completions.conversation_log import (
+    MAX_LOGGED_ANSWER_CHARACTERS,
+    MAX_LOGGED_MESSAGES_BYTES,
+)
 from sluice.deadline import MARGIN_S
 from sluice.state.connections import ConnectionState
 from sluice.state.sqlite import SqliteState
@@ -300,14 +303,14 @@ def test_log_has_what_was_said_until_an_answer_broke_off(
 def test_log_line_fits_cloudwatch_whatever_was_said(
     upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], character: str
 ) -> None:
-    upstream.script = says(character * MAX_LOGGED_CHARACTERS, "too much")
+    upstream.script = says(character * MAX_LOGGED_ANSWER_CHARACTERS, "too much")
     content = character * (128 * 1024 // len(json.dumps(character, ensure_ascii=False)))
     request = {"messages": [{"role": "user", "content": content}]}
     send(upstream.url, {**CHAT, "request": request}, Posts(), LOG_CHAT="true")
     line = capsys.readouterr().out
     assert len(line) < CLOUDWATCH_LINE_BYTES
     fields = json.loads(line)
-    assert fields["answer"] == character * MAX_LOGGED_CHARACTERS
+    assert fields["answer"] == character * MAX_LOGGED_ANSWER_CHARACTERS
     is_short = len(json.dumps(request["messages"])) <= MAX_LOGGED_MESSAGES_BYTES
     assert (fields["messages"] == request["messages"]) is is_short
     assert json.dumps(request["messages"]).startswith(str(fields["messages"])) is not is_short

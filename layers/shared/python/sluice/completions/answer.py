@@ -1,28 +1,203 @@
-"""A model's answer in one piece: all of its text, or the value in it that was asked for."""
+"""A model's answer, for both transports: requested, read, masked and logged in one place."""
 
 from __future__ import annotations
 
-from sluice.completions.events import completion_events
-from sluice.completions.parsers import first_value, text_deltas, whole_text, with_ascii_quotes
-from sluice.completions.request import ResponseType
+import json
+from contextlib import contextmanager
+
+from sluice.completions.event_stream import has_lines, whole_lines
+from sluice.completions.request import ResponseType, TemplateRequest, native_body, upstream_body
+from sluice.completions.usage import UsageFinder
+from sluice.secret_mask import mask_of
+from sluice.upstream.call import chat_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from sluice.completions.conversation_log import Recording
+    from sluice.completions.events import CompletionEvent
+    from sluice.completions.request import NativeRequest
+    from sluice.deadline import Deadline
+    from sluice.key_ring import KeyRing
+    from sluice.request_log import RequestLog
+    from sluice.secret_mask import SecretMask
+    from sluice.settings import Settings
+    from sluice.stop_signal import StopSignal
     from sluice.upstream.answer import UpstreamAnswer
+    from sluice.upstream.call import ModelCall
+    from sluice.upstream.client import OpenAIClient
+    from sluice.upstream.targets import Target
 
 
-def answer_text(
-    response_type: ResponseType, answer: UpstreamAnswer, *, ascii_quotes: bool = False
-) -> str:
-    """Read the answer for a response type but `stream`; no further than its value is.
+class ModelAnswers:
+    """Sends requests to the model. Make one for the life of the process.
 
-    Raises NoMatch, UpstreamRefused, and as UpstreamAnswer.chunks.
+    target: the API of requests that name none. forward_keys: masked like the provider's keys.
     """
-    deltas = text_deltas(completion_events(answer.headers, answer.chunks()))
-    if ascii_quotes:
-        deltas = with_ascii_quotes(deltas)
-    if response_type is not ResponseType.FULL:
-        return first_value(response_type, deltas)
-    text = whole_text(deltas)
-    answer.finish()
-    return text
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        client: OpenAIClient,
+        target: Target,
+        forward_keys: KeyRing,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._client = client
+        self._target = target
+        self._forward_keys = forward_keys
+
+    def secrets(self) -> tuple[str, ...]:
+        """The keys this process has read so far: no client, prompt or log may see one."""
+        return self._client.known_keys() + self._forward_keys.known_keys()
+
+    def native_call(self, native: NativeRequest) -> ModelCall:
+        """The call of a native request, with the default model if it names none."""
+        model, prompt = native.document.get("model"), native.document.get("prompt")
+        if not model and isinstance(prompt, dict):
+            return chat_call(native.body)  # a prompt stored at the provider, which names a model
+        body = native_body(native, self._settings)
+        return chat_call(body, _as_name(model or self._settings.openai_model))
+
+    @contextmanager
+    def ask(
+        self,
+        request: TemplateRequest | ModelCall,
+        log: RequestLog,
+        deadline: Deadline,
+        stop_signal: StopSignal | None = None,
+        target: Target | None = None,
+    ) -> Iterator[ModelAnswer]:
+        """Send a request, and wait for the first byte of its answer.
+
+        Leaving the block ends the upstream request. Then the log has the usage and, with
+        LOG_CHAT=true, what was said. Raises as OpenAIClient.ask, and PromptTemplateNotAllowed,
+        PromptTemplateNotFound.
+        """
+        call = self._template_call(request) if isinstance(request, TemplateRequest) else request
+        recording = _recording() if self._settings.log_chat else None
+        with self._client.ask(
+            target or self._target, call, deadline, stop_signal, log.note
+        ) as upstream:
+            mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
+            answer = ModelAnswer(upstream, mask, recording, ascii_quotes=quotes)
+            try:
+                yield answer
+                answer.finish()
+            finally:
+                log.note(usage=answer.usage.usage())
+                if recording is not None:
+                    self._log_conversation(log, request, recording.text(upstream.headers))
+
+    def _template_call(self, template: TemplateRequest) -> ModelCall:
+        self._client.keys_of(self._target)  # known from here on: no prompt may hold one
+        body = upstream_body(template, self._settings, self._environ, self.secrets())
+        return chat_call(body)
+
+    def _log_conversation(
+        self, log: RequestLog, request: TemplateRequest | ModelCall, answer: str
+    ) -> None:
+        from sluice.completions.conversation_log import log_conversation, said_in  # noqa: PLC0415 -- rare
+
+        if isinstance(request, TemplateRequest):
+            messages = request.documents()  # the client's, without the operator's prompt
+        else:
+            messages = said_in(request.body)
+        log_conversation(log, messages, answer, self.secrets())
+
+
+class ModelAnswer:
+    """One answer, to be read once: as bytes, as events or as text. Keys in it are masked.
+
+    Each way of reading raises as UpstreamAnswer.chunks; events and texts also UpstreamBroken and
+    UpstreamRefused as completion_events.
+    """
+
+    def __init__(
+        self,
+        upstream: UpstreamAnswer,
+        mask: SecretMask,
+        recording: Recording | None,
+        *,
+        ascii_quotes: bool,
+    ) -> None:
+        self.status = upstream.status
+        self.headers = upstream.headers
+        self.mends_stream_end = upstream.mends_stream_end
+        self.usage = UsageFinder()
+        self._upstream = upstream
+        self._mask = mask
+        self._recording = recording
+        self._ascii_quotes = ascii_quotes
+        self._is_read = False
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes as they come; an event stream in whole lines."""
+        chunks = self._upstream.chunks()
+        lines = whole_lines(chunks) if has_lines(self.headers) else chunks
+        for chunk in self._mask.stream(lines):
+            self.usage.add(chunk)
+            if self._recording is not None:
+                self._recording.add_chunk(chunk)
+            yield chunk
+
+    def events(self) -> Iterator[CompletionEvent]:
+        """The events of a chat completion."""
+        for event in self._events():
+            data = event.data.encode()
+            masked = self._mask.apply(data)
+            if masked is not data:
+                event = event._replace(data=masked.decode(), document=json.loads(masked))  # noqa: PLW2901
+            yield event
+
+    def deltas(self) -> Iterator[str]:
+        """The text, piece by piece. None is held back for the key that two may share."""
+        for delta in self._deltas():
+            yield self._mask.text(delta)
+
+    def text(self, response_type: ResponseType) -> str:
+        """The whole text, or the value in it, which is read no further. Raises NoMatch."""
+        from sluice.completions.parsers import first_value, whole_text  # noqa: PLC0415 -- see _events
+
+        deltas = self._deltas()
+        is_full = response_type is ResponseType.FULL
+        return self._mask.text(
+            whole_text(deltas) if is_full else first_value(response_type, deltas)
+        )
+
+    def finish(self) -> None:
+        """Read what follows the end of an answer that was read whole: its connection is kept."""
+        if self._is_read:
+            self._upstream.finish()
+
+    def _deltas(self) -> Iterator[str]:
+        from sluice.completions.parsers import text_deltas, with_ascii_quotes  # noqa: PLC0415 -- see _events
+
+        deltas = text_deltas(self._events())
+        return with_ascii_quotes(deltas) if self._ascii_quotes else deltas
+
+    def _events(self) -> Iterator[CompletionEvent]:
+        # What relays bytes never needs a parser.
+        from sluice.completions.events import completion_events  # noqa: PLC0415
+
+        for event in completion_events(self.headers, self._upstream.chunks()):
+            self.usage.add_event(event.document)
+            if self._recording is not None:
+                self._recording.add_text(event.text)
+            yield event
+        self._is_read = True
+
+
+def _recording() -> Recording:
+    from sluice.completions.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
+
+    return Recording()
+
+
+def _as_name(model: Any) -> str | None:
+    """A model's name, or None if it is not one: then the provider knows best what to say."""
+    return model if isinstance(model, str) and model.isprintable() else None

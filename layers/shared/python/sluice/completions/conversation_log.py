@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sluice.request_log import RequestLog
 
-MAX_LOGGED_CHARACTERS = 24 * 1024  # of an answer
+MAX_LOGGED_ANSWER_CHARACTERS = 24 * 1024  # of an answer
 MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # of a request's messages, as JSON
 MAX_RECORDED_BYTES = 256 * 1024  # of an answer: events take some ten times the text in them
 SAID_IN = ("messages", "input", "prompt", "instructions")
@@ -31,7 +31,7 @@ def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Itera
     """Record what was said, as much as a line holds, without the gateway's keys."""
     mask = SecretMask(secrets)
     said = _without(mask, shortened(messages))
-    text = mask.apply(answer[:MAX_LOGGED_CHARACTERS].encode("utf-8", "replace")).decode()
+    text = mask.apply(answer[:MAX_LOGGED_ANSWER_CHARACTERS].encode("utf-8", "replace")).decode()
     log.conversation(said, text)
 
 
@@ -65,25 +65,31 @@ def said_in(body: bytes) -> Any:
 
 
 class Recording:
-    """The beginning of an answer that passes by."""
+    """The beginning of an answer that passes by, as bytes or as texts."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._room = MAX_RECORDED_BYTES
+        self._text = ""
 
-    def add(self, chunk: bytes) -> None:
+    def add_chunk(self, chunk: bytes) -> None:
         if self._room > 0:
             self._chunks.append(chunk[: self._room])
             self._room -= len(chunk)
 
+    def add_text(self, text: str) -> None:
+        self._text += text[: MAX_LOGGED_ANSWER_CHARACTERS - len(self._text)]
+
     def text(self, headers: Mapping[str, str]) -> str:
-        """What it says: a completion's text, other text as it is, nothing of what is no text."""
+        """The answer's text; other text as it is; nothing of a binary answer."""
+        if not self._chunks:
+            return self._text
         body = b"".join(self._chunks)
         said = ""
         try:
             for delta in text_deltas(completion_events(headers, [body])):
                 said += delta
-        except SluiceError:  # cut off, or no completion: what it said so far is what there is
+        except SluiceError:  # cut off, or no completion: log the text until there
             pass
         is_text = headers.get("content-type", "").startswith(("text/", "application/json"))
         return said or (body.decode("utf-8", "replace") if is_text else "")

@@ -42,6 +42,10 @@ class TemplateRequest(NamedTuple):
     messages: tuple[Message, ...]
     response_type: ResponseType
 
+    def documents(self) -> list[dict[str, Any]]:
+        """The messages as JSON has them."""
+        return [message._asdict() for message in self.messages]
+
 
 class NativeRequest(NamedTuple):
     """The provider's own JSON: `body` as the client sent it, `document` what it says."""
@@ -108,7 +112,7 @@ def upstream_body(
 
     secrets: what no prompt may hold. Raises PromptTemplateNotAllowed, PromptTemplateNotFound.
     """
-    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    messages = request.documents()
     if request.prompt_template is not None:
         from sluice.completions.prompt_templates import system_prompt  # noqa: PLC0415 -- few requests name one
 
@@ -126,14 +130,11 @@ def native_body(request: NativeRequest, settings: Settings) -> bytes:
     return json.dumps({**request.document, "model": settings.openai_model}).encode()
 
 
-def chat_body(request: dict[str, Any], settings: Settings) -> bytes:
-    """The provider's own request; by the default model and streamed where it does not say."""
-    document = dict(request)
-    if not document.get("model"):
-        document["model"] = settings.openai_model
+def streamed(document: dict[str, Any]) -> NativeRequest:
+    """The provider's own request, streamed unless it says otherwise."""
     if document.get("stream") is None:
-        document["stream"] = True
-    return json.dumps(document).encode()
+        document = {**document, "stream": True}
+    return NativeRequest(json.dumps(document).encode(), document)
 
 
 def _parse_message(index: int, message: object) -> Message:

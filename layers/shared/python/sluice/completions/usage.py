@@ -1,6 +1,6 @@
-"""The figures of tokens in an answer that passes by, without reading all of it. No I/O.
+"""The token counts of an answer that passes by, without parsing all of it. No I/O.
 
-Providers give them in the last event of a stream, or at the end of a JSON answer.
+Providers report them in the last event of a stream, or at the end of a JSON answer.
 """
 
 from __future__ import annotations
@@ -9,17 +9,25 @@ import json
 import re
 from collections import deque
 
-TAIL_BYTES = 16 * 1024  # the usage has some 500 bytes, and little follows it
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+TAIL_BYTES = 16 * 1024  # usage takes some 500 bytes, and little follows it
 USAGE = re.compile(rb'"usage"\s*:\s*(?={)')
 COUNT = re.compile(r"\w*tokens\w*")
 
 
 class UsageFinder:
-    """Keeps hold of the last chunks, which are not copied before the end."""
+    """Takes an answer as bytes, of which it keeps the end uncopied, or as events."""
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
         self._size = 0
+        self._of_events: dict[str, int] | None = None
+
+    def add_event(self, document: dict[str, Any]) -> None:
+        self._of_events = token_counts(document.get("usage")) or self._of_events
 
     def add(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
@@ -28,7 +36,9 @@ class UsageFinder:
             self._size -= len(self._chunks.popleft())
 
     def usage(self) -> dict[str, int] | None:
-        """The last usage of the answer: numbers by name, or None."""
+        """The last usage of the answer: counts by name, or None."""
+        if self._of_events is not None:
+            return self._of_events
         tail = b"".join(self._chunks)[-TAIL_BYTES:]
         for found in reversed(list(USAGE.finditer(tail))):
             usage = _object_at(tail[found.end() :])
@@ -38,7 +48,7 @@ class UsageFinder:
 
 
 def token_counts(usage: object) -> dict[str, int] | None:
-    """The counts of tokens in a provider's `usage`, without what it may say beside them."""
+    """The token counts in a provider's `usage`, without its other fields."""
     if not isinstance(usage, dict):
         return None
     return {n: v for n, v in usage.items() if type(v) is int and COUNT.fullmatch(n)} or None

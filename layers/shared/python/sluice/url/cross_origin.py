@@ -1,4 +1,4 @@
-"""Whether a page of another site may ask, and read the answer (CORS). No I/O.
+"""Which pages of other sites may send requests and read the answers (CORS). No I/O.
 
 https://fetch.spec.whatwg.org/#http-cors-protocol
 """
@@ -14,34 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ANY = "*"
-MAX_AGE_S = 7200  # for which a browser remembers a preflight; Chromium keeps it no longer
-EXPOSED = "*"  # whatever headers a provider sends, its limits with them; no credentials are allowed
+MAX_AGE_S = 7200  # how long a browser may cache a preflight; Chromium's maximum
+EXPOSED = "*"  # any header of a provider, rate limits included; credentials are not allowed
 FIELD_NAMES = r"(?a)[!#$%&'*+.^_`|~\w-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~\w-]+)*"
 METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
 
 
-def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    return method == "OPTIONS" and "access-control-request-method" in headers
+def is_preflight(headers: Mapping[str, str]) -> bool:
+    """Whether an OPTIONS request is a browser's, about a request that it has not sent yet."""
+    return "access-control-request-method" in headers
 
 
 def preflight_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
-    """The answer to a browser that asks before it sends. Raises OriginNotAllowed."""
+    """The headers of a preflight's reply. Raises OriginNotAllowed."""
     allowing = cors_headers(headers, allowed)
     if "access-control-allow-origin" not in allowing:
         raise OriginNotAllowed(
-            "Pages of this origin may not use this gateway: expected one of CORS_ALLOW_ORIGINS."
+            "This origin may not use the gateway. CORS_ALLOW_ORIGINS lists those that may."
         )
-    asked = headers.get("access-control-request-headers", "")
+    named = headers.get("access-control-request-headers", "")
     return {
         **allowing,
         "access-control-allow-methods": METHODS,
-        "access-control-allow-headers": asked if re.fullmatch(FIELD_NAMES, asked) else ANY,
+        "access-control-allow-headers": named if re.fullmatch(FIELD_NAMES, named) else ANY,
         "access-control-max-age": str(MAX_AGE_S),
     }
 
 
 def cors_headers(headers: Mapping[str, str], allowed: tuple[str, ...]) -> dict[str, str]:
-    """What every reply carries, errors too, so that pages of allowed origins may read it."""
+    """Headers of every reply, errors included, so that pages of allowed origins may read it."""
     if not allowed:
         return {}
     origin = headers.get("origin")

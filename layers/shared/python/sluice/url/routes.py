@@ -1,0 +1,71 @@
+"""Which API a path and a method mean, and what of a path the log may show. No I/O."""
+
+from __future__ import annotations
+
+import re
+
+from sluice.errors import MethodNotAllowed, UnknownPath
+from sluice.upstream.targets import find_target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sluice.upstream.targets import Target
+
+OWN_PATHS = {
+    "GET /": "describes this service",
+    "GET /?message=TEXT": "streams the answer to a message",
+    "POST /": "answers a template request or the provider's own JSON",
+    "GET /healthz": "answers 200 without calling the model",
+}
+PASSED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""Not TRACE, which makes a server repeat the request with the provider's key in it, nor CONNECT,
+which has no path."""
+WORD = re.compile(r"[a-z][a-z_-]{0,30}")  # of an API's paths; ids and file names look different
+
+
+class Routes:
+    """The paths of one deployment.
+
+    own: method and path of what the gateway answers itself. targets: the APIs, the default first.
+    """
+
+    def __init__(self, own: Collection[tuple[str, str]], targets: tuple[Target, ...]) -> None:
+        self._own = own
+        self._own_paths = {path for _, path in own}
+        self._targets = targets
+        self.described = {
+            **OWN_PATHS,
+            **{
+                f"{target.route_prefix}/*": f"the provider's own API ({target.provider.name})"
+                for target in targets
+            },
+        }
+
+    def target_of(self, method: str, path: str) -> tuple[Target, str]:
+        """The API that answers, and its path. Raises MethodNotAllowed, UnknownPath."""
+        if method not in PASSED_METHODS:
+            raise _not_allowed(method, PASSED_METHODS)
+        if path in self._own_paths:
+            raise _not_allowed(method, tuple(own for own, where in self._own if where == path))
+        found = find_target(self._targets, path)
+        if found is None:
+            raise UnknownPath(
+                f"Unknown path. Available paths: {', '.join(self.described)}. The base URL of an "
+                f"OpenAI client ends in {self._targets[0].route_prefix}."
+            )
+        return found
+
+    def logged_path(self, path: str) -> str:
+        """The path without what a client may have put into it: ids, file names, mistakes."""
+        if path in self._own_paths:
+            return path
+        if find_target(self._targets, path) is None:
+            return "(unknown)"
+        segments = path.split("/")
+        return "/".join(s if WORD.fullmatch(s) or s in ("", "v1") else "*" for s in segments)
+
+
+def _not_allowed(method: str, allowed: tuple[str, ...]) -> MethodNotAllowed:
+    return MethodNotAllowed(f"This path allows {', '.join(allowed)}, not {method}.", allowed)
