@@ -6,6 +6,7 @@ It shares no code with the runtime it tests. It serves one connection at a time.
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 import subprocess
@@ -239,6 +240,7 @@ def running(
     (folder / "app.py").write_text(source)
     api = RuntimeApi()
     environ = {
+        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         "PATH": "/usr/bin:/bin",
         "AWS_LAMBDA_RUNTIME_API": api.address,
         "LAMBDA_TASK_ROOT": str(folder),

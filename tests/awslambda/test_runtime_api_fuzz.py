@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from awslambda.errors import RuntimeApiError
 from awslambda.runtime_client import RuntimeClient
 from awslambda.runtime_log import RuntimeLog
-from tests.awslambda.scripted_runtime_api import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,7 @@ OPTIONAL = {
     "Lambda-Runtime-Aws-Tenant-Id": ("tenant_id", "t", None),
     "Lambda-Runtime-Invocation-Id": ("invocation_id", "i-1", None),
 }
+PATIENCE_S = 20.0  # how long a test waits for a connection before it fails
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,11 @@ def next_invocation(connections: Sequence[Sequence[bytes]]) -> Invocation:
             thread.join(PATIENCE_S)
 
 
-@settings(max_examples=200, deadline=None)
 @given(replies())
 def test_event_is_read_however_it_arrives(scripted: Scripted) -> None:
     assert vars(next_invocation(scripted.connections)) == scripted.fields
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.binary(min_size=1, max_size=300))
 def test_noise_instead_of_a_reply_is_a_runtime_api_error(noise: bytes) -> None:
     with pytest.raises(RuntimeApiError):
