@@ -1,6 +1,6 @@
 """Record what a command prints and draw it as an animated SVG, at its real pace.
 
-docs/tokens.svg is the README's first Python program, recorded while `npm start` runs with its key:
+docs/tokens.svg is README's Python program, recorded while `npm start` runs with its key:
 
     .venv/bin/python -m scripts.record_tokens docs/tokens.svg python hello.py
 """
@@ -12,32 +12,41 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
-WIDTH, MARGIN, LINE_HEIGHT, TITLE_HEIGHT = 820, 24, 26, 34  # pixels
+WIDTH, MARGIN, LINE_HEIGHT, TOP = 820, 24, 26, 60  # pixels; TOP: of the first line's letters
 COLUMNS = 78
-"""Letters on a line: what fits into WIDTH in the widest of the fonts below."""
+"""Letters per line: what fits into WIDTH in the widest of the fonts below."""
 
-LEAD_S, HOLD_S = 0.8, 4.0
-"""Seconds before the first piece, and from the last piece until the recording starts again."""
-
-FRESH_S = 0.4
-"""Seconds for which a new piece has a color of its own."""
+LEAD_S, FRESH_S, HOLD_S = 0.8, 0.4, 4.0
+"""Seconds before the first piece, of a new piece's own color, and after the last piece."""
 
 READ_BYTES = 65_536
-CAPTION = "recorded with the demo model, at its real pace"
-STYLE = """\
-text{font:16px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}
-text{fill:#e6edf3;white-space:pre}
-.note{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#9198a1}
-.prompt{fill:#7ee787}
-@media (prefers-reduced-motion:reduce){tspan{animation:none!important}}"""
+TEMPLATE = """\
+<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" \
+viewBox="0 0 {width} {height}" role="img" aria-label="{label}">
+<!-- Drawn by scripts/record_tokens.py. -->
+<style>
+text{{font:16px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace}}
+text{{fill:#e6edf3;white-space:pre}}.prompt{{fill:#7ee787}}
+.note{{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#9198a1}}
+@media (prefers-reduced-motion:reduce){{tspan{{animation:none!important}}}}
+{frames}
+</style>
+<rect x="0.5" y="0.5" width="{inner_width}" height="{inner_height}" rx="10" fill="#0d1117" \
+stroke="#3d444d"/>
+<g stroke-width="11" stroke-linecap="round"><path stroke="#ff5f57" d="M30 18h0"/>\
+<path stroke="#febc2e" d="M48 18h0"/><path stroke="#28c840" d="M66 18h0"/></g>
+{lines}
+<text class="note" x="{right}" y="{bottom}" text-anchor="end">\
+recorded with the demo model, at its real pace</text>
+</svg>
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """What one read brought, and when: seconds after the first piece."""
 
     text: str
@@ -45,7 +54,7 @@ class Piece:
 
 
 def record(command: list[str]) -> list[Piece]:
-    """Run the command and return what it prints, as it comes."""
+    """Run the command and return what it prints, as it arrives."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     pieces: list[Piece] = []
     started_s = 0.0
@@ -61,49 +70,33 @@ def record(command: list[str]) -> list[Piece]:
 def wrapped(pieces: list[Piece]) -> list[list[Piece]]:
     """Return the pieces by line; a piece that does not fit begins the next line."""
     lines: list[list[Piece]] = [[]]
-    for piece in pieces:
-        text = piece.text.rstrip("\n")
-        used = sum(len(each.text) for each in lines[-1])
-        if used + len(text) > COLUMNS:
+    for text, at_s in pieces:
+        if sum(len(piece.text) for piece in lines[-1]) + len(text.rstrip()) > COLUMNS:
             lines.append([])
-            text = text.lstrip()
-        if text:
-            lines[-1].append(Piece(text, piece.at_s))
+        lines[-1].append(Piece(text if lines[-1] else text.lstrip(), at_s))
     return lines
 
 
-def svg(shown_command: str, pieces: list[Piece]) -> str:
+def svg(command: str, pieces: list[Piece]) -> str:
     """Return the picture. Without animation it shows the whole text."""
-    lines = wrapped(pieces)
     total_s = LEAD_S + pieces[-1].at_s + HOLD_S
-    height = TITLE_HEIGHT + LINE_HEIGHT * (len(lines) + 2) + MARGIN
     frames: list[str] = []
-    top = TITLE_HEIGHT + LINE_HEIGHT
-    prompt = f'<tspan class="prompt">$</tspan> {escape(shown_command)}'
-    answer = ["".join(_span(piece, total_s, frames) for piece in line) for line in lines]
-    body = [
-        f'<text xml:space="preserve" x="{MARGIN}" y="{top + row * LINE_HEIGHT}">{line}</text>'
-        for row, line in enumerate([prompt, *answer])
-    ]
-    dots = [
-        f'<circle cx="{MARGIN + 6 + 18 * i}" cy="18" r="5.5" fill="{color}"/>'
-        for i, color in enumerate(("#ff5f57", "#febc2e", "#28c840"))
-    ]
-    label = escape(f"{shown_command}: {''.join(piece.text for piece in pieces).strip()}")
-    size = f'width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"'
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{label}">',
-            "<!-- Drawn by scripts/record_tokens.py. -->",
-            f"<style>\n{STYLE}\n{chr(10).join(frames)}\n</style>",
-            f'<rect x=".5" y=".5" width="{WIDTH - 1}" height="{height - 1}" rx="10" fill="#0d1117"'
-            ' stroke="#3d444d"/>',
-            *dots,
-            *body,
-            f'<text class="note" x="{WIDTH - MARGIN}" y="{height - 14}" text-anchor="end">'
-            f"{CAPTION}</text>",
-            "</svg>\n",
-        ]
+    lines = [f'<tspan class="prompt">$</tspan> {escape(command)}']
+    lines += ["".join(_span(piece, total_s, frames) for piece in line) for line in wrapped(pieces)]
+    height = TOP + LINE_HEIGHT * len(lines) + MARGIN
+    return TEMPLATE.format(
+        width=WIDTH,
+        height=height,
+        inner_width=WIDTH - 1,
+        inner_height=height - 1,
+        right=WIDTH - MARGIN,
+        bottom=height - 14,
+        label=escape(f"{command}: {''.join(piece.text for piece in pieces).strip()}"),
+        frames="\n".join(frames),
+        lines="\n".join(
+            f'<text xml:space="preserve" x="{MARGIN}" y="{TOP + row * LINE_HEIGHT}">{line}</text>'
+            for row, line in enumerate(lines)
+        ),
     )
 
 
@@ -111,20 +104,15 @@ def _span(piece: Piece, total_s: float, frames: list[str]) -> str:
     """Return the piece's text, and add the animation that shows it at its time."""
     name = f"t{len(frames)}"
     at = (LEAD_S + piece.at_s) / total_s * 100
-    settled = min(100.0, at + FRESH_S / total_s * 100)
     frames.append(
         f"@keyframes {name}{{0%,{at - 0.01:.2f}%{{fill-opacity:0}}"
-        f"{at:.2f}%{{fill-opacity:1;fill:#7ee787}}{settled:.2f}%{{fill:#e6edf3}}}}"
+        f"{at:.2f}%{{fill-opacity:1;fill:#7ee787}}"
+        f"{at + FRESH_S / total_s * 100:.2f}%{{fill:#e6edf3}}}}"
     )
-    style = f"animation:{name} {total_s:.2f}s linear infinite"
-    return f'<tspan style="{style}">{escape(piece.text)}</tspan>'
-
-
-def main() -> None:
-    picture, *command = sys.argv[1:]
-    shown = " ".join(Path(word).name for word in command)
-    Path(picture).write_text(svg(shown, record(command)), encoding="utf-8")
+    return f'<tspan style="animation:{name} {total_s:.2f}s infinite">{escape(piece.text)}</tspan>'
 
 
 if __name__ == "__main__":
-    main()
+    picture, *recorded = sys.argv[1:]
+    shown = " ".join(Path(word).name for word in recorded)
+    Path(picture).write_text(svg(shown, record(recorded)), encoding="utf-8")
