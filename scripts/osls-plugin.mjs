@@ -111,7 +111,7 @@ export default class SluicePlugin {
     const { status } = await this.python([
       '-m', 'scripts.build_layers',
       '--sources', path.join(serviceDir, 'layers'),
-      '--requirements', path.join(serviceDir, 'requirements.txt'),
+      '--requirements', path.join(serviceDir, 'layers', 'shared', 'requirements.txt'),
       '--output', path.join(serviceDir, built),
       '--cache', path.join(serviceDir, '.build'),
       '--python', this.declared.runtime.replace('python', ''),

@@ -46,7 +46,7 @@ def opt_folder(folder: Path, python: str = "") -> Path:
     """Both layers merged as in /opt, with bytecode for `python` if it is given."""
     version, architecture = platform.python_version_tuple(), ARCHITECTURES[platform.machine()]
     packages = locked_packages(
-        CHECKOUT / "requirements.txt",
+        CHECKOUT / "layers" / "shared" / "requirements.txt",
         ".".join(version[:2]),
         architecture,
         CHECKOUT / ".build" / "bench",

@@ -21,7 +21,6 @@ COPIED = (
     "functions",
     "layers",
     "package.json",
-    "requirements.txt",
     "serverless.yml",
 )
 # Linked, so that the plugin finds the checkout's own .venv.
