@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.awslambda.emulator_process import Emulator, emulating
-from tests.awslambda.emulator_program import emulator_architecture, emulator_program
+from tests.awslambda.emulator import Emulator, emulating, emulator_architecture, emulator_program
 from tests.awslambda.scripted_runtime_api import streamed
 from tests.examples.example_sources import STREAMED_PRELUDE, STREAMED_WORDS, source_of
 

@@ -37,13 +37,6 @@ def handler(e, s, c):
     s.write('b')
     yield {'c': 1}
 """,
-    "async with drain": """
-async def handler(e, s, c):
-    s.write('a')
-    await s.drain()
-    s.write('b')
-    s.write({'c': 1})
-""",
 }
 plain_and_async = pytest.mark.parametrize("kind", ["def", "async def"])
 
