@@ -1,6 +1,6 @@
-// What osls cannot be told in serverless.yml: it builds the layers before they are zipped, refuses
-// settings that would open the service to everybody, gives each function a role of its own, and
-// adds what watches over them.
+// What serverless.yml cannot say to osls: this plugin builds the layers before they are zipped, rejects
+// settings that would open the service to everyone, gives each function its own role, and adds
+// metrics, alarms and a dashboard.
 import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
@@ -60,7 +60,7 @@ export default class SluicePlugin {
     this.addResources()
   }
 
-  /** The functions' own check of their settings: what it refuses is not deployed. */
+  /** What the functions themselves would reject at their start. */
   async refusedSettings () {
     const { alarmTopic, reservedConcurrency } = this.options
     const settings = {
@@ -74,13 +74,13 @@ export default class SluicePlugin {
     return status === 0 ? undefined : stderr.trim()
   }
 
-  /** Run the Python of .venv, which is made if it is missing. */
+  /** Runs the Python of .venv, and makes .venv first if it is missing. */
   async python (args, options) {
     await setUp({ node: false }).catch((error) => this.stop(error.message))
     return spawnSync(VENV_PYTHON, args, { cwd: inCheckout(), ...options })
   }
 
-  /** A number in serverless.yml would do, were it not that there is none that means no limit. */
+  /** serverless.yml cannot do this: no number means "no limit". */
   limitConcurrency () {
     const { reservedConcurrency } = this.options
     if (reservedConcurrency === 'none') return
@@ -99,12 +99,12 @@ export default class SluicePlugin {
       observation(custom.observation, this.options, `${project}-${stage}`))
     for (const [name, declared] of Object.entries(functions)) {
       declared.role = roleOf(name)
-      // `sls deploy function` leaves alone the layers of the function, and no others.
+      // `sls deploy function` keeps layers only if the function itself names them.
       declared.layers ??= this.declared.layers
     }
   }
 
-  /** serverless.yml names the sources; from here on osls sees what was built from them. */
+  /** serverless.yml names the sources. From here on osls sees what was built from them. */
   async buildLayers () {
     const { service, serviceDir } = this.serverless
     const built = path.join('.build', 'layers')
@@ -117,11 +117,11 @@ export default class SluicePlugin {
       '--python', this.declared.runtime.replace('python', ''),
       '--architecture', this.declared.architecture
     ], { stdio: ['ignore', 2, 2] })
-    if (status !== 0) this.stop('the layers could not be built (see above)')
+    if (status !== 0) this.stop('The layers could not be built (see above).')
     for (const name of service.getAllLayers()) service.getLayer(name).path = path.join(built, name)
   }
 
-  /** `sls package` needs no account, but osls would ask CloudFormation about each layer. */
+  /** Without this, osls asks CloudFormation about each layer, and `sls package` needs an account. */
   stayOffline () {
     const { pluginManager, processedInput } = this.serverless
     if (processedInput.commands.join(' ') !== 'package') return
@@ -136,7 +136,7 @@ export default class SluicePlugin {
     if (this.declared.environment.WEBSOCKET_AUTH === 'aws_iam') wantSignatures(resources)
   }
 
-  /** `sls deploy function` gives a function its settings, and leaves its URL or API as it is. */
+  /** `sls deploy function` changes a function's settings, but not its URL or API. */
   keepWaysIn () {
     const { Environment } = this.declared.remoteFunctionData.Configuration
     const refused = refusedWaysIn(this.declared.environment, Environment?.Variables ?? {})
@@ -145,10 +145,10 @@ export default class SluicePlugin {
 }
 
 /**
- * osls knows no IAM authorization for WebSocket routes, and of those only $connect can have it.
+ * osls has no IAM authorization for WebSocket routes. Only $connect can have it.
  *
- * A stage serves the routes as they were when its deployment was made. osls names that by what it
- * knows of the routes, so that under the same name a changed authorization would never be served.
+ * A stage serves the routes of its deployment. osls names a deployment by what it knows of the routes:
+ * under the same name, a changed authorization would never be served.
  * https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-set-up-websocket-deployment.html
  */
 function wantSignatures (resources) {
@@ -159,7 +159,7 @@ function wantSignatures (resources) {
   resources.WebsocketsDeploymentStage.Properties.DeploymentId = { Ref: `${id}Signed` }
 }
 
-/** osls lets every API of every account invoke the functions. */
+/** Otherwise osls lets every API of every account invoke the functions. */
 function bindWebsocketPermissions (resources) {
   for (const [name, permission] of Object.entries(resources)) {
     if (!name.endsWith('LambdaPermissionWebsockets')) continue
@@ -167,7 +167,7 @@ function bindWebsocketPermissions (resources) {
   }
 }
 
-/** Where a resource refers to another it waits for it without being told to: cfn-lint's W3005. */
+/** A resource waits for what it refers to even without DependsOn: cfn-lint's W3005. */
 function dropImpliedOrder (resources) {
   for (const resource of Object.values(resources)) {
     const properties = JSON.stringify(resource.Properties)

@@ -1,4 +1,4 @@
-"""$connect: let a client in, or not."""
+"""$connect: accept or refuse a client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     request = parse_connect(event)
     admission = admit(request, settings, forward_keys)
     if state is not None and admission.principal is not None:
-        # The client need not wait for a client of the store, which takes longer to import than
-        # everything else here.
+        # After the answer: importing the store's client takes longer than everything else here.
         awslambda.after_response(record_opened, request, admission.principal, state)
     return admission.answer

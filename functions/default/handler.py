@@ -1,7 +1,7 @@
 """$default and sendmessage: a model request in, frames out.
 
-API Gateway waits 29 seconds for an integration. It is answered at once, and the model's answer is
-sent from after_response, for which the function's timeout is the limit.
+API Gateway waits 29 seconds for an integration, so the function answers it at once. after_response
+sends the model's answer, for as long as the function's timeout allows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""$disconnect: what still runs on the connection is told to end."""
+"""$disconnect: end the answers that still run on the connection."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-// CloudWatch's share of the template: metrics from the functions' log lines, alarms, a dashboard.
-// What they are stands in deployment/; the lines are those of sluice.request_log.
+// CloudWatch's part of the template: metrics from the functions' log lines, alarms, a dashboard.
+// deployment/ describes them; sluice.request_log writes the lines.
 import { capitalized, isOn } from './settings.mjs'
 
-const ALARM_PERIOD_S = 300 // AWS/Lambda's figures come each minute; fewer, and one failure is much
+const ALARM_PERIOD_S = 300 // Lambda's figures come each minute; in a shorter period one failure counts too much
 
 /** The resources by logical id. `observed` is custom.observation; `name` is the stack's. */
 export function observation (observed, options, name) {
@@ -13,7 +13,7 @@ export function observation (observed, options, name) {
   }
 }
 
-/** A filter for each log group, and for each name that the figure may have in a line. */
+/** One filter per log group, and per name that the figure may have in a line. */
 function metricFilters (metrics, namespace) {
   const resources = {}
   for (const metric of metrics) {
@@ -61,7 +61,7 @@ function alarms (list, name, topic) {
       ComparisonOperator: 'GreaterThanThreshold',
       Threshold: alarm.above,
       EvaluationPeriods: 2,
-      TreatMissingData: 'notBreaching', // nobody asks at night
+      TreatMissingData: 'notBreaching', // no requests at night are no failure
       ...(topic ? { AlarmActions: [topic], OKActions: [topic] } : {})
     }
   }]))
@@ -82,13 +82,13 @@ function statistic (Id, Metric) {
   return { Id, ReturnData: false, MetricStat: { Metric, Stat: 'Sum', Period: ALARM_PERIOD_S } }
 }
 
-/** The body is JSON in a text; CloudFormation puts the region in. */
+/** The body is a JSON text, into which CloudFormation writes the region. */
 function dashboard (widgets, name) {
   const body = { 'Fn::Sub': JSON.stringify({ start: '-PT24H', widgets }) }
   return {
     Dashboard: {
       Type: 'AWS::CloudWatch::Dashboard',
-      // The region, because names of dashboards are the account's.
+      // With the region, because a dashboard's name is unique in the account.
       Properties: {
         DashboardName: { 'Fn::Sub': `${name}-\${AWS::Region}` },
         DashboardBody: body

@@ -1,5 +1,5 @@
-// One IAM role for each function: what custom.permissions in serverless.yml lists for it, the
-// writing of its own log, and nothing more.
+// One IAM role per function: what custom.permissions in serverless.yml lists for it, and writing its
+// own log.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/
 import { BEDROCK_HOST, capitalized, list, namedParameters } from './settings.mjs'
 
@@ -7,9 +7,9 @@ const HERE = '${AWS::Region}:${AWS::AccountId}'
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const MAX_ROLE_NAME = 64
 
-/** What each name in custom.permissions allows, as IAM statements; `settings` are the variables. */
+/** The IAM statements behind each name in custom.permissions. `settings` are the variables. */
 const PERMISSIONS = {
-  // With aws_iam API Gateway and Lambda have checked signatures, and no key is read.
+  // With aws_iam, API Gateway and Lambda check signatures, and functions read no key.
   admitToWebsocket: ({ settings }) =>
     settings.WEBSOCKET_AUTH === 'forward_key' ? read(settings, 'FORWARD_KEY_PARAMETER') : [],
   admitToUrl: ({ settings }) =>
@@ -32,15 +32,15 @@ const PERMISSIONS = {
   }
 }
 
-/** In one sentence, what is wrong with custom.permissions, or undefined. */
+/** A sentence that says what is wrong with custom.permissions, or undefined. */
 export function refusedPermissions (permissions) {
   const unknown = Object.values(permissions).flat().find((name) => !(name in PERMISSIONS))
   if (!unknown) return
-  return `custom.permissions: expected ${Object.keys(PERMISSIONS).join(', ')}, found ${unknown}`
+  return `custom.permissions must list ${Object.keys(PERMISSIONS).join(', ')} (got ${unknown}).`
 }
 
 /**
- * The roles by logical id. `granted` holds pairs of a function's name and its permissions;
+ * The roles by logical id. `granted` has a pair for each function: its name and its permissions.
  * `deployment` is {project, stage, region, settings, tracing}.
  */
 export function roles (granted, deployment) {
@@ -48,13 +48,13 @@ export function roles (granted, deployment) {
     [roleOf(name), role(name, statements(name, permissions, deployment), deployment)]))
 }
 
-/** In one sentence, why AWS would take none of the roles, or undefined. */
+/** A sentence that says why IAM would reject the roles, or undefined. */
 export function refusedRoleNames (names, { project, stage, region }) {
   const longest = names.map((name) => roleName(name, { project, stage, region }))
     .sort((one, other) => other.length - one.length)[0]
   if (longest.length <= MAX_ROLE_NAME) return
-  return `the stage must be ${longest.length - MAX_ROLE_NAME} characters shorter in ${region}, found` +
-    ` '${stage}': it is a part of the role's name ${longest}, and IAM takes up to ${MAX_ROLE_NAME}`
+  return `The stage '${stage}' must be ${longest.length - MAX_ROLE_NAME} characters shorter in` +
+    ` ${region}: IAM allows ${MAX_ROLE_NAME} characters in a role's name, such as ${longest}.`
 }
 
 /** The logical id of a function's role. */
@@ -93,19 +93,19 @@ function statements (name, permissions, deployment) {
   ])
 }
 
-/** The ARN of a log group ends in ":*", which are the streams in it. */
+/** The ARN of a log group ends with ":*", which means its streams. */
 function writeLog (name) {
   return allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [
     arnOf(`${capitalized(name)}LogGroup`)
   ])
 }
 
-/** X-Ray has no resources to name: traces are the account's. */
+/** X-Ray has no resources to name: traces belong to the account. */
 function sendTraces () {
   return allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])
 }
 
-/** Those that sluice.upstream.targets reads for the default target; who signs needs none. */
+/** What sluice.upstream.targets reads for the default target. Signed requests need no key. */
 function providerKeys (settings) {
   const { AZURE_OPENAI_PROXY_MODE: mode, AZURE_OPENAI_TOKEN_PARAMETER: token } = settings
   const asksAzure = mode === 'azure' || (!mode && settings.AZURE_OPENAI_ENDPOINT)
@@ -113,13 +113,13 @@ function providerKeys (settings) {
   return !asksAzure && settings.UPSTREAM_AUTH === 'aws_sigv4' ? [] : ['OPENAI_API_KEY_PARAMETER']
 }
 
-/** Decrypting with the account's own key aws/ssm needs no further permission. */
+/** Decrypting with the account's key aws/ssm needs no further permission. */
 function read (settings, ...variables) {
   const names = variables.flatMap((variable) => namedParameters(settings[variable]))
   return allow(['ssm:GetParameter'], names.map((name) => sub(`ssm:${HERE}:parameter${name}`)))
 }
 
-/** Entries of BEDROCK_MODELS are names of foundation models, or ARNs of what is none. */
+/** Entries of BEDROCK_MODELS are names of foundation models, or ARNs of anything else. */
 function bedrockResources (settings) {
   return list(settings.BEDROCK_MODELS).flatMap((entry) => entry.startsWith('arn:')
     ? [entry]
@@ -137,17 +137,17 @@ function isOfMantle (arn) {
   return typeof arn === 'string' && arn.split(':')[2] === 'bedrock-mantle'
 }
 
-/** A client may name one in a header; models are asked with it by who may apply it. */
+/** A client may name a guardrail in a header, and the role must then allow it. */
 function isGuardrail (arn) {
   return typeof arn === 'string' && /^guardrail(-profile)?\//.test(arn.split(':')[5])
 }
 
-/** No statement at all where there is no resource: IAM refuses an empty list. */
+/** No statement without a resource: IAM rejects an empty list. */
 function allow (Action, Resource) {
   return Resource.length ? [{ Effect: 'Allow', Action, Resource }] : []
 }
 
-/** Statements of the same actions become one. */
+/** Joins statements that have the same actions. */
 function merged (all) {
   const byActions = new Map()
   for (const statement of all) {

@@ -26,6 +26,6 @@ def test_function_keeps_its_role_its_layers_and_its_way_in(tmp_path: Path) -> No
         connect = account.client("lambda").get_function(FunctionName="sluice-dev-connect")
     assert "Function code deployed" in said
     assert "Function configuration did not change" in said
-    assert "WEBSOCKET_AUTH is forward_key where this is deployed, and would be aws_iam" in refused
+    assert "WEBSOCKET_AUTH is deployed as forward_key, and would become aws_iam" in refused
     variables = connect["Configuration"]["Environment"]["Variables"]
     assert variables["WEBSOCKET_AUTH"] == "forward_key"

@@ -105,14 +105,14 @@ def test_keys_that_only_the_shell_has_are_told_to_stay_there() -> None:
     shell = {"EXTRA_API_KEY": "secret", "AZURE_OPENAI_TOKEN": "secret", "OPENAI_API_KEY": "secret"}
     sentences = requirements({"AZURE_OPENAI_TOKEN_PARAMETER": "/token"}, shell)
     assert sentences == [
-        "EXTRA_API_KEY itself is never deployed: store it by `npm run secrets -- set NAME` and set"
-        " EXTRA_API_KEY_PARAMETER to its name"
+        "EXTRA_API_KEY itself is never deployed. Store it with `npm run secrets -- set NAME`, and"
+        " set EXTRA_API_KEY_PARAMETER to its name."
     ]
 
 
 def test_signed_requests_without_a_model_that_may_be_asked_are_pointed_out() -> None:
     (needed,) = requirements({"UPSTREAM_AUTH": "aws_sigv4"})
-    assert needed.startswith("UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock set BEDROCK_MODELS")
+    assert needed.startswith("UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock, set BEDROCK_MODELS")
     assert requirements({"UPSTREAM_AUTH": "aws_sigv4", "BEDROCK_MODELS": "m"}) == []
 
 
@@ -148,21 +148,21 @@ def test_stage_too_long_for_the_name_of_a_role_is_refused(length: int, too_long:
     if not too_long:
         assert refused is None
     else:
-        assert refused.startswith(f"the stage must be {too_long} characters shorter")
+        assert refused.startswith(f"The stage '{stage}' must be {too_long} characters shorter")
 
 
 @pytest.mark.parametrize("variable", ["FUNCTION_URL_AUTH", "WEBSOCKET_AUTH"])
 def test_way_in_is_not_changed_for_one_function_alone(variable: str) -> None:
     deployed = {**SAFE, variable: "what it was"}
     refused = ask("refusedWaysIn", SAFE, deployed)
-    assert refused.startswith(f"{variable} is what it was where this is deployed, and would be")
+    assert refused.startswith(f"{variable} is deployed as what it was, and would become")
     assert ask("refusedWaysIn", SAFE, SAFE) is None
 
 
 def test_misspelt_permission_is_refused() -> None:
     refused = ask("refusedPermissions", {"connect": ["writeState", "everything"]}, of="roles.mjs")
-    assert refused.startswith("custom.permissions: expected admitToWebsocket, ")
-    assert refused.endswith(", found everything")
+    assert refused.startswith("custom.permissions must list admitToWebsocket, ")
+    assert refused.endswith("(got everything).")
     assert ask("refusedPermissions", {"connect": ["writeState"]}, of="roles.mjs") is None
 
 

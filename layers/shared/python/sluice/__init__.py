@@ -1,6 +1,6 @@
-"""What Sluice's functions share: settings, requests, the upstream client, parsers, delivery.
+"""What Sluice's functions share. Each package in it is a room of its own: see ARCHITECTURE.md.
 
-Importing the package costs nothing: every module is imported by the function that needs it.
+Importing `sluice` itself costs nothing: functions import the modules that they need.
 """
 
 VERSION = "0.1.0"

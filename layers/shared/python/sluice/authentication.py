@@ -1,4 +1,4 @@
-"""Who may use the gateway: whoever shows one of the forward keys."""
+"""Who may use the gateway: clients that present a forward key."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ if TYPE_CHECKING:
 
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."
-NAME_DIGITS = 12  # 48 bits: names differ for any number of keys, and say nothing of a random key
+NAME_DIGITS = 12  # 48 bits: different for any number of keys, and useless for guessing one
 
 
 def check_key(presented: str | None, keys: Iterable[str]) -> None:
     """Raises AuthenticationFailed unless `presented` is one of the keys.
 
-    Takes the same time whichever key it is, or none.
+    Takes the same time for every key, known or unknown.
     """
     from hmac import compare_digest  # noqa: PLC0415 -- see key_name
 
-    # Bytes that were no UTF-8 may stand in an event as lone surrogates: no key, but no failure.
+    # An event may hold lone surrogates for bytes that were not UTF-8: an unknown key, not a crash.
     shown = (presented or "").encode("utf-8", "surrogatepass")
     matches = [compare_digest(shown, key.encode()) for key in keys]
     if not any(matches):
         found = "an unknown key" if presented else "no key"
         raise AuthenticationFailed(
-            f"Expected a key of this gateway, as Authorization: Bearer KEY; found {found}."
+            f"A key of this gateway is required, as Authorization: Bearer KEY (got {found})."
         )
 
 
 def key_name(key: str) -> str:
-    """What a log may call a key: the same for the same key, and not the key."""
-    # OpenSSL's hashes are 2 ms of start-up, and a URL that takes signatures never needs them.
+    """A name for a key in logs: the same for the same key, and it does not reveal the key."""
+    # OpenSSL's hashes add 2 ms to a start. A URL with signatures never needs them.
     from hashlib import sha256  # noqa: PLC0415
 
     return f"key-{sha256(key.encode()).hexdigest()[:NAME_DIGITS]}"
@@ -47,7 +47,7 @@ def key_of_headers(headers: Mapping[str, str]) -> str | None:
 
 
 def key_of_protocols(offered: Iterable[str]) -> str | None:
-    """The key in the sub-protocol `bearer.KEY`, the one thing a browser can set."""
+    """The key in the sub-protocol `bearer.KEY`, the only place where a browser can put it."""
     keys = (name[len(PROTOCOL_PREFIX) :] for name in offered if is_key_protocol(name))
     return next(keys, None)
 

@@ -1,4 +1,4 @@
-"""The keys of a KeySource, read when first needed and used in turn."""
+"""The keys of a KeySource: read at their first use, and used in turn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class KeyRing:
     """Keys of one kind. A parameter is read once for the life of the execution environment.
 
-    clock: seconds that only grow, for keys that are set aside.
+    clock: seconds that only increase, for keys that are set aside.
     """
 
     def __init__(
@@ -34,10 +34,10 @@ class KeyRing:
         self._aside_until: dict[str, float] = {}
 
     def keys(self) -> tuple[str, ...]:
-        """All keys; none where none is set.
+        """All keys; an empty tuple if none is set.
 
-        Raises SettingsError where a parameter is named that cannot be read or is empty: better a
-        closed door than one without a lock.
+        Raises SettingsError if a parameter is named but cannot be read or is empty: better to
+        refuse everyone than to admit everyone.
         """
         if self._source.plain or not self._source.parameter:
             return self._source.plain
@@ -50,9 +50,9 @@ class KeyRing:
         return self._source.plain or self._read or ()
 
     def next_key(self, tried: Collection[str] = ()) -> str | None:
-        """The key whose turn it is: one that was not tried and is not set aside, if there is one.
+        """The key whose turn it is, of those not tried and not set aside.
 
-        Otherwise the one that has been set aside for the shortest time: it is still worth a try.
+        If there is none, the key that will be back first: it is still worth a try.
         """
         keys = self.keys()
         if not keys:
@@ -69,7 +69,7 @@ class KeyRing:
         return bool(self._fit(self.keys(), tried))
 
     def set_aside(self, key: str, seconds: float) -> None:
-        """Use other keys for so long: this one was refused."""
+        """Use other keys for `seconds`: the provider refused this one."""
         self._aside_until[key] = self._clock() + seconds
 
     def _fit(self, keys: tuple[str, ...], tried: Collection[str]) -> list[str]:

@@ -1,6 +1,6 @@
-"""typing.NamedTuple without `typing`, which takes as long to import as ten modules of this package.
+"""typing.NamedTuple without `typing`, which is as slow to import as ten modules of this package.
 
-Values are written as ever, `class Point(NamedTuple)` with annotated fields, and a type checker sees
+Write values as usual: `class Point(NamedTuple)` with annotated fields. A type checker sees
 typing.NamedTuple itself.
 """
 
@@ -15,7 +15,7 @@ else:
     OF_THE_CLASS_STATEMENT = ("__module__", "__qualname__", "__annotations__", "__dict__")
 
     class _FromAnnotations(type):
-        """Makes of a class statement the named tuple of its fields, with its methods."""
+        """Turns a class statement into the named tuple of its fields, with its methods."""
 
         def __new__(cls, name, _bases, namespace):  # noqa: ANN001, ANN204 -- see NamedTuple's
             fields = namespace.get("__annotations__", {})

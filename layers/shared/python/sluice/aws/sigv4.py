@@ -2,8 +2,8 @@
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 
-For every service but S3, whose paths are encoded once: here each path segment is encoded twice.
-No clock and no environment of its own: both are handed in.
+For every service except S3: path segments are encoded twice here, and once for S3. The clock and
+the environment are passed in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-MAX_PRESIGNED_S = 604_800  # AWS: a presigned URL lives a week at the most
+MAX_PRESIGNED_S = 604_800  # AWS's limit for a presigned URL: a week
 DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -35,7 +35,7 @@ class Credentials(NamedTuple):
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Credentials:
-        """Those Lambda gives a function. Ask each time: they are renewed. Raises KeyError."""
+        """The function's own. Read them each time: Lambda renews them. Raises KeyError."""
         return cls(
             environ["AWS_ACCESS_KEY_ID"],
             environ["AWS_SECRET_ACCESS_KEY"],
@@ -44,12 +44,12 @@ class Credentials(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What a signature is good for: one day, region and service."""
+    """What a signature is valid for: one day, region and service."""
 
     region: str
     service: str
     now: datetime
-    """The time of signing, in UTC. AWS takes it for five minutes."""
+    """The time of signing, in UTC. AWS accepts it for five minutes."""
 
     @property
     def timestamp(self) -> str:
@@ -70,8 +70,8 @@ def sign(
 ) -> dict[str, str]:
     """The headers that authenticate a request: Authorization, X-Amz-Date, X-Amz-Security-Token.
 
-    url: as it will be sent, percent-encoded. Send the result with `headers`, which are signed too,
-    and with a Host header of the URL's host and port.
+    url: as it is sent, percent-encoded. Send the result together with `headers`, which are signed
+    too, and with the URL's host and port as the Host header.
     """
     added = {"X-Amz-Date": scope.timestamp}
     if credentials.session_token:
@@ -90,12 +90,12 @@ def sign(
 def presign(
     method: str, url: str, credentials: Credentials, scope: Scope, expires_s: int = 300
 ) -> str:
-    """The URL with its authentication in the query, good for `expires_s` seconds.
+    """The URL with its authentication in the query, valid for `expires_s` seconds.
 
-    For a client that can set no headers: a browser's WebSocket ("GET", "wss://…", execute-api).
+    For clients that cannot set headers: a browser's WebSocket ("GET", "wss://…", execute-api).
     """
     if not 0 < expires_s <= MAX_PRESIGNED_S:
-        raise ValueError(f"expires_s: expected 1 to {MAX_PRESIGNED_S}, found {expires_s}")
+        raise ValueError(f"expires_s must be 1 to {MAX_PRESIGNED_S} (got {expires_s})")
     signed = {"host": host_header(url)}
     authentication = {
         "X-Amz-Algorithm": ALGORITHM,
@@ -117,7 +117,7 @@ def presign(
 def canonical_request(
     method: str, url: str, signed_headers: Mapping[str, str], payload_hash: str
 ) -> str:
-    """The normal form of a request. Names of `signed_headers` are in lower case."""
+    """The canonical form of a request. Names in `signed_headers` are in lower case."""
     parts = urlsplit(url)
     headers = "".join(
         f"{n}:{' '.join(signed_headers[n].split())}\n" for n in sorted(signed_headers)
@@ -140,7 +140,7 @@ def string_to_sign(canonical: str, scope: Scope) -> str:
 
 
 def host_header(url: str) -> str:
-    """The Host header for a URL: the port only where it is not the scheme's own."""
+    """The Host header for a URL: with the port if it is not the scheme's default."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2].lower()
     default = DEFAULT_PORTS.get(parts.scheme)
@@ -148,7 +148,7 @@ def host_header(url: str) -> str:
 
 
 def _canonical_path(path: str) -> str:
-    """RFC 3986 section 5.2.4, without empty segments, then encoded once more."""
+    """RFC 3986 section 5.2.4, without empty segments, then encoded again."""
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -160,7 +160,7 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    """The pairs in order. They are encoded already, and stay what the service will get."""
+    """The pairs in order. They are encoded already, and stay as they are sent."""
     pairs = sorted(pair.partition("=")[::2] for pair in query.split("&")) if query else []
     return "&".join(f"{name}={value}" for name, value in pairs)
 
@@ -179,9 +179,7 @@ def _signature(text: str, credentials: Credentials, scope: Scope) -> str:
     return _hmac(key, text).hex()
 
 
-@lru_cache(
-    maxsize=8
-)  # one a day, service and set of credentials; it is 4 of 5 hashes of a signature
+@lru_cache(maxsize=8)  # one per day, service and credentials: it saves 4 of 5 hashes of a signature
 def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
     key = f"AWS4{secret_key}".encode()
     for part in (day, region, service, "aws4_request"):

@@ -5,12 +5,12 @@ https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter
 
 from __future__ import annotations
 
-TIMEOUT_S = 2  # SSM answers in ms; $connect has 10 s in all, and two attempts must fit
+TIMEOUT_S = 2  # SSM answers in milliseconds; two attempts must fit into the 10 s of $connect
 
 
 def read_parameter(name: str) -> str:
-    """The decrypted value. Raises LookupError with AWS's code where it cannot be had."""
-    # 200 ms of start-up, so only for a deployment that keeps its keys there.
+    """The decrypted value. Raises LookupError with AWS's code if it cannot be read."""
+    # 200 ms to import, so only for a deployment that stores its keys in SSM.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
