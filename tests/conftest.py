@@ -21,10 +21,10 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.register_profile("fuzz", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
 
-SHARE_A_DEPLOYMENT = ("tests/deploy/", "tests/packaging/")
-"""Folders whose modules share packages and a deployment: one process runs them all."""
+SHARES_A_DEPLOYMENT = "tests/packaging/"
+"""A folder whose modules share packages and a deployment: one process runs them all."""
 
-SLOW = (*SHARE_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
+SLOW = (SHARES_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
 """What starts first, so that no process is left alone with it at the end."""
 
 
@@ -75,7 +75,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
     class ByModule(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
         def _split_scope(self, nodeid: str) -> str:
-            shares = nodeid.startswith(SHARE_A_DEPLOYMENT)
+            shares = nodeid.startswith(SHARES_A_DEPLOYMENT)
             return "deployment" if shares else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False  # but in the order of pytest_collection_modifyitems

@@ -1,8 +1,20 @@
+"""One deployment's life, and two further packages, each made once for all tests."""
+
 from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.packaging.packaged_service import Package, copy_service, package
+from scripts.smoke.settings import deployed_addresses, parse
+from scripts.smoke.target import Addresses
+from tests.packaging.account_contents import AccountContents, look_into
+from tests.packaging.cloud_account import CloudAccount, cloud_account
+from tests.packaging.connection_probe import ConnectionProbe, probe_connections
+from tests.packaging.packaged_service import Package, Service, copy_service
 
 SECRETS = {
     "OPENAI_API_KEY": "sk-a-key-that-must-stay-here",
@@ -11,17 +23,117 @@ SECRETS = {
     "EXTRA_API_KEY": "an-extra-key-that-must-stay-here",
 }
 TOPIC = "arn:aws:sns:us-east-1:123456789012:on-call"
+CHANGED_MODEL = "another-model"
+SETUP_TIMEOUT_S = 300
+"""Maximum time of a test here: the first one waits for npm, pip and several deployments."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(SETUP_TIMEOUT_S))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a command printed, and what was in the account afterwards."""
+
+    said: str
+    account: AccountContents
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentLife:
+    """The steps after the first deployment.
+
+    `connections` is what the deployed zips of two functions did in the account, `addresses` what
+    `npm run smoke` found there, `of_stream` and `of_connect` what `sls deploy function` printed.
+    """
+
+    connections: ConnectionProbe
+    repeated: Step
+    changed: Step
+    addresses: Addresses
+    of_stream: str
+    of_connect: str
+    after_functions: AccountContents
+    removed: Step
 
 
 @pytest.fixture(scope="session")
-def by_default(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """Packaged on a machine where nothing is set."""
-    return package(copy_service(tmp_path_factory.mktemp("default")), {})
+def account() -> Iterator[CloudAccount]:
+    with cloud_account() as account:
+        yield account
 
 
 @pytest.fixture(scope="session")
-def customized(tmp_path_factory: pytest.TempPathFactory) -> Package:
+def service(account: CloudAccount, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    return copy_service(tmp_path_factory.mktemp("deployed"), account.environment)
+
+
+@pytest.fixture(scope="session")
+def deployed(service: Service, account: CloudAccount) -> Step:
+    """The first deployment, by somebody who has set nothing."""
+    return step(service, account)
+
+
+@pytest.fixture(scope="session")
+def by_default(
+    service: Service, deployed: Step, tmp_path_factory: pytest.TempPathFactory
+) -> Package:
+    """What was packaged for the first deployment."""
+    kept = tmp_path_factory.mktemp("default") / "package"
+    shutil.copytree(service.folder / ".serverless", kept)
+    return Package(kept, deployed.said)
+
+
+@pytest.fixture(scope="session")
+def life(
+    service: Service,
+    account: CloudAccount,
+    deployed: Step,
+    by_default: Package,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> DeploymentLife:
+    functions = deployed.account.functions
+    connections = probe_connections(
+        account, functions, by_default.folder, tmp_path_factory.mktemp("probed")
+    )
+    repeated = step(service, account)
+    change(service, "functions/stream/handler.py", "layers/shared/python/sluice/__init__.py")
+    changed = step(service, account, OPENAI_MODEL=CHANGED_MODEL)
+    change(service, "functions/stream/handler.py")
+    return DeploymentLife(
+        connections,
+        repeated,
+        changed,
+        addresses=deployed_addresses(account.client("cloudformation"), parse([])),
+        of_stream=service.sls("deploy", "function", "--function", "stream"),
+        of_connect=service.refused(
+            "deploy", "function", "--function", "connect", WEBSOCKET_AUTH="aws_iam"
+        ),
+        after_functions=look_into(account),
+        removed=Step(service.sls("remove"), look_into(account)),
+    )
+
+
+def step(service: Service, account: CloudAccount, **settings: str) -> Step:
+    said = service.sls("deploy", **settings)
+    return Step(said, look_into(account))
+
+
+def change(service: Service, *modules: str) -> None:
+    for module in modules:
+        with (service.folder / module).open("a") as file:
+            file.write("\nCHANGED = True\n")
+
+
+@pytest.fixture(scope="session")
+def customized(
+    service: Service, by_default: Package, tmp_path_factory: pytest.TempPathFactory
+) -> Package:
     """Packaged elsewhere, by somebody with keys in the shell and another umask."""
+    assert by_default
     settings = {
         **SECRETS,
         "FUNCTION_URL_AUTH": "none",
@@ -32,12 +144,16 @@ def customized(tmp_path_factory: pytest.TempPathFactory) -> Package:
         "ALARM_TOPIC_ARN": TOPIC,
         "RESERVED_CONCURRENCY": "20",
     }
-    return package(copy_service(tmp_path_factory.mktemp("customized")), settings, umask=0o077)
+    folder, packages = tmp_path_factory.mktemp("customized"), service.folder / ".build"
+    return copy_service(folder, packages=packages, umask=0o077).package(**settings)
 
 
 @pytest.fixture(scope="session")
-def in_production(tmp_path_factory: pytest.TempPathFactory) -> Package:
+def in_production(
+    service: Service, by_default: Package, tmp_path_factory: pytest.TempPathFactory
+) -> Package:
     """Stage prod in another region, with several providers, and nothing that watches over it."""
+    assert by_default
     settings = {
         "OPENAI_BASE_URL": "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
         "UPSTREAM_AUTH": "aws_sigv4",
@@ -49,7 +165,8 @@ def in_production(tmp_path_factory: pytest.TempPathFactory) -> Package:
         "EXTRA_API_KEY_PARAMETER": "/other/key,-",
         "AZURE_OPENAI_TOKEN_PARAMETER": "/azure/token",
     }
-    arguments = ["--stage", "prod", "--region", "eu-west-1"]
-    for switched_off in ("dashboard=false", "alarms=false", "tracing=PassThrough"):
-        arguments += ["--param", switched_off]
-    return package(copy_service(tmp_path_factory.mktemp("production")), settings, arguments)
+    switched_off = ("dashboard=false", "alarms=false", "tracing=PassThrough")
+    params = [word for each in switched_off for word in ("--param", each)]
+    folder, packages = tmp_path_factory.mktemp("production"), service.folder / ".build"
+    production = copy_service(folder, packages=packages)
+    return production.package("--stage", "prod", "--region", "eu-west-1", *params, **settings)

@@ -1,4 +1,4 @@
-"""Run the real `npx sls package` on a copy of the service and read what it made."""
+"""Copies of the service, the real `npx sls` on them, and what it packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,16 @@ COPIED = (
 # Linked, so that the plugin finds the checkout's own .venv.
 LINKED = ("node_modules", "scripts")
 
-# Seconds. Packaging takes about five; the rest is for a slow package registry.
-PACKAGE_TIMEOUT_S = 240
+SLS_TIMEOUT_S = 240
+"""Maximum time of a command: it takes three seconds, and longer with a slow package registry."""
+
+POLL_MS = "200"
+"""Time between two looks at a deployment: moto is done at once, osls would wait five seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What `sls package` left in its folder, and what it said meanwhile."""
+    """What `sls` left in its folder, and what it printed meanwhile."""
 
     folder: Path
     said: str
@@ -55,6 +58,10 @@ class Package:
         found = self.of_type("AWS::Lambda::Function").values()
         return {function["FunctionName"].split("-")[2]: function for function in found}
 
+    def variables(self) -> list[dict[str, Any]]:
+        """Return the environment of each function."""
+        return [each["Environment"]["Variables"] for each in self.functions().values()]
+
     def statements(self, function: str) -> list[dict[str, Any]]:
         """Return what the role of a function allows."""
         logical_id, _ = self.functions()[function]["Role"]["Fn::GetAtt"]
@@ -74,8 +81,68 @@ class Package:
         return hashlib.sha256((self.folder / f"{artifact}.zip").read_bytes()).hexdigest()
 
 
-def copy_service(folder: Path) -> Path:
-    """Lay out the service in `folder`, with some files that must not be shipped."""
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A copy of the service; `account` has the variables that lead AWS's tools to an account."""
+
+    folder: Path
+    account: Mapping[str, str]
+    umask: int
+
+    def sls(self, *arguments: str, **settings: str) -> str:
+        """Run `npx sls` to its success and return what it printed."""
+        finished = self._run(arguments, settings)
+        assert finished.returncode == 0, finished.stdout
+        return finished.stdout
+
+    def refused(self, *arguments: str, **settings: str) -> str:
+        """Run `npx sls` to its failure and return what it printed, which is no stack trace."""
+        finished = self._run(arguments, settings)
+        assert finished.returncode == 1, finished.stdout
+        assert "    at " not in finished.stdout
+        return finished.stdout
+
+    def package(self, *arguments: str, **settings: str) -> Package:
+        said = self.sls("package", *arguments, **settings)
+        return Package(self.folder / ".serverless", said)
+
+    def _run(
+        self, arguments: tuple[str, ...], settings: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        home = self.folder.parent / f"{self.folder.name}-home"
+        home.mkdir(exist_ok=True)
+        return subprocess.run(
+            ["npx", "--no-install", "sls", *arguments],
+            cwd=self.folder,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(home),
+                "npm_config_update_notifier": "false",
+                "SLS_AWS_MONITORING_FREQUENCY": POLL_MS,
+                **self.account,
+                **settings,
+            },
+            umask=self.umask,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SLS_TIMEOUT_S,
+            check=False,
+        )
+
+
+def copy_service(
+    folder: Path,
+    account: Mapping[str, str] | None = None,
+    packages: Path | None = None,
+    umask: int = 0o022,
+) -> Service:
+    """Lay out the service in `folder`, with some files that must not be shipped.
+
+    `packages` is the .build folder of a copy that has installed the packages of the layers.
+    """
+    folder.mkdir(exist_ok=True)
     for name in COPIED:
         source = CHECKOUT / name
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
@@ -87,7 +154,9 @@ def copy_service(folder: Path) -> Path:
         leftover.parent.mkdir(exist_ok=True)
         leftover.write_bytes(b"not to be shipped")
     (folder / "functions" / "connect" / "notes.txt").write_text("not to be shipped")
-    return folder
+    if packages is not None:
+        shutil.copytree(packages, folder / ".build", ignore=shutil.ignore_patterns("layers"))
+    return Service(folder, account or {}, umask)
 
 
 def text_of_sub(value: Mapping[str, Any]) -> str:
@@ -96,31 +165,3 @@ def text_of_sub(value: Mapping[str, Any]) -> str:
     text = sub if isinstance(sub, str) else sub[0]
     assert isinstance(text, str)
     return text
-
-
-def run_sls_package(
-    service: Path, environment: Mapping[str, str], arguments: Sequence[str] = (), umask: int = 0o022
-) -> subprocess.CompletedProcess[str]:
-    """Package with an empty home, no credentials and no variable but PATH and `environment`."""
-    home = service.parent / f"{service.name}-home"
-    home.mkdir(exist_ok=True)
-    bare = {"PATH": os.environ["PATH"], "HOME": str(home), "npm_config_update_notifier": "false"}
-    return subprocess.run(
-        ["npx", "--no-install", "sls", "package", *arguments],
-        cwd=service,
-        env={**bare, **environment},
-        umask=umask,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PACKAGE_TIMEOUT_S,
-        check=False,
-    )
-
-
-def package(
-    service: Path, environment: Mapping[str, str], arguments: Sequence[str] = (), umask: int = 0o022
-) -> Package:
-    finished = run_sls_package(service, environment, arguments, umask)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return Package(service / ".serverless", finished.stderr)

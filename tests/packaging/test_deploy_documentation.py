@@ -7,14 +7,11 @@ import re
 import shlex
 import subprocess
 
-import pytest
 import yaml
 
 from scripts import secret_parameters
 from scripts.smoke import settings as smoke_settings
 from tests.packaging.packaged_service import CHECKOUT, Package
-
-pytestmark = pytest.mark.timeout(300)  # see test_template.py
 
 DOCUMENT = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")
 CLIENTS = (CHECKOUT / "docs" / "clients.md").read_text(encoding="utf-8")

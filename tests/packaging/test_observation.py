@@ -7,14 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sluice import errors
 from sluice.errors import SluiceError
 from tests.packaging.conftest import TOPIC
 from tests.packaging.packaged_service import CHECKOUT, Package
-
-pytestmark = pytest.mark.timeout(300)  # see test_template.py
 
 METRIC_FILTER = "AWS::Logs::MetricFilter"
 ALARM = "AWS::CloudWatch::Alarm"

@@ -11,9 +11,7 @@ import pytest
 from sluice.settings import read_settings
 from sluice.upstream.targets import read_targets
 from tests.packaging.packaged_service import Package, text_of_sub
-from tests.packaging.test_refusals import ask
-
-pytestmark = pytest.mark.timeout(300)  # see test_template.py
+from tests.packaging.plugin_answers import answer
 
 IN_THIS_ACCOUNT = "${AWS::Region}:${AWS::AccountId}:"
 FUNCTIONS = ("connect", "disconnect", "default", "stream")
@@ -147,7 +145,7 @@ def test_key_that_the_functions_read_is_the_one_that_they_may_read(
 def statements_of(permissions: list[str], deployment: dict[str, object]) -> list[dict[str, Any]]:
     """What a role allows that has only these permissions of custom.permissions."""
     place = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": "PassThrough"}
-    made = ask("roles", [["connect", permissions]], {**place, **deployment}, of="roles.mjs")
+    made = answer("roles", [["connect", permissions]], {**place, **deployment}, of="roles.mjs")
     policies = made["ConnectRole"]["Properties"]["Policies"]
     statements: list[dict[str, Any]] = policies[0]["PolicyDocument"]["Statement"]
     return statements

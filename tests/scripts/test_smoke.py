@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
-from scripts.smoke.settings import deployed_addresses, parse
-from scripts.smoke.target import Addresses, SmokeSettingsError
-from tests.deploy.cloud_account import CloudAccount, cloud_account
 from tests.running_stack import ROOT, ready_service
 from tests.scripts.smoke_run import SmokeRun, at, closed_port, finished, settings_of, smoke, started
 
@@ -92,46 +87,11 @@ def test_table_holds_no_key(runs: dict[str, SmokeRun]) -> None:
         assert "Signature=" not in run.printed + run.complaint
 
 
-@pytest.fixture(scope="module")
-def account() -> Iterator[CloudAccount]:
-    with cloud_account() as account:
-        yield account
-
-
-def create_stack(account: CloudAccount, name: str, **outputs: str) -> None:
-    template = {
-        "Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}},
-        "Outputs": {key: {"Value": value} for key, value in outputs.items()},
-    }
-    cloudformation(account).create_stack(StackName=name, TemplateBody=str(template))
-
-
-def cloudformation(account: CloudAccount) -> Any:
-    return account.client("cloudformation")
-
-
-def test_addresses_come_from_the_stack_of_the_stage(account: CloudAccount) -> None:
-    create_stack(
-        account,
-        "sluice-prod",
-        StreamLambdaFunctionUrl="https://abc.lambda-url.us-east-1.on.aws/",
-        ServiceEndpointWebsocket="wss://def.execute-api.us-east-1.amazonaws.com/prod",
-    )
-    found = deployed_addresses(cloudformation(account), parse(["--stage", "prod"]))
-    assert found == Addresses(
-        "https://abc.lambda-url.us-east-1.on.aws",
-        "wss://def.execute-api.us-east-1.amazonaws.com/prod",
-    )
-
-
-def test_stack_without_the_addresses_is_named(account: CloudAccount) -> None:
-    create_stack(account, "half", StreamLambdaFunctionUrl="https://abc/")
-    with pytest.raises(SmokeSettingsError, match="half has no output ServiceEndpointWebsocket"):
-        deployed_addresses(cloudformation(account), parse(["--stack", "half"]))
-
-
-def test_stage_that_is_not_deployed_is_an_error_of_its_own(account: CloudAccount) -> None:
-    run = smoke("--stage", "nowhere", FORWARD_KEY=KEY, **account.environment)
+def test_stage_that_is_not_deployed_is_an_error_of_its_own() -> None:
+    with closed_port() as port:
+        account = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_MAX_ATTEMPTS": "1"}
+        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+        run = smoke("--stage", "nowhere", FORWARD_KEY=KEY, **account, **keys)
     assert (run.status, run.printed) == (2, "")
     assert run.complaint.startswith("error: cannot look up the stack sluice-nowhere in us-east-1")
     assert run.complaint.count("\n") == 1

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.awslambda.scripted_runtime_api import RuntimeApi
-from tests.deploy.cloud_account import CloudAccount
-from tests.deploy.deployed_function import layers_of, started
-from tests.deploy.lambda_layout import lay_out, lone_python
+from tests.packaging.cloud_account import CloudAccount
+from tests.packaging.deployed_function import layers_of, started
+from tests.packaging.lambda_layout import lay_out, lone_python
 
 KEY = "fk-test-deployed"
 QUERIES = {"right key": {"key": KEY}, "wrong key": {"key": "another"}, "no key": None}

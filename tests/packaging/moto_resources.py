@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-from moto.apigatewayv2.models import apigatewayv2_backends
 from moto.awslambda.models import LambdaFunction, LayerVersion, lambda_backends
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models.table import Table
@@ -163,60 +161,6 @@ def create_table(name: str, properties: Properties, account: Account) -> Any:
     return StackResource(name, {"Arn": table.table_arn}, lambda: backend.delete_table(name))
 
 
-def create_api(_name: str, properties: Properties, account: Account) -> StackResource:
-    backend = apigatewayv2_backends[account.account_id][account.region]
-    api = backend.create_api(
-        api_key_selection_expression="",
-        cors_configuration=None,  # type: ignore[arg-type]  # its answers hold no text there
-        description=properties.get("Description", ""),
-        disable_schema_validation="",
-        disable_execute_api_endpoint="",
-        name=properties["Name"],
-        protocol_type=properties["ProtocolType"],
-        route_selection_expression=properties["RouteSelectionExpression"],
-        tags={},
-        version="",
-    )
-    return StackResource(
-        api.api_id, {"ApiEndpoint": api.api_endpoint}, lambda: backend.delete_api(api.api_id)
-    )
-
-
-def create_integration(_name: str, properties: Properties, account: Account) -> StackResource:
-    api = apigatewayv2_backends[account.account_id][account.region].get_api(properties["ApiId"])
-    integration = api.create_integration(
-        connection_type="INTERNET",
-        description="",
-        integration_method="POST",
-        integration_type=properties["IntegrationType"],
-        integration_uri=properties["IntegrationUri"],
-    )
-    return StackResource(integration.id, None, lambda: api.delete_integration(integration.id))
-
-
-def create_route(_name: str, properties: Properties, account: Account) -> StackResource:
-    api = apigatewayv2_backends[account.account_id][account.region].get_api(properties["ApiId"])
-    route = api.create_route(
-        api_key_required=False,
-        authorization_scopes=[],
-        route_key=properties["RouteKey"],
-        target=properties["Target"],
-        authorization_type=properties.get("AuthorizationType"),
-    )
-    return StackResource(route.route_id, None, lambda: api.delete_route(route.route_id))
-
-
-def create_stage(_name: str, properties: Properties, account: Account) -> StackResource:
-    api = apigatewayv2_backends[account.account_id][account.region].get_api(properties["ApiId"])
-    stage = api.create_stage({"stageName": properties["StageName"]})
-    return StackResource(stage.name, None, lambda: api.delete_stage(stage.name))
-
-
-def create_api_deployment(_name: str, _properties: Properties, _account: Account) -> StackResource:
-    """moto knows no deployments: its stages serve nothing."""
-    return StackResource(uuid4().hex[:6])
-
-
 RECORD = ResourceType(create_record)
 
 RESOURCE_TYPES = {
@@ -224,9 +168,4 @@ RESOURCE_TYPES = {
     "AWS::Lambda::LayerVersion": ResourceType(create_layer_version, replace_layer_version),
     "AWS::Lambda::Url": ResourceType(create_function_url),
     "AWS::DynamoDB::Table": ResourceType(create_table),
-    "AWS::ApiGatewayV2::Api": ResourceType(create_api),
-    "AWS::ApiGatewayV2::Integration": ResourceType(create_integration),
-    "AWS::ApiGatewayV2::Route": ResourceType(create_route),
-    "AWS::ApiGatewayV2::Stage": ResourceType(create_stage),
-    "AWS::ApiGatewayV2::Deployment": ResourceType(create_api_deployment),
 }

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from tests.deploy.cloud_account import CloudAccount
+from tests.packaging.cloud_account import CloudAccount
 
 STACK = "sluice-dev"
-
-
-@dataclass(frozen=True, slots=True)
-class WebsocketApi:
-    """An API of API Gateway: the function behind each route, by the parts of its URI."""
-
-    properties: dict[str, Any]
-    integration_by_route: dict[str, str]
-    stages: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +29,6 @@ class AccountContents:
     functions: dict[str, dict[str, Any]]
     urls: dict[str, dict[str, Any]]
     layers: dict[str, int]
-    apis: list[WebsocketApi]
     tables: list[Table]
     log_groups: dict[str, int | None]
     buckets: list[str]
@@ -53,20 +42,10 @@ def look_into(account: CloudAccount) -> AccountContents:
         functions=functions,
         urls=_urls(account, functions),
         layers=_layers(account),
-        apis=_apis(account),
         tables=_tables(account),
         log_groups=_log_groups(account),
         buckets=[bucket["Name"] for bucket in account.client("s3").list_buckets()["Buckets"]],
     )
-
-
-def download_artifacts(account: CloudAccount, bucket: str, folder: Path) -> None:
-    """Fetch the zips of the only deployment so far: what functions and layers were made from."""
-    s3 = account.client("s3")
-    for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]:
-        name = entry["Key"].rpartition("/")[2]
-        if name.endswith(".zip"):
-            s3.download_file(bucket, entry["Key"], str(folder / name))
 
 
 def _stacks(account: CloudAccount) -> list[dict[str, Any]]:
@@ -108,20 +87,6 @@ def _layers(account: CloudAccount) -> dict[str, int]:
     """The newest version of each layer."""
     listed = account.client("lambda").list_layers()["Layers"]
     return {each["LayerName"]: each["LatestMatchingVersion"]["Version"] for each in listed}
-
-
-def _apis(account: CloudAccount) -> list[WebsocketApi]:
-    client = account.client("apigatewayv2")
-    found = []
-    for api in client.get_apis()["Items"]:
-        named = {"ApiId": api["ApiId"]}
-        integrations = client.get_integrations(**named)["Items"]
-        uris = {f"integrations/{each['IntegrationId']}": each for each in integrations}
-        routes = client.get_routes(**named)["Items"]
-        by_route = {each["RouteKey"]: uris[each["Target"]]["IntegrationUri"] for each in routes}
-        stages = [stage["StageName"] for stage in client.get_stages(**named)["Items"]]
-        found.append(WebsocketApi(api, by_route, stages))
-    return found
 
 
 def _tables(account: CloudAccount) -> list[Table]:

@@ -22,13 +22,11 @@ from botocore.credentials import Credentials
 from scripts.smoke.__main__ import all_checks
 from scripts.smoke.check import run_check
 from scripts.smoke.target import Addresses, Target
-from tests.deploy.conftest import DeploymentLife
-from tests.deploy.deployed_function import layers_of, started
-from tests.deploy.lambda_layout import lay_out, lone_python, modules_found_by, unpack
+from tests.packaging.conftest import DeploymentLife, Step
+from tests.packaging.deployed_function import layers_of, started
+from tests.packaging.lambda_layout import lay_out, lone_python, modules_found_by, unpack
+from tests.packaging.packaged_service import Package
 from tests.running_stack import ROOT, RunningStack
-
-# The first test waits for npm, pip and four deployments.
-pytestmark = pytest.mark.timeout(300)
 
 FUNCTIONS = ("connect", "disconnect", "default", "stream")
 KEY = "fk-test-packaged"
@@ -59,20 +57,20 @@ def test_nothing_of_the_checkout_is_within_reach(python: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_starts_from_its_own_zip_and_its_layers(
-    life: DeploymentLife, python: Path, tmp_path: Path, function: str
+    deployed: Step, by_default: Package, python: Path, tmp_path: Path, function: str
 ) -> None:
-    deployed = life.deployed.account.functions[function]
-    lay_out(life.artifacts, function, layers_of(deployed), tmp_path)
-    with started(deployed, python, tmp_path) as api:
+    configured = deployed.account.functions[function]
+    lay_out(by_default.folder, function, layers_of(configured), tmp_path)
+    with started(configured, python, tmp_path) as api:
         api.expect_next()
 
 
 def test_function_without_the_shared_layer_does_not_start(
-    life: DeploymentLife, python: Path, tmp_path: Path
+    deployed: Step, by_default: Package, python: Path, tmp_path: Path
 ) -> None:
-    deployed = life.deployed.account.functions["stream"]
-    lay_out(life.artifacts, "stream", ["runtime"], tmp_path)
-    with started(deployed, python, tmp_path) as api:
+    configured = deployed.account.functions["stream"]
+    lay_out(by_default.folder, "stream", ["runtime"], tmp_path)
+    with started(configured, python, tmp_path) as api:
         reported = api.read_request()
     assert reported.target == "/2018-06-01/runtime/init/error"
     assert b"No module named 'sluice'" in reported.body
@@ -92,15 +90,15 @@ def test_deployed_functions_record_connections_in_the_table_that_their_settings_
 
 @pytest.fixture(scope="module")
 def target(
-    life: DeploymentLife, python: Path, tmp_path_factory: pytest.TempPathFactory
+    by_default: Package, python: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
     """The local stack over a folder with serverless.yml and what was unpacked, nothing more."""
     folder = tmp_path_factory.mktemp("unpacked")
     shutil.copyfile(ROOT / "serverless.yml", folder / "serverless.yml")
     for function in FUNCTIONS:
-        unpack(life.artifacts / f"{function}.zip", folder)
+        unpack(by_default.folder / f"{function}.zip", folder)
     for layer in ("runtime", "shared"):
-        unpack(life.artifacts / f"{layer}.zip", folder / "layers" / layer)
+        unpack(by_default.folder / f"{layer}.zip", folder / "layers" / layer)
     arguments = ["--config", str(folder / "serverless.yml"), "--http-port", "0", "--ws-port", "0"]
     process = subprocess.Popen(
         [python, "-m", "local", *arguments],

@@ -34,7 +34,7 @@ from moto.cloudformation import parsing  # noqa: E402
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend  # noqa: E402
 from moto.server import ThreadedMotoServer  # noqa: E402
 
-from tests.deploy.moto_resources import (  # noqa: E402
+from tests.packaging.moto_resources import (  # noqa: E402
     RECORD,
     RESOURCE_TYPES,
     delete_layer_version,
