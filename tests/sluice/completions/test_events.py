@@ -91,7 +91,7 @@ def test_answer_that_is_cut_short_is_broken(stream: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [("no json", "is not JSON"), ("[1]", "is no object"), ("[" * 100_000, "is not JSON")],
+    [("no json", "is not JSON"), ("[1]", "is not a JSON object"), ("[" * 100_000, "is not JSON")],
 )
 def test_event_that_cannot_be_read_is_broken(data: str, message: str) -> None:
     with pytest.raises(UpstreamBroken, match=message):
@@ -124,7 +124,7 @@ def test_answer_in_one_piece_is_one_event() -> None:
 
 @pytest.mark.parametrize(
     ("body", "message"),
-    [(b"", "is not JSON"), (b"<html>", "is not JSON"), (b'{"choices":[]}', "holds no choices")],
+    [(b"", "is not JSON"), (b"<html>", "is not JSON"), (b'{"choices":[]}', "has no choices")],
 )
 def test_answer_in_one_piece_that_is_none_is_broken(body: bytes, message: str) -> None:
     with pytest.raises(UpstreamBroken, match=message):

@@ -215,13 +215,13 @@ def test_blank_lines_between_chunks_end_events_too() -> None:
 
 
 def test_answer_that_is_not_streamed_is_bounded() -> None:
-    with pytest.raises(UpstreamBroken, match="at once"):
+    with pytest.raises(UpstreamBroken, match="answer has over"):
         list(deltas_of(JSON, (b" " * 1_000_000 for _ in range(100))))
 
 
 def test_whole_text_is_bounded() -> None:
     assert whole_text(iter(["a", "b"])) == "ab"
-    with pytest.raises(UpstreamBroken, match="as a stream"):
+    with pytest.raises(UpstreamBroken, match="response_type stream"):
         whole_text("x" * 1_000_000 for _ in range(10))
 
 

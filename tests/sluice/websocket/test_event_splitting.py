@@ -174,7 +174,7 @@ def test_event_is_not_changed() -> None:
     ],
 )
 def test_event_without_a_long_text_in_a_delta_is_refused(document: dict[str, Any]) -> None:
-    with pytest.raises(UpstreamBroken, match=r"of \d+ bytes, of which a WebSocket takes 1000"):
+    with pytest.raises(UpstreamBroken, match=r"of \d+ bytes. A WebSocket takes 1000"):
         list(split_event(completion_event(document), 1000))
 
 

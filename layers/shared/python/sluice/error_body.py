@@ -1,4 +1,4 @@
-"""Errors as clients see them: OpenAI's shape, with nothing secret in it."""
+"""Errors as clients see them: in OpenAI's shape, without secrets."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
     from sluice.errors import SluiceError
 
-MAX_ID_CHARACTERS = 256  # an id is a client's counter or UUID, and stands in every frame
+MAX_ID_CHARACTERS = 256
+"""Maximum length of a request's id, a counter or UUID: every frame repeats it."""
 
 
 def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:
-    """The body of an HTTP reply; an upstream's own error passes through."""
+    """The body of an HTTP reply. An upstream's own error passes through."""
     if isinstance(error, UpstreamRefused) and error.reply_body:
         return mask_keys(error.reply_body, secrets)
     return _document(error, secrets, {})
 
 
 def http_headers(error: SluiceError) -> dict[str, str]:
-    """The headers beside http_body."""
+    """The headers that go with http_body."""
     if isinstance(error, UpstreamRefused) and error.reply_body:
         return error.reply_headers
     own = error.reply_headers if isinstance(error, UpstreamRefused) else error.headers
@@ -32,14 +33,14 @@ def http_headers(error: SluiceError) -> dict[str, str]:
 
 
 def event(error: SluiceError, secrets: Iterable[str]) -> bytes:
-    """The last event of a stream that cannot go on."""
+    """The last event of a stream that failed."""
     return b"data: " + _document(error, secrets, {}) + b"\n\n"
 
 
 def websocket_frame(
     error: SluiceError, secrets: Iterable[str], request_id: str, client_id: str | None
 ) -> str:
-    """The text frame that tells a client; `client_id` is the id it gave its request."""
+    """The text frame with an error. client_id: the id of the client's request, if any."""
     extra = {} if client_id is None else {"id": client_id[:MAX_ID_CHARACTERS]}
     return _document(error, secrets, {**extra, "requestId": request_id}).decode()
 

@@ -1,29 +1,29 @@
-"""Everything that Sluice tells its users has gone wrong.
+"""Everything that can go wrong, as Sluice reports it to its users.
 
 SluiceError
-├── SettingsError              an environment variable is not what it must be
-├── RequestError               the client's request cannot be served as it is
+├── SettingsError              an environment variable has a wrong value
+├── RequestError               the client's request is wrong
 │   ├── InvalidJson, InvalidField, UnsupportedMediaType, BodyTooLarge
 │   ├── PromptTemplateNotAllowed, PromptTemplateNotFound
 │   ├── UnknownPath, MethodNotAllowed
 │   └── OriginNotAllowed       a page whose origin is not in CORS_ALLOW_ORIGINS
-├── AuthenticationFailed       no key, or one that is not known
-├── UpstreamError              the model's side
-│   ├── UpstreamRefused        it answered with an error of its own, which is passed on
+├── AuthenticationFailed       a missing or unknown key
+├── UpstreamError              the model's side failed
+│   ├── UpstreamRefused        it answered with an error, which is passed on
 │   ├── UpstreamUnreachable    no connection
-│   ├── UpstreamSilent         a connection, but no bytes in time
-│   ├── UpstreamBroken         it ended in the middle, or sent what is no answer
-│   └── NoMatch                its answer holds no [[value]]
-├── DeadlineReached            the function must end before the answer does
-├── Cancelled                  the client wants no more of this answer
-├── StateUnavailable           the store of connections and cancellations does not answer
-└── DeliveryError              the client's WebSocket cannot be written to
+│   ├── UpstreamSilent         connected, but no bytes in time
+│   ├── UpstreamBroken         its answer ended early, or is not an answer
+│   └── NoMatch                its answer has no [[value]]
+├── DeadlineReached            the function timed out
+├── Cancelled                  the client cancelled this request
+├── StateUnavailable           the store of connections and cancellations failed
+└── DeliveryError              a post to the client's WebSocket failed
     ├── ConnectionGone, PostForbidden
-    ├── PostTooLarge           worth two attempts of half the size
-    └── PostFailed             worth another attempt
+    ├── PostTooLarge           to be retried in two halves
+    └── PostFailed             to be retried
 
-`document()` is what a client sees, in OpenAI's shape. Messages never quote a prompt, an answer
-(NoMatch's short excerpt apart, which is the answer its client asked for) or a secret.
+`document()` is what a client sees, in OpenAI's shape. Messages never quote a prompt, a secret or
+an answer. Only NoMatch quotes the beginning of the answer that its client requested.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar
 
-MAX_TOLD_CHARACTERS = 4096  # of each field of an upstream's error: it is told in one frame
+MAX_REPORTED_CHARACTERS = 4096
+"""Maximum length of each field of an upstream's error, so that it fits one frame."""
 
 
 class SluiceError(Exception):
-    """An error with a place in HTTP (`status`) and in OpenAI's error object."""
+    """An error with an HTTP status and OpenAI's error fields."""
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "api_error"
@@ -53,7 +54,7 @@ class SluiceError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """HTTP headers that belong to this error."""
+        """Headers of an HTTP reply with this error."""
         return {}
 
     def document(self) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class SettingsError(SluiceError):
 
 
 class RequestError(SluiceError):
-    """The client's request cannot be served as it is."""
+    """The client's request is wrong."""
 
     status = 400
     type = "invalid_request_error"
@@ -156,10 +157,9 @@ class UpstreamError(SluiceError):
 
 
 class UpstreamRefused(UpstreamError):
-    """The upstream answered with an error of its own.
+    """The upstream answered with an error.
 
-    reply_status, reply_headers (those for the client) and reply_body are what it sent; `reported`
-    is its error object, if it sent one.
+    reply_headers: only those the client may see. reported: the error object in the body, if any.
     """
 
     code = "upstream_refused"
@@ -184,14 +184,14 @@ class UpstreamRefused(UpstreamError):
 
     def document(self) -> dict[str, Any]:
         own = super().document()
-        reported = {name: _told(self.reported, name) for name in own}
+        reported = {name: _reported_text(self.reported, name) for name in own}
         return {name: reported[name] or own[name] for name in own}
 
 
-def _told(reported: dict[str, Any] | None, name: str) -> str | None:
-    """A field of an upstream's error object; providers put numbers and objects there too."""
+def _reported_text(reported: dict[str, Any] | None, name: str) -> str | None:
+    """A field of an upstream's error object. Some providers send numbers or objects there."""
     value = (reported or {}).get(name)
-    return None if value is None else str(value)[:MAX_TOLD_CHARACTERS]
+    return None if value is None else str(value)[:MAX_REPORTED_CHARACTERS]
 
 
 class UpstreamUnreachable(UpstreamError):
@@ -218,7 +218,7 @@ class DeadlineReached(SluiceError):
 
 
 class Cancelled(SluiceError):
-    status = 499  # nginx's: the client is the one who ended it, and no standard status says so
+    status = 499  # nginx's "client closed request"; no standard status says so
     type = "cancelled_error"
     code = "cancelled"
 
@@ -229,7 +229,7 @@ class StateUnavailable(SluiceError):
 
 
 class DeliveryError(SluiceError):
-    """The client's WebSocket cannot be written to; nobody is left to be told."""
+    """A post to the client's WebSocket failed, so the client cannot learn of it."""
 
     status = 502
     type = "delivery_error"

@@ -1,4 +1,4 @@
-"""One JSON line in the function's log for each request: figures and names, never what was said."""
+"""One JSON line in the function's log per request: figures and names, never what was said."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from sluice.errors import NoMatch, RequestError, SluiceError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Any
 
 OK = "ok"
 
 
 class RequestLog:
-    """Gathers the figures of one request and prints them when the block ends.
+    """Collects the figures of one request and prints them at the end of its block.
 
-    An exception that leaves the block is named by its code, and passes on. Times are in ms.
+    An exception that leaves the block is logged by its code, and propagates. Times are in ms.
     """
 
     def __init__(
@@ -43,40 +42,34 @@ class RequestLog:
         self._fields.update(fields)
 
     def first_byte(self) -> None:
-        """The client gets its first byte now; later calls do not count."""
+        """Record the time of the client's first byte; only the first call counts."""
         self._fields.setdefault("first_byte_ms", self._elapsed_ms())
 
     def first_frame(self) -> None:
-        """API Gateway has taken the first frame now; later calls do not count."""
+        """Record when API Gateway took the first frame; only the first call counts."""
         self._fields.setdefault("first_frame_ms", self._elapsed_ms())
 
     def conversation(self, messages: object, answer: str) -> None:
-        """Record what was said: for LOG_CHAT=true alone."""
+        """Record what was said. Only for LOG_CHAT=true."""
         self._fields.update(messages=messages, answer=answer)
 
     def failed(self, error: BaseException) -> None:
-        """Record what went wrong; what goes wrong after it does not count."""
+        """Record an error; only the first one counts."""
         if self._fields["outcome"] != OK:
             return
         self._fields["outcome"] = error.code if isinstance(error, SluiceError) else "internal_error"
         if isinstance(error, SluiceError) and not isinstance(error, NoMatch):
-            self._fields["detail"] = error.message  # NoMatch quotes the answer; no other does
+            self._fields["detail"] = error.message  # only NoMatch quotes the answer
         root = _root_cause(error)
-        is_the_clients = isinstance(
-            error, RequestError
-        )  # what came of it in here says nothing more
-        if not is_the_clients and (root is not error or not isinstance(error, SluiceError)):
+        if isinstance(error, RequestError):
+            return  # the client's mistake: its cause in here says nothing more
+        if root is not error or not isinstance(error, SluiceError):
             self._fields["cause"] = type(root).__name__  # by name: its text may quote anything
 
     def __enter__(self) -> RequestLog:  # noqa: PYI034 -- `typing` is kept out of small functions
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None:
             self.failed(error)
         self._fields["total_ms"] = self._elapsed_ms()
@@ -87,7 +80,7 @@ class RequestLog:
 
 
 def _root_cause(error: BaseException) -> BaseException:
-    """The first of the exceptions that led to this one, such as ConnectionRefusedError."""
+    """The first exception that led to this one, such as ConnectionRefusedError."""
     while (cause := error.__cause__ or _context(error)) is not None:
         error = cause
     return error

@@ -1,4 +1,4 @@
-"""How one answer is ended from whichever thread finds that it must end."""
+"""Stops one answer, from any thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class StopSignal:
-    """One answer's: the first reason counts, and everybody who asked hears of it once."""
+    """Passes the first reason to stop one answer to each listener, once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class StopSignal:
         self.reason: SluiceError | None = None
 
     def stop(self, reason: SluiceError) -> None:
-        """End the answer. From any thread; not from within a listener."""
+        """Stop the answer. From any thread, but not from a listener."""
         with self._lock:
             if self.reason is not None:
                 return
@@ -31,19 +31,19 @@ class StopSignal:
                 listener(reason)
 
     def wait(self, seconds: float) -> None:
-        """Wait so long. Raises the reason as soon as there is one."""
+        """Wait. Raises the reason as soon as there is one."""
         self._stopped.wait(seconds)
         if self.reason is not None:
             raise self.reason
 
     def listen(self, listener: Callable[[SluiceError], None]) -> None:
-        """Call `listener` with the reason, at once where there is one already."""
+        """Call `listener` with the reason; at once if there is one already."""
         with self._lock:
             self._listeners.append(listener)
             if self.reason is not None:
                 listener(self.reason)
 
     def forget(self, listener: Callable[[SluiceError], None]) -> None:
-        """Do not call it any more, not even now: a call under way is waited for."""
+        """Stop calling `listener`. Waits for a call in progress."""
         with self._lock:
             self._listeners.remove(listener)

@@ -1,6 +1,6 @@
-"""What was said, for the log of an operator who asks for it with LOG_CHAT=true. No I/O.
+"""What was said, for the log with LOG_CHAT=true. No I/O.
 
-CloudWatch takes 256 KB a line, and JSON needs up to six bytes for a character.
+A line of CloudWatch has at most 256 KB, and JSON takes up to six bytes per character.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 """
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from sluice.request_log import RequestLog
 
-MAX_LOGGED_ANSWER_CHARACTERS = 24 * 1024  # of an answer
-MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # of a request's messages, as JSON
-MAX_RECORDED_BYTES = 256 * 1024  # of an answer: events take some ten times the text in them
+MAX_LOGGED_ANSWER_CHARACTERS = 24 * 1024
+MAX_LOGGED_MESSAGES_BYTES = 96 * 1024  # as JSON
+MAX_RECORDED_BYTES = 256 * 1024  # events take some ten times the bytes of their text
 SAID_IN = ("messages", "input", "prompt", "instructions")
-"""The fields of OpenAI's requests in which somebody says something."""
+"""The fields of OpenAI's requests that hold prompts."""
 
 
 def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Iterable[str]) -> None:
-    """Record what was said, as much as a line holds, without the gateway's keys."""
+    """Record what was said, as much as fits a line, with keys masked."""
     mask = SecretMask(secrets)
     said = _without(mask, shortened(messages))
     text = mask.apply(answer[:MAX_LOGGED_ANSWER_CHARACTERS].encode("utf-8", "replace")).decode()
@@ -36,7 +36,7 @@ def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Itera
 
 
 def _without(mask: SecretMask, messages: Any) -> Any:
-    """The messages; as the text of their JSON where a key is a part of its form, such as digits."""
+    """The messages with keys masked; as text if that breaks their JSON, as for a key of digits."""
     text = mask.apply(json.dumps(messages).encode()).decode()
     try:
         return json.loads(text)
@@ -45,15 +45,15 @@ def _without(mask: SecretMask, messages: Any) -> Any:
 
 
 def shortened(messages: Any) -> Any:
-    """The messages, or where they are too long for a log, the beginning of their JSON."""
+    """The messages, or the beginning of their JSON if they are too long for a log."""
     text = json.dumps(messages)
-    # Half, for as a text it is escaped once more.
+    # Half, because a text is escaped once more.
     too_long = len(text) > MAX_LOGGED_MESSAGES_BYTES
     return text[: MAX_LOGGED_MESSAGES_BYTES // 2] if too_long else messages
 
 
 def said_in(body: bytes) -> Any:
-    """What the client says in a request; None where that is not JSON."""
+    """The prompts in a request; None if it is not a JSON object."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

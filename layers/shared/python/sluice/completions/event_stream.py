@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: recognized, cut behind whole lines, and ended. No I/O.
+"""Server-sent events as bytes: recognized, cut after whole lines, and completed. No I/O.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 EVENT_STREAM = "text/event-stream"
 BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
-"""What ends an event."""
+"""The ends of an event."""
 MAX_BLANK_LINE_BYTES = 4
 LINE_ENDS = (b"\n", b"\r")
 MAX_HELD_BYTES = 64 * 1024
-"""Maximum bytes held of a line that has not ended. Providers send whole lines; more is no delta."""
+"""Maximum part of a line that is held back, in bytes. Providers send whole lines."""
 
 
 def is_event_stream(headers: Mapping[str, str]) -> bool:
@@ -23,15 +23,15 @@ def is_event_stream(headers: Mapping[str, str]) -> bool:
 
 
 def has_lines(headers: Mapping[str, str]) -> bool:
-    """Whether a reply is an event stream that can be read: a compressed one has no line ends."""
+    """Whether a reply is an event stream with readable lines: a compressed one has none."""
     encoding = headers.get("content-encoding", "identity").lower()
     return is_event_stream(headers) and encoding == "identity"
 
 
 def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes, cut behind line ends; what has no end comes when the chunks have ended.
+    """The same bytes, cut after line ends: half a line would mislead a client if it stays half.
 
-    A chunk that ends a line, as they do, passes uncopied.
+    A chunk that ends with a line, as most do, is not copied.
     """
     held = b""
     for chunk in chunks:
@@ -50,10 +50,10 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def stream_end(tail: bytes) -> bytes:
-    """What an event stream that ended in `tail` lacks: a line end, or nothing.
+    """What is missing at the end of an event stream that ends in `tail`: a line end, or nothing.
 
-    One only: where a blank line ends it, the last event is heard; where not even its line had
-    ended, the event may be half of one, and is better not heard.
+    Never two: after a whole line, one completes the last event. After half a line, the event may be
+    cut, and clients had better ignore it.
     """
     whole = tail.endswith(BLANK_LINES)
     return b"" if whole or not tail else b"\n"

@@ -1,4 +1,4 @@
-"""A chat completion as the events it comes in, streamed or whole. No I/O.
+"""A chat completion as events, streamed or whole. No I/O.
 
 https://platform.openai.com/docs/api-reference/chat-streaming
 """
@@ -19,28 +19,27 @@ if TYPE_CHECKING:
 
 END_OF_STREAM = "[DONE]"
 MAX_COMPLETION_BYTES = 32 * 1024 * 1024
-"""What an answer in one piece may have: `full`'s limit as JSON, which may escape all of it."""
+"""Maximum size of an answer in one piece, in bytes: room for `full`'s limit with escapes."""
 
 
 class CompletionEvent(NamedTuple):
-    """One event of a chat completion, or a whole one, which has a message in place of a delta."""
+    """One event of a chat completion, or a whole completion, with a message instead of a delta."""
 
     data: str
     """JSON, as the upstream sent it."""
     document: dict[str, Any]
-    """What it says."""
+    """The parsed data."""
     text: str
-    """What it adds to the text of the answer; empty where it adds nothing."""
+    """What it adds to the answer's text; may be empty."""
 
 
 def completion_events(
     headers: Mapping[str, str], chunks: Iterable[bytes]
 ) -> Generator[CompletionEvent, None, None]:
-    """The events of an answer, without the mark at its end.
+    """The events of an answer, without the end mark. An answer that is not streamed is one event.
 
-    headers: the upstream's, names in lower case. An upstream that does not stream gives one event.
-    Raises UpstreamBroken where the answer is cut short or is none, UpstreamRefused where an error
-    comes in the middle of the stream.
+    headers: the upstream's, names in lower case. Raises UpstreamBroken if the answer is cut short
+    or invalid, UpstreamRefused if the stream reports an error.
     """
     if not is_event_stream(headers):
         yield _whole_completion(chunks)
@@ -54,7 +53,7 @@ def completion_events(
         is_finished = is_finished or bool(choice.get("finish_reason"))
         yield CompletionEvent(data, document, _content(choice.get("delta")))
     if not is_finished:
-        raise UpstreamBroken("The upstream's stream ended before the answer did.")
+        raise UpstreamBroken("The upstream's stream ended before its answer.")
 
 
 def _whole_completion(chunks: Iterable[bytes]) -> CompletionEvent:
@@ -62,7 +61,7 @@ def _whole_completion(chunks: Iterable[bytes]) -> CompletionEvent:
     document = _parse(data)
     choice = _first_choice(document)
     if not choice:
-        raise UpstreamBroken("The upstream's answer holds no choices.")
+        raise UpstreamBroken("The upstream's answer has no choices.")
     return CompletionEvent(data, document, _content(choice.get("message")))
 
 
@@ -71,7 +70,7 @@ def _whole_body(chunks: Iterable[bytes]) -> bytes:
     for chunk in chunks:
         body += chunk
         if len(body) > MAX_COMPLETION_BYTES:
-            raise UpstreamBroken(f"The upstream sent over {MAX_COMPLETION_BYTES} bytes at once.")
+            raise UpstreamBroken(f"The upstream's answer has over {MAX_COMPLETION_BYTES} bytes.")
     return bytes(body)
 
 
@@ -80,26 +79,26 @@ def _parse(data: str) -> dict[str, Any]:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UpstreamBroken(
-            "The upstream sent an event that is not JSON: is OPENAI_BASE_URL the address of an "
-            "OpenAI-compatible API?"
+            "The upstream sent an event that is not JSON. Check that OPENAI_BASE_URL is an "
+            "OpenAI-compatible API."
         ) from error
     if not isinstance(document, dict):
-        raise UpstreamBroken("The upstream sent an event that is no object.")
+        raise UpstreamBroken("The upstream sent an event that is not a JSON object.")
     if document.get("error"):
         raise _reported(document["error"])
     return document
 
 
 def _reported(error: object) -> UpstreamRefused:
-    """An error in the middle of a stream; the status of its reply was 200, so it has none."""
+    """An error in a stream. The status of its reply was 200, so it gets one here."""
     reported = error if isinstance(error, dict) else {"message": str(error)}
     body = json.dumps({"error": reported}).encode()
-    message = "The upstream reported an error in the middle of its answer."
+    message = "The upstream reported an error within its answer."
     return UpstreamRefused(502, {}, body, reported, message)
 
 
 def _first_choice(document: dict[str, Any]) -> dict[str, Any]:
-    """The first choice; Azure's first event and the one with the usage have none."""
+    """The first choice. Azure's first event and the one with the usage have none."""
     choices = document.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     return choice if isinstance(choice, dict) else {}

@@ -1,8 +1,7 @@
-"""What a client gets of a model's answer: its text piece by piece, whole, or a value in it.
+"""What a client gets of a model's answer: its text piece by piece, whole, or one value in it.
 
-Values are written by the model as [[42]] or [[some text]], as its system prompt asks. They are
-looked for while the answer comes, without going back over what was searched, so that the upstream
-can be closed as soon as they are known.
+The system prompt has the model write a value as [[42]] or [[some text]]. The search runs while the
+answer arrives and never goes back, so that the upstream can be closed as soon as a value is found.
 """
 
 from __future__ import annotations
@@ -18,27 +17,28 @@ if TYPE_CHECKING:
 
     from sluice.completions.events import CompletionEvent
 
-INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")  # longer numbers are no number a model was asked for
+INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")  # no prompt asks for longer numbers
 BEGUN_INTEGER = re.compile(r"[+-]?[0-9]{0,1000}\]?")
 MAX_ANSWER_CHARACTERS = 4 * 1024 * 1024
-"""What `full` may hold: far above any model's longest answer (some 128,000 tokens), far below the
-function's memory."""
-MAX_VALUE_CHARACTERS = 128 * 1024  # what [[text]] may hold: as many as fit a frame
+"""Maximum length of a `full` answer: far above any model's longest answer (some 128,000 tokens),
+far below the function's memory."""
+MAX_VALUE_CHARACTERS = 128 * 1024
+"""Maximum length of a [[text]]: what fits a frame."""
 EXCERPT_CHARACTERS = 200
 ASCII_QUOTES = {
     **dict.fromkeys(range(0x201C, 0x2020), '"'),
     **dict.fromkeys(range(0x2018, 0x201C), "'"),
 }
-"""By code point: the four curly quotation marks of each kind, as Unicode has them in a row."""
+"""By code point: the four curly quotation marks of each kind, which are adjacent in Unicode."""
 
 
 def text_deltas(events: Iterable[CompletionEvent]) -> Iterator[str]:
-    """The pieces of the answer's text, none of them empty."""
+    """The pieces of the answer's text that are not empty."""
     return (event.text for event in events if event.text)
 
 
 def with_ascii_quotes(deltas: Iterable[str]) -> Iterator[str]:
-    """The deltas with straight quotation marks in place of curly ones."""
+    """The deltas with straight quotation marks instead of curly ones."""
     return (delta.translate(ASCII_QUOTES) for delta in deltas)
 
 
@@ -50,14 +50,14 @@ def whole_text(deltas: Iterable[str]) -> str:
         size += len(delta)
         if size > MAX_ANSWER_CHARACTERS:
             raise UpstreamBroken(
-                f"The answer has over {MAX_ANSWER_CHARACTERS} characters: ask for it as a stream."
+                f"The answer has over {MAX_ANSWER_CHARACTERS} characters. Use response_type stream."
             )
         pieces.append(delta)
     return "".join(pieces)
 
 
 def first_value(kind: ResponseType, deltas: Iterable[str]) -> str:
-    """The first [[integer]] or [[text]], without reading on behind it. Raises NoMatch."""
+    """The first [[integer]] or [[text]]; nothing after it is read. Raises NoMatch."""
     search = IntegerSearch() if kind is ResponseType.INT else TextSearch()
     excerpt = ""
     for delta in deltas:
@@ -66,11 +66,11 @@ def first_value(kind: ResponseType, deltas: Iterable[str]) -> str:
         if value is not None:
             return value
     form = "[[integer]]" if kind is ResponseType.INT else "[[text]]"
-    raise NoMatch(f"The answer holds no {form}. It begins: {excerpt}")
+    raise NoMatch(f"The answer has no {form}. It begins: {excerpt}")
 
 
 class IntegerSearch:
-    """Finds the first [[digits]], with or without a sign."""
+    """Finds the first [[digits]], which may have a sign."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -83,7 +83,7 @@ class IntegerSearch:
             if opening >= 0 and INTEGER.fullmatch(self._text, opening + 2, close):
                 return self._text[opening + 2 : close]
             position = close + 1
-        # Only the last [[ can still become a value, and only while digits follow it.
+        # Only the last [[ can still begin a value, and only while digits follow it.
         opening = self._text.rfind("[[", position)
         may_become_one = opening >= 0 and BEGUN_INTEGER.fullmatch(self._text, opening + 2)
         self._text = self._text[opening:] if may_become_one else self._text[-1:]
@@ -91,7 +91,7 @@ class IntegerSearch:
 
 
 class TextSearch:
-    """Finds the first [[text]] that is not blank; the text is anything but ]]."""
+    """Finds the first [[text]] that is not blank: anything up to ]]."""
 
     def __init__(self) -> None:
         self._text = ""
@@ -106,7 +106,7 @@ class TextSearch:
                 self._text = self._text[opening:]
                 if len(self._text) > MAX_VALUE_CHARACTERS:
                     raise NoMatch(
-                        f"The answer holds [[ without ]] in {MAX_VALUE_CHARACTERS} characters."
+                        f"The answer has [[ without ]] in {MAX_VALUE_CHARACTERS} characters."
                     )
                 return None
             value = self._text[opening + 2 : close].strip()

@@ -1,4 +1,4 @@
-"""System prompts that live in environment variables, named by the client and never seen by it."""
+"""System prompts in environment variables: clients name them and never see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"  # POSIX, and no longer than needed
+VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"  # POSIX, with a length limit
 SECRET_WORDS = frozenset(
     (
         "APIKEY", "AUTH", "CREDENTIAL", "CREDENTIALS", "DSN", "JWT", "KEY", "KEYS", "PASS",
@@ -21,8 +21,8 @@ SECRET_WORDS = frozenset(
         "TOKEN", "TOKENS", "URI", "URL",
     )
 )  # fmt: skip
-"""A name with one of these words is never a prompt, whatever PROMPT_TEMPLATES says: a client could
-have the model repeat its system prompt."""
+"""A name with one of these words is never a prompt, whatever PROMPT_TEMPLATES says: a client can
+make the model repeat its system prompt."""
 SECRET_ENDINGS = ("ACCESSKEY", "APIKEY", "PASSWORD", "SECRET", "SECRETKEY", "TOKEN")
 SECRET_PREFIXES = ("AWS_", "_", "AZURE_", "OPENAI_", "FORWARD_", "LAMBDA_")
 OWN_SETTINGS = frozenset(row.name for row in ALL_SETTINGS)
@@ -33,20 +33,19 @@ def system_prompt(
 ) -> str:
     """The value of the environment variable `name`, if it may be a prompt.
 
-    A value that holds one of the `secrets` may not, whatever its name. Raises
-    PromptTemplateNotAllowed, PromptTemplateNotFound. Both look the same for a variable that exists
-    and one that does not, unless the name is one of the permitted.
+    A value that contains one of the `secrets` may not. Raises PromptTemplateNotAllowed, whether or
+    not the variable exists, and PromptTemplateNotFound for a permitted name without a value.
     """
     prompt = environ.get(name, "") if _is_permitted(name, patterns) else None
     if prompt is None or _holds_secret(prompt, secrets):
         raise PromptTemplateNotAllowed(
-            "This prompt_template is not allowed: expected a name that matches PROMPT_TEMPLATES "
-            f"({', '.join(patterns)}) and is not a secret's.",
+            "This prompt_template is not allowed. Its name must match PROMPT_TEMPLATES "
+            f"({', '.join(patterns)}), and it must not be a secret.",
             param="prompt_template",
         )
     if not prompt:
         raise PromptTemplateNotFound(
-            f"prompt_template {name} is not set: expected an environment variable of that name.",
+            f"Unknown prompt_template {name}. No environment variable of this name is set.",
             param="prompt_template",
         )
     return prompt

@@ -1,7 +1,7 @@
-"""What a client may ask for, on either transport, and the upstream request it becomes.
+"""A client's request, on either transport, and the upstream request it becomes.
 
 A template request is the gateway's own form: {"prompt_template", "messages", "response_type"}.
-A native request is the provider's JSON and goes on as it is.
+A native request is the provider's JSON and passes through.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from sluice.settings import Settings
 
-CLIENT_ROLES = ("user", "assistant")  # the system prompt is the operator's
+CLIENT_ROLES = ("user", "assistant")  # the system prompt belongs to the operator
 
 
 class ResponseType(Enum):
-    """What of the model's answer the client wants."""
+    """The part of the model's answer that the client requests."""
 
     INT = "int"
     STRING = "string"
@@ -48,27 +48,27 @@ class TemplateRequest(NamedTuple):
 
 
 class NativeRequest(NamedTuple):
-    """The provider's own JSON: `body` as the client sent it, `document` what it says."""
+    """The provider's own JSON: `body` as the client sent it, `document` parsed."""
 
     body: bytes
     document: dict[str, Any]
 
 
 def parse_object(body: bytes | str) -> dict[str, Any]:
-    """A JSON object, or InvalidJson."""
+    """Parse a JSON object. Raises InvalidJson."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise InvalidJson(f"The request is not JSON: {_json_fault(error)}.") from error
+        raise InvalidJson(f"Invalid JSON: {_json_fault(error)}.") from error
     if not isinstance(document, dict):
-        raise InvalidJson(f"Expected a JSON object, found {_json_kind(document)}.")
+        raise InvalidJson(f"Expected a JSON object, got {_json_kind(document)}.")
     return document
 
 
 def parse_request(body: bytes) -> TemplateRequest | NativeRequest:
-    """Tell template from native requests. Raises InvalidJson, InvalidField.
+    """Parse a template or native request. Raises InvalidJson, InvalidField.
 
-    A template request names a prompt_template or a response_type, or holds messages alone.
+    A template request has a prompt_template, a response_type, or nothing but messages.
     """
     document = parse_object(body)
     if is_template(document):
@@ -82,23 +82,23 @@ def is_template(document: dict[str, Any]) -> bool:
 
 
 def parse_template(document: dict[str, Any]) -> TemplateRequest:
-    """Check a template request; fields it does not know are ignored."""
+    """Check a template request. Unknown fields are ignored."""
     name = document.get("prompt_template")
     if not (name is None or isinstance(name, str)):
         raise InvalidField(
-            f"prompt_template: expected a name, found {_json_kind(name)}.", param="prompt_template"
+            f"prompt_template must be a name (got {_json_kind(name)}).", param="prompt_template"
         )
     messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
         raise InvalidField(
-            "messages: expected a list with at least one {role, content}.", param="messages"
+            "messages must be a list of at least one {role, content}.", param="messages"
         )
     parsed = tuple(_parse_message(index, message) for index, message in enumerate(messages))
     return TemplateRequest(name or None, parsed, _parse_response_type(document))
 
 
 def plain_request(text: str) -> TemplateRequest:
-    """One user message, its answer streamed."""
+    """One user message, with a streamed answer."""
     return TemplateRequest(None, (Message("user", text),), ResponseType.STREAM)
 
 
@@ -108,9 +108,9 @@ def upstream_body(
     environ: Mapping[str, str],
     secrets: Iterable[str] = (),
 ) -> bytes:
-    """The chat completion that answers a template request; always streamed.
+    """The chat completion for a template request; always streamed.
 
-    secrets: what no prompt may hold. Raises PromptTemplateNotAllowed, PromptTemplateNotFound.
+    secrets: what no prompt may contain. Raises PromptTemplateNotAllowed, PromptTemplateNotFound.
     """
     messages = request.documents()
     if request.prompt_template is not None:
@@ -124,7 +124,7 @@ def upstream_body(
 
 
 def native_body(request: NativeRequest, settings: Settings) -> bytes:
-    """The client's bytes, untouched unless they name no model."""
+    """The client's bytes; with the default model only if they name none."""
     if request.document.get("model"):
         return request.body
     return json.dumps({**request.document, "model": settings.openai_model}).encode()
@@ -140,13 +140,13 @@ def streamed(document: dict[str, Any]) -> NativeRequest:
 def _parse_message(index: int, message: object) -> Message:
     where = f"messages[{index}]"
     if not isinstance(message, dict):
-        raise InvalidField(f"{where}: expected {{role, content}}.", param=where)
+        raise InvalidField(f"{where} must be {{role, content}}.", param=where)
     role, content = message.get("role"), message.get("content")
     if role not in CLIENT_ROLES:
-        raise InvalidField(f"{where}.role: expected user or assistant.", param=f"{where}.role")
+        raise InvalidField(f"{where}.role must be user or assistant.", param=f"{where}.role")
     if not isinstance(content, str | list):
         raise InvalidField(
-            f"{where}.content: expected text or content parts, found {_json_kind(content)}.",
+            f"{where}.content must be text or content parts (got {_json_kind(content)}).",
             param=f"{where}.content",
         )
     return Message(role, content)
@@ -158,7 +158,7 @@ def _parse_response_type(document: dict[str, Any]) -> ResponseType:
         return ResponseType(value)
     except ValueError as error:
         raise InvalidField(
-            f"response_type: expected {', '.join(kind.value for kind in ResponseType)}.",
+            f"response_type must be one of {', '.join(kind.value for kind in ResponseType)}.",
             param="response_type",
         ) from error
 

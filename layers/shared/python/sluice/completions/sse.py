@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes, by sseclient-py, with bounds on what one event may hold.
+"""Parses server-sent events with sseclient-py, and limits the size of an event.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_EVENT_BYTES = 8 * 1024 * 1024
-"""An event of a chat completion has some hundred bytes; one with an image or audio in it, a few MB.
-Past this the upstream does not send events, and the function's memory is worth more."""
+"""Maximum size of one event, in bytes. A chat completion's has a few hundred bytes, one with an
+image or audio a few MB. The limit protects the function's memory."""
 MAX_EVENT_LINES = 4096
-"""sseclient-py copies an event at each of its lines: one of 80,000 short ones takes it 7 s, which
-neither a deadline nor a cancellation ends. Providers put an event on one line."""
+"""Maximum number of lines of one event. Providers send one. sseclient-py copies an event at each
+line: 80,000 short ones take 7 s, which neither a deadline nor a cancellation can stop."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The data of each event, however the bytes are cut. Raises UpstreamBroken."""
+    """The data of each event. Chunks may be cut anywhere. Raises UpstreamBroken."""
     try:
         for event in SSEClient(_bounded(_without_byte_order_mark(chunks))).events():
             yield event.data
@@ -33,14 +33,14 @@ def event_data(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def _bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, counted from blank line to blank line."""
+    """The chunks. Raises UpstreamBroken if they go too far without a blank line."""
     size, lines, tail = 0, 0, b""
     for chunk in chunks:
         size += len(chunk)
         lines += max(chunk.count(b"\n"), chunk.count(b"\r"))
         seen = tail + chunk
         if any(blank in seen for blank in BLANK_LINES):
-            # Less the little behind the blank line, which the next one counts again.
+            # Ignores the few bytes of the next event in this chunk.
             size = lines = 0
         tail = seen[-MAX_BLANK_LINE_BYTES + 1 :]
         if size > MAX_EVENT_BYTES:

@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from typing import Any
 
 ANONYMOUS_ACCOUNT = "anonymous"
-"""In place of an account's number, where the URL's auth type is NONE."""
+"""Instead of an account's number, if the URL's auth type is NONE."""
 
 
 class UrlRequest(NamedTuple):
-    """An HTTP request. Header names are in lower case; `path` is as it was sent."""
+    """An HTTP request. Header names are in lower case; `path` is as sent."""
 
     request_id: str
     method: str
     path: str
     raw_query: str
-    """As it was sent, without the question mark and without the signature of a presigned URL."""
+    """As sent, without the question mark and the signature of a presigned URL."""
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
     user_arn: str | None = None
-    """Who signed, where the URL is IAM-authorised."""
+    """Who signed, if the URL is IAM-authorized."""
     is_anonymous: bool = False
-    """Whether Lambda let it in without asking for a signature."""
+    """Whether Lambda required no signature."""
 
 
 def parse_url_request(event: dict[str, Any]) -> UrlRequest:
-    """Read a Function URL's event. Raises KeyError where it is none."""
+    """Read a Function URL's event. Raises KeyError for any other event."""
     context = event["requestContext"]
     return UrlRequest(
         request_id=context["requestId"],

@@ -160,7 +160,7 @@ class UrlGateway:
             return
         self._authenticate(exchange)
         if not message:
-            raise InvalidField("message: expected text.", param="message")
+            raise InvalidField("message must not be empty.", param="message")
         self._answer_template(plain_request(message), exchange)
 
     def _answer_template_or_native(self, exchange: UrlExchange) -> None:

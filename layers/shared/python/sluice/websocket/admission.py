@@ -1,4 +1,4 @@
-"""$connect and $disconnect: who is let in, and what other functions are told of it."""
+"""$connect and $disconnect: accepts clients, and records their connections for other functions."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ ANONYMOUS = "anonymous"
 
 
 class Admission(NamedTuple):
-    """What came of a $connect."""
+    """The result of a $connect."""
 
     principal: str | None
-    """Who is let in; None for who is refused."""
+    """Who connects; None if the client is rejected."""
     answer: dict[str, Any]
-    """API Gateway opens the connection on status 200 only."""
+    """API Gateway opens the connection only with status 200."""
 
 
 def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) -> Admission:
-    """Let a client in, or refuse it.
+    """Accept or reject a client.
 
-    With aws_iam API Gateway lets only signed requests come here, and names who signed; without a
-    name the door stays closed, because its lock is not there (yet).
+    With aws_iam, API Gateway passes only signed requests and names who signed. A request without a
+    name is rejected: the route does not require signatures (yet).
 
-    A client that offers sub-protocols must be given one of them, or its browser hangs up.
+    A browser that offers sub-protocols disconnects unless it gets one of them.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
     """
     with RequestLog(request.request_id, "connect") as log:
@@ -51,7 +51,7 @@ def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) ->
 
 
 def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRing) -> str:
-    """Who asks, by a name that is no secret. Raises SluiceError for who may not come in."""
+    """Who connects, by a name that is not a secret. Raises SluiceError if they may not."""
     if websocket_auth == "forward_key":
         key = request.presented_key
         check_key(key, forward_keys.keys())
@@ -63,7 +63,7 @@ def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRi
 
 
 def record_opened(request: ConnectRequest, principal: str, state: ConnectionState) -> None:
-    """Tell other functions whose connection this is. A failure is logged, and harms nobody."""
+    """Record whose connection this is. A failure is logged and does no harm."""
     log = RequestLog(request.request_id, "connect_record")
     try:
         state.opened(request.connection_id, principal)
@@ -74,7 +74,7 @@ def record_opened(request: ConnectRequest, principal: str, state: ConnectionStat
 
 
 def record_closed(event: DisconnectEvent, state: ConnectionState | None) -> None:
-    """Log that a connection is over, and tell other functions, so that answers on it end."""
+    """Log the end of a connection, and record it so that other functions stop its answers."""
     with RequestLog(event.request_id, "disconnect") as log:
         log.note(
             connection_id=event.connection_id,

@@ -1,7 +1,7 @@
-"""Looks now and then, while an answer is under way, whether its client still wants it.
+"""Polls, during an answer, whether its client has cancelled it or disconnected.
 
-A cancellation arrives as another message, and a client's leave as an event of its own: at other
-execution environments than the one that answers. The store is where they meet.
+A cancellation is another message and a disconnect another event: other execution environments
+receive them. They leave a record in the store.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from sluice.named_tuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Self
 
     from sluice.deadline import Deadline
@@ -23,20 +22,19 @@ if TYPE_CHECKING:
 
 
 class LookTimes(NamedTuple):
-    """Seconds from look to look.
+    """Seconds between looks at the store.
 
-    A cancellation has to end an answer within two seconds: half of that is for its own way here.
+    A cancellation must stop an answer within two seconds; half of that is for its way to the store.
     """
 
-    first: float = 0.5  # most models have not begun, and short answers need no look at all
+    first: float = 0.5  # most models have not begun, and short answers need no look
     next: float = 0.75
 
 
 class CancellationWatch:
-    """A context manager: looks from a thread of its own until it is left.
+    """A context manager that looks at the store from its own thread until its block ends.
 
-    look: asks the store, raises StateUnavailable. stop: called with Cancelled or ConnectionGone
-    when the answer is to end.
+    look: reads the store; raises StateUnavailable. stop: called with Cancelled or ConnectionGone.
     """
 
     def __init__(
@@ -53,22 +51,17 @@ class CancellationWatch:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cancellation", daemon=True)
         self.principal: str | None = None
-        """Who asks, once the block has been left; None where that cannot be found out."""
+        """Who asks, known after the block; None if the store does not say."""
         self.failure: StateUnavailable | None = None
-        """Why a look failed, the last time one did."""
+        """Why the last failed look failed."""
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._is_over.set()
-        # What is kept for the last moment is for telling the client, not for waiting for a store.
+        # The margin of the deadline is for the client, not for a slow store.
         self._thread.join(self._seconds_left())
         if self.principal is None and self.failure is None and self._seconds_left():
             self._look_once()
@@ -100,5 +93,5 @@ class CancellationWatch:
 
 def _reason(look: ConnectionLook) -> SluiceError:
     if look.is_closed:
-        return ConnectionGone("The client has closed its connection.")
+        return ConnectionGone("The client has disconnected.")
     return Cancelled("The client cancelled this request.")

@@ -1,7 +1,7 @@
-"""An event that is too large for a frame, as several that add up to it. No I/O.
+"""Splits an event that is too large for a frame into several that add up to it. No I/O.
 
-Clients add up the texts of deltas, so a delta with half of a text and one with the other half are
-the same to them. Everything else must be said once only.
+Clients concatenate the texts of deltas, so two deltas may share a text. Everything else must appear
+once only.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     Path = tuple[str | int, ...]
 
-MAX_BYTES_OF_CHARACTER = 6  # \u0000, as JSON writes control characters
+MAX_BYTES_OF_CHARACTER = 6  # \u0000: JSON escapes control characters
 
 
 def split_event(event: CompletionEvent, max_bytes: int) -> Iterator[str]:
-    """The event's JSON in parts of at most `max_bytes`; one part where it fits.
+    """The event's JSON in parts of at most `max_bytes`; one part if it fits.
 
-    Raises UpstreamBroken where it cannot be split: it holds no delta with a long text.
+    Raises UpstreamBroken if it has no long text in a delta that could be split.
     """
     size = len(event.data.encode())
     if size <= max_bytes:
@@ -36,8 +36,8 @@ def split_event(event: CompletionEvent, max_bytes: int) -> Iterator[str]:
     step = room // MAX_BYTES_OF_CHARACTER
     if not path or step <= 0:
         raise UpstreamBroken(
-            f"The upstream sent an event of {size} bytes, of which a WebSocket takes {max_bytes}: "
-            "ask for a stream, or over the Function URL."
+            f"The upstream sent an event of {size} bytes. A WebSocket takes {max_bytes}. Use "
+            '"stream": true, or the Function URL.'
         )
     last = (len(text) - 1) // step * step
     for start in range(0, len(text), step):
@@ -51,7 +51,7 @@ def _part(
 ) -> dict[str, Any]:
     """The document with a part of the text.
 
-    The rest of its deltas is in the first part only, what ends an answer in the last only.
+    The rest of its deltas is only in the first part, the end of the answer only in the last.
     """
     part = dict(document) if is_last or "usage" not in document else {**document, "usage": None}
     part["choices"] = [
@@ -77,7 +77,7 @@ def _choice_part(
 
 
 def _longest_text(document: dict[str, Any]) -> tuple[Path, str]:
-    """The longest text in a delta, and the way to it; empty where there is none."""
+    """The longest text in a delta and its path; both empty if there is none."""
     choices = document.get("choices")
     found: list[tuple[Path, str]] = [((), "")]
     for index, choice in enumerate(choices if isinstance(choices, list) else ()):
@@ -101,7 +101,7 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _with_text(value: Any, path: Path, text: str) -> Any:
-    """A copy of `value` with another text at the end of the path."""
+    """A copy of `value` with another text at `path`."""
     if not path:
         return text
     step, *rest = path
@@ -111,7 +111,7 @@ def _with_text(value: Any, path: Path, text: str) -> Any:
 
 
 def _alone(value: Any, path: Path, text: str) -> Any:
-    """Nothing of `value` but the text, and the indexes that say where it belongs."""
+    """Only the text of `value`, with the indexes that place it."""
     if not path:
         return text
     step, *rest = path
@@ -127,5 +127,5 @@ def _index(value: dict[str, Any]) -> dict[str, Any]:
 
 def _json(document: object) -> str:
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair, whose other half may be in the next event, is written as JSON does.
+    # Half a surrogate pair stays escaped: the next event may have the other half.
     return text.encode("utf-8", "backslashreplace").decode()

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class ConnectRequest(NamedTuple):
-    """A client at the door. Header names are in lower case."""
+    """A client that connects. Header names are in lower case."""
 
     connection_id: str
     request_id: str
     headers: dict[str, str]
     query: dict[str, str]
     user_arn: str = ""
-    """Who signed, where the route is IAM-authorised; otherwise empty."""
+    """Who signed, if the route is IAM-authorized; otherwise empty."""
 
     @property
     def protocols(self) -> list[str]:
@@ -37,7 +37,7 @@ class ConnectRequest(NamedTuple):
 
     @property
     def chosen_protocol(self) -> str | None:
-        """The first real sub-protocol: one must be chosen where any is offered."""
+        """The first real sub-protocol: one must be chosen if any is offered."""
         return next((name for name in self.protocols if not is_key_protocol(name)), None)
 
 
@@ -50,20 +50,20 @@ class MessageEvent(NamedTuple):
     stage: str
     body: str
     at_ms: int
-    """When API Gateway took it, Unix time: one clock for all messages of a connection."""
+    """When API Gateway received it, in Unix time: one clock for all messages of a connection."""
 
 
 class DisconnectEvent(NamedTuple):
-    """A connection is over. API Gateway tries to say so, and promises nothing."""
+    """The end of a connection. API Gateway does not guarantee this event."""
 
     connection_id: str
     request_id: str
     status_code: int | None
-    """Of the close frame (RFC 6455 section 7.4), or 1005 or 1006 where there was none."""
+    """The close frame's (RFC 6455 section 7.4), or 1005 or 1006 without one."""
 
 
 def parse_connect(event: dict[str, Any]) -> ConnectRequest:
-    """Read a $connect event. Raises KeyError where it is none."""
+    """Read a $connect event. Raises KeyError for any other event."""
     context, headers = event["requestContext"], event.get("headers") or {}
     return ConnectRequest(
         connection_id=context["connectionId"],
@@ -75,7 +75,7 @@ def parse_connect(event: dict[str, Any]) -> ConnectRequest:
 
 
 def parse_disconnect(event: dict[str, Any]) -> DisconnectEvent:
-    """Read a $disconnect event. Raises KeyError where it is none."""
+    """Read a $disconnect event. Raises KeyError for any other event."""
     context = event["requestContext"]
     return DisconnectEvent(
         connection_id=context["connectionId"],
@@ -85,7 +85,7 @@ def parse_disconnect(event: dict[str, Any]) -> DisconnectEvent:
 
 
 def parse_message(event: dict[str, Any]) -> MessageEvent:
-    """Read the event of a message route. Raises KeyError where it is none."""
+    """Read the event of a message route. Raises KeyError for any other event."""
     context = event["requestContext"]
     return MessageEvent(
         connection_id=context["connectionId"],

@@ -1,4 +1,4 @@
-"""What a client may send over the WebSocket."""
+"""The messages that a client may send over the WebSocket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMS = (
 
 
 class PlainPrompt(NamedTuple):
-    """{"action": "sendmessage", "data": "text"}: streamed without a mark at its end."""
+    """{"action": "sendmessage", "data": "text"}: streamed without an end mark."""
 
     template: TemplateRequest
 
@@ -33,17 +33,17 @@ class Chat(NamedTuple):
 
 
 class Cancel(NamedTuple):
-    """{"action": "cancel", "id"}: no more of the answer to the request with this id."""
+    """{"action": "cancel", "id"}: stop the answer to the request with this id."""
 
     id: str
 
 
 class Ping(NamedTuple):
-    """{"action": "ping"}: keeps the connection from idling and shows that somebody answers."""
+    """{"action": "ping"}: keeps the connection open, and shows that the service answers."""
 
 
 class Unreadable(NamedTuple):
-    """Not one of the others."""
+    """An invalid message."""
 
     error: RequestError
 
@@ -51,7 +51,7 @@ class Unreadable(NamedTuple):
 def parse_websocket_request(
     body: str,
 ) -> TemplateRequest | PlainPrompt | Chat | Cancel | Ping | Unreadable:
-    """Read a message, whatever it is."""
+    """Read any message."""
     try:
         return _parse(parse_object(body))
     except RequestError as error:
@@ -59,7 +59,7 @@ def parse_websocket_request(
 
 
 def client_id(body: str) -> str | None:
-    """The id a client gave its request, if it did and it can be read."""
+    """The id of the client's request, if it has a readable one."""
     try:
         value = parse_object(body).get("id")
     except InvalidJson:
@@ -82,15 +82,15 @@ def _parse(document: dict[str, Any]) -> TemplateRequest | PlainPrompt | Chat | C
     if "messages" in document:
         return Chat(None, document)
     if action == "sendmessage":
-        raise InvalidField("data: expected text.", param="data")
-    raise InvalidField(f"action: expected {FORMS}.", param="action")
+        raise InvalidField("data must be text.", param="data")
+    raise InvalidField(f"Unknown message. Expected {FORMS}.", param="action")
 
 
 def _chat(document: dict[str, Any]) -> Chat:
     request = document.get("request")
     if not isinstance(request, dict):
         raise InvalidField(
-            "request: expected the provider's own request, {messages, …}.", param="request"
+            "request must be the provider's own request, {messages, …}.", param="request"
         )
     return Chat(_id(document), request)
 
@@ -98,11 +98,11 @@ def _chat(document: dict[str, Any]) -> Chat:
 def _id(document: dict[str, Any]) -> str:
     value = document.get("id")
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_CHARACTERS:
-        raise InvalidField(f"id: expected text of 1 to {MAX_ID_CHARACTERS} characters.", param="id")
+        raise InvalidField(f"id must be text of 1 to {MAX_ID_CHARACTERS} characters.", param="id")
     return value
 
 
 def _prompt(data: object) -> str:
     if not isinstance(data, str) or not data:
-        raise InvalidField("data: expected text.", param="data")
+        raise InvalidField("data must be text.", param="data")
     return data
