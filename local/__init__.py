@@ -1,1 +1,1 @@
-"""The whole service on one machine: Lambda, Function URL, WebSocket API and a demo model."""
+"""The local stack: the service on one machine, without an AWS account."""

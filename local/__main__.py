@@ -8,9 +8,9 @@ import sys
 
 
 def _start() -> int:
-    # Nothing has to be ended yet: until then Ctrl-C means to go, without a traceback.
+    # Nothing needs cleaning up yet: until then Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from local.command_line import main  # noqa: PLC0415 - takes a while, and Ctrl-C may come
+    from local.command_line import main  # noqa: PLC0415 - slow to import, and Ctrl-C may come
 
     return main(sys.argv[1:], os.environ)
 

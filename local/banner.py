@@ -1,4 +1,4 @@
-"""What the local stack says when it is ready (no I/O)."""
+"""The banner: what the local stack prints when it is ready (no I/O)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.project.serverless_yml import REGION
 
 @dataclass(frozen=True, slots=True)
 class BannerFacts:
-    """What the banner tells; no key is among it."""
+    """What the banner shows; it holds no key."""
 
     place: LocalPlace
     url_auth: str
@@ -20,26 +20,28 @@ class BannerFacts:
     has_forward_key: bool
     logs_chats: bool = False
 
-    def lets_nobody_connect(self) -> bool:
-        """Return whether the WebSocket asks for a key and none is the right one."""
-        wants_key = (self.websocket_auth or "forward_key") == "forward_key"
-        return wants_key and not self.has_forward_key
+    def rejects_everyone(self) -> bool:
+        """Return whether the WebSocket requires a forward key and none is set."""
+        needs_key = (self.websocket_auth or "forward_key") == "forward_key"
+        return needs_key and not self.has_forward_key
 
 
 def banner(facts: BannerFacts) -> str:
-    """Return the banner: where everything is, how to get in, and lines to paste."""
+    """Return the banner: URLs, authentication, upstream, and commands to paste."""
     place = facts.place
     return "\n".join(
         [
-            "Sluice on this machine",
+            "Sluice is running locally.",
             f"  Function URL   {place.http_url()}   ({_url_auth(facts.url_auth)})",
             f"  WebSocket      {place.ws_url()}     ({_websocket_auth(facts)})",
             f"  Upstream       {_upstream(facts)}",
             *(f"  Note           {note}" for note in _notes(facts)),
             "",
+            "Try it:",
             f"  {curl_line(facts)}",
             f"  {wscat_line(facts)}",
-            "Ready. Ctrl-C ends it.",
+            "",
+            "Ready. Press Ctrl-C to stop.",
         ]
     )
 
@@ -54,49 +56,52 @@ def curl_line(facts: BannerFacts) -> str:
 
 
 def wscat_line(facts: BannerFacts) -> str:
-    """Return a wscat command that sends one prompt."""
-    if facts.lets_nobody_connect():
-        return f"Set FORWARD_KEY in .env to connect to {facts.place.ws_url()}"
+    """Return a wscat command that sends one prompt, or what is missing to connect."""
+    url = facts.place.ws_url()
+    if facts.rejects_everyone():
+        return f"Set FORWARD_KEY in .env to connect to {url}"
     if facts.websocket_auth == "aws_iam":
-        return f"{facts.place.ws_url()} takes presigned URLs only (WEBSOCKET_AUTH=aws_iam)"
+        return f"{url} requires a presigned URL (WEBSOCKET_AUTH=aws_iam)"
     key = ' -H "Authorization: Bearer $FORWARD_KEY"'
     header = key if facts.websocket_auth == "forward_key" else ""
     message = """'{"action":"sendmessage","data":"Hello"}'"""
-    return f"npx wscat -c {facts.place.ws_url()}{header} -x {message} -w 10"
+    return f"npx wscat -c {url}{header} -x {message} -w 10"
 
 
 def _notes(facts: BannerFacts) -> list[str]:
-    """Return what may surprise: who can get in, and what is kept."""
+    """Return what may surprise the user: who can connect, and what is logged."""
     notes = []
     if facts.url_auth == "aws_iam" and not (facts.own_keys or is_loopback(facts.place.host)):
         notes.append(
-            "whoever reaches this machine may sign with local:local; set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY"
+            "Anyone who can reach this machine can sign with local:local. "
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
     if facts.has_forward_key and facts.websocket_auth == "none":
-        notes.append("the WebSocket asks for no key; WEBSOCKET_AUTH=forward_key makes it")
+        notes.append(
+            "The WebSocket requires no key. Set WEBSOCKET_AUTH=forward_key to require one."
+        )
     if "forward_key" in (facts.websocket_auth, facts.url_auth) or facts.url_auth == "none":
-        notes.append("below, FORWARD_KEY is one of the keys in your .env or shell")
+        notes.append("FORWARD_KEY below stands for one of the keys in your .env or shell.")
     if facts.logs_chats:
-        notes.append("LOG_CHAT=true: messages and answers stand in the log")
+        notes.append("LOG_CHAT=true: messages and answers are logged.")
     return notes
 
 
 def uses_own_keys(user: UserSettings) -> bool:
-    """Return whether the user's own AWS key pair signs."""
+    """Return whether requests are signed with the user's own AWS keys."""
     return bool(user.get("AWS_ACCESS_KEY_ID") and user.get("AWS_SECRET_ACCESS_KEY"))
 
 
 def _url_auth(mode: str) -> str:
     if mode == "none":
-        return "none: a key of FORWARD_KEY lets in"
-    return "aws_iam: signed requests only"
+        return "auth: none, requires a forward key"
+    return "auth: aws_iam, requires signed requests"
 
 
 def _websocket_auth(facts: BannerFacts) -> str:
     mode = facts.websocket_auth or "forward_key"
-    if facts.lets_nobody_connect():
-        return f"auth: {mode}; nobody can connect until FORWARD_KEY is set"
+    if facts.rejects_everyone():
+        return f"auth: {mode}; rejects every client until FORWARD_KEY is set"
     scope = ", loopback only" if is_loopback(facts.place.host) else ""
     return f"auth: {mode}{scope}"
 
@@ -104,7 +109,7 @@ def _websocket_auth(facts: BannerFacts) -> str:
 def _upstream(facts: BannerFacts) -> str:
     if facts.place.demo_base_url:
         return (
-            f"demo model at {facts.place.demo_base_url} (answers come from the demo model; "
-            "set OPENAI_API_KEY or OPENAI_BASE_URL in .env for a real one)"
+            f"demo model at {facts.place.demo_base_url}; answers come from the demo model. "
+            "Set OPENAI_API_KEY or OPENAI_BASE_URL in .env to use a real one."
         )
     return facts.upstream

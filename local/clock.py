@@ -1,4 +1,4 @@
-"""Time as the emulators need it: what it is, and to wait for it. Tests pass one that they move."""
+"""The clock of the emulators: reads the time and waits. Tests pass a clock they move by hand."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """All that may know or wait for the time; every length is in seconds."""
+    """Reads the time and waits; every length is in seconds."""
 
     def now(self) -> float:
         """Return the seconds since the epoch."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return when so much time has passed."""
+        """Return after `seconds`."""
         ...
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Return a block that is cancelled after so much time and then raises TimeoutError."""
+        """Return a block that raises TimeoutError when it takes longer than `seconds`."""
         ...
 
 
@@ -32,9 +32,9 @@ class LoopClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Return when so much time has passed."""
+        """Return after `seconds`."""
         await asyncio.sleep(seconds)
 
     def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Return a block that is cancelled after so much time and then raises TimeoutError."""
+        """Return a block that raises TimeoutError when it takes longer than `seconds`."""
         return asyncio.timeout(seconds)

@@ -40,13 +40,13 @@ def main(
     finally:
         console.close()
     if failure:
-        # Below all else, and also when nobody reads the console.
+        # After all other output, and even if the console is stuck.
         err.write(f"error: {failure}\n")
     return 1 if failure else 0
 
 
 def read_user_settings(config: Path, environ: Mapping[str, str]) -> UserSettings:
-    """Return the shell's variables and those of `.env` beside serverless.yml."""
+    """Return the shell's variables and those of `.env` next to serverless.yml."""
     return UserSettings(dict(environ), read_dotenv(config.resolve().parent / ".env"))
 
 
@@ -54,13 +54,13 @@ async def _run(
     service: ServiceSettings, user: UserSettings, options: StackOptions, console: Console
 ) -> None:
     running = asyncio.create_task(_serve(service, user, options, console))
-    asked_to_end = False
+    ending = False
 
     def end() -> None:
-        # A second Ctrl-C, or npm's copy of the first, must not cut the ending short.
-        nonlocal asked_to_end
-        if not asked_to_end:
-            asked_to_end = True
+        # A second Ctrl-C, or npm's copy of the first, must not interrupt the shutdown.
+        nonlocal ending
+        if not ending:
+            ending = True
             running.cancel()
 
     loop = asyncio.get_running_loop()
@@ -69,7 +69,7 @@ async def _run(
     try:
         await running
     except asyncio.CancelledError:
-        if not asked_to_end:
+        if not ending:
             raise
 
 
@@ -82,9 +82,9 @@ async def _serve(
 
 
 def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptions:
-    """Return what the stack is started with; the command line's host and port come first.
+    """Return the stack's options; the command line overrides AZURE_OPENAI_PROXY_ADDRESS.
 
-    Raises ConfigurationError for an AZURE_OPENAI_PROXY_ADDRESS that is none, or SamePortError.
+    Raises ConfigurationError for an invalid address, or SamePortError.
     """
     address = proxy_address(user.get(VARIABLE))
     http_port = address.port if options.http_port is None else options.http_port
@@ -101,31 +101,42 @@ def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptio
 def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     options = argparse.ArgumentParser(
-        prog="python -m local", description="Run the whole service on this machine."
+        prog="python -m local",
+        description="Run the whole service on this machine, without an AWS account.",
     )
     add = options.add_argument
-    default = f"default {DEFAULT_ADDRESS.port}, or that of {VARIABLE}"
-    add("--http-port", type=_port, help=f"Function URL; 0 takes a free one ({default})")
-    add("--ws-port", type=_port, default=3001, help="WebSocket API; 0 takes a free one")
-    default = f"default {DEFAULT_ADDRESS.host}, or that of {VARIABLE}"
-    add("--host", help=f"address to listen on ({default})")
-    add("--config", type=Path, default=Path("serverless.yml"), help="default %(default)s")
+    port = f"default: that of {VARIABLE}, or {DEFAULT_ADDRESS.port}"
+    host = f"default: that of {VARIABLE}, or {DEFAULT_ADDRESS.host}"
+    add("--http-port", type=_port, help=f"port of the Function URL, 0 for a free one ({port})")
+    add(
+        "--ws-port",
+        type=_port,
+        default=3001,
+        help="port of the WebSocket API, 0 for a free one (default: %(default)s)",
+    )
+    add("--host", help=f"address to listen on ({host})")
+    add(
+        "--config",
+        type=Path,
+        default=Path("serverless.yml"),
+        help="the service's configuration (default: %(default)s)",
+    )
     add(
         "--concurrency",
         type=_count,
         default=DEFAULT_CONCURRENCY,
-        help="processes per function at most (default %(default)s)",
+        help="maximum processes per function (default: %(default)s)",
     )
     return options
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:  # noqa: PLR2004 - ports have 16 bits
-        raise argparse.ArgumentTypeError(f"must be 0 to 65535, found {text!r}")
+        raise argparse.ArgumentTypeError(f"must be 0 to 65535 (got {text!r})")
     return int(text)
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, found {text!r}")
+        raise argparse.ArgumentTypeError(f"must be 1 or more (got {text!r})")
     return int(text)

@@ -1,6 +1,6 @@
-"""The console: lines of ours and of the children, written by a thread of its own.
+"""The console: a thread writes the lines of the stack and of its functions.
 
-A console that nobody reads (a full pipe) must not stop the relay of an answer.
+A console whose reader is stuck (a full pipe) must not stop the relay of an answer.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import TextIO
 from local.limits import LOG_GATHER_S, MAX_LOG_LINE_BYTES, MAX_WAITING_LOG_LINES
 
 _CLOSE_WAIT_S = 2.0
+"""Time `close` waits for the reader of the console, in seconds."""
 
 
 class Console:
-    """Writes lines to `out` in order, a burst of them at once; `close` waits for what is left."""
+    """Writes lines to `out` in order, several at once; `close` writes those that still wait."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -28,19 +29,19 @@ class Console:
         self._thread.start()
 
     def line(self, text: str) -> None:
-        """Print `text` and a newline; drops it when far too many lines wait."""
+        """Print `text` and a newline, or drop it when too many lines wait."""
         if len(self._lines) >= MAX_WAITING_LOG_LINES:
             self._dropped += 1
             return
         if self._dropped:
-            self._lines.append(f"({self._dropped} lines were dropped: the console was not read)")
+            self._lines.append(f"(The console was not read: {self._dropped} lines were dropped.)")
             self._dropped = 0
         self._lines.append(text)
         if not self._has_lines.is_set():
             self._has_lines.set()
 
     def close(self) -> None:
-        """Print what waits and end."""
+        """Print the waiting lines and stop."""
         self._closing.set()
         self._has_lines.set()
         self._thread.join(_CLOSE_WAIT_S)
@@ -49,26 +50,26 @@ class Console:
         while self._lines or not self._closing.is_set():
             self._has_lines.wait()
             self._closing.wait(LOG_GATHER_S)
-            # Before the lines are taken: one that comes now is not forgotten.
+            # Clear first: a line that arrives now must not be forgotten.
             self._has_lines.clear()
             self._print([self._lines.popleft() for _ in range(len(self._lines))])
 
     def _print(self, lines: list[str]) -> None:
-        # The reader of our console may be gone; the service goes on without it.
+        # The service keeps running after the console's reader has gone.
         with contextlib.suppress(OSError, ValueError):
             self._out.write("".join(f"{line}\n" for line in lines))
             self._out.flush()
 
 
 class LineSplitter:
-    """Cuts a child's output into lines (no I/O); a line that is too long comes in parts."""
+    """Splits a function's output into lines (no I/O); a line that is too long comes in parts."""
 
     def __init__(self, limit: int = MAX_LOG_LINE_BYTES) -> None:
         self._limit = limit
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """Take output as it was read; return the lines that are complete."""
+        """Take more output; return the complete lines."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > self._limit:
             lines.append(self._rest)
@@ -76,7 +77,7 @@ class LineSplitter:
         return [_text(line) for line in lines]
 
     def end(self) -> list[str]:
-        """Return the last line when the output ended without a newline."""
+        """Return the last line if it has no newline."""
         rest, self._rest = self._rest, b""
         return [_text(rest)] if rest else []
 

@@ -1,4 +1,4 @@
-"""A stand-in for a model: OpenAI-compatible, repeats the last user message, word by word.
+"""The demo model: OpenAI-compatible, repeats the last user message word by word.
 
 https://platform.openai.com/docs/api-reference/chat
 """
@@ -25,7 +25,7 @@ _WORDS = re.compile(r"\s*\S+|\s+$")
 
 
 class BadChatRequestError(ValueError):
-    """The body is not a chat request; `param` names the field at fault, if one is."""
+    """The body is not a chat request; `param` names the invalid field, if it is one field."""
 
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class BadChatRequestError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What of a chat request the demo model looks at."""
+    """The parts of a chat request that the demo model reads."""
 
     model: str
     question: str
@@ -43,7 +43,7 @@ class ChatRequest:
 
 
 async def pause_between_words() -> None:
-    """Wait as a hosted model would between two words."""
+    """Wait between two words like a hosted model."""
     await asyncio.sleep(1 / DEMO_WORDS_PER_SECOND)
 
 
@@ -52,13 +52,13 @@ def demo_model(pause: Pause = pause_between_words) -> web.Application:
     app = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[_openai_errors])
 
     async def chat(request: web.Request) -> web.StreamResponse:
-        asked = parse_chat_request(await request.read())
-        if not asked.stream:
-            return web.json_response(whole_answer(asked, int(time.time())))
+        chat_request = parse_chat_request(await request.read())
+        if not chat_request.stream:
+            return web.json_response(whole_answer(chat_request, int(time.time())))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-        with contextlib.suppress(ConnectionError):  # a client that has heard enough
+        with contextlib.suppress(ConnectionError):  # the client disconnected
             await response.prepare(request)
-            await _stream(response, answer_chunks(asked, int(time.time())), pause)
+            await _stream(response, answer_chunks(chat_request, int(time.time())), pause)
         return response
 
     async def models(_request: web.Request) -> web.Response:
@@ -81,56 +81,56 @@ async def _stream(
 
 
 def parse_chat_request(body: bytes) -> ChatRequest:
-    """Return what `body` asks for; raises BadChatRequestError."""
+    """Return the request in `body`; raises BadChatRequestError."""
     try:
-        told = json.loads(body)
+        document = json.loads(body)
     except ValueError as error:
-        raise BadChatRequestError("expected a JSON body, found something else") from error
-    if not isinstance(told, dict):
-        raise BadChatRequestError("expected the body to be a JSON object")
-    messages = told.get("messages")
+        raise BadChatRequestError("The body must be JSON.") from error
+    if not isinstance(document, dict):
+        raise BadChatRequestError("The body must be a JSON object.")
+    messages = document.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise BadChatRequestError("expected messages to be a list that is not empty", "messages")
-    options = told.get("stream_options")
+        raise BadChatRequestError("messages must be a list with at least one message.", "messages")
+    options = document.get("stream_options")
     return ChatRequest(
-        model=str(told.get("model") or DEMO_MODEL),
+        model=str(document.get("model") or DEMO_MODEL),
         question=_last_user_text(messages),
-        stream=told.get("stream") is True,
+        stream=document.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
     )
 
 
-def answer_text(asked: ChatRequest) -> str:
-    """Return the answer. It holds the question, so that `[[42]]` in it comes back."""
+def answer_text(request: ChatRequest) -> str:
+    """Return the answer. It repeats the question, so that its `[[42]]` comes back."""
     return (
-        f"You said “{asked.question}”. This is Sluice's demo model, and it knows nothing else to "
-        "say. It says it one word at a time, as a model does, so that you can see the words "
+        f"You said “{request.question}”. This is Sluice's demo model, and it has nothing else to "
+        "say. It says so one word at a time, as a model does, so that you can see the words "
         "arrive. Set OPENAI_API_KEY in .env for answers worth waiting for."
     )
 
 
-def whole_answer(asked: ChatRequest, created: int) -> dict[str, object]:
-    """Return the body of an answer that is not streamed."""
-    text = answer_text(asked)
+def whole_answer(request: ChatRequest, created: int) -> dict[str, object]:
+    """Return the body of a whole answer."""
+    text = answer_text(request)
     message = {"role": "assistant", "content": text}
     return {
-        **_identity(asked, "chat.completion", created, _new_id()),
+        **_identity(request, "chat.completion", created, _new_id()),
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": _usage(asked, text),
+        "usage": _usage(request, text),
     }
 
 
-def answer_chunks(asked: ChatRequest, created: int) -> list[dict[str, object]]:
-    """Return the events of a streamed answer: the role, the words, the end, maybe the usage."""
-    text = answer_text(asked)
+def answer_chunks(request: ChatRequest, created: int) -> list[dict[str, object]]:
+    """Return the events of a streamed answer: role, words, end, and usage if requested."""
+    text = answer_text(request)
     words = _WORDS.findall(text)
     deltas: list[tuple[dict[str, str], str | None]] = [
         ({"role": "assistant", "content": ""}, None),
         *(({"content": word}, None) for word in words),
         ({}, "stop"),
     ]
-    identity = _identity(asked, "chat.completion.chunk", created, _new_id())
-    usage: dict[str, object] = {"usage": None} if asked.include_usage else {}
+    identity = _identity(request, "chat.completion.chunk", created, _new_id())
+    usage: dict[str, object] = {"usage": None} if request.include_usage else {}
     chunks: list[dict[str, object]] = [
         {
             **identity,
@@ -139,15 +139,15 @@ def answer_chunks(asked: ChatRequest, created: int) -> list[dict[str, object]]:
         }
         for delta, finish in deltas
     ]
-    if asked.include_usage:
-        chunks.append({**identity, "choices": [], "usage": _usage(asked, text)})
+    if request.include_usage:
+        chunks.append({**identity, "choices": [], "usage": _usage(request, text)})
     return chunks
 
 
 def _last_user_text(messages: Sequence[object]) -> str:
     for message in reversed(messages):
         if not isinstance(message, dict):
-            raise BadChatRequestError("expected every message to be an object", "messages")
+            raise BadChatRequestError("Every message must be a JSON object.", "messages")
         if message.get("role") == "user":
             return _content_text(message.get("content"))
     return ""
@@ -160,16 +160,16 @@ def _content_text(content: object) -> str:
     return "".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 
-def _identity(asked: ChatRequest, kind: str, created: int, answer_id: str) -> dict[str, object]:
-    return {"id": answer_id, "object": kind, "created": created, "model": asked.model}
+def _identity(request: ChatRequest, kind: str, created: int, answer_id: str) -> dict[str, object]:
+    return {"id": answer_id, "object": kind, "created": created, "model": request.model}
 
 
 def _new_id() -> str:
     return f"chatcmpl-{uuid.uuid4().hex}"
 
 
-def _usage(asked: ChatRequest, text: str) -> Mapping[str, int]:
-    prompt, completion = len(asked.question.split()), len(text.split())
+def _usage(request: ChatRequest, text: str) -> Mapping[str, int]:
+    prompt, completion = len(request.question.split()), len(text.split())
     return {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
@@ -183,8 +183,8 @@ def _sse(data: str) -> bytes:
 
 def _error(status: int, message: str, param: str | None = None) -> web.Response:
     code = "not_found" if status == web.HTTPNotFound.status_code else None
-    told = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
-    return web.json_response({"error": told}, status=status)
+    error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    return web.json_response({"error": error}, status=status)
 
 
 @web.middleware
@@ -198,6 +198,6 @@ async def _openai_errors(
     except web.HTTPException as error:
         return _error(
             error.status,
-            f"{request.method} {request.path}: {error.reason}. This is Sluice's demo model, which "
-            "has chat completions and models only",
+            f"{request.method} {request.path}: {error.reason}. "
+            "Sluice's demo model serves chat completions and models only.",
         )

@@ -1,11 +1,11 @@
 """Errors of the local stack.
 
 LocalStackError
-  ConfigurationError          serverless.yml, .env or an environment variable is not usable
+  ConfigurationError          serverless.yml, .env or an environment variable is invalid
     UnresolvedVariableError   an expression of serverless.yml has no value
-  SamePortError               both ports of the command line are one
-  PortInUseError              another program listens there
-  FunctionStartFailedError    a function's first start ended before it asked for an event
+  SamePortError               the command line gives one port twice
+  PortInUseError              another program listens on the port
+  FunctionStartFailedError    a function ended before it requested its first event
 PreludeError                  a streamed answer does not begin as its content type says
 """
 
@@ -15,42 +15,42 @@ from dataclasses import dataclass
 
 
 class LocalStackError(Exception):
-    """Root of what ends the local stack; `str(error)` is a sentence for the console."""
+    """Base of the errors that end the local stack; `str(error)` is a message for the console."""
 
 
 class ConfigurationError(LocalStackError):
-    """A setting cannot be used; the sentence names it and what was expected."""
+    """A setting is invalid; the message names it and what was expected."""
 
 
 class UnresolvedVariableError(ConfigurationError):
-    """An expression of serverless.yml that has no value here."""
+    """An expression of serverless.yml has no value."""
 
     def __init__(self, expression: str, place: str, reason: str) -> None:
         super().__init__(
-            f"cannot resolve {expression} at {place} in serverless.yml: {reason}; "
-            "give it a value or a fallback"
+            f"serverless.yml: cannot resolve {expression} at {place}: {reason}. "
+            "Set the value or add a fallback."
         )
         self.expression = expression
         self.place = place
 
 
 class SamePortError(LocalStackError):
-    """The command line gives the Function URL and the WebSocket API one port."""
+    """The command line gives the Function URL and the WebSocket API the same port."""
 
     def __init__(self, port: int) -> None:
         super().__init__(
-            f"--http-port and --ws-port are both {port}: expected two ports, or 0 for free ones"
+            f"--http-port and --ws-port must differ (both are {port}). Use 0 for free ports."
         )
         self.port = port
 
 
 class PortInUseError(LocalStackError):
-    """A port asked for on the command line is taken."""
+    """Another program listens on the port."""
 
     def __init__(self, host: str, port: int, option: str) -> None:
         super().__init__(
-            f"port {port} on {host} is in use by another program; "
-            f"end it or choose another port with {option}"
+            f"Port {port} on {host} is already in use. "
+            f"Stop the other program, or choose another port with {option}."
         )
         self.host = host
         self.port = port
@@ -58,24 +58,24 @@ class PortInUseError(LocalStackError):
 
 @dataclass(frozen=True, slots=True)
 class FunctionFailure:
-    """Why an invocation failed, as Lambda tells it: a type and a message."""
+    """Why an invocation failed: a type and a message, as Lambda reports them."""
 
     error_type: str
     error_message: str
 
 
 class FunctionStartFailedError(LocalStackError):
-    """A function ended or reported an error before it asked for its first event."""
+    """A function ended, or reported an error, before it requested its first event."""
 
     def __init__(self, function: str, failure: FunctionFailure) -> None:
         super().__init__(
-            f"function {function} could not start: {failure.error_type}: {failure.error_message}"
+            f"Function {function} could not start: {failure.error_type}: {failure.error_message}"
         )
         self.function = function
         self.failure = failure
 
-    def is_of_a_setting(self) -> bool:
-        """Return whether the message names a variable, beside which a traceback says nothing."""
+    def is_about_a_setting(self) -> bool:
+        """Return whether the message names a setting; then a traceback adds nothing."""
         return self.failure.error_type == "SettingsError"
 
 

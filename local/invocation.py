@@ -1,4 +1,4 @@
-"""One invocation: the event, its identity, and where its answer goes."""
+"""One invocation: the event, its ids, and the receiver of its answer."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from local.errors import FunctionFailure
 
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
-    """How the function answers, known when the head of its POST has been read."""
+    """How the function answers, from the head of its POST."""
 
     streaming: bool
     content_type: str
 
 
 class AnswerReceiver(Protocol):
-    """Takes a function's answer piece by piece, as it is read from the child's socket.
+    """Takes a function's answer piece by piece, as it is read from the function's socket.
 
-    It never raises: a caller that went away is the receiver's business, the function is not
-    interrupted. Whoever gives it pieces looks whether it is full after some of them, and waits for
-    `drain` before it gives more; so a receiver that is slow makes the child wait.
+    It never raises: a client's disconnect does not interrupt the function. The sender checks
+    `is_full` after a piece and then awaits `drain`; so a slow receiver makes the function wait.
     """
 
     def begin(self, head: AnswerHead) -> None:
@@ -33,7 +32,7 @@ class AnswerReceiver(Protocol):
         """Take the next bytes of the answer."""
 
     def is_full(self) -> bool:
-        """Return whether it has more than it can pass on at once."""
+        """Return whether it holds more than it can pass on at once."""
         ...
 
     async def drain(self) -> None:
@@ -42,7 +41,7 @@ class AnswerReceiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InvocationIdentity:
-    """What GET /next tells in its headers."""
+    """The ids in the headers of GET /next."""
 
     request_id: str
     invocation_id: str
@@ -50,12 +49,12 @@ class InvocationIdentity:
 
 
 def new_identity(trace_id: str) -> InvocationIdentity:
-    """Return fresh ids for one invocation under the X-Ray header `trace_id`."""
+    """Return new ids for one invocation under the X-Ray header `trace_id`."""
     return InvocationIdentity(new_id(), new_id(), trace_id)
 
 
 def new_id() -> str:
-    """Return a fresh id in the form of a random UUID (RFC 9562, version 4)."""
+    """Return a new id in the form of a random UUID (RFC 9562, version 4)."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
@@ -68,9 +67,9 @@ def new_trace_id(now: float) -> str:
 
 @dataclass(eq=False, slots=True)
 class Invocation:
-    """An event on its way through a function.
+    """One event and its answer.
 
-    `outcome` is set once: to None when the whole answer was received, else to the failure.
+    `outcome` is set once: to None after the whole answer was received, or to the failure.
     """
 
     identity: InvocationIdentity
@@ -87,15 +86,15 @@ class Invocation:
 
 
 class Invoker(Protocol):
-    """Runs one function: what the fronts need of a pool."""
+    """Invokes one function; the servers need no more of a pool."""
 
     def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
-        """Invoke the function; the returned invocation's outcome tells the end."""
+        """Invoke the function with `event`; await the returned invocation's `outcome`."""
         ...
 
 
 class WholeAnswer:
-    """A receiver that keeps the answer, at most `limit` bytes of it."""
+    """A receiver that keeps at most `limit` bytes of the answer."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -103,7 +102,7 @@ class WholeAnswer:
         self.too_large = False
 
     def begin(self, head: AnswerHead) -> None:
-        """Take the head: a whole answer is the same in both modes."""
+        """Ignore the head: a whole answer is the same in both modes."""
 
     def piece(self, data: bytes) -> None:
         """Keep the bytes up to the limit."""
@@ -112,12 +111,12 @@ class WholeAnswer:
         self._kept += data[:room]
 
     def is_full(self) -> bool:
-        """Return False: what is above the limit is dropped."""
+        """Return False: bytes above the limit are dropped."""
         return False
 
     async def drain(self) -> None:
         """Return at once."""
 
     def body(self) -> bytes:
-        """Return what was kept."""
+        """Return the bytes it kept."""
         return bytes(self._kept)

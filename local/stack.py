@@ -1,4 +1,4 @@
-"""Puts the local stack together: ports, demo model, functions, fronts; ends them in order."""
+"""Builds the local stack: ports, demo model, functions and servers; stops them in order."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from local.project.serverless_yml import REGION, ServiceSettings
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What the command line asks for."""
+    """The stack's part of the command line."""
 
     host: str
     http_port: int
@@ -46,10 +46,10 @@ class StackOptions:
 
 
 class Stack:
-    """The running service: `async with` starts everything and, at its end, ends everything.
+    """The running service: `async with` starts everything and, at its end, stops everything.
 
-    Entering returns what the banner tells. It raises LocalStackError for a setting that cannot be
-    used, a port in use, or a function that cannot start.
+    Entering returns the facts of the banner. It raises LocalStackError for an invalid setting, a
+    port in use, or a function that cannot start.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Stack:
         environments = self._environments(place)
         self._make_pools(environments)
         facts = self._facts(place, environments)
-        # What is entered last ends first: connections, functions, then the servers.
+        # The last one in stops first: connections, functions, then the servers.
         await self._serve(self._function_url(facts).handle, http)
         websockets = self._websocket_api(facts)
         await self._serve(websockets.handle, ws)
@@ -165,7 +165,7 @@ class Stack:
             connections,
             ConnectionsApi(connections, check),
             check=check if facts.websocket_auth == "aws_iam" else None,
-            open_door=facts.websocket_auth == "none",
+            needs_no_key=facts.websocket_auth == "none",
         )
 
     def _health(self) -> dict[str, bool]:
@@ -178,8 +178,8 @@ class Stack:
             await asyncio.gather(*(self._up(key) for key in self._pools))
         except FunctionStartFailedError as error:
             for key, log in self._logs.items():
-                tells_more = key == error.function and not error.is_of_a_setting()
-                (log.release if tells_more else log.mute)()
+                adds_detail = key == error.function and not error.is_about_a_setting()
+                (log.release if adds_detail else log.mute)()
             raise
 
     async def _up(self, key: str) -> None:

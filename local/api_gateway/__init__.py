@@ -1,1 +1,1 @@
-"""The WebSocket API as API Gateway serves it."""
+"""The WebSocket API, as API Gateway serves it."""

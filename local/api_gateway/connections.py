@@ -1,4 +1,4 @@
-"""The open connections of the WebSocket API, and how text reaches them."""
+"""The open connections of the WebSocket API: sending text to them, and closing them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from local.limits import POST_DRAIN_TIMEOUT_S
 
 
 class ConnectionGoneError(Exception):
-    """The connection is closed, was never open, or its $connect has not been answered yet."""
+    """The connection is closed or unknown, or its $connect has not answered yet."""
 
 
 class ClientTooSlowError(Exception):
-    """The client has taken nothing for so long that the post was refused."""
+    """The client has read nothing for so long that the post was rejected."""
 
 
 class Connection:
-    """One open connection; `active` is called for each message either way."""
+    """One open connection; call `active` for each message in both directions."""
 
     def __init__(self, peer: Peer, socket: web.WebSocketResponse, clock: Clock) -> None:
         self.peer = peer
@@ -36,10 +36,10 @@ class Connection:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Make the block in which messages are received; `end` leaves it.
+        """Receive messages in this block; `end` leaves it.
 
-        Close behind it: a close in the receiver's own task waits for the client's close frame,
-        while aiohttp cuts off a client that still sends when another task closes.
+        Close the connection after it, in the same task: then aiohttp waits for the client's close
+        frame. A close in another task would cut off a client that still sends.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(None if self.close_code is None else 0) as self._listening:
@@ -47,11 +47,11 @@ class Connection:
         self._listening = None
 
     def is_ending(self) -> bool:
-        """Return whether either side has begun to close it."""
+        """Return whether the client or the server has begun to close it."""
         return self.close_code is not None or self.socket.closed
 
     def end(self, code: int) -> None:
-        """Let the receiver close with `code` once it has taken all that came before."""
+        """Let the receiver close with `code` after it has taken the earlier messages."""
         if self.close_code is None:
             self.close_code = code
         if self._listening is not None:
@@ -64,14 +64,14 @@ class Connection:
         await self.socket.close(code=self.close_code)
 
     def active(self) -> None:
-        """Note that a message passed."""
+        """Record the time of a message."""
         self.last_active_at = self._clock.now()
 
     async def send_text(self, text: bytes) -> None:
-        """Hand one text frame to the socket and wait until the client takes what it has.
+        """Send one text frame and wait until the client has read it.
 
-        Raises ConnectionGoneError, and ClientTooSlowError when an earlier frame is still not
-        taken; the frame is then not sent, so that a retry does not send it twice.
+        Raises ConnectionGoneError, and ClientTooSlowError when an earlier frame has not been read.
+        The frame is then not sent: a retry must not send it twice.
         """
         await self._wait_for_turn()
         if self.socket.closed:
@@ -79,20 +79,20 @@ class Connection:
             raise ConnectionGoneError
         self.active()
         sending = asyncio.create_task(self._send(text))
-        # The next post may replace the reference before this one has looked at its own.
+        # The next post may replace the reference before this one reads it.
         self._under_way = sending
-        # The frame is in the socket's buffer at once; only the wait for the client can take long,
-        # and it goes on after this post was answered: the next one finds its turn not yet come.
+        # The frame is in the socket's buffer at once. Only the wait for the client can take long;
+        # it continues after this post was answered, and the next post waits for its turn.
         try:
             async with self._clock.timeout(POST_DRAIN_TIMEOUT_S):
-                lives = await asyncio.shield(sending)
+                is_open = await asyncio.shield(sending)
         except TimeoutError:
             return
-        if not lives:
+        if not is_open:
             raise ConnectionGoneError
 
-    async def tell(self, text: str) -> None:
-        """Send API Gateway's own text frame, if the connection is still there."""
+    async def notify(self, text: str) -> None:
+        """Send a text frame of API Gateway, if the connection is still open."""
         with suppress(ConnectionError):
             if not self.socket.closed:
                 await self.socket.send_str(text)
@@ -105,7 +105,7 @@ class Connection:
             raise ClientTooSlowError from error
 
     async def _send(self, text: bytes) -> bool:
-        """Send one frame, wait until the client takes it; return whether the connection lives."""
+        """Send one frame and wait until the client has read it; return False if it is gone."""
         try:
             await self.socket.send_frame(text, WSMsgType.TEXT)
         except (ConnectionError, RuntimeError):
@@ -122,11 +122,11 @@ class Connections:
         self._open: dict[str, Connection] = {}
 
     def add(self, connection: Connection) -> None:
-        """Let posts reach the connection from now on."""
+        """Let posts reach the connection."""
         self._open[connection.peer.connection_id] = connection
 
     def remove(self, connection: Connection) -> None:
-        """Answer posts to the connection with 410 from now on."""
+        """Answer posts to the connection with 410."""
         self._open.pop(connection.peer.connection_id, None)
 
     def find(self, connection_id: str) -> Connection:

@@ -1,4 +1,4 @@
-"""@connections: post to, look up and close connections by HTTP.
+"""@connections: posts to, describes and closes connections by HTTP.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-call-websocket-api-connections.html
 """
@@ -20,7 +20,7 @@ from local.api_gateway.connections import (
     Connections,
 )
 from local.http.requests import BodyTooLargeError, http_request, read_body
-from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError
+from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
 from local.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 
 SEGMENT = "@connections"
@@ -39,7 +39,7 @@ def connection_id_in(path: str) -> str | None:
 
 
 class ConnectionsApi:
-    """The handler of @connections; every call must be signed for execute-api."""
+    """The handler of @connections; every request must be signed for execute-api."""
 
     def __init__(
         self,
@@ -52,24 +52,24 @@ class ConnectionsApi:
         self._now = now
 
     async def handle(self, request: web.BaseRequest, connection_id: str) -> web.Response:
-        """Answer one call."""
+        """Answer one request."""
         try:
-            # More than a message is read, so that the signature of a body too long is checked.
+            # Read more than a message: the signature of a body that is too long is verified, too.
             body = await read_body(request, MAX_REQUEST_BYTES)
             self._check.verify(http_request(request, body), self._now())
             return await self._call(request.method, connection_id, body)
-        except SignatureRefusedError as error:
+        except SignatureRejectedError as error:
             return _error(403, error.error_type, str(error))
         except ConnectionGoneError:
             return _error(410, "GoneException", "The connection with the provided id is gone")
         except ClientTooSlowError:
             return _error(429, "LimitExceededException", _TOO_SLOW)
         except BodyTooLargeError:
-            return _too_large()
+            return _too_large_error()
 
     async def _call(self, method: str, connection_id: str, body: bytes) -> web.Response:
         if method == "POST" and len(body) > MAX_MESSAGE_BYTES:
-            return _too_large()
+            return _too_large_error()
         connection = self._connections.find(connection_id)
         if method == "POST":
             await connection.send_text(_utf8(body))
@@ -84,7 +84,7 @@ class ConnectionsApi:
 
 
 def _utf8(body: bytes) -> bytes:
-    # A text frame with anything else would make the client close the connection (RFC 6455, 8.1).
+    # Invalid UTF-8 in a text frame makes a client close the connection (RFC 6455, 8.1).
     try:
         body.decode()
     except UnicodeDecodeError:
@@ -115,7 +115,7 @@ def _answer(status: int, text: str | None = None) -> web.Response:
     )
 
 
-def _too_large() -> web.Response:
+def _too_large_error() -> web.Response:
     return _error(
         413,
         "PayloadTooLargeException",

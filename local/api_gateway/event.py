@@ -1,4 +1,4 @@
-"""Events of a WebSocket API, and which route a message takes (no I/O).
+"""The events of a WebSocket API, and the route of a message (no I/O).
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-api-route-keys-connect-disconnect.html
 """
@@ -21,16 +21,16 @@ DEFAULT = "$default"
 API_ID = "local"
 SIGNER_ARN = f"arn:aws:iam::{ACCOUNT_ID}:user/local"
 SIGNER_ID = "AIDALOCALUSER00000000"
-"""Whom the one key pair of this stack belongs to: ARN and, in IAM's shape, unique id."""
+"""Unique id of the user that owns this stack's key pair, in IAM's format."""
 
 _SELECTION_PREFIX = "$request.body."
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One connection, as every event of it describes it.
+    """One connection, as its events describe it.
 
-    `access_key` is the one that signed $connect; empty where nothing is signed.
+    `access_key` is the key that signed $connect, or "" without a signature.
     """
 
     connection_id: str
@@ -45,12 +45,12 @@ class Peer:
 
 
 def new_connection_id() -> str:
-    """Return an id of AWS's shape: eleven random bytes in base64, so it ends in `=`."""
+    """Return an id in AWS's format: eleven random bytes in base64; it ends with `=`."""
     return b64encode(secrets.token_bytes(11)).decode("ascii")
 
 
 def select_route(body: str, expression: str, routes: Sequence[str]) -> str | None:
-    """Return the route of a message: the one its body names, else $default, else None."""
+    """Return the route that the message's body names, else $default, else None."""
     named = _named_route(body, expression)
     if named in routes and named not in (CONNECT, DISCONNECT):
         return named
@@ -70,7 +70,7 @@ def _named_route(body: str, expression: str) -> str | None:
 
 
 def connect_event(peer: Peer, request_id: str, now: float) -> bytes:
-    """Return the event of $connect, the only one with the client's headers, query and signer."""
+    """Return the event of $connect; only it has the client's headers, query and signer."""
     context = _context(peer, CONNECT, "CONNECT", request_id, now)
     context["identity"] = {**_identity(peer), **_signer(peer)}
     return _event(
@@ -83,7 +83,7 @@ def connect_event(peer: Peer, request_id: str, now: float) -> bytes:
 
 
 def message_event(peer: Peer, route: str, body: str, request_id: str, now: float) -> bytes:
-    """Return the event of a message; it has no headers."""
+    """Return the event of a message, which has no headers."""
     context = _context(peer, route, "MESSAGE", request_id, now)
     context["messageId"] = new_connection_id()
     return _event({"requestContext": context, "body": body})
@@ -143,7 +143,7 @@ def _identity(peer: Peer) -> dict[str, str]:
 
 
 def _signer(peer: Peer) -> dict[str, str]:
-    """Return what API Gateway tells of the caller of an IAM-authorised route.
+    """Return API Gateway's fields about the signer of an IAM-authorized request.
 
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-mapping-template-reference.html
     """

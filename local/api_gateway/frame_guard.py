@@ -1,4 +1,7 @@
-"""Stands between a client's socket and aiohttp, and keeps frames away that are too big."""
+"""Stops a client's frames that are too big before aiohttp reads them (RFC 6455, 5.2).
+
+aiohttp joins the frames of a message before it passes the message on; so it cannot limit frames.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from local.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 
 _FIXED_BYTES = 2
 _LENGTH_BYTES = {126: 2, 127: 8}
-"""Bytes of the length behind the first two, where these hold no length but its kind."""
+"""Bytes of an extended length, by the 7-bit length that announces it."""
 
 _MASK_BYTES = 4
 _CONTINUATION = 0x0
@@ -24,50 +27,50 @@ class _Header:
 
 
 class FrameGuard(asyncio.Protocol):
-    """Passes on to `behind` what `ClientFrames` lets pass; the rest is read and dropped.
+    """Passes the frames that `ClientFrames` accepts on to `protocol`, and drops the others.
 
-    To be put before `behind` between the handshake's request and its answer: the client sends no
-    frame before it has that (RFC 6455, 4.1). `on_too_big` is called once, after all that came
-    before the frame was passed on; to close the connection is its business.
+    Insert it between the handshake's request and its answer: the client sends no frame before it
+    has the answer (RFC 6455, 4.1). `on_too_big` is called once, after everything before the
+    frame was passed on; it has to close the connection.
     """
 
-    def __init__(self, behind: asyncio.Protocol, on_too_big: Callable[[], None]) -> None:
-        self._behind = behind
+    def __init__(self, protocol: asyncio.Protocol, on_too_big: Callable[[], None]) -> None:
+        self._protocol = protocol
         self._on_too_big = on_too_big
         self._frames = ClientFrames()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what may pass."""
+        """Pass the accepted bytes on."""
         was_too_big = self._frames.too_big
         passed = self._frames.passed(data)
         if passed:
-            self._behind.data_received(passed)
+            self._protocol.data_received(passed)
         if self._frames.too_big and not was_too_big:
             self._on_too_big()
 
     def eof_received(self) -> bool | None:
-        """Pass on."""
-        return self._behind.eof_received()
+        """Pass the event on."""
+        return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on."""
-        self._behind.connection_lost(exc)
+        """Pass the event on."""
+        self._protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Pass on."""
-        self._behind.pause_writing()
+        """Pass the event on."""
+        self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass on."""
-        self._behind.resume_writing()
+        """Pass the event on."""
+        self._protocol.resume_writing()
 
 
 class ClientFrames:
-    """Takes a client's bytes from the end of its handshake on, in any pieces.
+    """Takes a client's bytes after its handshake, in pieces of any size (no I/O).
 
-    A frame above 32 KB, or one by which its message exceeds 128 KB, sets `too_big`. It and all data
-    frames behind it are left out; control frames still pass, so that the client's answer to our
-    close frame arrives.
+    A frame above 32 KB, or one by which its message exceeds 128 KB, sets `too_big`. That frame and
+    all later data frames are dropped. Control frames still pass, because the client has to answer
+    our close frame.
     """
 
     def __init__(self) -> None:
@@ -78,7 +81,7 @@ class ClientFrames:
         self._message_bytes = 0
 
     def passed(self, data: bytes) -> bytes:
-        """Return what passes of `data`; a frame's header is held back until it is complete."""
+        """Return the accepted bytes of `data`; a header is held back until it is complete."""
         passed = bytearray()
         at = 0
         while at < len(data):
@@ -116,7 +119,7 @@ class ClientFrames:
 
 
 def _header_bytes(head: bytes | bytearray) -> int:
-    """Return how long the header is that begins so: two bytes until these are known."""
+    """Return the length of the header that begins with `head`, as far as it is known."""
     if len(head) < _FIXED_BYTES:
         return _FIXED_BYTES
     mask_bytes = _MASK_BYTES if head[1] & 0x80 else 0

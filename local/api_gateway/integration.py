@@ -1,4 +1,4 @@
-"""What API Gateway does with the functions of a WebSocket API: which, with what, for how long.
+"""The integrations of a WebSocket API: calls the functions of its routes, up to 29 seconds.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-integrations.html
 """
@@ -34,18 +34,18 @@ TIMED_OUT = "Endpoint request timed out"
 
 @dataclass(frozen=True, slots=True)
 class ProxyAnswer:
-    """The status a function answered with, and the sub-protocol it chose."""
+    """The status that a function answered, and the sub-protocol it chose."""
 
     status: int
     protocol: str | None
 
     def is_success(self) -> bool:
-        """Return whether the status lets a connection in."""
+        """Return whether the status accepts a connection."""
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110: 2xx is success
 
 
 class Integrations:
-    """The functions behind the routes; `selection` says where a message names its route."""
+    """The functions of the routes; `selection` says where a message names its route."""
 
     def __init__(self, pools: Mapping[str, Invoker], selection: str, clock: Clock) -> None:
         self._pools = pools
@@ -53,7 +53,7 @@ class Integrations:
         self._clock = clock
 
     async def connect(self, peer: Peer) -> ProxyAnswer:
-        """Return what $connect answers; without such a route, everybody is let in."""
+        """Return the answer of $connect; without that route, every client is accepted."""
         pool = self._pools.get(CONNECT)
         if pool is None:
             return ProxyAnswer(HTTPStatus.OK, None)
@@ -64,9 +64,9 @@ class Integrations:
             return ProxyAnswer(HTTPStatus.GATEWAY_TIMEOUT, None)
 
     async def message(self, peer: Peer, body: str, request_id: str) -> str | None:
-        """Run the function of a message; return what the client is told, None for nothing.
+        """Call the function of a message; return a text for the client, or None.
 
-        The event is with the function when this first waits: messages keep their order.
+        The function has the event before this first waits, so that messages keep their order.
         """
         route = select_route(body, self._selection, tuple(self._pools))
         if route is None:
@@ -79,31 +79,31 @@ class Integrations:
         return FAILED if answer is None else None
 
     def disconnect(self, peer: Peer, code: int, reason: str) -> None:
-        """Run $disconnect. Best effort, as AWS says: nobody waits for its outcome."""
+        """Call $disconnect without waiting for its outcome: best effort, as AWS says."""
         pool = self._pools.get(DISCONNECT)
         if pool is not None:
             event = disconnect_event(peer, code, reason, str(uuid.uuid4()), self._clock.now())
             pool.submit(event, WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES))
 
     async def _answer(self, pool: Invoker, event: bytes) -> ProxyAnswer | None:
-        """Return the function's answer, None for a failure; raises TimeoutError."""
+        """Return the function's answer, or None after a failure; raises TimeoutError."""
         receiver = WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES)
         invocation = pool.submit(event, receiver)
         async with self._clock.timeout(INTEGRATION_TIMEOUT_S):
-            # The function goes on when API Gateway stops waiting.
+            # The function continues when API Gateway stops waiting.
             failure = await asyncio.shield(invocation.outcome)
         if failure is not None or receiver.too_large:
             return None
-        return read_proxy_answer(receiver.body())
+        return _proxy_answer(receiver.body())
 
 
-def read_proxy_answer(payload: bytes) -> ProxyAnswer | None:
-    """Return the answer, or None when it is not what a proxy integration expects."""
+def _proxy_answer(payload: bytes) -> ProxyAnswer | None:
+    """Return the answer, or None if it is invalid for a proxy integration."""
     try:
-        told = json.loads(payload)
-        if not isinstance(told, dict) or "statusCode" not in told:
+        document = json.loads(payload)
+        if not isinstance(document, dict) or "statusCode" not in document:
             return None
-        head = head_from(told)
+        head = head_from(document)
     except (ValueError, PreludeError):
         return None
     return ProxyAnswer(head.status, head.header("sec-websocket-protocol"))

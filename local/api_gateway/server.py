@@ -23,7 +23,7 @@ from local.api_gateway.integration import Integrations, ProxyAnswer
 from local.api_gateway.session import ABNORMAL, WebSocketSession
 from local.clock import Clock, LoopClock
 from local.http.requests import forwarding_headers, http_request, request_target
-from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError
+from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
 from local.invocation import Invoker, new_trace_id
 from local.limits import CLOSE_HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES
 from local.project.environment import is_loopback
@@ -31,7 +31,7 @@ from local.project.environment import is_loopback
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """Which pool runs the function of which route, and how a message's route is found."""
+    """The pool of each route's function, and how to find the route of a message."""
 
     pools: Mapping[str, Invoker]
     selection: str
@@ -41,8 +41,8 @@ class Routes:
 class WebSocketApi:
     """The handler of the WebSocket port.
 
-    `check` is None where $connect needs no signature; `open_door` where it needs nothing at all:
-    then pages of other sites are kept out, which AWS would let in.
+    `check` is None if $connect requires no signature. `needs_no_key` means that it requires no key
+    either; then pages of other sites are rejected, which AWS would accept.
     """
 
     def __init__(
@@ -52,46 +52,46 @@ class WebSocketApi:
         management: ConnectionsApi,
         *,
         check: SignatureCheck | None = None,
-        open_door: bool = False,
+        needs_no_key: bool = False,
         clock: Clock | None = None,
     ) -> None:
         self._default_stage = routes.default_stage
         self._connections = connections
         self._management = management
         self._check = check
-        self._open_door = open_door
+        self._needs_no_key = needs_no_key
         self._clock = clock or LoopClock()
         self._integrations = Integrations(routes.pools, routes.selection, self._clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request: @connections, or a WebSocket handshake and all that follows."""
+        """Answer one request: @connections, or a handshake and the messages after it."""
         path, query = request_target(request)
         connection_id = connection_id_in(path)
         if connection_id is not None:
             return await self._management.handle(request, connection_id)
         segments = [segment for segment in path.split("/") if segment]
         if len(segments) > 1:
-            return _refusal(403, "Forbidden")
+            return _error(403, "Forbidden")
         if not web.WebSocketResponse().can_prepare(request).ok:
-            return _refusal(426, "Upgrade Required")
-        if self._open_door and not is_own_origin(request.headers.get("Origin")):
-            return _refusal(403, "pages of other sites need WEBSOCKET_AUTH=forward_key")
+            return _error(426, "Upgrade Required")
+        if self._needs_no_key and not is_own_origin(request.headers.get("Origin")):
+            return _error(403, "Pages of other sites require WEBSOCKET_AUTH=forward_key.")
         try:
             access_key = self._authorise(request)
-        except SignatureRefusedError as error:
-            return _refusal(403, str(error))
+        except SignatureRejectedError as error:
+            return _error(403, str(error))
         stage = segments[0] if segments else self._default_stage
         return await self._connect(request, self._peer(request, stage, query, access_key))
 
     async def close(self) -> None:
-        """Close every connection and wait for what is under way."""
+        """Close every connection and wait for the close handshakes."""
         closing = [
             connection.close(WSCloseCode.GOING_AWAY) for connection in self._connections.all()
         ]
         await asyncio.gather(*closing, return_exceptions=True)
 
     def _authorise(self, request: web.BaseRequest) -> str:
-        """Return the access key that signed the handshake, "" where it needs no signature."""
+        """Return the access key that signed the handshake, "" if it requires no signature."""
         if self._check is None:
             return ""
         return self._check.verify(http_request(request), self._clock.now())
@@ -115,15 +115,15 @@ class WebSocketApi:
     async def _connect(self, request: web.BaseRequest, peer: Peer) -> web.StreamResponse:
         answer = await self._integrations.connect(peer)
         if not answer.is_success():
-            return _refused(answer, peer)
+            return _rejection(answer, peer)
         connection = Connection(peer, _socket(answer.protocol), self._clock)
         _guard(request, connection)
         try:
             await connection.socket.prepare(request)
         except ConnectionError:
-            # The client left meanwhile: nobody hears this answer, but $connect is to be undone.
+            # The client disconnected meanwhile: $disconnect has to undo $connect.
             self._integrations.disconnect(peer, ABNORMAL, "")
-            return _refusal(HTTPStatus.GONE, _phrase(HTTPStatus.GONE), peer.connection_id)
+            return _error(HTTPStatus.GONE, _phrase(HTTPStatus.GONE), peer.connection_id)
         await self._serve(connection)
         return connection.socket
 
@@ -138,10 +138,10 @@ class WebSocketApi:
 
 
 def is_own_origin(origin: str | None) -> bool:
-    """Return whether no page, or one that this machine serves, opens the connection.
+    """Return whether the client is not a page, or a page that this machine serves.
 
-    Without a key any page the user visits could spend the provider's: browsers let scripts connect
-    to loopback and tell where they come from (RFC 6455, 10.2).
+    Without a key, any page that the user visits could spend the user's budget: browsers let
+    scripts connect to loopback and send their origin (RFC 6455, 10.2).
     """
     if origin is None:
         return True
@@ -154,34 +154,34 @@ def is_own_origin(origin: str | None) -> bool:
 def _socket(protocol: str | None) -> web.WebSocketResponse:
     return web.WebSocketResponse(
         timeout=CLOSE_HANDSHAKE_TIMEOUT_S,
-        # FrameGuard refuses before: one more than a message may have is what aiohttp refuses.
+        # FrameGuard rejects messages above the maximum first; aiohttp rejects those that reach it.
         max_msg_size=MAX_MESSAGE_BYTES + 1,
-        # API Gateway offers no permessage-deflate.
+        # API Gateway does not support permessage-deflate.
         compress=False,
         protocols=(protocol,) if protocol else (),
-        # Every post waits for its client, not only each sixteenth 16 KB.
+        # Every post waits for its client, not only after 16 KB.
         writer_limit=0,
     )
 
 
 def _guard(request: web.BaseRequest, connection: Connection) -> None:
-    """Let no frame that is too big reach `connection`, which is about to open."""
+    """Stop frames that are too big before they reach `connection`, which is about to open."""
     end = partial(connection.end, WSCloseCode.MESSAGE_TOO_BIG)
     if request.transport is not None:
         request.transport.set_protocol(FrameGuard(request.protocol, end))
 
 
-def _refused(answer: ProxyAnswer, peer: Peer) -> web.Response:
-    # A 1xx would tell the client to wait, or that it is let in (RFC 9110, 15.2).
+def _rejection(answer: ProxyAnswer, peer: Peer) -> web.Response:
+    # A 1xx would make the client wait, or accept it (RFC 9110, 15.2).
     status = answer.status if answer.status >= HTTPStatus.OK else HTTPStatus.BAD_GATEWAY
-    return _refusal(status, _phrase(status), peer.connection_id)
+    return _error(status, _phrase(status), peer.connection_id)
 
 
-def _refusal(status: int, message: str, connection_id: str = "") -> web.Response:
-    told = {"message": message, "requestId": str(uuid.uuid4())}
+def _error(status: int, message: str, connection_id: str = "") -> web.Response:
+    document = {"message": message, "requestId": str(uuid.uuid4())}
     if connection_id:
-        told["connectionId"] = connection_id
-    return web.json_response(told, status=status)
+        document["connectionId"] = connection_id
+    return web.json_response(document, status=status)
 
 
 def _phrase(status: int) -> str:

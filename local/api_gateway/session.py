@@ -1,4 +1,4 @@
-"""One WebSocket connection from its handshake's end to its own: messages in, and when it ends."""
+"""One WebSocket connection after its handshake: takes messages, and decides when it ends."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from local.limits import CONNECTION_LIFETIME_S, IDLE_TIMEOUT_S
 _NO_STATUS = 1005  # RFC 6455, 7.1.5: the close frame held no status
 _NO_STATUS_REASON = "Client-side close frame status not set"
 ABNORMAL = 1006
-"""There was no close frame (RFC 6455, 7.1.5)."""
+"""Close code of a connection that ended without a close frame (RFC 6455, 7.1.5)."""
 
 
 class WebSocketSession:
-    """Serves one open connection; what it started for messages goes on when it has ended."""
+    """Serves one open connection; calls for its messages may continue after its end."""
 
     def __init__(self, connection: Connection, integrations: Integrations, clock: Clock) -> None:
         self._connection = connection
@@ -30,7 +30,7 @@ class WebSocketSession:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> tuple[int, str]:
-        """Take messages until either side ends it; return the status and reason of the end."""
+        """Take messages until the connection ends; return the close code and reason."""
         connection = self._connection
         ended = ABNORMAL, ""
         watch = asyncio.create_task(self._watch())
@@ -54,10 +54,10 @@ class WebSocketSession:
         return ABNORMAL, ""
 
     async def _watch(self) -> None:
-        """End the connection when it is too old or too quiet."""
+        """End the connection when it is too old or idle for too long."""
         connection = self._connection
         oldest = connection.peer.connected_at + CONNECTION_LIFETIME_S
-        # The end moves with each message, so it is looked at again when it was due.
+        # Each message moves the end, so it is computed again when it is due.
         while (wait := min(oldest, connection.last_active_at + IDLE_TIMEOUT_S)) > self._clock.now():
             await self._clock.sleep(wait - self._clock.now())
         connection.end(WSCloseCode.GOING_AWAY)
@@ -71,18 +71,18 @@ class WebSocketSession:
     async def _answer(self, body: str) -> None:
         request_id = str(uuid.uuid4())
         peer = self._connection.peer
-        told = await self._integrations.message(peer, body, request_id)
-        if told is not None:
+        text = await self._integrations.message(peer, body, request_id)
+        if text is not None:
             frame = {
-                "message": told,
+                "message": text,
                 "connectionId": peer.connection_id,
                 "requestId": request_id,
             }
-            await self._connection.tell(json.dumps(frame))
+            await self._connection.notify(json.dumps(frame))
 
 
 async def _messages(socket: web.WebSocketResponse) -> AsyncIterator[WSMessage]:
-    """Yield messages and the close frame, which aiohttp's own iteration leaves out."""
+    """Yield messages and the close frame, which aiohttp's own iteration drops."""
     while not socket.closed:
         message = await socket.receive()
         yield message
@@ -91,7 +91,7 @@ async def _messages(socket: web.WebSocketResponse) -> AsyncIterator[WSMessage]:
 
 
 def _client_close(message: WSMessage) -> tuple[int, str]:
-    """Return the status and reason by which the client's side of a connection ended."""
+    """Return the close code and reason of the client."""
     if message.type is WSMsgType.CLOSE:
         code = message.data or _NO_STATUS
         return code, message.extra or (_NO_STATUS_REASON if code == _NO_STATUS else "")

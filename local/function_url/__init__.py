@@ -1,1 +1,1 @@
-"""The Function URL as Lambda serves it."""
+"""The Function URL, as Lambda serves it."""

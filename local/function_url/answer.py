@@ -1,11 +1,11 @@
-"""A function's answer on its way to an HTTP client: prelude, then every piece as it comes.
+"""Relays a function's answer to an HTTP client: the prelude, then each piece as it arrives.
 
-What failure means in each phase: before the first byte the client gets 502; after it the
-connection is cut without the final chunk, so that the answer is visibly truncated; a client that
-is gone does not interrupt the function, whose further bytes are dropped.
+A failure before the first byte is a 502. A failure after it closes the connection without the
+final chunk, so that the client sees a truncated answer. A client's disconnect does not interrupt
+the function; its further bytes are dropped.
 
-A piece is written in the very step of the event loop that brings it. aiohttp, whose `write` is a
-coroutine, has the requests and the connection, and not the bytes of this response.
+A piece is written in the same step of the event loop that brings it. aiohttp reads the requests and
+owns the connection, but does not write this response: its `write` is a coroutine.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from aiohttp.abc import AbstractStreamWriter
 
 from local.errors import FunctionFailure, PreludeError
 from local.function_url.buffered_answer import infer_answer
-from local.function_url.response import Asked, ResponseFraming
+from local.function_url.response import RequestFacts, ResponseFraming
 from local.http.prelude import CONTENT_TYPE, DEFAULT_CONTENT_TYPE, HttpHead, PreludeParser
 from local.invocation import AnswerHead
 from local.limits import MAX_UNSENT_ANSWER_BYTES
 
 
 class WrittenResponse(web.StreamResponse):
-    """Tells aiohttp that a response has been written, and whether its connection is kept."""
+    """Reports to aiohttp that a response has been written, and whether the connection is kept."""
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class WrittenResponse(web.StreamResponse):
 
 
 class UrlAnswer:
-    """Receives one answer and writes it to one client; `finish` once the outcome is known."""
+    """Receives one answer and writes it to one client; call `finish` with the outcome."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class UrlAnswer:
         self._finished = False
 
     def begin(self, head: AnswerHead) -> None:
-        """Choose how the pieces are to be read."""
+        """Choose how to read the pieces."""
         content_type = head.content_type or DEFAULT_CONTENT_TYPE
         self._head = HttpHead(200, (("content-type", content_type),))
         if not head.streaming:
@@ -73,7 +73,7 @@ class UrlAnswer:
             self._prelude = PreludeParser()
 
     def piece(self, data: bytes) -> None:
-        """Write the piece, unless the client or the answer is beyond it."""
+        """Write the piece, unless the answer is malformed or finished."""
         if self._malformed or self._finished:
             return
         if self._framing is not None:
@@ -86,20 +86,20 @@ class UrlAnswer:
             self._start(self._head, data)
 
     def is_full(self) -> bool:
-        """Return whether the client has not taken much of what was written."""
+        """Return whether the client has too many bytes to read."""
         return self._transport is not None and (
             self._transport.get_write_buffer_size() > MAX_UNSENT_ANSWER_BYTES
         )
 
     async def drain(self) -> None:
-        """Wait until the client has taken most of it, or is gone."""
+        """Wait until the client has read most of them, or has disconnected."""
         try:
             await self._request.writer.drain()
         except ConnectionError:
             return
 
     def finish(self, failure: FunctionFailure | None) -> web.StreamResponse:
-        """End the response as the outcome asks for, and return it."""
+        """End the response by the outcome, and return it."""
         if self._framing is not None and (failure is not None or self._framing.missing):
             self._cut()
         framing = self._framing or self._start(*self._whole(failure))
@@ -117,14 +117,14 @@ class UrlAnswer:
             self._start(*found)
 
     def _whole(self, failure: FunctionFailure | None) -> tuple[HttpHead, bytes]:
-        """Return the answer of which nothing has been sent yet."""
+        """Return the whole answer, of which nothing has been sent yet."""
         if failure is not None or self._malformed:
             return _BAD_GATEWAY
         if self._buffered is not None:
             return _inferred(bytes(self._buffered))
         if self._prelude is None:
             return self._head, b""
-        # Measured on AWS: nothing at all is an empty 200, a body without its prelude a 502.
+        # Measured on AWS: no bytes are an empty 200, a body without a prelude is a 502.
         if self._prelude.is_empty():
             return HttpHead(200, (("content-type", DEFAULT_CONTENT_TYPE),)), b""
         return _BAD_GATEWAY
@@ -132,9 +132,9 @@ class UrlAnswer:
     def _start(self, head: HttpHead, data: bytes) -> ResponseFraming:
         request = self._request
         version = (request.version.major, request.version.minor)
-        asked = Asked(request.method, version, request.keep_alive)
-        self._framing = framing = ResponseFraming(asked, head, self._tracing)
-        # One write, so that the client is woken once.
+        facts = RequestFacts(request.method, version, request.keep_alive)
+        self._framing = framing = ResponseFraming(facts, head, self._tracing)
+        # One write wakes the client once.
         self._write(framing.start(self._now()) + (framing.piece(data) if data else b""))
         return framing
 
@@ -143,7 +143,7 @@ class UrlAnswer:
             self._transport.write(data)
 
     def _cut(self) -> None:
-        # close, not abort: bytes that were answered before the failure still reach the client.
+        # close, not abort: the bytes before the failure must reach the client.
         if self._transport is not None:
             self._transport.close()
 

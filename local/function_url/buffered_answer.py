@@ -1,4 +1,4 @@
-"""What a Function URL makes of a buffered answer (no I/O).
+"""The HTTP answer that a Function URL makes of a buffered answer (no I/O).
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 """
@@ -16,22 +16,21 @@ _JSON = ("content-type", "application/json")
 
 
 def infer_answer(payload: bytes) -> tuple[HttpHead, bytes]:
-    """Return the HTTP answer that `payload`, a function's return value as JSON, stands for.
+    """Return the HTTP answer for `payload`, a function's return value as JSON.
 
-    Without a `statusCode` the whole payload is the body of a 200. Raises PreludeError when the
-    answer names a status code but cannot be sent.
+    Without a `statusCode` the whole payload is the body of a 200. Raises PreludeError for an
+    answer that has a status code but is invalid.
     """
     try:
-        told = json.loads(payload)
+        document = json.loads(payload)
     except ValueError as error:
-        raise PreludeError("expected the answer to be JSON, found something else") from error
-    if not isinstance(told, dict) or "statusCode" not in told:
-        body = told if isinstance(told, str) else None
-        return HttpHead(200, (_JSON,)), payload if body is None else body.encode()
-    head = head_from(told)
+        raise PreludeError("the answer must be JSON") from error
+    if not isinstance(document, dict) or "statusCode" not in document:
+        return HttpHead(200, (_JSON,)), document.encode() if isinstance(document, str) else payload
+    head = head_from(document)
     if head.header("content-type") is None:
         head = HttpHead(head.status, (*head.headers, _JSON), head.cookies)
-    return head, _body(told.get("body"), encoded=told.get("isBase64Encoded") is True)
+    return head, _body(document.get("body"), encoded=document.get("isBase64Encoded") is True)
 
 
 def _body(body: object, *, encoded: bool) -> bytes:
@@ -43,4 +42,4 @@ def _body(body: object, *, encoded: bool) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise PreludeError("expected the body to be base64, as isBase64Encoded says") from error
+        raise PreludeError("the body must be base64, because isBase64Encoded is true") from error

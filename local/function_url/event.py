@@ -14,12 +14,12 @@ from urllib.parse import parse_qsl
 from local.http.requests import Headers, HttpRequest
 from local.project.environment import ACCOUNT_ID
 
-# RFC 9110 section 7.6.1: about the client's connection, which ends here. And what a client says to
-# a proxy, its credentials too, is not for a function.
+# RFC 9110 section 7.6.1: these concern the client's connection, which ends here. Header fields for
+# a proxy may hold credentials.
 _OF_THE_CONNECTION = frozenset(
     {"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_TO_A_PROXY = "proxy-"
+_FOR_A_PROXY = "proxy-"
 _TRACE = "x-amzn-trace-id"
 _TEXT_TYPES = ("text", "json", "xml")
 
@@ -32,9 +32,9 @@ def url_event(
     access_key: str | None,
     forwarding: Headers = (),
 ) -> bytes:
-    """Return the event as JSON; `access_key` is the caller's, None where the URL asks for none.
+    """Return the event as JSON; `access_key` is None if the URL requires no signature.
 
-    `forwarding` is what AWS's front adds to the client's fields; the trace is its own.
+    `forwarding` is added to the client's header fields; its trace id replaces the client's.
     """
     headers = event_headers((*request.headers, *forwarding))
     headers.update((_TRACE, value) for name, value in forwarding if name.lower() == _TRACE)
@@ -55,13 +55,13 @@ def url_event(
 
 
 def event_headers(headers: Headers) -> dict[str, str]:
-    """Return a function's fields by lower-case name, several of one name joined by commas."""
+    """Return the header fields for a function by lower-case name; repeated ones are joined."""
     named = [(name.lower(), value) for name, value in headers]
     return _joined(
         [
             field
             for field in named
-            if field[0] not in _OF_THE_CONNECTION and not field[0].startswith(_TO_A_PROXY)
+            if field[0] not in _OF_THE_CONNECTION and not field[0].startswith(_FOR_A_PROXY)
         ]
     )
 

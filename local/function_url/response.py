@@ -14,7 +14,7 @@ from http import HTTPStatus
 from local.http.prelude import DEFAULT_CONTENT_TYPE, HttpHead
 
 _HTTP_1_1 = (1, 1)
-# RFC 9110 section 7.6.1: the connection is ours. How the body ends is said anew.
+# RFC 9110 section 7.6.1: these concern the connection, and the body is framed again.
 _NOT_PASSED_ON = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "content-length"}
 )
@@ -26,8 +26,8 @@ Fields = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What of a request decides how its response is framed."""
+class RequestFacts:
+    """The parts of a request that decide how its response is framed."""
 
     method: str
     version: tuple[int, int]
@@ -37,28 +37,28 @@ class Asked:
 class ResponseFraming:
     """One response: `start`, then `piece` for each part of the body, then `end`.
 
-    `added` are fields behind those of the answer.
+    `added` are header fields after those of the answer.
     """
 
-    def __init__(self, asked: Asked, head: HttpHead, added: Fields = ()) -> None:
-        self._asked = asked
+    def __init__(self, request: RequestFacts, head: HttpHead, added: Fields = ()) -> None:
+        self._request = request
         self._head = head
         self._added = added
         length = head.header("content-length") or ""
         self._length = int(length) if length.isdecimal() and length.isascii() else None
-        self._has_body = asked.method != "HEAD" and not _is_bodiless(head.status)
-        self._chunked = self._has_body and self._length is None and asked.version >= _HTTP_1_1
+        self._has_body = request.method != "HEAD" and not _is_bodiless(head.status)
+        self._chunked = self._has_body and self._length is None and request.version >= _HTTP_1_1
         ends_by_itself = not self._has_body or self._chunked or self._length is not None
-        self.keep_alive = asked.keep_alive and ends_by_itself
+        self.keep_alive = request.keep_alive and ends_by_itself
         """Whether the connection can carry another request."""
         self.missing = self._length or 0 if self._has_body else 0
-        """Bytes that the stated length still promises."""
+        """Bytes still missing to the stated length."""
 
     def start(self, now: float) -> bytes:
-        """Return the status line and the header fields; `now` is the time of the answer."""
+        """Return the status line and the header fields; `now` is the time for Date."""
         head = self._head
         lines = [
-            f"HTTP/{self._asked.version[0]}.{self._asked.version[1]} {head.status} "
+            f"HTTP/{self._request.version[0]}.{self._request.version[1]} {head.status} "
             f"{_REASONS.get(head.status, '')}"
         ]
         lines += [f"{name}: {value}" for name, value in self._fields(now)]
@@ -66,7 +66,7 @@ class ResponseFraming:
         return "\r\n".join([*lines, "", ""]).encode()
 
     def piece(self, data: bytes) -> bytes:
-        """Return what is sent for `data`; nothing for a response that has no body."""
+        """Return the bytes to send for `data`; none for a response without a body."""
         if self._chunked:
             return b"%x\r\n%b\r\n" % (len(data), data)
         if not self._has_body:
@@ -78,7 +78,7 @@ class ResponseFraming:
         return sent
 
     def end(self) -> bytes:
-        """Return what ends the body."""
+        """Return the bytes that end the body."""
         return b"0\r\n\r\n" if self._chunked else b""
 
     def _fields(self, now: float) -> Iterator[tuple[str, str]]:
@@ -98,11 +98,11 @@ class ResponseFraming:
             yield "Content-Length", str(self._length)
         if not self.keep_alive:
             yield "Connection", "close"
-        elif self._asked.version < _HTTP_1_1:
+        elif self._request.version < _HTTP_1_1:
             yield "Connection", "keep-alive"
 
     def _may_state_length(self) -> bool:
-        # RFC 9110 section 8.6: what the body would have, but never beside 1xx and 204.
+        # RFC 9110 section 8.6: also without a body, but never with 1xx and 204.
         status = self._head.status
         return status >= HTTPStatus.OK and status != HTTPStatus.NO_CONTENT
 

@@ -1,4 +1,4 @@
-"""The Function URL: HTTP in, one invocation each, the answer relayed live.
+"""The Function URL: each HTTP request is one invocation; its answer is relayed as it arrives.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
 """
@@ -26,7 +26,7 @@ from local.http.requests import (
 from local.http.sigv4_verification import (
     MissingSignatureError,
     SignatureCheck,
-    SignatureRefusedError,
+    SignatureRejectedError,
 )
 from local.invocation import Invoker, new_id, new_trace_id
 from local.limits import MAX_REQUEST_BYTES
@@ -38,17 +38,16 @@ _FORBIDDEN = (
 )
 _TRACE_ROOT = re.compile(r"Root=[-0-9A-Za-z]+")
 _NO_TUNNEL = (
-    "CONNECT is not served: here ends no tunnel, because what goes through one cannot be read. "
-    "Ask for http:// URLs (then http_proxy is used), or give the client this service's own URL "
-    "as its base URL: http://{host}:{port}/v1"
+    "CONNECT is not supported: Sluice cannot read what goes through a tunnel. Use http:// URLs "
+    "(clients then use http_proxy), or set the client's base URL to http://{host}:{port}/v1"
 )
 
 
 class FunctionUrl:
     """The handler of the HTTP port.
 
-    `pool` runs the function behind the URL, None when no function has one; `check` is None where
-    the URL asks for no signature; `health` tells which functions are up.
+    `pool` runs the function that has the URL (None: no function has one). `check` is None if the
+    URL requires no signature. `health` returns which functions are ready.
     """
 
     def __init__(
@@ -67,30 +66,30 @@ class FunctionUrl:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         if request.method == "CONNECT":
-            return _tunnel_refusal(request)
+            return _tunnel_error(request)
         if request_target(request)[0] == HEALTH_PATH:
             return self._health_answer()
         if self._pool is None:
-            return _refusal(404, "ResourceNotFoundException", "no function has a url")
+            return _error(404, "ResourceNotFoundException", "No function has a URL.")
         await self._turns.wait()
-        return await self._ask(self._pool, request)
+        return await self._serve(self._pool, request)
 
-    async def _ask(self, pool: Invoker, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve(self, pool: Invoker, request: web.BaseRequest) -> web.StreamResponse:
         try:
             body = await read_body(request, MAX_REQUEST_BYTES)
             received = http_request(request, body)
             return await self._invoke(pool, request, received, self._authorise(received))
         except BodyTooLargeError:
-            return _refusal(
+            return _error(
                 413,
                 "RequestEntityTooLargeException",
                 f"Request must be smaller than {MAX_REQUEST_BYTES} bytes "
                 "for the InvokeFunction operation",
             )
         except MissingSignatureError:
-            return _refusal(403, "AccessDeniedException", _FORBIDDEN)
-        except SignatureRefusedError as error:
-            return _refusal(403, error.error_type, str(error))
+            return _error(403, "AccessDeniedException", _FORBIDDEN)
+        except SignatureRejectedError as error:
+            return _error(403, error.error_type, str(error))
 
     async def _invoke(
         self,
@@ -123,31 +122,31 @@ class FunctionUrl:
     def _health_answer(self) -> web.Response:
         functions = self._health()
         ready = bool(functions) and all(functions.values())
-        told = {
+        document = {
             "status": "ok" if ready else "starting",
             "functions": {key: "ready" if up else "starting" for key, up in functions.items()},
         }
-        return web.json_response(told, status=200 if ready else 503)
+        return web.json_response(document, status=200 if ready else 503)
 
 
 def trace_for(given: str, now: float) -> str:
-    """Return a trace header that keeps the root which the client gave, if it gave one."""
+    """Return a trace header that keeps the client's root, if it sent one."""
     fresh = new_trace_id(now)
     root = _TRACE_ROOT.search(given)
     return _TRACE_ROOT.sub(root.group(), fresh) if root else fresh
 
 
-def _tunnel_refusal(request: web.BaseRequest) -> web.Response:
+def _tunnel_error(request: web.BaseRequest) -> web.Response:
     host, port, *_ = request.get_extra_info("sockname")
     message = _NO_TUNNEL.format(host=f"[{host}]" if ":" in host else host, port=port)
-    refusal = _refusal(501, "NotImplementedException", message)
-    # All that most clients show of the answer to a CONNECT.
-    refusal.set_status(501, "No tunnels here: use http:// URLs")
-    refusal.force_close()
-    return refusal
+    response = _error(501, "NotImplementedException", message)
+    # Most clients show only the reason phrase of the answer to a CONNECT.
+    response.set_status(501, "CONNECT is not supported: use http:// URLs")
+    response.force_close()
+    return response
 
 
-def _refusal(status: int, error_type: str, message: str) -> web.Response:
+def _error(status: int, error_type: str, message: str) -> web.Response:
     return web.Response(
         status=status,
         text=json.dumps({"Message": message}, separators=(",", ":")),

@@ -1,4 +1,4 @@
-"""Turns of the event loop, one for each that wants to begin something."""
+"""Turns of the event loop: one new request in each."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections import deque
 
 
 class Turns:
-    """Lets one caller go on in each turn of the loop, in the order they came.
+    """Lets one caller continue in each turn of the loop, in the order of their arrival.
 
-    In a crowd of requests the loop would otherwise begin all that have arrived before it looks for
-    answers, and the first of them would be answered with the last. Between two turns it passes on
-    what has come.
+    Otherwise the loop would begin every request of a crowd before it reads any answer, and the
+    first client would wait as long as the last one. Between two turns the loop relays answers.
     """
 
     def __init__(self) -> None:
@@ -19,7 +18,7 @@ class Turns:
         self._is_taken = False
 
     async def wait(self) -> None:
-        """Return at once where nobody has begun in this turn, else when it is the caller's."""
+        """Return at once in a turn without another caller, else when it is this caller's turn."""
         loop = asyncio.get_running_loop()
         if not self._is_taken:
             self._is_taken = True
@@ -32,7 +31,7 @@ class Turns:
     def _next(self) -> None:
         while self._waiting:
             turn = self._waiting.popleft()
-            if not turn.done():  # whoever left meanwhile wants none
+            if not turn.done():  # a request may be gone by now
                 turn.set_result(None)
                 asyncio.get_running_loop().call_soon(self._next)
                 return

@@ -1,1 +1,1 @@
-"""The functions as child processes, as many as there are events at once."""
+"""The functions as child processes: one for each event that runs at the same time."""

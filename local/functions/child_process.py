@@ -1,4 +1,4 @@
-"""A function's process: started in a group of its own, its output read line by line."""
+"""A function's process: it starts in its own process group, its output is read line by line."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from local.functions.process_group import ProcessGroup, open_group
 from local.limits import SHUTDOWN_GRACE_S
 
 _LAST_OUTPUT_WAIT_S = 1.0
-"""A grandchild that left the group may hold the pipe; its output is not waited for longer."""
+"""Time to wait for the last output, in seconds: a process outside the group may hold the pipe."""
 
 
 class _Output(asyncio.Protocol):
-    """Hands over a child's output line by line; `ended` is done once all of it is."""
+    """Passes a child's output on line by line; `ended` is done after the last line."""
 
     def __init__(self, log: Callable[[str], None]) -> None:
         self._log = log
@@ -38,7 +38,7 @@ class _Output(asyncio.Protocol):
 
 
 class ChildProcess:
-    """One running child and whatever it starts itself; made by `start_child`."""
+    """One running child and the processes it starts; made by `start_child`."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class ChildProcess:
         self._output = output
 
     async def wait(self) -> int:
-        """Wait for the end of the child and of its output; return its exit status."""
+        """Wait until the child and its output have ended; return its exit status."""
         status = await self._process.wait()
         # What the child started must not outlive it and keep its sockets open.
         await self._group.close()
@@ -63,11 +63,11 @@ class ChildProcess:
         return status
 
     def kill(self) -> None:
-        """Kill the whole group at once."""
+        """Kill the whole group."""
         self._group.signal(signal.SIGKILL)
 
     async def stop(self, grace_s: float = SHUTDOWN_GRACE_S) -> None:
-        """Ask the group to end, then kill what is left of it."""
+        """Send SIGTERM to the group, then kill what is left of it."""
         self._group.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
@@ -83,7 +83,7 @@ async def start_child(
     Raises ConfigurationError when the command cannot be started.
     """
     group = await open_group()
-    # A pipe of our own: asyncio's would make the wait for the child wait for everyone who has it.
+    # Our own pipe: with asyncio's, `wait` would wait for every process that holds it.
     ours, theirs = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -98,7 +98,7 @@ async def start_child(
     except (OSError, ValueError) as error:
         os.close(ours)
         await group.close()
-        raise ConfigurationError(_refused(Path(command[0]).name, error)) from error
+        raise _start_error(Path(command[0]).name, error) from error
     finally:
         os.close(theirs)
     pipe, output = await asyncio.get_running_loop().connect_read_pipe(
@@ -107,13 +107,9 @@ async def start_child(
     return ChildProcess(process, group, pipe, output)
 
 
-def _refused(wrapper: str, error: OSError | ValueError) -> str:
+def _start_error(wrapper: str, error: OSError | ValueError) -> ConfigurationError:
     if isinstance(error, OSError):
-        return (
-            f"cannot start the exec wrapper {wrapper}: {error.strerror}; "
-            "expected an executable file in an attached layer"
-        )
-    return (
-        f"cannot start the exec wrapper {wrapper}: {error}; "
-        "expected names and values of variables that an environment can hold"
-    )
+        reason, remedy = error.strerror, "It must be an executable file in an attached layer."
+    else:
+        reason, remedy = str(error), "Check the names and values of the function's variables."
+    return ConfigurationError(f"Cannot start the exec wrapper {wrapper}: {reason}. {remedy}")

@@ -1,4 +1,4 @@
-"""How a function of serverless.yml is run as a process: its /opt, command and environment."""
+"""How to run a function of serverless.yml as a process: its /opt, command and environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from local.project.environment import (
 from local.project.serverless_yml import FunctionSettings, ServiceSettings
 
 STOCK_CLIENT = "/var/runtime/bootstrap.py"
-"""What Lambda passes to a wrapper as the program to run; ours leaves it aside."""
+"""The program that Lambda passes to a wrapper; ours ignores it."""
 
 
 def function_process(
@@ -33,17 +33,17 @@ def function_process(
 ) -> FunctionProcess:
     """Lay the function's layers into `folder` and return how to run it.
 
-    `environment` is what `function_environment` made; `log` gets each line the function prints.
-    Raises ConfigurationError, also for a
-    function without an exec wrapper: Lambda's own Python client is not on this machine.
+    `environment` comes from `function_environment`; `log` gets each line the function prints.
+    Raises ConfigurationError, also for a function without an exec wrapper: AWS's own Python
+    runtime is not on this machine.
     """
     opt = folder / function.key / "opt"
     lay_layers(function.layers, opt)
     wrapper = in_opt(_wrapper(function, environment), opt)
     if not wrapper.is_file():
         raise ConfigurationError(
-            f"function {function.key}: {WRAPPER} names {wrapper.name}, "
-            "which is in none of the function's layers"
+            f"Function {function.key}: no layer of the function holds {wrapper.name}, "
+            f"which {WRAPPER} names."
         )
     stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{secrets.token_hex(16)}"
     by_lambda = lambda_environment(function, service.runtime, str(service.folder), stream, keys)
@@ -62,7 +62,7 @@ def _wrapper(function: FunctionSettings, environment: Mapping[str, str]) -> str:
     wrapper = environment.get(WRAPPER, "")
     if not wrapper:
         raise ConfigurationError(
-            f"function {function.key} cannot run locally without {WRAPPER} in its environment: "
-            "expected /opt/bootstrap, found nothing"
+            f"Function {function.key} cannot run locally without {WRAPPER}. "
+            "Set it to /opt/bootstrap in the function's environment."
         )
     return wrapper

@@ -1,4 +1,4 @@
-"""One execution environment: a child process, its Runtime API, and the clock on its work."""
+"""One execution environment: a child process, its Runtime API, and its timeouts."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class FunctionProcess:
 
 
 class EnvironmentOwner(Protocol):
-    """Who is told what becomes of an environment."""
+    """Learns what becomes of an environment; a pool."""
 
     def environment_waits(self, environment: ExecutionEnvironment) -> None:
-        """It can take an event now."""
+        """The environment can take an event now."""
 
     def environment_ended(
         self, environment: ExecutionEnvironment, failure: FunctionFailure
     ) -> None:
-        """It is gone; `failure` says why."""
+        """The environment has ended; `failure` says why."""
 
 
 class ExecutionEnvironment:
-    """Runs one event at a time. `start`, `hand_over` when it waits, `stop` at the end."""
+    """Runs one event at a time: `start`, `hand_over` whenever it waits, `stop`."""
 
     def __init__(self, function: FunctionProcess, owner: EnvironmentOwner) -> None:
         self._function = function
@@ -60,11 +60,11 @@ class ExecutionEnvironment:
         self._deadline_ms = 0
 
     def start(self) -> None:
-        """Start the child; the owner hears when it waits or has ended."""
+        """Start the child; the owner learns when it waits or has ended."""
         self._life = asyncio.create_task(self._live())
 
     def hand_over(self, invocation: Invocation) -> None:
-        """Give the waiting runtime an event; its time runs until it asks for the next one."""
+        """Give the waiting runtime an event; its time runs until it requests the next one."""
         function = self._function
         self._invocation = invocation
         self._deadline_ms = int((function.now() + function.timeout_s) * 1000)
@@ -72,7 +72,7 @@ class ExecutionEnvironment:
         self._api.hand_over(invocation)
 
     async def stop(self) -> None:
-        """End the child and everything it started, and wait for it."""
+        """End the child and every process it started, and wait for them."""
         self._stopping = True
         self._cancel_timer()
         if self._child is not None:
@@ -82,7 +82,7 @@ class ExecutionEnvironment:
             await asyncio.wait([self._life])
 
     def runtime_waits(self) -> None:
-        """The runtime's work on its last event, after the answer too, is done."""
+        """Take it that the work on the last event is done, also that after the answer."""
         self._started = True
         self._invocation = None
         self._cancel_timer()
@@ -116,7 +116,7 @@ class ExecutionEnvironment:
                 self._child.kill()
             self._set_timer(function.init_timeout_s)
             status = await self._child.wait()
-            # The child's last bytes are still in our socket: they belong to the caller.
+            # The child's last bytes may still be in our socket; they belong to the client.
             await self._api.drained()
             failure = self._failure or self._exited(status)
             if not self._stopping and self._failure is None:

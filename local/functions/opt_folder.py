@@ -1,4 +1,4 @@
-"""Lambda's /opt on this machine: a function's layers laid over one another by symbolic links."""
+"""Lambda's /opt on this machine: a function's layers, merged by symbolic links."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from pathlib import Path
 from local.errors import ConfigurationError
 
 OPT = "/opt"
-"""Where Lambda puts layers; paths below it in a function's settings mean the folder made here."""
+"""Lambda's folder for layers; in a function's settings it means the folder made here."""
 
 
 def lay_layers(layers: Sequence[Path], opt: Path) -> None:
-    """Fill the folder `opt` with links into `layers`; a later layer covers an earlier one.
+    """Fill the folder `opt` with links into `layers`; a later layer overrides an earlier one.
 
-    A layer's top-level folders (`python`, `lib`, …) are merged, so that each package in them is
-    one link; packages that two layers share are merged file by file.
+    The top-level folders of layers (`python`, `lib`, …) are merged, so that each package in them is
+    one link. A package that two layers share is merged file by file.
     """
     opt.mkdir(parents=True, exist_ok=True)
     for layer in layers:
         if not layer.is_dir():
-            raise ConfigurationError(f"layer folder {layer.name} does not exist: expected {layer}")
+            raise ConfigurationError(f"Layer folder {layer.name} is missing: {layer} must exist.")
         _lay(layer.resolve(), opt, top=True)
 
 
 def in_opt(path: str, opt: Path) -> Path:
-    """Return what `path` (`/opt/…`) means here; another path stands for itself."""
+    """Return the local path of `path` if it is below /opt, else `path`."""
     if path == OPT or path.startswith(f"{OPT}/"):
         return opt / path[len(OPT) + 1 :]
     return Path(path)
@@ -46,7 +46,7 @@ def _lay(source: Path, target: Path, *, top: bool) -> None:
 
 
 def _open(place: Path) -> None:
-    """Make `place` a folder of our own, with links to what it was a link to."""
+    """Make `place` a folder, with links to the content of the folder it linked to."""
     if place.is_symlink():
         earlier = place.resolve()
         place.unlink()

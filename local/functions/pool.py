@@ -1,4 +1,4 @@
-"""The environments of one function: started on demand up to a limit, one event each."""
+"""The environments of one function: started on demand up to a limit, one event at a time each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.invocation import AnswerReceiver, Invocation, new_identity, new_trace
 
 
 class FirstStart:
-    """How a function's first environment came up."""
+    """The result of starting a function's first environment."""
 
     def __init__(self) -> None:
         self._done: asyncio.Future[FunctionFailure | None] = (
@@ -19,21 +19,21 @@ class FirstStart:
         )
 
     def settle(self, failure: FunctionFailure | None) -> None:
-        """Take the result of the first start; later ones are not its business."""
+        """Take the result of a start, unless it has one."""
         if not self._done.done():
             self._done.set_result(failure)
 
     def is_up(self) -> bool:
-        """Return whether the function has asked for its first event."""
+        """Return whether the function has requested its first event."""
         return self._done.done() and self._done.result() is None
 
     async def wait(self) -> FunctionFailure | None:
-        """Wait for the first start; return its failure, if any."""
+        """Wait for the first start; return its failure, or None."""
         return await asyncio.shield(self._done)
 
 
 class FunctionPool:
-    """Invokes one function. `start` one environment ahead, `submit` events, `stop` at the end."""
+    """Invokes one function: `start` its first environment, `submit` events, `stop`."""
 
     def __init__(self, function: FunctionProcess, concurrency: int) -> None:
         self._function = function
@@ -46,17 +46,17 @@ class FunctionPool:
         self.first_start = FirstStart()
 
     def start(self) -> None:
-        """Start one environment before the first event, as a user would wait for it."""
+        """Start one environment before the first event: a user would have to wait for it."""
         self._start_environment()
 
     def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
-        """Invoke the function with `event`; the returned invocation's outcome tells the end."""
+        """Invoke the function with `event`; await the returned invocation's `outcome`."""
         trace_id = trace_id or new_trace_id(self._function.now())
         invocation = Invocation(new_identity(trace_id), event, receiver)
         if self._stopping:
             invocation.settle(_STOPPING)
         elif self._idle:
-            # The one that worked last has the warmest caches; AWS chooses likewise.
+            # The last one used has the warmest caches; AWS chooses it, too.
             self._idle.pop().hand_over(invocation)
         else:
             self._queue.append(invocation)
@@ -64,7 +64,7 @@ class FunctionPool:
         return invocation
 
     async def stop(self) -> None:
-        """End every environment; what waits fails."""
+        """End every environment and fail the waiting events."""
         self._stopping = True
         self._fail_queue(_STOPPING)
         self._idle.clear()
@@ -111,4 +111,4 @@ class FunctionPool:
             self._queue.popleft().settle(failure)
 
 
-_STOPPING = FunctionFailure("Sandbox.Stopped", "the local stack is ending")
+_STOPPING = FunctionFailure("Sandbox.Stopped", "The local stack is stopping.")

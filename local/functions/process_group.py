@@ -1,8 +1,8 @@
-"""A process group that dies with this process, even when that is killed and can end nothing.
+"""A process group that dies with this process, even if this process is killed.
 
-A guard leads the group and waits for the end of a pipe that this process alone can write to. The
-kernel closes the pipe however this process ends; the guard then kills its group. Linux could
-signal a child at its parent's death (PR_SET_PDEATHSIG), but not what the child itself started.
+A guard leads the group and reads a pipe that only this process can write to. The kernel closes the
+pipe however this process ends, and then the guard kills its group. Linux can signal a child when
+its parent dies (PR_SET_PDEATHSIG), but not the processes that the child started.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from local.errors import ConfigurationError
 
 _SHELL = "/bin/sh"
 _GUARD = "trap '' TERM INT HUP; read _; kill -KILL 0"
-"""It outlives a polite end of its group: somebody in it may ignore that one."""
+"""It ignores the signals that end its group: another process in it may ignore them, too."""
 
 
 class ProcessGroup:
-    """A group for children to join by its `id`; made by `open_group`, ended by `close`."""
+    """A group that children join by its `id`; made by `open_group`, ended by `close`."""
 
     def __init__(self, guard: asyncio.subprocess.Process) -> None:
         self._guard = guard
@@ -32,22 +32,22 @@ class ProcessGroup:
         return self._guard.pid
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to everyone in the group; does nothing once it is closed."""
+        """Send a signal to every process in the group; does nothing after `close`."""
         if self._closed:
-            return  # the number may be another group's by now
-        # macOS does not permit it for a group of nothing but the dead.
+            return  # the number may belong to another group by now
+        # macOS rejects it when every process of the group has ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.id, number)
 
     async def close(self) -> None:
-        """Kill everyone in the group and wait for its guard."""
+        """Kill every process in the group and wait for its guard."""
         self.signal(signal.SIGKILL)
         self._closed = True
         await self._guard.wait()
 
 
 async def open_group() -> ProcessGroup:
-    """Start a guard and return its group. Raises ConfigurationError where there is no shell."""
+    """Start a guard and return its group. Raises ConfigurationError if there is no shell."""
     try:
         guard = await asyncio.create_subprocess_exec(
             _SHELL,
@@ -61,6 +61,6 @@ async def open_group() -> ProcessGroup:
         )
     except OSError as error:
         raise ConfigurationError(
-            f"cannot start {_SHELL}, which ends a function's processes: {error.strerror}"
+            f"Cannot start {_SHELL}, which ends the functions' processes: {error.strerror}."
         ) from error
     return ProcessGroup(guard)

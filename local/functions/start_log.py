@@ -1,6 +1,6 @@
-"""What a function prints while it starts, held for a moment: of several that fail alike one tells.
+"""The output of a starting function, held back for a moment.
 
-A setting that is wrong stops every function at once, each with the same traceback.
+An invalid setting stops every function at once, each with the same traceback; only one is shown.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from local.limits import START_LOG_HOLD_S
 
 
 class StartLog:
-    """Passes lines on to `log`: late at first, at once after `release`, never after `mute`."""
+    """Passes lines on to `log`: delayed at first, at once after `release`, never after `mute`."""
 
     def __init__(self, log: Callable[[str], None], hold_s: float = START_LOG_HOLD_S) -> None:
         self._log = log
@@ -28,16 +28,16 @@ class StartLog:
         if not self._late:
             self._flush()
         elif self._timer is None:
-            # A start that takes long is to be watched while it does.
+            # The output of a slow start is worth watching.
             self._timer = asyncio.get_running_loop().call_later(self._hold_s, self._flush)
 
     def release(self) -> None:
-        """Pass on what is held, and each further line at once."""
+        """Pass on the held lines, and each further line at once."""
         self._late = False
         self._flush()
 
     def mute(self) -> None:
-        """Drop what is held and each further line."""
+        """Drop the held lines and each further line."""
         self._muted = True
         self.release()
 

@@ -1,1 +1,1 @@
-"""What both servers share: listening, signatures, the prelude of a streamed answer."""
+"""HTTP for both servers: ports, requests, signatures, the prelude of a streamed answer."""

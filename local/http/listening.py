@@ -1,9 +1,10 @@
-"""Ports and HTTP servers: bound first, so that every part knows the real addresses."""
+"""Ports and HTTP servers. Ports are bound first, so that every part knows the real addresses."""
 
 from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -16,7 +17,7 @@ from local.limits import HTTP_HEAD_LINE_BYTES, HTTP_SHUTDOWN_S
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _BACKLOG = 512
-"""Connections that wait to be accepted: a burst of clients should not see a refusal."""
+"""Maximum connections that wait to be accepted: enough for a burst of clients."""
 
 
 def bind(host: str, port: int, option: str) -> socket.socket:
@@ -30,16 +31,20 @@ def bind(host: str, port: int, option: str) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUseError(host, port, option) from error
-        reason = error.strerror or "unknown address"
-        raise ConfigurationError(f"cannot listen on {host}, port {port}: {reason}") from error
+        # create_server appends the address to its text; getaddrinfo's numbers are not errno's.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        raise ConfigurationError(f"Cannot listen on {host}, port {port}: {reason}.") from error
     except UnicodeError as error:
-        raise ConfigurationError(f"cannot listen on {host}: expected a name or address") from error
+        raise ConfigurationError(
+            f"Cannot listen on {host}: it must be a host name or an IP address."
+        ) from error
     except OverflowError as error:
-        raise ConfigurationError(f"{option} must be 0 to 65535, found {port}") from error
+        raise ConfigurationError(f"{option} must be 0 to 65535 (got {port}).") from error
 
 
 class _WithoutBadRequests(logging.Filter):
-    """Leaves out what clients sent wrong: such a record quotes the line, which may hold a key."""
+    """Drops records of malformed requests: they quote the request, which may hold a key."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -47,7 +52,7 @@ class _WithoutBadRequests(logging.Filter):
 
 
 def _http_logger() -> logging.Logger:
-    # Its warning about sub-protocols quotes what was offered, and a key may be offered there.
+    # Its warning about sub-protocols quotes the client's offer, which may hold a key.
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logger = logging.getLogger(__name__)
     if not logger.filters:
@@ -56,17 +61,17 @@ def _http_logger() -> logging.Logger:
 
 
 def port_of(listening: socket.socket) -> int:
-    """Return the port that a listening socket has got."""
+    """Return the port of a listening socket."""
     return int(listening.getsockname()[1])
 
 
 async def serve(handler: Handler, listening: socket.socket) -> web.ServerRunner:
-    """Serve HTTP on `listening`; end it with the runner's cleanup."""
+    """Serve HTTP on `listening` until the runner's cleanup."""
     server = web.Server(
         handler,
         access_log=None,
         logger=_http_logger(),
-        # The event and the signature are about the bytes that were sent.
+        # The event and the signature need the bytes that were sent.
         auto_decompress=False,
         max_line_size=HTTP_HEAD_LINE_BYTES,
         max_field_size=HTTP_HEAD_LINE_BYTES,
@@ -78,7 +83,7 @@ async def serve(handler: Handler, listening: socket.socket) -> web.ServerRunner:
 
 
 async def serve_app(app: web.Application, listening: socket.socket) -> web.AppRunner:
-    """Serve an application on `listening`; end it with the runner's cleanup."""
+    """Serve an application on `listening` until the runner's cleanup."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S)
     await runner.setup()
     await web.SockSite(runner, listening).start()

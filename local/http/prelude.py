@@ -9,17 +9,19 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from local.errors import PreludeError
 from local.limits import MAX_PRELUDE_BYTES
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
-"""A stream of this type begins with a prelude."""
+"""The content type of a stream that begins with a prelude."""
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
-"""What an answer that names no type is sent as."""
+"""The content type of an answer that names none."""
 
 _END = b"\0" * 8
+Collected = TypeVar("Collected", dict[str, object], list[object])
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_A_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -33,95 +35,87 @@ class HttpHead:
     cookies: tuple[str, ...] = ()
 
     def header(self, name: str) -> str | None:
-        """Return the value of header `name` (lower case), or None."""
+        """Return the first value of header `name` (lower case), or None."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
 @dataclass(slots=True)
 class PreludeParser:
-    """Finds the prelude in a stream that comes in pieces of any size."""
+    """Finds the prelude in a stream of pieces of any size."""
 
     _kept: bytearray = field(default_factory=bytearray)
 
     def feed(self, data: bytes) -> tuple[HttpHead, bytes] | None:
-        """Take the next bytes; return the head and the body's first bytes once it is complete.
+        """Take the next bytes; return the head and the body's first bytes when it is complete.
 
-        Not to be called again after that. Raises PreludeError.
+        Do not call it again after that. Raises PreludeError.
         """
-        # The end may straddle two pieces; what lies further back was searched before.
+        # The end may lie in two pieces; the earlier bytes have been searched.
         start = max(0, len(self._kept) - len(_END) + 1)
         self._kept += data
         at = self._kept.find(_END, start)
         if at + len(_END) > MAX_PRELUDE_BYTES or (at < 0 and len(self._kept) > MAX_PRELUDE_BYTES):
-            raise PreludeError(
-                f"expected a prelude within {MAX_PRELUDE_BYTES} bytes, found none or a longer one"
-            )
+            raise PreludeError(f"the prelude must end within {MAX_PRELUDE_BYTES} bytes")
         if at < 0:
             return None
         head = parse_metadata(bytes(self._kept[:at]))
         return head, bytes(self._kept[at + len(_END) :])
 
     def is_empty(self) -> bool:
-        """Return whether nothing came at all."""
+        """Return whether no bytes came."""
         return not self._kept
 
 
 def parse_metadata(text: bytes) -> HttpHead:
     """Return the head that a prelude's JSON describes; raises PreludeError."""
     try:
-        told = json.loads(text)
+        document = json.loads(text)
     except ValueError as error:
-        raise PreludeError("expected the prelude to be JSON, found something else") from error
-    if not isinstance(told, dict):
-        raise PreludeError(f"expected the prelude to be an object, found {type(told).__name__}")
-    return head_from(told)
+        raise PreludeError("the prelude must be JSON") from error
+    if not isinstance(document, dict):
+        raise PreludeError(f"the prelude must be an object (got {type(document).__name__})")
+    return head_from(document)
 
 
-def head_from(told: Mapping[str, object]) -> HttpHead:
+def head_from(document: Mapping[str, object]) -> HttpHead:
     """Return the head of `statusCode`, `headers`, `multiValueHeaders`, `cookies`.
 
-    Raises PreludeError when one of them is not usable.
+    Raises PreludeError when one of them is invalid.
     """
-    fields = list(_headers(told.get("headers")))
-    for name, values in _mapping(told.get("multiValueHeaders"), "multiValueHeaders").items():
-        fields.extend(_field(name, value) for value in _list(values, "multiValueHeaders"))
-    cookies = _list(told.get("cookies"), "cookies")
+    headers: dict[str, object] = _typed(document.get("headers"), "headers", dict)
+    fields = [_field(name, value) for name, value in headers.items()]
+    several = "multiValueHeaders"
+    for name, values in _typed(document.get(several), several, dict).items():
+        fields.extend(_field(name, value) for value in _typed(values, several, list))
+    cookies = _typed(document.get("cookies"), "cookies", list)
     cookie_values = tuple(_field("set-cookie", cookie)[1] for cookie in cookies)
-    return HttpHead(_status(told.get("statusCode", 200)), tuple(fields), cookie_values)
-
-
-def _headers(told: object) -> list[tuple[str, str]]:
-    return [_field(name, value) for name, value in _mapping(told, "headers").items()]
+    return HttpHead(_status(document.get("statusCode", 200)), tuple(fields), cookie_values)
 
 
 def _field(name: str, value: object) -> tuple[str, str]:
     if isinstance(value, bool):
         value = "true" if value else "false"
-    if not isinstance(value, (str, int, float)) or not _TOKEN.fullmatch(name):
-        raise PreludeError(f"expected header {name!r} to hold text, found {type(value).__name__}")
+    if not _TOKEN.fullmatch(name):
+        raise PreludeError(f"invalid header name {name!r}")
+    if not isinstance(value, (str, int, float)):
+        raise PreludeError(f"header {name!r} must hold text (got {type(value).__name__})")
     if _NOT_IN_A_VALUE.search(str(value)):
-        raise PreludeError(f"expected header {name} without control characters")
+        raise PreludeError(f"header {name} must not hold control characters")
     return name, str(value)
 
 
 def _status(value: object) -> int:
     digits = str(value)
     if isinstance(value, bool) or not re.fullmatch(r"[1-5]\d\d", digits):
-        raise PreludeError(f"expected statusCode to be 100 to 599, found {value!r:.40}")
+        raise PreludeError(f"statusCode must be 100 to 599 (got {value!r:.40})")
     return int(digits)
 
 
-def _mapping(value: object, name: str) -> dict[str, object]:
+def _typed(value: object, name: str, kind: type[Collected]) -> Collected:
+    """Return `value` if it is of that kind, an empty one for None."""
     if value is None:
-        return {}
-    if isinstance(value, dict):
+        return kind()
+    if isinstance(value, kind):
         return value
-    raise PreludeError(f"expected {name} to be an object, found {type(value).__name__}")
-
-
-def _list(value: object, name: str) -> list[object]:
-    if value is None:
-        return []
-    if isinstance(value, list):
-        return value
-    raise PreludeError(f"expected {name} to be a list, found {type(value).__name__}")
+    kinds = {dict: "an object", list: "a list"}
+    raise PreludeError(f"{name} must be {kinds[kind]} (got {type(value).__name__})")

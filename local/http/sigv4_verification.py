@@ -1,4 +1,4 @@
-"""AWS signature version 4, checked by recomputing it with botocore (no I/O).
+"""AWS signature version 4: verifies a signature by recomputing it with botocore (no I/O).
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -33,16 +33,16 @@ _BAD_SIGNATURE = (
 )
 
 
-class SignatureRefusedError(Exception):
-    """The request may not pass: AWS's error type and its message; always status 403."""
+class SignatureRejectedError(Exception):
+    """The signature is missing or invalid: AWS's error type and message, always with status 403."""
 
     def __init__(self, error_type: str, message: str) -> None:
         super().__init__(message)
         self.error_type = error_type
 
 
-class MissingSignatureError(SignatureRefusedError):
-    """The request carries no signature at all."""
+class MissingSignatureError(SignatureRejectedError):
+    """The request has no signature."""
 
     def __init__(self) -> None:
         super().__init__("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -50,7 +50,7 @@ class MissingSignatureError(SignatureRefusedError):
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """A signature as the request states it."""
+    """The signature in a request."""
 
     credential: str
     signed_headers: tuple[str, ...]
@@ -61,7 +61,7 @@ class _Claim:
 
 
 class SignatureCheck:
-    """Checks requests to one service against one key pair."""
+    """Verifies requests to one service against one key pair."""
 
     def __init__(self, keys: Credentials, service: str, region: str) -> None:
         self._keys = keys
@@ -69,36 +69,36 @@ class SignatureCheck:
         self._region = region
 
     def verify(self, request: HttpRequest, now: float) -> str:
-        """Return the access key that signed `request`; raises SignatureRefusedError."""
+        """Return the access key that signed `request`; raises SignatureRejectedError."""
         try:
             return self._verify(request, _claim(request), now)
         except UnicodeEncodeError as error:
-            # Header bytes that are no UTF-8 cannot be part of what any client signs.
-            raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE) from error
+            # No client can sign header bytes that are invalid UTF-8.
+            raise SignatureRejectedError("InvalidSignatureException", _BAD_SIGNATURE) from error
 
     def _verify(self, request: HttpRequest, claim: _Claim, now: float) -> str:
         access_key, date = self._scope(claim.credential)
         _check_time(claim, date, now)
         if not hmac.compare_digest(access_key.encode(), self._keys.access_key.encode()):
-            raise SignatureRefusedError(
+            raise SignatureRejectedError(
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
             )
         if not hmac.compare_digest(
             self._expected(request, claim).encode(), claim.signature.encode()
         ):
-            raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE)
+            raise SignatureRejectedError("InvalidSignatureException", _BAD_SIGNATURE)
         return access_key
 
     def _scope(self, credential: str) -> tuple[str, str]:
         parts = credential.rsplit("/", 4)
         if len(parts) != 5 or parts[4] != "aws4_request":  # noqa: PLR2004 - key/date/region/service/end
-            raise _incomplete("Credential must be KEY/DATE/REGION/SERVICE/aws4_request")
+            raise _incomplete_error("Credential must be KEY/DATE/REGION/SERVICE/aws4_request")
         access_key, date, region, service, _ = parts
         if region != self._region:
-            raise _bad_scope(f"a valid region: '{self._region}'")
+            raise _scope_error(f"a valid region: '{self._region}'")
         if service != self._service:
-            raise _bad_scope(f"correct service: '{self._service}'")
+            raise _scope_error(f"correct service: '{self._service}'")
         return access_key, date
 
     def _expected(self, request: HttpRequest, claim: _Claim) -> str:
@@ -119,7 +119,7 @@ class SignatureCheck:
 
 
 class _Recomputation(SigV4Auth):
-    """botocore's signer over exactly the headers that were signed, its own taste aside."""
+    """botocore's signer, over exactly the headers that the client signed."""
 
     def __init__(
         self, keys: SigningKeys, service: str, region: str, signed: tuple[str, ...]
@@ -161,10 +161,10 @@ def _header_claim(request: HttpRequest, authorization: str) -> _Claim:
 def _query_claim(request: HttpRequest) -> _Claim:
     given = dict(parse_qsl(request.raw_query, keep_blank_values=True))
     if given.get("X-Amz-Algorithm") != _ALGORITHM:
-        raise _incomplete(f"X-Amz-Algorithm must be {_ALGORITHM}")
+        raise _incomplete_error(f"X-Amz-Algorithm must be {_ALGORITHM}")
     expires = given.get("X-Amz-Expires", "")
     if not expires.isdecimal() or not 0 < int(expires) <= MAX_PRESIGNED_S:
-        raise _incomplete(f"X-Amz-Expires must be 1 to {MAX_PRESIGNED_S} seconds")
+        raise _incomplete_error(f"X-Amz-Expires must be 1 to {MAX_PRESIGNED_S} seconds")
     names = ("Credential", "SignedHeaders", "Signature")
     fields = {name: given.get(f"X-Amz-{name}", "") for name in names}
     rest = "&".join(
@@ -176,12 +176,12 @@ def _query_claim(request: HttpRequest) -> _Claim:
 def _checked(fields: Mapping[str, str], query: str, lifetime_s: float | None) -> _Claim:
     missing = [name for name, value in fields.items() if not value]
     if missing:
-        raise _incomplete(
+        raise _incomplete_error(
             " ".join(f"Authorization header requires '{name}' parameter." for name in missing)
         )
     signed = tuple(fields["SignedHeaders"].lower().split(";"))
     if "host" not in signed:
-        raise _incomplete("'Host' must be a 'SignedHeader' in the AWS Authorization.")
+        raise _incomplete_error("'Host' must be a 'SignedHeader' in the AWS Authorization.")
     return _Claim(
         fields["Credential"], signed, fields["Signature"], fields["X-Amz-Date"], query, lifetime_s
     )
@@ -191,19 +191,19 @@ def _check_time(claim: _Claim, date: str, now: float) -> None:
     try:
         signed_at = calendar.timegm(time.strptime(claim.stamp, _STAMP))
     except ValueError as error:
-        raise _incomplete("Date must be in ISO-8601 'basic format'.") from error
+        raise _incomplete_error("Date must be in ISO-8601 'basic format'.") from error
     if not claim.stamp.startswith(date):
-        raise _bad_scope(f"the date of the request: '{claim.stamp[:8]}'")
+        raise _scope_error(f"the date of the request: '{claim.stamp[:8]}'")
     lifetime = MAX_CLOCK_SKEW_S if claim.lifetime_s is None else claim.lifetime_s
     if now > signed_at + lifetime:
         earliest = _stamp(now - lifetime)
-        raise SignatureRefusedError(
+        raise SignatureRejectedError(
             "InvalidSignatureException",
             f"Signature expired: {claim.stamp} is now earlier than {earliest} "
             f"({_stamp(now)} - {lifetime / 60:.0f} min.)",
         )
     if signed_at > now + MAX_CLOCK_SKEW_S:
-        raise SignatureRefusedError(
+        raise SignatureRejectedError(
             "InvalidSignatureException",
             f"Signature not yet current: {claim.stamp} is still later than "
             f"{_stamp(now + MAX_CLOCK_SKEW_S)} ({_stamp(now)} + {MAX_CLOCK_SKEW_S / 60:.0f} min.)",
@@ -214,7 +214,7 @@ def _check_payload(stated: str, body: bytes) -> None:
     if not stated or stated == _UNSIGNED:
         return
     if not hmac.compare_digest(stated.encode(), hashlib.sha256(body).hexdigest().encode()):
-        raise SignatureRefusedError("InvalidSignatureException", _BAD_SIGNATURE)
+        raise SignatureRejectedError("InvalidSignatureException", _BAD_SIGNATURE)
 
 
 def _from_date(date: str) -> str:
@@ -228,11 +228,11 @@ def _stamp(seconds: float) -> str:
     return time.strftime(_STAMP, time.gmtime(seconds))
 
 
-def _incomplete(message: str) -> SignatureRefusedError:
-    return SignatureRefusedError("IncompleteSignatureException", message)
+def _incomplete_error(message: str) -> SignatureRejectedError:
+    return SignatureRejectedError("IncompleteSignatureException", message)
 
 
-def _bad_scope(what: str) -> SignatureRefusedError:
-    return SignatureRefusedError(
+def _scope_error(what: str) -> SignatureRejectedError:
+    return SignatureRejectedError(
         "InvalidSignatureException", f"Credential should be scoped to {what}."
     )

@@ -1,1 +1,1 @@
-"""What the checkout says: functions, routes, variables and settings."""
+"""The project's configuration: functions, routes, variables and settings."""

@@ -1,7 +1,7 @@
-"""The environment variables of children, and the choices a user makes by them (no I/O).
+"""The environment variables of the functions, and the settings that users make by them (no I/O).
 
-For one name, later wins: serverless.yml, `.env`, the shell, what Lambda sets, and what only this
-stack can know (its own ports, the demo model).
+Later sources override earlier ones: serverless.yml, `.env`, the shell, Lambda's own variables, and
+what only this stack knows (its ports, the demo model).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from local.errors import ConfigurationError
 from local.project.serverless_yml import REGION, FunctionSettings
 
 ACCOUNT_ID = "123456789012"
-"""AWS's example account, in every ARN made here."""
+"""The account in every ARN: AWS's example account."""
 
 WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
 URL_AUTH_MODES = ("aws_iam", "none")
 WEBSOCKET_AUTH_MODES = ("forward_key", "aws_iam", "none")
 DEMO_KEY = "local-demo-model"
-"""The demo model takes any key; a client may insist on one, and hides it wherever it occurs."""
+"""Key for the demo model, which accepts any: the functions require one, and mask it in answers."""
 
 STATE_FILE = ".state/sluice.sqlite3"
-"""What takes the state table's place, below the folder of serverless.yml."""
+"""File that replaces the state table, relative to the folder of serverless.yml."""
 
-# Node's and Python's own settings for this process would change what a function sees.
+# Settings for this process's own Node.js and Python, which would change a function.
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
 _NO_ACCOUNT_HERE = ("OPENAI_API_KEY_PARAMETER", "FORWARD_KEY_PARAMETER")
 _NAMES_AN_UPSTREAM = ("OPENAI_BASE_URL", "OPENAI_API_KEY_PARAMETER", "AZURE_OPENAI_ENDPOINT")
@@ -38,33 +38,33 @@ _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True, slots=True)
 class UserSettings:
-    """What the user set: the shell's variables, and `.env` for the names the shell has not."""
+    """The user's settings: the variables of the shell and, where it has none, of `.env`."""
 
     shell: Mapping[str, str]
     dotenv: Mapping[str, str]
 
     def merged(self) -> dict[str, str]:
-        """Return both, the shell's value of a name first."""
+        """Return both; the shell overrides `.env`."""
         return {**self.dotenv, **self.shell}
 
     def get(self, name: str) -> str:
-        """Return the value of `name`, or "" when it is not set."""
+        """Return the value of `name`, or "" if it is missing."""
         return self.shell.get(name, self.dotenv.get(name, ""))
 
     def inherited(self) -> dict[str, str]:
-        """Return what children see of it."""
+        """Return the variables that the functions inherit."""
         shell = {k: v for k, v in self.shell.items() if not _NOT_INHERITED.fullmatch(k)}
         return {**self.dotenv, **shell}
 
     def wants_demo_model(self) -> bool:
-        """Return whether nothing names a real upstream."""
+        """Return whether no setting names a real upstream."""
         named = any(self.get(name).strip() for name in _NAMES_AN_UPSTREAM)
         return not named and not holds_key(self.get("OPENAI_API_KEY"))
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The key pair that signs for, and is checked by, this stack."""
+    """The key pair of this stack: its functions sign with it, and its servers verify it."""
 
     access_key: str
     secret_key: str
@@ -76,7 +76,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class LocalPlace:
-    """Where the stack listens, once it is known."""
+    """Where the stack listens."""
 
     host: str
     http_port: int
@@ -84,7 +84,7 @@ class LocalPlace:
     demo_base_url: str = ""
 
     def reachable_host(self) -> str:
-        """Return the host to write into URLs: an address that clients can connect to."""
+        """Return the host for URLs: an address that clients can connect to."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         return f"[{host}]" if ":" in host else host
 
@@ -115,15 +115,15 @@ def user_credentials(user: UserSettings) -> Credentials:
 def function_environment(
     function: FunctionSettings, user: UserSettings, place: LocalPlace, folder: Path
 ) -> dict[str, str]:
-    """Return serverless.yml's, the user's and this stack's variables for `function`.
+    """Return the variables of serverless.yml, the user and this stack for `function`.
 
-    `folder` is that of serverless.yml, absolute.
+    `folder` is the absolute folder of serverless.yml.
     """
     environment = {**function.environment, **user.inherited()}
     for name in _NO_ACCOUNT_HERE:
         environment[name] = user.get(name)
     environment["STATE_FILE"] = str(folder / (user.get("STATE_FILE").strip() or STATE_FILE))
-    # A table that the user deployed is not for the connections of this machine.
+    # A deployed table must not hold the connections of this machine.
     environment["STATE_TABLE"] = ""
     environment["API_GW_ENDPOINT"] = user.get("API_GW_ENDPOINT") or place.management_url()
     if not user.get("WEBSOCKET_AUTH") and is_loopback(place.host):
@@ -138,7 +138,7 @@ def function_environment(
 def lambda_environment(
     function: FunctionSettings, runtime: str, task_root: str, log_stream: str, keys: Credentials
 ) -> dict[str, str]:
-    """Return what Lambda itself sets, save the address of the Runtime API.
+    """Return Lambda's own variables, except the address of the Runtime API.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
@@ -164,32 +164,33 @@ def lambda_environment(
 
 
 def function_arn(function: FunctionSettings) -> str:
-    """Return the ARN that the function is invoked by."""
+    """Return the function's ARN."""
     return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
 
 
 def holds_key(text: str) -> bool:
-    """Return whether a comma-separated list holds a key; blanks are none."""
+    """Return whether a comma-separated list holds a key that is not blank."""
     return any(part.strip() for part in text.split(","))
 
 
 def has_forward_key(environment: Mapping[str, str]) -> bool:
-    """Return whether a function knows a key that clients can show, here or in a parameter."""
+    """Return whether a function has a forward key, in a variable or in a parameter."""
     parameter = environment.get("FORWARD_KEY_PARAMETER", "").strip()
     return bool(parameter) or holds_key(environment.get("FORWARD_KEY", ""))
 
 
 def check_auth(environment: Mapping[str, str], host: str) -> None:
-    """Refuse settings that would let anyone in; raises ConfigurationError naming the variable.
+    """Reject settings that would accept every client; raises ConfigurationError.
 
-    `environment` is a function's, as `function_environment` made it.
+    `environment` comes from `function_environment`.
     """
     url_auth = environment.get("FUNCTION_URL_AUTH", "")
     if url_auth not in URL_AUTH_MODES:
-        raise ConfigurationError(f"FUNCTION_URL_AUTH must be aws_iam or none, found {url_auth!r}")
+        raise ConfigurationError(f"FUNCTION_URL_AUTH must be aws_iam or none (got {url_auth!r}).")
     if url_auth == "none" and not has_forward_key(environment):
         raise ConfigurationError(
-            "FUNCTION_URL_AUTH=none lets anyone use your key: set FORWARD_KEY too, or use aws_iam"
+            "FUNCTION_URL_AUTH=none requires FORWARD_KEY: otherwise anyone can spend your budget. "
+            "Set FORWARD_KEY, or use aws_iam."
         )
     _check_websocket_auth(environment.get("WEBSOCKET_AUTH", ""), host)
 
@@ -197,40 +198,40 @@ def check_auth(environment: Mapping[str, str], host: str) -> None:
 def _check_websocket_auth(mode: str, host: str) -> None:
     if mode and mode not in WEBSOCKET_AUTH_MODES:
         raise ConfigurationError(
-            f"WEBSOCKET_AUTH must be forward_key, aws_iam or none, found {mode!r}"
+            f"WEBSOCKET_AUTH must be forward_key, aws_iam or none (got {mode!r})."
         )
     if mode == "none" and not is_loopback(host):
         raise ConfigurationError(
-            f"WEBSOCKET_AUTH=none is for loopback only and the host is {host}: "
-            "use forward_key or aws_iam, or listen on 127.0.0.1"
+            f"WEBSOCKET_AUTH=none is allowed on loopback only (the host is {host}). "
+            "Use forward_key or aws_iam, or listen on 127.0.0.1."
         )
 
 
 def upstream_host(environment: Mapping[str, str]) -> str:
-    """Return scheme and host of the upstream; a base URL may carry a key elsewhere.
+    """Return scheme and host of the upstream; the rest of its URL may hold a key.
 
-    Raises ConfigurationError for another text than a URL, which it does not quote.
+    Raises ConfigurationError, which does not quote the URL.
     """
-    variable = "AZURE_OPENAI_ENDPOINT" if _asks_azure(environment) else "OPENAI_BASE_URL"
+    variable = "AZURE_OPENAI_ENDPOINT" if _uses_azure(environment) else "OPENAI_BASE_URL"
     text = environment.get(variable, "").strip() or _DEFAULT_BASE_URL
     scheme, host, port = _parts(text)
     if scheme not in ("http", "https") or not host or port == 0:
         raise ConfigurationError(
-            f"{variable}: expected http:// or https:// and a host, "
-            "with a port of 1 to 65535 if it names one; found another text"
+            f"{variable} must start with http:// or https://, for example "
+            "http://127.0.0.1:11434/v1, with a port of 1 to 65535 if it has one."
         )
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}" + (f":{port}" if port else "")
 
 
-def _asks_azure(environment: Mapping[str, str]) -> bool:
-    """Return whether the endpoint of Azure is what is asked: it is, unless told otherwise."""
+def _uses_azure(environment: Mapping[str, str]) -> bool:
+    """Return whether requests go to the endpoint of Azure."""
     mode = environment.get("AZURE_OPENAI_PROXY_MODE", "").strip()
     return bool(environment.get("AZURE_OPENAI_ENDPOINT", "").strip()) and mode != "openai"
 
 
 def _parts(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port, all empty for a text that is no URL."""
+    """Return scheme, host and port, all empty for an invalid URL."""
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
         return parts.scheme, parts.hostname or "", parts.port

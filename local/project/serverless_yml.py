@@ -1,6 +1,6 @@
-"""serverless.yml as the local stack needs it: functions, routes, layers, environment.
+"""Reads serverless.yml: its functions, routes, layers and environment.
 
-Only these parts are resolved; `resources`, `custom`, `iam` may hold anything.
+Only these parts are resolved; `resources`, `custom` and `iam` may hold anything.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from local.limits import DEFAULT_FUNCTION_TIMEOUT_S, DEFAULT_MEMORY_MB, MAX_FUNC
 from local.project.variables import MISSING, Resolver
 
 REGION = "us-east-1"
-"""The region of everything local; signatures are made for it."""
+"""The region of the local stack; signatures must be for it."""
 
 DEFAULT_ROUTE_SELECTION = "$request.body.action"
-"""What the framework deploys when the file names no expression."""
+"""The framework's default expression."""
 
 _FUNCTION_KEYS = ("handler", "name", "timeout", "memorySize", "environment", "layers", "events")
 
 
 @dataclass(frozen=True, slots=True)
 class CloudFormationTag:
-    """A value that only CloudFormation knows, such as `!Ref TableName`."""
+    """A value that only CloudFormation can resolve, such as `!Ref TableName`."""
 
     name: str
     value: object
@@ -36,7 +36,7 @@ class CloudFormationTag:
 
 @dataclass(frozen=True, slots=True)
 class FunctionSettings:
-    """One function of the file; `environment` holds text only, without CloudFormation's values."""
+    """One function of the file; `environment` holds text only, no CloudFormation values."""
 
     key: str
     name: str
@@ -51,7 +51,7 @@ class FunctionSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """The whole service, as far as it runs here."""
+    """The parts of the service that run locally."""
 
     folder: Path
     service: str
@@ -61,11 +61,11 @@ class ServiceSettings:
     functions: tuple[FunctionSettings, ...]
 
     def routes(self) -> dict[str, str]:
-        """Return the function's key for each WebSocket route."""
+        """Return the key of the function for each WebSocket route."""
         return {route: function.key for function in self.functions for route in function.routes}
 
     def url_function(self) -> FunctionSettings | None:
-        """Return the function that has a Function URL, if any."""
+        """Return the function that has a Function URL, or None."""
         return next((function for function in self.functions if function.has_url), None)
 
 
@@ -74,29 +74,29 @@ def read_service(
 ) -> ServiceSettings:
     """Read and resolve the file at `path`.
 
-    `environ` is what `${env:…}` sees, `options` what `${opt:…}` sees. Raises ConfigurationError.
+    `environ` is for `${env:…}`, `options` for `${opt:…}`. Raises ConfigurationError.
     """
     document = _document(path)
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path} must hold a mapping with service and functions")
+        raise ConfigurationError(f"{path} must be a mapping with service and functions.")
     try:
         return _Reader(document, path.resolve().parent, environ, options or {}).service()
     except RecursionError as error:
-        raise ConfigurationError(f"{path}: a value that holds itself has no end") from error
+        raise ConfigurationError(f"{path}: a value contains itself.") from error
 
 
 def _document(path: Path) -> object:
     try:
-        # PyYAML lets the ValueErrors of dates and numbers through, and of bytes that are no text.
+        # PyYAML passes on the ValueErrors of dates and numbers, and of bytes that are not text.
         return yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror}") from error
+        raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is not YAML: {_flat(error)}") from error
+        raise ConfigurationError(f"{path} is not valid YAML: {_flat(error)}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that also takes CloudFormation's tags."""
+    """SafeLoader with CloudFormation's tags."""
 
 
 def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> CloudFormationTag:
@@ -142,13 +142,13 @@ class _Reader:
     def service(self) -> ServiceSettings:
         functions = _mapping(self._document.get("functions"), "functions")
         if not functions:
-            raise ConfigurationError("serverless.yml must list at least one function")
+            raise ConfigurationError("serverless.yml must have at least one function.")
         found = tuple(
             self._function(str(key), _mapping(raw, f"functions.{key}"))
             for key, raw in functions.items()
         )
         if sum(function.has_url for function in found) > 1:
-            raise ConfigurationError("serverless.yml may give a url to one function only")
+            raise ConfigurationError("serverless.yml may have one function with a url only.")
         selection = self._provider_value("websocketsApiRouteSelectionExpression")
         return ServiceSettings(
             self._folder,
@@ -169,7 +169,7 @@ class _Reader:
         handler = raw.get("handler")
         if not isinstance(handler, str) or "." not in handler:
             raise ConfigurationError(
-                f"{place}.handler must be path/to/module.function, found {handler!r}"
+                f"{place}.handler must be path/to/module.function (got {handler!r})."
             )
         return FunctionSettings(
             key=key,
@@ -195,15 +195,15 @@ class _Reader:
         if not isinstance(attached, list):
             if attached is None:
                 return ()
-            raise ConfigurationError(f"{place}: layers must be a list")
+            raise ConfigurationError(f"{place}.layers must be a list.")
         known = self._layer_folders()
         folders = []
         for layer in attached:
             name = _reference(layer)
             if name is None or name not in known:
                 raise ConfigurationError(
-                    f"{place}: layer {name or layer!r} is not among this file's layers; "
-                    f"expected a !Ref to one of {', '.join(known) or 'none'}"
+                    f"{place}.layers: unknown layer {name or layer!r}. "
+                    f"Use a !Ref to one of: {', '.join(known) or '(this file has no layers)'}."
                 )
             folders.append(known[name])
         return tuple(folders)
@@ -220,7 +220,7 @@ class _Reader:
     def _service_name(self) -> str:
         name = self._get(self._document, "service", "service")
         if not isinstance(name, str) or not name:
-            raise ConfigurationError(f"serverless.yml must name its service, found {name!r}")
+            raise ConfigurationError(f"serverless.yml: service must be a name (got {name!r}).")
         return name
 
     def _stage(self) -> str:
@@ -257,11 +257,11 @@ def _mapping(value: object, place: str) -> dict[str, object]:
         return {}
     if isinstance(value, dict):
         return value
-    raise ConfigurationError(f"{place} must be a mapping, found {type(value).__name__}")
+    raise ConfigurationError(f"{place} must be a mapping (got {type(value).__name__}).")
 
 
 def _environment_text(value: object) -> str | None:
-    # A mapping is CloudFormation in its long form: {Ref: …}, {Fn::GetAtt: …}.
+    # A mapping is CloudFormation's long form: {Ref: …}, {Fn::GetAtt: …}.
     if value is None or isinstance(value, (CloudFormationTag, dict, list)):
         return None
     if isinstance(value, bool):
@@ -281,7 +281,7 @@ def _timeout(value: object, place: str) -> float:
     seconds = _number(value, DEFAULT_FUNCTION_TIMEOUT_S)
     if seconds is None or not 0 < seconds <= MAX_FUNCTION_TIMEOUT_S:
         raise ConfigurationError(
-            f"{place}.timeout must be 1 to {MAX_FUNCTION_TIMEOUT_S:.0f} seconds, found {value!r}"
+            f"{place}.timeout must be 1 to {MAX_FUNCTION_TIMEOUT_S:.0f} seconds (got {value!r})."
         )
     return seconds
 
@@ -289,7 +289,7 @@ def _timeout(value: object, place: str) -> float:
 def _memory(value: object, place: str) -> int:
     megabytes = _number(value, DEFAULT_MEMORY_MB)
     if megabytes is None or not 0 < megabytes < math.inf:
-        raise ConfigurationError(f"{place}.memorySize must be megabytes, found {value!r}")
+        raise ConfigurationError(f"{place}.memorySize must be megabytes (got {value!r}).")
     return int(megabytes)
 
 
@@ -306,11 +306,11 @@ def _routes(events: object, place: str) -> list[str]:
     if events is None:
         return []
     if not isinstance(events, list):
-        raise ConfigurationError(f"{place}.events must be a list")
+        raise ConfigurationError(f"{place}.events must be a list.")
     sockets = [
         event["websocket"] for event in events if isinstance(event, dict) and "websocket" in event
     ]
     routes = [item.get("route") if isinstance(item, dict) else item for item in sockets]
     if not all(isinstance(route, str) and route for route in routes):
-        raise ConfigurationError(f"{place}: a websocket event must name its route")
+        raise ConfigurationError(f"{place}: a websocket event must name its route.")
     return [str(route) for route in routes]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from local.errors import UnresolvedVariableError
 
 MAX_DEPTH = 64
-"""`${self:a}` may lead to another expression; a circle ends here instead of never."""
+"""Maximum depth of expressions within expressions: a circle ends here."""
 
 _SOURCE = re.compile(r"([A-Za-z]+):(.*)", re.DOTALL)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -23,7 +23,7 @@ Lookup = Callable[[str], object]
 
 
 class _Missing:
-    """The value of a name that a source does not know."""
+    """The value of an unknown name."""
 
 
 MISSING = _Missing()
@@ -31,14 +31,14 @@ MISSING = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One `${…}`: its text and its alternatives, first the source, then the fallbacks."""
+    """One `${…}`: its text and its alternatives, which are the source and its fallbacks."""
 
     text: str
     alternatives: tuple[str, ...]
 
 
 def split_text(text: str) -> list[str | Expression]:
-    """Return literal parts and expressions in order; an unclosed `${` stays literal."""
+    """Return the literal parts and expressions in order; an unclosed `${` is literal."""
     parts: list[str | Expression] = []
     start = 0
     while (opening := text.find("${", start)) >= 0:
@@ -88,10 +88,10 @@ def _alternatives(inside: str) -> tuple[str, ...]:
 
 
 class Resolver:
-    """Replaces the expressions of a value by what the sources say.
+    """Replaces the expressions in a value by their values.
 
     `sources` maps a source's name (`self`, `env`, …) to a lookup that returns MISSING for an
-    unknown address. Raises UnresolvedVariableError, which names the expression and its place.
+    unknown address. Raises UnresolvedVariableError.
     """
 
     def __init__(self, sources: Mapping[str, Lookup]) -> None:
@@ -124,7 +124,7 @@ class Resolver:
         if isinstance(value, (str, int, float)):
             return str(value)
         raise UnresolvedVariableError(
-            part.text, place, "it is part of a text but not a text itself"
+            part.text, place, "it is part of a text, but its value is not text"
         )
 
     def _expression(self, expression: Expression, place: str, depth: int) -> object:
@@ -135,10 +135,10 @@ class Resolver:
             except UnresolvedVariableError as error:
                 inner = error
                 continue
-            # The framework takes the next alternative for null, too.
+            # The framework uses the next alternative for null, too.
             if value is not MISSING and value is not None:
                 return value
-        raise inner or UnresolvedVariableError(expression.text, place, "no source knows it")
+        raise inner or UnresolvedVariableError(expression.text, place, "it has no value")
 
     def _alternative(self, text: str, place: str, depth: int) -> object:
         if text[:1] in ("'", '"') and text[-1:] == text[:1] and len(text) > 1:
@@ -157,7 +157,7 @@ class Resolver:
         if match is None or lookup is None:
             return MISSING
         found = lookup(match.group(2))
-        # An environment value is text of the user's and may well hold a "${".
+        # A value of the environment is literal: it may hold "${".
         if found is MISSING or match.group(1) not in _FROM_THE_FILE:
             return found
         return self.resolve(found, place, depth)

@@ -1,1 +1,1 @@
-"""Lambda's Runtime API, which the functions' processes talk to."""
+"""Lambda's Runtime API, which the functions' processes call."""

@@ -1,4 +1,4 @@
-"""Lambda's Runtime API for one child: a listener on loopback that hands over events.
+"""Lambda's Runtime API for one function process: a listener on loopback that hands out events.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -24,7 +24,7 @@ from local.runtime_api.calls import (
 )
 from local.runtime_api.connection import RuntimeConnection
 from local.runtime_api.http_requests import RequestHead
-from local.runtime_api.routes import Call, called
+from local.runtime_api.routes import Route, route_of
 from local.runtime_api.state import InvalidStateTransitionError, RuntimeState, State, Step
 
 _MODE = "lambda-runtime-function-response-mode"
@@ -32,10 +32,10 @@ _INVOCATION_ID = "lambda-runtime-invocation-id"
 
 
 class RuntimeListener(Protocol):
-    """What an execution environment wants to know about its runtime."""
+    """Learns what a runtime does; an execution environment."""
 
     def runtime_waits(self) -> None:
-        """The runtime asked for its next event and none is there."""
+        """The runtime requested its next event and waits for it."""
 
     def runtime_init_failed(self, failure: FunctionFailure) -> None:
         """The runtime reported that it cannot start."""
@@ -45,7 +45,7 @@ class RuntimeListener(Protocol):
 
 
 class RuntimeApi:
-    """The listener of one child. `start`, then `hand_over` whenever the runtime waits; `close`."""
+    """The API of one process: `start`, `hand_over` whenever the runtime waits, `close`."""
 
     def __init__(self, listener: RuntimeListener) -> None:
         self._listener = listener
@@ -58,7 +58,7 @@ class RuntimeApi:
         self._all_lost.set()
 
     async def start(self) -> str:
-        """Listen; return the value of AWS_LAMBDA_RUNTIME_API."""
+        """Start to listen; return the value of AWS_LAMBDA_RUNTIME_API."""
         self._server = await asyncio.get_running_loop().create_server(
             lambda: RuntimeConnection(self._open_call, self._made, self._lost), "127.0.0.1", 0
         )
@@ -69,20 +69,20 @@ class RuntimeApi:
         """Give the waiting runtime its event."""
         waiter, self._waiter = self._waiter, None
         if waiter is None:
-            raise RuntimeError("expected a runtime that waits for an event, found none")
+            raise RuntimeError("the runtime does not wait for an event")
         self._state.take(Step.EVENT_SENT)
         self._invocation = invocation
         waiter(self._event_reply(invocation))
 
     async def drained(self) -> None:
-        """Wait until every connection of a dead child has been read to its end."""
+        """Wait until every connection of a dead process has been read to its end."""
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter(None)
         await self._all_lost.wait()
 
     async def close(self) -> None:
-        """Stop listening and break the connections that are left."""
+        """Stop listening and abort the open connections."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -99,26 +99,26 @@ class RuntimeApi:
             self._all_lost.set()
 
     def _open_call(self, head: RequestHead) -> RuntimeCall:
-        call, request_id = called(head)
-        if call is Call.NEXT:
+        route, request_id = route_of(head)
+        if route is Route.NEXT:
             return NextCall(self._next_event)
-        if call is Call.INIT_ERROR:
+        if route is Route.INIT_ERROR:
             return InitErrorCall(head.headers, self._init_failed)
-        if call is Call.UNKNOWN:
-            return RuntimeCall(error_reply(404, "NotFound", "no such route in the Runtime API"))
-        refused = self._refusal(head, request_id)
-        if refused is not None:
-            return RuntimeCall(refused)
+        if route is Route.UNKNOWN:
+            return RuntimeCall(error_reply(404, "NotFound", "Unknown route of the Runtime API."))
+        rejection = self._rejection(head, request_id)
+        if rejection is not None:
+            return RuntimeCall(rejection)
         try:
-            return self._open_answer(call, head)
+            return self._open_answer(route, head)
         except InvalidStateTransitionError as error:
             return RuntimeCall(forbidden(error))
 
-    def _open_answer(self, call: Call, head: RequestHead) -> RuntimeCall:
-        self._state.take(Step.ERROR if call is Call.ERROR else Step.RESPONSE)
+    def _open_answer(self, route: Route, head: RequestHead) -> RuntimeCall:
+        self._state.take(Step.ERROR if route is Route.ERROR else Step.RESPONSE)
         invocation = self._invocation
         assert invocation is not None  # noqa: S101 - RUNNING always has one
-        if call is Call.ERROR:
+        if route is Route.ERROR:
             return ErrorCall(head.headers, invocation, self._end_answer)
         if _MODE in head.headers:
             return StreamedCall(head.headers, invocation, self._end_answer)
@@ -136,8 +136,8 @@ class RuntimeApi:
     def _event_reply(self, invocation: Invocation) -> Reply:
         return Reply(200, invocation.event, self._listener.event_headers(invocation))
 
-    def _refusal(self, head: RequestHead, request_id: str) -> Reply | None:
-        """Return the reply to a /response or /error that names no running invocation."""
+    def _rejection(self, head: RequestHead, request_id: str) -> Reply | None:
+        """Return the error reply to an invalid /response or /error, None for a valid one."""
         current = self._invocation
         if current is None or request_id != current.identity.request_id:
             return error_reply(400, "InvalidRequestID", "Invalid request ID")
@@ -149,7 +149,7 @@ class RuntimeApi:
         return None
 
     def _end_answer(self, invocation: Invocation, failure: FunctionFailure | None) -> None:
-        """Tell the caller that its answer is complete; the runtime may ask for the next event."""
+        """Complete the answer; the runtime may now request the next event."""
         self._state.take(Step.ANSWER_READ)
         invocation.settle(failure)
 

@@ -1,4 +1,4 @@
-"""What becomes of each request of a runtime: where its body goes, and what it is answered.
+"""The calls of a runtime: where the body of each request goes, and what the reply is.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -20,7 +20,7 @@ _JSON = ("content-type", "application/json")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a runtime is answered."""
+    """A reply to a runtime."""
 
     status: int
     body: bytes
@@ -28,7 +28,7 @@ class Reply:
 
 
 Replier = Callable[[Reply | None], None]
-"""Sends the reply; None: there will be none, and the connection ends."""
+"""Sends the reply; None closes the connection without one."""
 
 Settle = Callable[[Invocation, FunctionFailure | None], None]
 Report = Callable[[FunctionFailure], None]
@@ -37,24 +37,24 @@ ACCEPTED = Reply(202, b'{"status":"OK"}\n')
 
 
 def error_reply(status: int, error_type: str, message: str) -> Reply:
-    """Return a reply in the Runtime API's shape of an error."""
+    """Return an error reply in the Runtime API's format."""
     body = {"errorMessage": message, "errorType": error_type}
     return Reply(status, json.dumps(body).encode())
 
 
 def forbidden(error: InvalidStateTransitionError) -> Reply:
-    """Return the reply to a call that may not be made now."""
+    """Return the reply to a call that is not allowed in this state."""
     return error_reply(403, "InvalidStateTransition", str(error))
 
 
 class RuntimeCall:
-    """One request: `piece` for the bytes of its body, then `end`, or `broken` in its place.
+    """One request: `piece` for the bytes of its body, then `end`, or `broken` instead.
 
-    As it stands here it drops the body and is answered `reply`.
+    This base class drops the body and sends `reply`.
     """
 
     receiver: AnswerReceiver | None = None
-    """Who takes the body as it comes; None where nobody can be too slow for it."""
+    """Takes the body as it arrives and may be too slow for it; None if the body is kept here."""
 
     def __init__(self, reply: Reply = ACCEPTED) -> None:
         self._reply = reply
@@ -63,30 +63,30 @@ class RuntimeCall:
         """Take the next bytes of the body."""
 
     def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Take the end of the body; calls `reply` once, perhaps later."""
+        """Take the end of the body; calls `reply` once, now or later."""
         reply(self._reply)
 
     def broken(self) -> None:
-        """The connection ended inside the body."""
+        """Handle the loss of the connection inside the body."""
 
 
 class NextCall(RuntimeCall):
     """GET /next."""
 
-    def __init__(self, ask: Callable[[Replier], None]) -> None:
+    def __init__(self, request_event: Callable[[Replier], None]) -> None:
         super().__init__()
-        self._ask = ask
+        self._request_event = request_event
 
     def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Ask for an event."""
+        """Request an event."""
         try:
-            self._ask(reply)
+            self._request_event(reply)
         except InvalidStateTransitionError as error:
             reply(forbidden(error))
 
 
 class _KeptCall(RuntimeCall):
-    """A call whose body is read whole: one byte more than is allowed, the rest is dropped."""
+    """A call whose body is kept: up to one byte more than allowed, the rest is dropped."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__()
@@ -123,20 +123,20 @@ class ErrorCall(_KeptCall):
         self._settle = settle
 
     def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Settle the invocation with what was posted."""
+        """Fail the invocation with the posted error."""
         self._settle(self._invocation, posted_failure(self._headers, bytes(self._body)))
         reply(ACCEPTED)
 
     def broken(self) -> None:
-        """Settle it without."""
+        """Fail the invocation: the error was cut off."""
         self._settle(self._invocation, _TRUNCATED)
 
 
 class BufferedCall(ErrorCall):
-    """POST /response of a return value."""
+    """POST /response with a return value."""
 
     def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Hand the whole answer over, unless it is too large."""
+        """Pass the whole answer on, unless it is too large."""
         if len(self._body) > MAX_BUFFERED_RESPONSE_BYTES:
             self._settle(self._invocation, _TOO_LARGE)
             reply(error_reply(413, _TOO_LARGE.error_type, _TOO_LARGE.error_message))
@@ -149,7 +149,7 @@ class BufferedCall(ErrorCall):
 
 
 class StreamedCall(RuntimeCall):
-    """POST /response of a stream: each piece is handed over as it comes."""
+    """POST /response with a stream: each piece is passed on as it arrives."""
 
     def __init__(self, headers: Mapping[str, str], invocation: Invocation, settle: Settle) -> None:
         super().__init__()
@@ -160,29 +160,29 @@ class StreamedCall(RuntimeCall):
         self.receiver.begin(answer_head(headers, streaming=True))
 
     def piece(self, data: bytes) -> None:
-        """Hand it over, unless the answer has become too large."""
+        """Pass the piece on, unless the answer has become too large."""
         self._room -= len(data)
         if self._room >= 0:
             self._invocation.receiver.piece(data)
 
     def end(self, trailers: Mapping[str, str], reply: Replier) -> None:
-        """Settle the invocation as the trailers tell."""
+        """Settle the invocation by the trailers."""
         failure = trailer_failure(trailers) if self._room >= 0 else _STREAM_TOO_LARGE
         self._settle(self._invocation, failure)
         reply(ACCEPTED)
 
     def broken(self) -> None:
-        """Settle it as cut off."""
+        """Fail the invocation: its answer was cut off."""
         self._settle(self._invocation, _TRUNCATED)
 
 
 def answer_head(headers: Mapping[str, str], *, streaming: bool) -> AnswerHead:
-    """Return what the head of a POST /response tells of the answer."""
+    """Return the answer's head from the header fields of POST /response."""
     return AnswerHead(streaming=streaming, content_type=headers.get("content-type", ""))
 
 
 _TRUNCATED = FunctionFailure(
-    "Runtime.TruncatedResponse", "the runtime's answer ended before its last chunk"
+    "Runtime.TruncatedResponse", "The runtime's answer ended before its last chunk."
 )
 _STREAM_TOO_LARGE = FunctionFailure(
     "Function.ResponseSizeTooLarge",

@@ -1,7 +1,7 @@
-"""One TCP connection of a runtime: requests in turn, each answered before the next.
+"""One TCP connection of a runtime: one request after the other.
 
-What a child sends is handed on in the very step of the event loop that reads it: no task is woken
-for a piece of an answer.
+A piece of an answer is passed on in the same step of the event loop that reads it: waking a task
+for each piece would cost latency.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from local.runtime_api.http_requests import (
 
 
 class RuntimeConnection(asyncio.Protocol):
-    """Made for each connection; `open_call` tells what becomes of a request."""
+    """One connection; `open_call` returns what handles a request."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class RuntimeConnection(asyncio.Protocol):
         try:
             self._take(self._requests.receive(data))
         except MalformedRequestError:
-            # Nobody is left to read a reply; what it broke is settled when the connection is lost.
+            # A reply would not be read. `connection_lost` fails the answer that this cut off.
             self._transport.close()
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -88,7 +88,7 @@ class RuntimeConnection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self.data_received, b"")
 
     def _hold_back(self, receiver: AnswerReceiver) -> None:
-        """Read no more while the receiver has more than it can pass on."""
+        """Stop reading while the receiver is full."""
         if receiver.is_full() and self._draining is None:
             self._transport.pause_reading()
             self._draining = asyncio.create_task(self._resume(receiver))

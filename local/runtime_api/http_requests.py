@@ -1,8 +1,8 @@
 """HTTP/1.1 requests of one connection (no I/O): bytes in, values out.
 
 Strict where RFC 9112 lets a server choose: lines end in CRLF, a request states the length of its
-body at most one way, and the only transfer coding is chunked. Trailers are kept, because those of
-the Runtime API carry a stream's error. https://www.rfc-editor.org/rfc/rfc9112
+body in at most one way, and chunked is the only transfer coding. Trailers are kept: those of the
+Runtime API carry a stream's error. https://www.rfc-editor.org/rfc/rfc9112
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 MAX_CHUNK_LINE_BYTES = 256
-"""A chunk's size (16 digits at most) and its extensions, which mean nothing here."""
+"""Maximum line before a chunk, in bytes: a size of up to 16 digits and extensions, ignored."""
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]*"
@@ -30,7 +30,7 @@ _BLOCK_END = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """The head of a request; names of header fields in lower case, repeated ones joined."""
+    """The head of a request; header names are in lower case, repeated fields are joined."""
 
     method: str
     target: str
@@ -39,7 +39,7 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class BodyPiece:
-    """Bytes of the body, as many as were read at once."""
+    """Bytes of the body that were read at once."""
 
     data: bytes
 
@@ -55,14 +55,14 @@ RequestEvent = RequestHead | BodyPiece | BodyEnd
 
 
 class MalformedRequestError(Exception):
-    """The request is not HTTP as it is taken here."""
+    """The request is not valid HTTP, or not of the strict kind accepted here."""
 
 
 class RequestReader:
-    """One connection: `receive` to a request's BodyEnd, `reply` to it, `receive` the next one.
+    """One connection: `receive` up to a request's BodyEnd, `reply`, then `receive` the next one.
 
-    What comes behind a request is kept until that is answered. A head, and likewise the trailers,
-    may be `max_head_bytes` long. After a MalformedRequestError there is nothing more to read.
+    Bytes after a request are kept until the reply. A head, and also the trailers, may have
+    `max_head_bytes`. The reader is useless after a MalformedRequestError.
     """
 
     def __init__(self, max_head_bytes: int) -> None:
@@ -75,12 +75,12 @@ class RequestReader:
         self._pieces: list[bytes] = []
         self._step = self._head
         self.closes = False
-        """Whether the request is the connection's last, by its own word or its HTTP version."""
+        """Whether this is the connection's last request, by its header or its HTTP version."""
 
     def receive(self, data: bytes) -> list[RequestEvent]:
-        """Take what was read and return what it holds; body pieces read at once are one.
+        """Take bytes and return what they complete; the body's bytes become one piece.
 
-        After a reply, `b""` returns what of the next request has been read already. Raises
+        After a reply, `b""` returns what has been read of the next request. Raises
         MalformedRequestError.
         """
         if not self._unread:
@@ -93,7 +93,7 @@ class RequestReader:
         return self._events()
 
     def reply(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
-        """Return the bytes of a whole reply to the request that has ended."""
+        """Return the bytes of a reply to the request that has ended."""
         self._step = self._head
         lines = [f"HTTP/1.1 {status} ", *(f"{name}: {value}" for name, value in headers)]
         lines.append(f"content-length: {len(body)}")
@@ -102,7 +102,7 @@ class RequestReader:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
     def has_unread(self) -> bool:
-        """Return whether a part of the next request has been read already."""
+        """Return whether bytes of the next request have been read."""
         return bool(self._unread)
 
     def _events(self) -> list[RequestEvent]:
@@ -125,11 +125,11 @@ class RequestReader:
             return False
         line = _REQUEST_LINE.match(self._unread, self._at, end)
         if line is None:
-            self._refuse("a request line")
+            self._reject("a request line")
         headers = self._fields(line.end(), end)
         is_1_0 = line[3] == b"0"
         if ("transfer-encoding" in headers) if is_1_0 else ("host" not in headers):
-            self._refuse("a host field, and a transfer coding in HTTP/1.1 alone")
+            self._reject("a host field, and a transfer coding in HTTP/1.1 only")
         method, target = line[1].decode("ascii"), line[2].decode("ascii")
         self._found.append(RequestHead(method, target, headers))
         self.closes = is_1_0 or bool(_CLOSE.search(headers.get("connection", "")))
@@ -140,7 +140,7 @@ class RequestReader:
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
         if coding is not None:
             if coding.lower() != "chunked" or length is not None:
-                self._refuse("chunked as the only statement of the body's length")
+                self._reject("chunked as the only statement of the body's length")
             self._step = self._chunk_size
         elif length is None:
             self._finish({})
@@ -148,7 +148,7 @@ class RequestReader:
             self._room = int(length)
             self._step = self._sized
         else:
-            self._refuse("a content-length of digits")
+            self._reject("a content-length of digits")
 
     def _sized(self) -> bool:
         self._take_body()
@@ -162,7 +162,7 @@ class RequestReader:
         if line is None:
             waiting = self._unread[self._at :]
             if b"\n" in waiting or len(waiting) > MAX_CHUNK_LINE_BYTES:
-                self._refuse("a chunk's size")
+                self._reject("a chunk's size")
             return False
         self._at = line.end()
         self._room = int(line[1], 16)
@@ -174,7 +174,7 @@ class RequestReader:
         if self._room or len(self._unread) - self._at < len(_LINE_END):
             return False
         if not self._unread.startswith(_LINE_END, self._at):
-            self._refuse("a line's end behind a chunk")
+            self._reject("a line end after a chunk")
         self._at += len(_LINE_END)
         self._step = self._chunk_size
         return True
@@ -191,9 +191,9 @@ class RequestReader:
         return True
 
     def _replied(self) -> bool:
-        """What follows a request is left until that is answered."""
+        """Leave the next request until the reply to this one."""
         if len(self._unread) - self._at > self._max_head_bytes:
-            self._refuse("the next request behind the reply to this one")
+            self._reject("the next request only after the reply to this one")
         return False
 
     def _finish(self, trailers: Mapping[str, str]) -> None:
@@ -210,18 +210,18 @@ class RequestReader:
             self._room -= taken
 
     def _block_end(self) -> int:
-        """Return where the block of lines at hand ends, before its empty line, or -1."""
+        """Return where the current block of lines ends, before its empty line, or -1."""
         found = self._unread.find(_BLOCK_END, max(self._at, self._searched))
         end = found + len(_LINE_END)
         if (len(self._unread) if found < 0 else end) - self._at > self._max_head_bytes:
-            self._refuse(f"at most {self._max_head_bytes} bytes of header fields")
+            self._reject(f"at most {self._max_head_bytes} bytes of header fields")
         self._searched = max(0, len(self._unread) - self._at - len(_BLOCK_END)) if found < 0 else 0
         return -1 if found < 0 else end
 
     def _fields(self, start: int, end: int) -> dict[str, str]:
-        """Take the lines up to `end` and the empty one behind them."""
+        """Take the lines up to `end` and the empty line after them."""
         if _FIELDS.fullmatch(self._unread, start, end) is None:
-            self._refuse("header fields")
+            self._reject("header fields")
         fields: dict[str, str] = {}
         for line in self._unread[start:end].decode("latin-1").split("\r\n")[:-1]:
             name, _, value = line.partition(":")
@@ -230,12 +230,12 @@ class RequestReader:
         self._at = end + len(_LINE_END)
         return fields
 
-    def _refuse(self, expected: str) -> NoReturn:
-        raise MalformedRequestError(f"expected {expected}, found something else")
+    def _reject(self, expected: str) -> NoReturn:
+        raise MalformedRequestError(f"malformed request: expected {expected}")
 
 
 def _one_chunk(data: bytes) -> bytes:
-    """Return what a chunk holds if `data` is just that; so comes each piece of a live stream."""
+    """Return the content if `data` is exactly one chunk, as in a live stream, else b""."""
     line = _CHUNK_LINE.match(data)
     if line is None or not data.endswith(_LINE_END):
         return b""

@@ -1,4 +1,4 @@
-"""What a runtime asks of the Runtime API, and the failures that it tells (no I/O).
+"""The routes of the Runtime API, and the failures that a runtime reports (no I/O).
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
@@ -22,8 +22,8 @@ _ERROR_BODY = "lambda-runtime-function-error-body"
 UNKNOWN_ERROR = "Function.Unknown"
 
 
-class Call(Enum):
-    """Which of the API's routes was called."""
+class Route(Enum):
+    """The API's routes."""
 
     NEXT = "next"
     RESPONSE = "response"
@@ -32,32 +32,27 @@ class Call(Enum):
     UNKNOWN = "unknown"
 
 
-def called(head: RequestHead) -> tuple[Call, str]:
-    """Return the route that a request is for, and the request id in its path."""
-    return _route(head.method, head.target.partition("?")[0])
-
-
-def _route(method: str, target: str) -> tuple[Call, str]:
-    if method == "GET":
-        return (Call.NEXT if target == f"{_INVOCATION}next" else Call.UNKNOWN), ""
-    if method != "POST":
-        return Call.UNKNOWN, ""
-    if target == f"{_ROOT}init/error":
-        return Call.INIT_ERROR, ""
-    if target.startswith(_INVOCATION):
-        request_id, _, last = target[len(_INVOCATION) :].partition("/")
-        if last in (Call.RESPONSE.value, Call.ERROR.value):
-            return Call(last), unquote(request_id)
-    return Call.UNKNOWN, ""
+def route_of(head: RequestHead) -> tuple[Route, str]:
+    """Return the route of a request, and the request id in its path."""
+    path = head.target.partition("?")[0]
+    if (head.method, path) == ("GET", f"{_INVOCATION}next"):
+        return Route.NEXT, ""
+    if (head.method, path) == ("POST", f"{_ROOT}init/error"):
+        return Route.INIT_ERROR, ""
+    if head.method == "POST" and path.startswith(_INVOCATION):
+        request_id, _, last = path[len(_INVOCATION) :].partition("/")
+        if last in (Route.RESPONSE.value, Route.ERROR.value):
+            return Route(last), unquote(request_id)
+    return Route.UNKNOWN, ""
 
 
 def posted_failure(headers: Mapping[str, str], body: bytes) -> FunctionFailure:
-    """Return what a POST to /error or /init/error tells."""
+    """Return the failure that a POST to /error or /init/error reports."""
     return _failure(headers.get(_ERROR_TYPE, ""), body)
 
 
 def trailer_failure(trailers: Mapping[str, str]) -> FunctionFailure | None:
-    """Return what the error trailers tell, or None when there are none."""
+    """Return the failure in the error trailers, or None if there are none."""
     error_type = trailers.get(_ERROR_TYPE, "")
     encoded = trailers.get(_ERROR_BODY, "")
     if not error_type and not encoded:
@@ -71,11 +66,11 @@ def trailer_failure(trailers: Mapping[str, str]) -> FunctionFailure | None:
 
 def _failure(error_type: str, body: bytes) -> FunctionFailure:
     try:
-        told = json.loads(body)
+        document = json.loads(body)
     except ValueError:
-        told = None
-    told = told if isinstance(told, dict) else {}
+        document = None
+    document = document if isinstance(document, dict) else {}
     return FunctionFailure(
-        str(told.get("errorType") or error_type or UNKNOWN_ERROR),
-        str(told.get("errorMessage") or ""),
+        str(document.get("errorType") or error_type or UNKNOWN_ERROR),
+        str(document.get("errorMessage") or ""),
     )

@@ -1,7 +1,7 @@
 """States of one execution environment at the Runtime API (no I/O).
 
 Names and steps as in AWS's own server (aws/aws-lambda-runtime-interface-emulator, core/states.go).
-A step that the table does not hold is answered 403 InvalidStateTransition and changes nothing.
+A step that is missing in the table is answered 403 InvalidStateTransition and changes nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 class Step(StrEnum):
-    """What a call to the Runtime API, or Lambda itself, does to the state."""
+    """What changes the state: a call to the Runtime API, or Lambda itself."""
 
     NEXT = "next"
     EVENT_SENT = "event sent"
@@ -38,7 +38,7 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
     _S.STARTED: {Step.NEXT: _S.READY, Step.INIT_ERROR: _S.INIT_ERROR},
     _S.INIT_ERROR: {},
     _S.READY: {Step.NEXT: _S.READY, Step.EVENT_SENT: _S.RUNNING},
-    # A runtime that asks again before it answered gets the same event again.
+    # A runtime that requests an event before it answered gets the same event again.
     _S.RUNNING: {
         Step.NEXT: _S.RUNNING,
         Step.RESPONSE: _S.INVOCATION_RESPONSE,
@@ -51,7 +51,7 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
 
 
 class InvalidStateTransitionError(Exception):
-    """The runtime called what it may not call now."""
+    """The runtime may not make this call now."""
 
     def __init__(self, state: State, step: Step) -> None:
         super().__init__(f"State transition from {state.value} failed for runtime: {step.value}")
@@ -60,7 +60,7 @@ class InvalidStateTransitionError(Exception):
 
 
 class RuntimeState:
-    """The state of one execution environment; starts as STARTED."""
+    """The state of one execution environment, at first STARTED."""
 
     def __init__(self) -> None:
         self.now = State.STARTED

@@ -19,7 +19,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from examples.clients.sigv4_auth import FunctionUrlSigner, HttpxSigV4Auth, RequestsSigV4Auth
 from local.http.requests import HttpRequest
-from local.http.sigv4_verification import SignatureCheck, SignatureRefusedError
+from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
 from local.project.environment import Credentials
 from tests.examples.example_sources import EXAMPLES
 
@@ -44,7 +44,7 @@ class Source:
 
 
 def verify(method: str, url: str, fields: Mapping[str, str], body: bytes) -> str:
-    """The access key that signed; raises SignatureRefusedError."""
+    """The access key that signed; raises SignatureRejectedError."""
     parts = urlsplit(url)
     headers = {"host": parts.netloc, **{name.lower(): value for name, value in fields.items()}}
     asked = HttpRequest(method, parts.path, parts.query, tuple(headers.items()), body)
@@ -91,7 +91,7 @@ URLS = [f"{URL}/", URL, f"{URL}/v1/a%20b/%2F?z=1&a=%2F&flag", "http://127.0.0.1:
 def test_httpx_request_is_signed_as_it_is_sent(url: str, how: dict[str, Any]) -> None:
     sent = sent_by_httpx("POST", url, **how)
     assert verify("POST", str(sent.url), sent.headers, sent.content) == "AKID"
-    with pytest.raises(SignatureRefusedError):
+    with pytest.raises(SignatureRejectedError):
         verify("POST", str(sent.url), sent.headers, sent.content + b"!")
 
 
@@ -101,7 +101,7 @@ def test_requests_request_is_signed_as_it_is_sent(url: str, how: dict[str, Any])
     sent = prepared_by_requests("POST", url, **how)
     body = cast("bytes | None", sent.body) or b""
     assert verify("POST", sent.url or "", sent.headers, body) == "AKID"
-    with pytest.raises(SignatureRefusedError):
+    with pytest.raises(SignatureRejectedError):
         verify("POST", sent.url or "", sent.headers, body + b"!")
 
 

@@ -1,4 +1,4 @@
-"""The clock of the machine, and the one that tests move: they keep one contract."""
+"""The clock of the machine and the one that tests move keep the same contract."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ from local.clock import Clock, LoopClock
 from tests.local.hand_clock import HandClock
 
 
-def test_loop_clock_tells_the_machines_time() -> None:
-    before = time.time()
-    assert before <= LoopClock().now() <= time.time()
-
-
-@pytest.mark.parametrize("kind", [LoopClock, HandClock])
-async def test_block_that_ends_in_time_raises_nothing(kind: type[LoopClock | HandClock]) -> None:
-    clock: Clock = kind()
+@pytest.mark.parametrize("clock", [LoopClock(), HandClock()])
+async def test_block_that_ends_in_time_raises_nothing(clock: Clock) -> None:
     async with clock.timeout(60):
         await asyncio.sleep(0)
 
 
-async def test_loop_clock_sleeps_and_ends_a_block_that_is_late() -> None:
-    clock = LoopClock()
+async def test_loop_clock_reads_the_time_sleeps_and_times_out() -> None:
+    clock, before = LoopClock(), time.time()
+    assert before <= clock.now() <= time.time()
     await clock.sleep(0)
     with pytest.raises(TimeoutError):
         async with clock.timeout(0):
@@ -33,25 +28,25 @@ async def test_loop_clock_sleeps_and_ends_a_block_that_is_late() -> None:
 
 async def test_hand_clock_sleeps_until_it_is_moved_far_enough() -> None:
     clock = HandClock()
-    began = clock.now()
+    start = clock.now()
     sleeping = asyncio.create_task(clock.sleep(10))
     await clock.armed(10)
     clock.advance(9.5)
     assert clock.is_armed(10)
     clock.advance(0.5)
     await sleeping
-    assert clock.now() - began == 10
+    assert clock.now() - start == 10
     assert not clock.is_armed(10)
 
 
-async def test_hand_clock_ends_a_block_that_is_late() -> None:
+async def test_hand_clock_times_out_a_block() -> None:
     clock = HandClock()
 
-    async def late() -> None:
+    async def block() -> None:
         async with clock.timeout(29):
             await asyncio.Event().wait()
 
-    waiting = asyncio.create_task(late())
+    waiting = asyncio.create_task(block())
     await clock.armed(29)
     clock.advance(29)
     with pytest.raises(TimeoutError):

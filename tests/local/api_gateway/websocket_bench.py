@@ -100,7 +100,7 @@ async def serving(
         connections,
         ConnectionsApi(connections, CHECK),
         check=check,
-        open_door=check is None,
+        needs_no_key=check is None,
         clock=clock,
     )
     listening = bind("127.0.0.1", 0, "--ws-port")

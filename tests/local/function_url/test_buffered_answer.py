@@ -39,11 +39,11 @@ def test_answer_is_inferred(answer: object, expected: tuple[HttpHead, bytes]) ->
 @pytest.mark.parametrize(
     ("payload", "message"),
     [
-        (b"nope", "answer to be JSON"),
+        (b"nope", "answer must be JSON"),
         (b'{"statusCode": 1}', "statusCode"),
-        (b'{"statusCode": 200, "body": "?", "isBase64Encoded": true}', "body to be base64"),
+        (b'{"statusCode": 200, "body": "?", "isBase64Encoded": true}', "body must be base64"),
     ],
 )
-def test_unusable_answer_is_refused(payload: bytes, message: str) -> None:
+def test_invalid_answer_is_rejected(payload: bytes, message: str) -> None:
     with pytest.raises(PreludeError, match=message):
         infer_answer(payload)

@@ -90,7 +90,7 @@ async def test_connect_is_refused_with_what_to_use_and_the_connection_ends() -> 
         client = await it.client()
         client.send("CONNECT", "api.openai.com:443", host="api.openai.com:443")
         line = await client.reader.readline()
-        assert line == b"HTTP/1.1 501 No tunnels here: use http:// URLs\r\n"
+        assert line == b"HTTP/1.1 501 CONNECT is not supported: use http:// URLs\r\n"
         rest = await client.reader.read()
         message = json.loads(rest.partition(b"\r\n\r\n")[2])["Message"]
         assert "http_proxy" in message

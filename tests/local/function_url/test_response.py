@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from local.function_url.response import Asked, ResponseFraming
+from local.function_url.response import RequestFacts, ResponseFraming
 from local.http.prelude import HttpHead
 
 TEXT = ("content-type", "text/plain")
-GET = Asked("GET", (1, 1), keep_alive=True)
-OLD = Asked("GET", (1, 0), keep_alive=False)
-OLD_KEPT = Asked("GET", (1, 0), keep_alive=True)
+GET = RequestFacts("GET", (1, 1), keep_alive=True)
+OLD = RequestFacts("GET", (1, 0), keep_alive=False)
+OLD_KEPT = RequestFacts("GET", (1, 0), keep_alive=True)
 NOW = 100.5
-HEAD = Asked("HEAD", (1, 1), keep_alive=True)
+HEAD = RequestFacts("HEAD", (1, 1), keep_alive=True)
 
 
 def lines(framing: ResponseFraming) -> list[str]:
@@ -46,11 +46,11 @@ def test_answer_that_names_no_type_is_octets() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "head", "expected", "keeps"),
+    ("facts", "head", "expected", "keeps"),
     [
         (GET, HttpHead(200, (TEXT,)), ["Transfer-Encoding: chunked"], True),
         (
-            Asked("GET", (1, 1), keep_alive=False),
+            RequestFacts("GET", (1, 1), keep_alive=False),
             HttpHead(200, (TEXT,)),
             ["Transfer-Encoding: chunked", "Connection: close"],
             False,
@@ -85,9 +85,9 @@ def test_answer_that_names_no_type_is_octets() -> None:
     ],
 )
 def test_fields_of_the_connection_are_ours(
-    asked: Asked, head: HttpHead, expected: list[str], *, keeps: bool
+    facts: RequestFacts, head: HttpHead, expected: list[str], *, keeps: bool
 ) -> None:
-    framing = ResponseFraming(asked, head)
+    framing = ResponseFraming(facts, head)
     _, content_type, *ours = lines(framing)
     assert (content_type, ours) == ("content-type: text/plain", expected)
     assert framing.keep_alive is keeps
@@ -113,10 +113,10 @@ def test_body_of_a_stated_length_is_cut_at_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"), [(HEAD, 200), (GET, 204), (GET, 304), (GET, 103), (OLD, 304)]
+    ("facts", "status"), [(HEAD, 200), (GET, 204), (GET, 304), (GET, 103), (OLD, 304)]
 )
-def test_response_without_a_body_has_none(asked: Asked, status: int) -> None:
-    framing = ResponseFraming(asked, HttpHead(status, (("content-length", "5"),)))
+def test_response_without_a_body_has_none(facts: RequestFacts, status: int) -> None:
+    framing = ResponseFraming(facts, HttpHead(status, (("content-length", "5"),)))
     assert (framing.piece(b"body"), framing.end(), framing.missing) == (b"", b"", 0)
 
 

@@ -42,7 +42,7 @@ def test_later_layer_covers_an_earlier_one_and_leaves_it_unchanged(tmp_path: Pat
 
 
 def test_missing_layer_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="layer folder nowhere does not exist"):
+    with pytest.raises(ConfigurationError, match="Layer folder nowhere is missing"):
         lay_layers([tmp_path / "nowhere"], tmp_path / "opt")
 
 

@@ -21,7 +21,7 @@ from local.http.requests import HttpRequest
 from local.http.sigv4_verification import (
     MissingSignatureError,
     SignatureCheck,
-    SignatureRefusedError,
+    SignatureRejectedError,
 )
 from local.project.environment import Credentials
 
@@ -98,7 +98,7 @@ CHANGES: dict[str, Callable[[HttpRequest], HttpRequest]] = {
 @pytest.mark.parametrize("what", CHANGES)
 def test_changed_request_is_refused(what: str) -> None:
     request = CHANGES[what](signed("/p?a=1", b"body", headers=(("X-Mine", "1"),)))
-    with pytest.raises(SignatureRefusedError, match="does not match") as caught:
+    with pytest.raises(SignatureRejectedError, match="does not match") as caught:
         CHECK.verify(request, time.time())
     assert caught.value.error_type == "InvalidSignatureException"
 
@@ -106,7 +106,7 @@ def test_changed_request_is_refused(what: str) -> None:
 def test_presigned_request_with_another_query_is_refused() -> None:
     request = presigned()
     changed = replace(request, raw_query=request.raw_query.replace("a=1", "a=2"))
-    with pytest.raises(SignatureRefusedError, match="does not match"):
+    with pytest.raises(SignatureRejectedError, match="does not match"):
         CHECK.verify(changed, time.time())
 
 
@@ -114,7 +114,7 @@ def test_body_that_is_not_the_one_hashed_is_refused() -> None:
     request = signed(
         body=b"z", headers=(("X-Amz-Content-SHA256", hashlib.sha256(b"y").hexdigest()),)
     )
-    with pytest.raises(SignatureRefusedError, match="does not match"):
+    with pytest.raises(SignatureRejectedError, match="does not match"):
         CHECK.verify(request, time.time())
 
 
@@ -132,7 +132,7 @@ def test_body_that_is_not_the_one_hashed_is_refused() -> None:
     ],
 )
 def test_foreign_signature_is_refused(request_: HttpRequest, error_type: str, message: str) -> None:
-    with pytest.raises(SignatureRefusedError, match=message) as caught:
+    with pytest.raises(SignatureRejectedError, match=message) as caught:
         CHECK.verify(request_, COLLECTED_AT)
     assert caught.value.error_type == error_type
 
@@ -146,7 +146,7 @@ def test_request_without_a_signature_is_told_so(headers: tuple[tuple[str, str], 
 def test_old_and_future_signatures_are_refused() -> None:
     request = signed()
     for shift, message in ((301, "Signature expired: .* 5 min"), (-301, "not yet current")):
-        with pytest.raises(SignatureRefusedError, match=message) as caught:
+        with pytest.raises(SignatureRejectedError, match=message) as caught:
             CHECK.verify(request, time.time() + shift + (2 if shift > 0 else -2))
         assert caught.value.error_type == "InvalidSignatureException"
     for shift in (290, -290):
@@ -156,7 +156,7 @@ def test_old_and_future_signatures_are_refused() -> None:
 def test_presigned_request_lives_as_long_as_it_says() -> None:
     request = presigned(expires=3600)
     CHECK.verify(request, time.time() + 3500)
-    with pytest.raises(SignatureRefusedError, match="Signature expired"):
+    with pytest.raises(SignatureRejectedError, match="Signature expired"):
         CHECK.verify(request, time.time() + 3700)
 
 
@@ -183,7 +183,7 @@ def test_incomplete_authorization_says_what_is_missing(
 ) -> None:
     headers = (("Host", HOST), ("Authorization", authorization), ("X-Amz-Date", date))
     now = calendar.timegm((2026, 1, 1, 0, 0, 0))
-    with pytest.raises(SignatureRefusedError, match=message):
+    with pytest.raises(SignatureRejectedError, match=message):
         CHECK.verify(HttpRequest("GET", "/", "", headers, b""), now)
 
 
@@ -193,7 +193,7 @@ def test_lifetime_out_of_range_is_refused(expires: str) -> None:
     changed = replace(
         request, raw_query=request.raw_query.replace("Expires=77", f"Expires={expires}")
     )
-    with pytest.raises(SignatureRefusedError, match="X-Amz-Expires must be"):
+    with pytest.raises(SignatureRejectedError, match="X-Amz-Expires must be"):
         CHECK.verify(changed, time.time())
 
 

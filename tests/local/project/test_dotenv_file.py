@@ -31,7 +31,9 @@ def test_variables_are_taken_as_they_stand() -> None:
     ],
 )
 def test_line_that_cannot_be_read_is_named_not_quoted(text: str, line: int) -> None:
-    with pytest.raises(ConfigurationError, match=rf"^a/\.env, line {line}: expected") as caught:
+    with pytest.raises(
+        ConfigurationError, match=rf"^a/\.env, line {line}: must be NAME=value"
+    ) as caught:
         parse_dotenv(text, "a/.env")
     assert "hush" not in str(caught.value)
 
@@ -51,5 +53,5 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.symlink_to(path)  # a circle
-    with pytest.raises(ConfigurationError, match=r"cannot read .*\.env: "):
+    with pytest.raises(ConfigurationError, match=r"Cannot read .*\.env: "):
         read_dotenv(path)

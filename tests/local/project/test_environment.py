@@ -1,4 +1,4 @@
-"""Environment variables of children."""
+"""The environment variables of the functions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from local.project.environment import (
 from local.project.serverless_yml import FunctionSettings
 
 PLACE = LocalPlace("127.0.0.1", 3000, 3001)
+EVERYWHERE = "0.0.0.0"  # noqa: S104
 FOLDER = Path("/service")
+DEMO_URL = "http://127.0.0.1:9/v1"
+MINE = {
+    "OPENAI_API_KEY_PARAMETER": "/mine",
+    "API_GW_ENDPOINT": "http://elsewhere",
+    "WEBSOCKET_AUTH": "aws_iam",
+    "FUNCTION_URL_AUTH": "none",
+}
 
 
 def function(**environment: str) -> FunctionSettings:
@@ -44,14 +52,58 @@ def user(dotenv: dict[str, str] | None = None, **shell: str) -> UserSettings:
     return UserSettings(shell, dotenv or {})
 
 
-def test_shell_beats_dotenv_which_beats_serverless_yml() -> None:
-    made = function_environment(
-        function(A="yml", B="yml", C="yml"),
-        user({"A": "env", "B": "env"}, A="shell"),
-        PLACE,
-        FOLDER,
-    )
-    assert (made["A"], made["B"], made["C"]) == ("shell", "env", "yml")
+@pytest.mark.parametrize(
+    ("yml", "settings", "place", "expected"),
+    [
+        # Shell over .env over serverless.yml.
+        (
+            {"A": "yml", "B": "yml", "C": "yml"},
+            user({"A": "env", "B": "env"}, A="shell"),
+            PLACE,
+            {"A": "shell", "B": "env", "C": "yml"},
+        ),
+        # What only the stack knows.
+        (
+            {"OPENAI_API_KEY_PARAMETER": "/a"},
+            user(),
+            PLACE,
+            {
+                "API_GW_ENDPOINT": "http://127.0.0.1:3001",
+                "OPENAI_API_KEY_PARAMETER": "",
+                "FORWARD_KEY_PARAMETER": "",
+                "WEBSOCKET_AUTH": "none",
+                "FUNCTION_URL_AUTH": "aws_iam",
+            },
+        ),
+        # The user's own settings.
+        ({"FUNCTION_URL_AUTH": "aws_iam"}, user(MINE), PLACE, MINE),
+        # A deployed table is never used here.
+        ({"STATE_TABLE": "yml"}, user({"STATE_TABLE": "a"}, STATE_TABLE="b"), PLACE, {}),
+        # WEBSOCKET_AUTH keeps its value if the host is not loopback.
+        (
+            {"WEBSOCKET_AUTH": "forward_key"},
+            user(),
+            LocalPlace(EVERYWHERE, 1, 2),
+            {"WEBSOCKET_AUTH": "forward_key", "API_GW_ENDPOINT": "http://127.0.0.1:2"},
+        ),
+        # A running demo model is the upstream.
+        (
+            {"OPENAI_BASE_URL": "https://real"},
+            user(),
+            LocalPlace("::1", 1, 2, DEMO_URL),
+            {
+                "OPENAI_BASE_URL": DEMO_URL,
+                "OPENAI_API_KEY": DEMO_KEY,
+                "API_GW_ENDPOINT": "http://[::1]:2",
+            },
+        ),
+    ],
+)
+def test_environment_of_a_function(
+    yml: dict[str, str], settings: UserSettings, place: LocalPlace, expected: dict[str, str]
+) -> None:
+    made = function_environment(function(**yml), settings, place, FOLDER)
+    assert made | expected | {"STATE_TABLE": ""} == made
 
 
 @pytest.mark.parametrize(
@@ -60,29 +112,6 @@ def test_shell_beats_dotenv_which_beats_serverless_yml() -> None:
 )
 def test_settings_of_this_process_are_not_inherited(name: str) -> None:
     assert name not in function_environment(function(), user(None, **{name: "x"}), PLACE, FOLDER)
-
-
-def test_local_stack_sets_what_only_it_knows() -> None:
-    made = function_environment(function(OPENAI_API_KEY_PARAMETER="/a"), user(), PLACE, FOLDER)
-    assert made["API_GW_ENDPOINT"] == "http://127.0.0.1:3001"
-    assert made["OPENAI_API_KEY_PARAMETER"] == ""
-    assert made["FORWARD_KEY_PARAMETER"] == ""
-    assert made["WEBSOCKET_AUTH"] == "none"
-    assert made["FUNCTION_URL_AUTH"] == "aws_iam"
-
-
-def test_users_own_settings_are_kept() -> None:
-    settings = user(
-        {"OPENAI_API_KEY_PARAMETER": "/mine"},
-        API_GW_ENDPOINT="http://elsewhere",
-        WEBSOCKET_AUTH="aws_iam",
-        FUNCTION_URL_AUTH="none",
-    )
-    made = function_environment(function(FUNCTION_URL_AUTH="aws_iam"), settings, PLACE, FOLDER)
-    assert made["API_GW_ENDPOINT"] == "http://elsewhere"
-    assert made["OPENAI_API_KEY_PARAMETER"] == "/mine"
-    assert made["WEBSOCKET_AUTH"] == "aws_iam"
-    assert made["FUNCTION_URL_AUTH"] == "none"
 
 
 @pytest.mark.parametrize(
@@ -94,149 +123,122 @@ def test_users_own_settings_are_kept() -> None:
         ("/mine/state.sqlite3", "/mine/state.sqlite3"),
     ],
 )
-def test_state_is_in_a_file_below_the_service_or_where_the_user_says(own: str, file: str) -> None:
+def test_state_is_in_a_file_of_the_service_or_of_the_user(own: str, file: str) -> None:
     made = function_environment(function(), user({"STATE_FILE": own}), PLACE, FOLDER)
     assert made["STATE_FILE"] == file
 
 
-def test_table_in_an_account_is_not_for_this_machine() -> None:
-    made = function_environment(
-        function(STATE_TABLE="yml"), user({"STATE_TABLE": "a"}, STATE_TABLE="b"), PLACE, FOLDER
-    )
-    assert made["STATE_TABLE"] == ""
-
-
-def test_websocket_auth_is_left_alone_beyond_loopback() -> None:
-    place = LocalPlace("0.0.0.0", 1, 2)  # noqa: S104
-    made = function_environment(function(WEBSOCKET_AUTH="forward_key"), user(), place, FOLDER)
-    assert made["WEBSOCKET_AUTH"] == "forward_key"
-    assert made["API_GW_ENDPOINT"] == "http://127.0.0.1:2"
-
-
-def test_demo_model_is_the_upstream_when_it_runs() -> None:
-    place = LocalPlace("::1", 1, 2, "http://127.0.0.1:9/v1")
-    made = function_environment(function(OPENAI_BASE_URL="https://real"), user(), place, FOLDER)
-    assert made["OPENAI_BASE_URL"] == "http://127.0.0.1:9/v1"
-    assert made["OPENAI_API_KEY"] == DEMO_KEY
-    assert made["API_GW_ENDPOINT"] == "http://[::1]:2"
-
-
-def test_demo_models_key_is_in_no_answer_of_it() -> None:
-    asked = ChatRequest(model="demo", question="", stream=False, include_usage=False)
-    assert DEMO_KEY not in answer_text(asked)
+def test_answers_of_the_demo_model_never_hold_its_key() -> None:
+    request = ChatRequest(model="demo", question="", stream=False, include_usage=False)
+    assert DEMO_KEY not in answer_text(request)
 
 
 @pytest.mark.parametrize(
-    ("shell", "wanted"),
+    ("settings", "expected"),
     [
-        ({}, True),
-        ({"OPENAI_API_KEY": ""}, True),
-        ({"OPENAI_API_KEY": " , "}, True),
-        ({"OPENAI_BASE_URL": " "}, True),
-        ({"OPENAI_API_KEY": ",x"}, False),
-        ({"OPENAI_API_KEY": "x"}, False),
-        ({"OPENAI_BASE_URL": "http://127.0.0.1"}, False),
-        ({"OPENAI_API_KEY_PARAMETER": "/x"}, False),
+        (user(), True),
+        (user(OPENAI_API_KEY=""), True),
+        (user(OPENAI_API_KEY=" , "), True),
+        (user(OPENAI_BASE_URL=" "), True),
+        (user({"OPENAI_API_KEY": "x"}, OPENAI_API_KEY=""), True),
+        (user(OPENAI_API_KEY=",x"), False),
+        (user(OPENAI_API_KEY="x"), False),
+        (user(OPENAI_BASE_URL="http://127.0.0.1"), False),
+        (user(OPENAI_API_KEY_PARAMETER="/x"), False),
+        (user(AZURE_OPENAI_ENDPOINT="https://ours.openai.azure.com"), False),
     ],
 )
-def test_demo_model_stands_in_when_no_upstream_is_named(
-    shell: dict[str, str],
-    wanted: bool,  # noqa: FBT001
-) -> None:
-    assert UserSettings(shell, {}).wants_demo_model() is wanted
-
-
-def test_empty_value_in_the_shell_beats_dotenv() -> None:
-    settings = UserSettings({"OPENAI_API_KEY": ""}, {"OPENAI_API_KEY": "x"})
-    assert settings.wants_demo_model()
+def test_demo_model_runs_if_no_upstream_is_named(settings: UserSettings, *, expected: bool) -> None:
+    assert settings.wants_demo_model() is expected
 
 
 def test_lambda_sets_its_own_variables() -> None:
     made = lambda_environment(function(), "python3.13", "/task", "log", Credentials("a", "b", "t"))
-    assert made["_HANDLER"] == "functions/stream/handler.handler"
-    assert made["LAMBDA_TASK_ROOT"] == "/task"
-    assert made["AWS_LAMBDA_FUNCTION_NAME"] == "sluice-dev-stream"
-    assert made["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "512"
-    assert made["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
-    assert (made["AWS_ACCESS_KEY_ID"], made["AWS_SECRET_ACCESS_KEY"]) == ("a", "b")
-    assert made["AWS_SESSION_TOKEN"] == "t"
-    assert made["AWS_REGION"] == made["AWS_DEFAULT_REGION"] == "us-east-1"
-
-
-def test_arn_names_the_function() -> None:
+    expected = {
+        "_HANDLER": "functions/stream/handler.handler",
+        "LAMBDA_TASK_ROOT": "/task",
+        "AWS_LAMBDA_FUNCTION_NAME": "sluice-dev-stream",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_SESSION_TOKEN": "t",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    assert made | expected == made
     arn = "arn:aws:lambda:us-east-1:123456789012:function:sluice-dev-stream"
     assert function_arn(function()) == arn
 
 
-def test_credentials_are_the_users_or_local() -> None:
-    assert user_credentials(user()) == Credentials("local", "local")
-    own = user({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"})
-    assert user_credentials(own) == Credentials("a", "s")
-    assert user_credentials(user(AWS_ACCESS_KEY_ID="a")) == Credentials("local", "local")
+def test_credentials_are_the_users_or_local_and_show_no_secret() -> None:
+    own = user_credentials(user({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "hush"}))
+    assert own == Credentials("a", "hush")
+    assert "hush" not in repr(own)
+    for settings in (user(), user(AWS_ACCESS_KEY_ID="a")):
+        assert user_credentials(settings) == Credentials("local", "local")
 
 
-def test_secret_is_not_in_the_text_of_credentials() -> None:
-    assert "hush" not in repr(Credentials("a", "hush"))
+OPEN = {"FUNCTION_URL_AUTH": "none"}
+SIGNED = {"FUNCTION_URL_AUTH": "aws_iam"}
 
 
 @pytest.mark.parametrize(
-    ("environment", "host", "variable"),
+    ("environment", "host", "message"),
     [
         ({"FUNCTION_URL_AUTH": "open"}, "127.0.0.1", "FUNCTION_URL_AUTH must be"),
-        ({"FUNCTION_URL_AUTH": "none"}, "127.0.0.1", "FORWARD_KEY"),
-        ({"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": ","}, "127.0.0.1", "FORWARD_KEY"),
-        ({"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": " , ,"}, "127.0.0.1", "FORWARD_KEY"),
-        (
-            {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": " "},
-            "127.0.0.1",
-            "FORWARD_KEY",
-        ),
-        (
-            {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "open"},
-            "127.0.0.1",
-            "WEBSOCKET_AUTH must be",
-        ),
-        (
-            {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "none"},
-            "0.0.0.0",  # noqa: S104
-            "WEBSOCKET_AUTH=none",
-        ),
-        ({"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "none"}, "myhost", "WEBSOCKET_AUTH"),
+        (OPEN, "127.0.0.1", "requires FORWARD_KEY"),
+        ({**OPEN, "FORWARD_KEY": ","}, "127.0.0.1", "requires FORWARD_KEY"),
+        ({**OPEN, "FORWARD_KEY": " , ,"}, "127.0.0.1", "requires FORWARD_KEY"),
+        ({**OPEN, "FORWARD_KEY_PARAMETER": " "}, "127.0.0.1", "requires FORWARD_KEY"),
+        ({**SIGNED, "WEBSOCKET_AUTH": "open"}, "127.0.0.1", "WEBSOCKET_AUTH must be"),
+        ({**SIGNED, "WEBSOCKET_AUTH": "none"}, EVERYWHERE, "WEBSOCKET_AUTH=none is allowed"),
+        ({**SIGNED, "WEBSOCKET_AUTH": "none"}, "myhost", "WEBSOCKET_AUTH=none is allowed"),
     ],
 )
-def test_open_door_is_refused(environment: dict[str, str], host: str, variable: str) -> None:
-    with pytest.raises(ConfigurationError, match=variable):
+def test_settings_that_accept_every_client_are_rejected(
+    environment: dict[str, str], host: str, message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
         check_auth(environment, host)
 
 
 @pytest.mark.parametrize(
     "environment",
     [
-        {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "k"},
-        {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": ", k"},
-        {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": "/k"},
-        {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "forward_key"},
-        {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "none"},
+        {**OPEN, "FORWARD_KEY": "k"},
+        {**OPEN, "FORWARD_KEY": ", k"},
+        {**OPEN, "FORWARD_KEY_PARAMETER": "/k"},
+        {**SIGNED, "WEBSOCKET_AUTH": "forward_key"},
+        {**SIGNED, "WEBSOCKET_AUTH": "none"},
     ],
 )
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
-def test_closed_door_passes(environment: dict[str, str], host: str) -> None:
-    check_auth(environment, host)
+def test_settings_that_require_a_key_or_loopback_are_accepted(environment: dict[str, str]) -> None:
+    for host in ("127.0.0.1", "localhost", "::1"):
+        check_auth(environment, host)
 
 
-def test_upstream_is_told_without_user_or_path() -> None:
-    told = upstream_host({"OPENAI_BASE_URL": "https://user:key@api.example.com:8443/v1?k=v"})
-    assert told == "https://api.example.com:8443"
-    assert upstream_host({}) == "https://api.openai.com"
-    assert upstream_host({"OPENAI_BASE_URL": " "}) == "https://api.openai.com"
-    assert upstream_host({"OPENAI_BASE_URL": "http://[::1]:80/v1"}) == "http://[::1]:80"
+AZURE = {"AZURE_OPENAI_ENDPOINT": "https://ours.openai.azure.com/"}
 
 
-def test_upstream_is_azures_endpoint_where_there_is_one() -> None:
-    azure = {"AZURE_OPENAI_ENDPOINT": "https://ours.openai.azure.com/"}
-    assert upstream_host(azure) == "https://ours.openai.azure.com"
-    assert upstream_host({**azure, "AZURE_OPENAI_PROXY_MODE": "openai"}) == "https://api.openai.com"
-    assert not UserSettings(azure, {}).wants_demo_model()
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        (
+            {"OPENAI_BASE_URL": "https://user:key@api.example.com:8443/v1?k=v"},
+            "https://api.example.com:8443",
+        ),
+        ({}, "https://api.openai.com"),
+        ({"OPENAI_BASE_URL": " "}, "https://api.openai.com"),
+        ({"OPENAI_BASE_URL": "http://[::1]:80/v1"}, "http://[::1]:80"),
+        (AZURE, "https://ours.openai.azure.com"),
+        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "openai"}, "https://api.openai.com"),
+    ],
+)
+def test_upstream_is_shown_without_user_and_path(
+    environment: dict[str, str], expected: str
+) -> None:
+    assert upstream_host(environment) == expected
 
 
 @pytest.mark.parametrize(
@@ -251,7 +253,7 @@ def test_upstream_is_azures_endpoint_where_there_is_one() -> None:
         "ftp://api.example.com/hush",
     ],
 )
-def test_upstream_that_is_no_url_is_named_not_quoted(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^OPENAI_BASE_URL: expected") as caught:
+def test_invalid_upstream_is_named_but_not_quoted(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^OPENAI_BASE_URL must start") as caught:
         upstream_host({"OPENAI_BASE_URL": url})
     assert "hush" not in str(caught.value)

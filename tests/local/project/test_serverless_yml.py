@@ -141,44 +141,44 @@ def test_minimal_file_gets_the_defaults_of_the_framework(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[", "is not YAML"),
-        ("[" * 3000, "is not YAML"),
-        ("service: 2024-13-45", "is not YAML: month must be"),
-        ("service: !!int x", "is not YAML"),
-        (FILE.replace("LONG: {", "LONG: &a {B: *a, "), "a value that holds itself"),
+        ("[", "is not valid YAML"),
+        ("[" * 3000, "is not valid YAML"),
+        ("service: 2024-13-45", "is not valid YAML: month must be"),
+        ("service: !!int x", "is not valid YAML"),
+        (FILE.replace("LONG: {", "LONG: &a {B: *a, "), "a value contains itself"),
         (FILE.replace("memorySize: 512", "memorySize: .inf"), "memorySize must be megabytes"),
         (FILE.replace("memorySize: 512", "memorySize: .nan"), "memorySize must be megabytes"),
-        ("- a", "must hold a mapping"),
+        ("- a", "must be a mapping"),
         ("service: s", "at least one function"),
-        ("functions: {f: {handler: a.b}}", "must name its service"),
+        ("functions: {f: {handler: a.b}}", "service must be a name"),
         ("service: s\nfunctions: {f: {}}", "handler must be path"),
         ("service: s\nfunctions: [f]", "functions must be a mapping"),
         (MINIMAL.replace("a.b", "a.b, timeout: 901"), "timeout must be 1 to 900"),
         (MINIMAL.replace("a.b", "a.b, memorySize: much"), "memorySize must be megabytes"),
-        (MINIMAL.replace("a.b", "a.b, layers: [!Ref Nope]"), "layer 'Nope' is not among"),
-        (MINIMAL.replace("a.b", "a.b, layers: ['arn:x']"), "layer 'arn:x' is not among"),
+        (MINIMAL.replace("a.b", "a.b, layers: [!Ref Nope]"), "unknown layer 'Nope'"),
+        (MINIMAL.replace("a.b", "a.b, layers: ['arn:x']"), "unknown layer 'arn:x'"),
         (MINIMAL.replace("a.b", "a.b, layers: nope"), "layers must be a list"),
         (MINIMAL.replace("a.b", "a.b, events: x"), "events must be a list"),
         (MINIMAL.replace("a.b", "a.b, events: [websocket: {x: 1}]"), "must name its route"),
         (
             "service: s\nfunctions: {f: {handler: a.b, url: true}, g: {handler: a.b, url: true}}",
-            "one function only",
+            "one function with a url only",
         ),
         (MINIMAL.replace("a.b", "a.b, timeout: '${env:NONE}'"), "cannot resolve"),
     ],
 )
-def test_unusable_file_is_refused_with_its_reason(tmp_path: Path, text: str, message: str) -> None:
+def test_invalid_file_is_rejected_with_its_reason(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         read(tmp_path, text)
 
 
-def test_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot read /.*/serverless\.yml: No such"):
+def test_missing_file_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"Cannot read /.*/serverless\.yml: No such"):
         read_service(tmp_path / "serverless.yml", {})
 
 
-def test_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+def test_binary_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "serverless.yml"
     path.write_bytes(b"service: \xfa")
-    with pytest.raises(ConfigurationError, match="is not YAML"):
+    with pytest.raises(ConfigurationError, match="is not valid YAML"):
         read_service(path, {})

@@ -63,9 +63,9 @@ def test_value_is_resolved(value: object, expected: object) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("${env:NONE}", "no source knows it"),
-        ("${ssm:/secret}", "no source knows it"),
-        ("${nonsense}", "no source knows it"),
+        ("${env:NONE}", "it has no value"),
+        ("${ssm:/secret}", "it has no value"),
+        ("${nonsense}", "it has no value"),
         ("${self:circle}", "refers to itself"),
         ("x${self:list}", "part of a text"),
     ],

@@ -10,27 +10,27 @@ import pytest
 from local.errors import FunctionFailure
 from local.limits import MAX_RUNTIME_API_HEAD_BYTES
 from local.runtime_api.http_requests import BodyEnd, RequestHead, RequestReader
-from local.runtime_api.routes import Call, called, posted_failure, trailer_failure
+from local.runtime_api.routes import Route, posted_failure, route_of, trailer_failure
 
 
 @pytest.mark.parametrize(
-    ("line", "call", "request_id"),
+    ("line", "route", "request_id"),
     [
-        ("GET /2018-06-01/runtime/invocation/next", Call.NEXT, ""),
-        ("POST /2018-06-01/runtime/init/error", Call.INIT_ERROR, ""),
-        ("POST /2018-06-01/runtime/invocation/a/error", Call.ERROR, "a"),
-        ("POST /2018-06-01/runtime/invocation/a/response?x=y", Call.RESPONSE, "a"),
-        ("POST /2018-06-01/runtime/invocation/8476%2Fa/response", Call.RESPONSE, "8476/a"),
-        ("POST /2018-06-01/runtime/invocation/a/other", Call.UNKNOWN, ""),
-        ("POST /2018-06-01/runtime/invocation/next", Call.UNKNOWN, ""),
-        ("GET /2018-06-01/runtime/restore/next", Call.UNKNOWN, ""),
-        ("PUT /2018-06-01/runtime/init/error", Call.UNKNOWN, ""),
-        ("POST /", Call.UNKNOWN, ""),
+        ("GET /2018-06-01/runtime/invocation/next", Route.NEXT, ""),
+        ("POST /2018-06-01/runtime/init/error", Route.INIT_ERROR, ""),
+        ("POST /2018-06-01/runtime/invocation/a/error", Route.ERROR, "a"),
+        ("POST /2018-06-01/runtime/invocation/a/response?x=y", Route.RESPONSE, "a"),
+        ("POST /2018-06-01/runtime/invocation/8476%2Fa/response", Route.RESPONSE, "8476/a"),
+        ("POST /2018-06-01/runtime/invocation/a/other", Route.UNKNOWN, ""),
+        ("POST /2018-06-01/runtime/invocation/next", Route.UNKNOWN, ""),
+        ("GET /2018-06-01/runtime/restore/next", Route.UNKNOWN, ""),
+        ("PUT /2018-06-01/runtime/init/error", Route.UNKNOWN, ""),
+        ("POST /", Route.UNKNOWN, ""),
     ],
 )
-def test_call_is_told_by_method_and_path(line: str, call: Call, request_id: str) -> None:
+def test_call_is_told_by_method_and_path(line: str, route: Route, request_id: str) -> None:
     method, target = line.split(" ")
-    assert called(RequestHead(method, target, {})) == (call, request_id)
+    assert route_of(RequestHead(method, target, {})) == (route, request_id)
 
 
 def test_trailers_may_hold_a_whole_stack_trace() -> None:
