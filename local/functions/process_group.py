@@ -15,7 +15,7 @@ import signal
 from local.errors import ConfigurationError
 
 _SHELL = "/bin/sh"
-_GUARD = "trap '' TERM INT HUP; read _; kill -KILL 0"
+_GUARD = "trap '' TERM INT HUP; echo; read _; kill -KILL 0"
 """It ignores the signals that end its group: another process in it may ignore them, too."""
 
 
@@ -55,7 +55,7 @@ async def open_group() -> ProcessGroup:
             _GUARD,
             env={},
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             process_group=0,
         )
@@ -63,4 +63,6 @@ async def open_group() -> ProcessGroup:
         raise ConfigurationError(
             f"Cannot start {_SHELL}, which ends the functions' processes: {error.strerror}."
         ) from error
+    assert guard.stdout is not None  # noqa: S101 - it is a pipe
+    await guard.stdout.readline()  # from now on the guard ignores the signals
     return ProcessGroup(guard)
