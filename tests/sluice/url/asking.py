@@ -1,4 +1,4 @@
-"""Asks a UrlGateway, from the event of a Function URL to the reply that Lambda would get."""
+"""A UrlGateway in front of a scripted model, from a Function URL's event to the reply."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ from tests.sluice.deadlines import deadline_in
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pytest
+
+    from tests.scripted_upstream import ScriptedUpstream
+
 HELLO = [{"role": "user", "content": "Hello"}]
 SECRET = "sk-secret-0123456789"
+LOCK = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1234567890"}
 
 
 @dataclass
@@ -46,6 +51,16 @@ class Reply:
         self.ended = True
 
     @property
+    def status(self) -> int:
+        status: int = self.metadata["statusCode"]
+        return status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        headers: dict[str, str] = self.metadata["headers"]
+        return headers
+
+    @property
     def body(self) -> bytes:
         return b"".join(self.writes)
 
@@ -55,25 +70,60 @@ class Reply:
         assert error.keys() >= {"message", "type", "param", "code"}
         return error
 
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """Status and code of an error."""
+        return self.status, self.error["code"]
 
-def ask(
-    upstream_url: str,
-    method: str = "GET",
-    path: str = "/",
-    body: object = None,
-    *,
-    query: dict[str, str] | None = None,
-    raw_query: str = "",
-    headers: dict[str, str] | None = None,
-    remaining_ms: int = 900_000,
-    settings: Mapping[str, str] | None = None,
-    **environ: str,
-) -> Reply:
-    """The reply of a new gateway, which is set up by `settings` and further keywords."""
-    own = {"OPENAI_BASE_URL": upstream_url, "OPENAI_API_KEY": SECRET}
-    variables = {**own, **(settings or {}), **environ}
-    event = event_of(method, path, body, query=query, raw_query=raw_query, headers=headers)
-    return answer_to(event, gateway_of(**variables), remaining_ms)
+
+class UrlBench:
+    """Each request goes to a new gateway, set up by `settings` and upper-case keywords."""
+
+    def __init__(self, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]) -> None:
+        self.upstream = upstream
+        self._capsys = capsys
+
+    def ask(
+        self,
+        method: str = "GET",
+        path: str = "/",
+        body: object = None,
+        *,
+        query: dict[str, str] | None = None,
+        raw_query: str = "",
+        headers: dict[str, str] | None = None,
+        remaining_ms: int = 900_000,
+        settings: Mapping[str, str] | None = None,
+        **environ: str,
+    ) -> Reply:
+        own = {"OPENAI_BASE_URL": self.upstream.url, "OPENAI_API_KEY": SECRET}
+        event = event_of(method, path, body, query=query, raw_query=raw_query, headers=headers)
+        return answer_to(event, gateway_of(**{**own, **(settings or {}), **environ}), remaining_ms)
+
+    def hello(self, **more: Any) -> Reply:
+        """The streamed answer to a message in the query."""
+        return self.ask(query={"message": "Hello"}, **more)
+
+    def chat(self, **more: Any) -> Reply:
+        """The streamed answer to a native request."""
+        body = {"model": "gpt-4", "messages": HELLO, "stream": True}
+        return self.ask("POST", "/v1/chat/completions", body, **more)
+
+    @property
+    def root(self) -> str:
+        """The upstream's URL without /v1."""
+        return self.upstream.url.removesuffix("/v1")
+
+    @property
+    def targets(self) -> list[str]:
+        """What the upstream was asked for."""
+        return [request.target for request in self.upstream.requests]
+
+    def logged(self) -> dict[str, Any]:
+        """The log line of the one request since the last look."""
+        (line,) = self._capsys.readouterr().out.splitlines()
+        fields: dict[str, Any] = json.loads(line)
+        return fields
 
 
 def event_of(
@@ -103,7 +153,7 @@ def answer_to(
     remaining_ms: int = 900_000,
     reply: Reply | None = None,
 ) -> Reply:
-    """The gateway's reply, which is `reply` where a test wants to look on."""
+    """The gateway's reply; pass `reply` to look on."""
     reply = reply or Reply()
     gateway.answer(parse_url_request(event), reply.open, deadline_in(remaining_ms))
     assert reply.ended
@@ -112,7 +162,7 @@ def answer_to(
 
 
 def gateway_of(**variables: str) -> UrlGateway:
-    """A gateway whose pauses between attempts are none."""
+    """A gateway that does not pause between attempts."""
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
     client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)

@@ -1,0 +1,314 @@
+"""One answer path for both transports, read in each way: as bytes, events, deltas or text."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sluice.aws.ssm_parameter import read_parameter
+from sluice.completions.answer import ModelAnswer, ModelAnswers
+from sluice.completions.conversation_log import (
+    MAX_LOGGED_ANSWER_CHARACTERS,
+    MAX_LOGGED_MESSAGES_BYTES,
+)
+from sluice.completions.request import (
+    Message,
+    NativeRequest,
+    ResponseType,
+    TemplateRequest,
+    plain_request,
+)
+from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken
+from sluice.key_ring import KeyRing
+from sluice.request_log import RequestLog
+from sluice.settings import read_settings
+from sluice.upstream.client import OpenAIClient
+from sluice.upstream.targets import read_targets
+from tests.scripted_upstream import (
+    EVENT_STREAM_HEAD,
+    PATIENCE_S,
+    ScriptedUpstream,
+    UpstreamRequest,
+    answer_stream,
+    chunk,
+    delta,
+    dies_after,
+    endless,
+    holds_after,
+    replies,
+    says,
+    sse,
+)
+from tests.sluice.deadlines import FOREVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Read = Callable[[ModelAnswer], str]
+
+SECRET, FORWARD_KEY = "sk-secret-0123456789", "fk-secret-0123456789"
+CLOUDWATCH_LINE_BYTES = 256 * 1024
+HELLO = plain_request("Hello")
+HELLO_LOGGED = [{"role": "user", "content": "Hello"}]
+
+
+def bytes_of(answer: ModelAnswer) -> str:
+    return b"".join(answer.chunks()).decode()
+
+
+def events_of(answer: ModelAnswer) -> str:
+    return "".join(event.data for event in answer.events())
+
+
+def deltas_of(answer: ModelAnswer) -> str:
+    return "".join(answer.deltas())
+
+
+def text_of(answer: ModelAnswer) -> str:
+    return answer.text(ResponseType.FULL)
+
+
+EACH_WAY = pytest.mark.parametrize("read", [bytes_of, events_of, deltas_of, text_of])
+
+
+class AnswerBench:
+    """Asks a scripted model; `line` is the log line of the last request."""
+
+    def __init__(self, upstream: ScriptedUpstream) -> None:
+        self.upstream = upstream
+        self.line = ""
+
+    def answers(self, **environ: str) -> ModelAnswers:
+        own = {"OPENAI_BASE_URL": self.upstream.url, "OPENAI_API_KEY": SECRET}
+        variables = {**own, "FORWARD_KEY": FORWARD_KEY, **environ}
+        settings = read_settings(variables)
+        targets = read_targets(variables, settings)
+        client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
+        forward_keys = KeyRing(settings.forward_keys, read_parameter)
+        return ModelAnswers(settings, variables, client, targets[0], forward_keys)
+
+    def read(
+        self,
+        read: Read,
+        request: TemplateRequest | NativeRequest = HELLO,
+        answers: ModelAnswers | None = None,
+        **environ: str,
+    ) -> str:
+        answers = answers or self.answers(**environ)
+        asked = answers.native_call(request) if isinstance(request, NativeRequest) else request
+        with (
+            RequestLog("r", "test", write=self._keep) as log,
+            answers.ask(asked, log, FOREVER) as answer,
+        ):
+            return read(answer)
+
+    @property
+    def logged(self) -> dict[str, Any]:
+        fields: dict[str, Any] = json.loads(self.line)
+        return fields
+
+    def _keep(self, line: str) -> None:
+        self.line = line
+
+
+@pytest.fixture
+def bench(upstream: ScriptedUpstream) -> AnswerBench:
+    return AnswerBench(upstream)
+
+
+def native(document: dict[str, Any]) -> NativeRequest:
+    return NativeRequest(json.dumps(document).encode(), document)
+
+
+@pytest.mark.parametrize(
+    ("response_type", "texts", "value"),
+    [
+        (ResponseType.FULL, ["a ", "é"], "a é"),
+        (ResponseType.FULL, [], ""),
+        (ResponseType.INT, ["It is [[4", "2]]"], "42"),
+        (ResponseType.STRING, ["[[ y", "es ]]"], "yes"),
+    ],
+)
+def test_text_is_what_the_response_type_says(
+    bench: AnswerBench, response_type: ResponseType, texts: list[str], value: str
+) -> None:
+    bench.upstream.script = says(*texts)
+    assert bench.read(lambda answer: answer.text(response_type)) == value
+
+
+def test_answer_without_the_value_is_no_match(bench: AnswerBench) -> None:
+    bench.upstream.script = says("I would rather not.")
+    with pytest.raises(NoMatch, match="I would rather not"):
+        bench.read(lambda answer: answer.text(ResponseType.INT))
+
+
+@pytest.mark.parametrize(
+    ("response_type", "deltas", "value"),
+    [
+        (ResponseType.INT, ["So [", "[4", "2]", "]"], "42"),
+        (ResponseType.STRING, ["[[", " é😀", " ]]"], "é😀"),
+    ],
+)
+def test_upstream_is_closed_at_a_value_wherever_its_bytes_are_cut(
+    bench: AnswerBench, response_type: ResponseType, deltas: list[str], value: str
+) -> None:
+    stream = b"".join(sse({"choices": [{"delta": {"content": text}}]}) for text in deltas)
+    answers = bench.answers()
+    for cut in range(1, len(stream)):
+        bench.upstream.gone.clear()
+        bench.upstream.script = holds_after(
+            EVENT_STREAM_HEAD, chunk(stream[:cut]), chunk(stream[cut:])
+        )
+        assert bench.read(lambda answer: answer.text(response_type), HELLO, answers) == value
+        assert bench.upstream.gone.wait(PATIENCE_S)
+
+
+def test_upstream_that_talks_on_is_closed_at_a_value(bench: AnswerBench) -> None:
+    bench.upstream.script = endless("[[7]]")
+    assert bench.read(lambda answer: answer.text(ResponseType.INT)) == "7"
+    assert bench.upstream.gone.wait(PATIENCE_S)
+
+
+@EACH_WAY
+def test_connection_is_kept_after_a_whole_answer(bench: AnswerBench, read: Read) -> None:
+    ports, answers = set(), bench.answers()
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.add(connection.getpeername())
+        says("a", "b")(request, connection)
+
+    bench.upstream.script = script
+    for _ in range(3):
+        bench.read(read, HELLO, answers)
+    assert len(ports) == 1
+
+
+def test_upstream_that_sends_pings_after_its_end_is_closed(bench: AnswerBench) -> None:
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD + chunk(answer_stream(["a"])))
+        while True:
+            connection.sendall(chunk(b": ping\n\n"))
+            threading.Event().wait(0.05)
+
+    bench.upstream.script = script
+    assert bench.read(deltas_of) == "a"
+    assert bench.upstream.gone.wait(PATIENCE_S)
+
+
+@EACH_WAY
+@pytest.mark.parametrize("secret", [SECRET, FORWARD_KEY])
+def test_key_is_masked_in_an_answer(bench: AnswerBench, read: Read, secret: str) -> None:
+    bench.upstream.script = says(f"Your key is {secret}. ")
+    answer = bench.read(read)
+    assert "Your key is [key]. " in answer
+    assert secret not in answer
+
+
+def test_key_that_deltas_share_is_masked_in_a_whole_text(bench: AnswerBench) -> None:
+    bench.upstream.script = says(SECRET[:9], SECRET[9:])
+    assert bench.read(text_of) == "[key]"
+
+
+def test_prompt_with_a_key_is_rejected_before_the_model_is_asked(bench: AnswerBench) -> None:
+    request = HELLO._replace(prompt_template="PROMPT_A")
+    for secret in (SECRET, FORWARD_KEY):
+        with pytest.raises(PromptTemplateNotAllowed):
+            bench.read(text_of, request, PROMPT_A=f"You know {secret}.")
+    assert bench.upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [("true", "\"Hi\", it's 'so'"), ("false", "\u201cHi\u201d, it\u2019s \u201aso\u201b")],
+)
+def test_quotation_marks_of_texts_are_straight_if_set(
+    bench: AnswerBench, setting: str, text: str
+) -> None:
+    bench.upstream.script = says("\u201cHi", "\u201d, it\u2019s \u201aso\u201b")
+    for read in (deltas_of, text_of):
+        assert bench.read(read, ASCII_QUOTES=setting) == text
+    for read in (events_of, bytes_of):  # the provider's own
+        assert "\\u201c" in bench.read(read, ASCII_QUOTES=setting)
+
+
+@EACH_WAY
+def test_usage_is_logged_and_nothing_that_was_said(bench: AnswerBench, read: Read) -> None:
+    bench.upstream.script = says("the private answer")
+    bench.read(read, plain_request("the private question"))
+    assert bench.logged["usage"] == {"total_tokens": 3}
+    assert (bench.logged["provider"], bench.logged["retries"]) == ("openai", 0)
+    assert not any(part in bench.line for part in ("private", SECRET, FORWARD_KEY))
+
+
+@pytest.mark.parametrize(
+    ("request_", "messages"),
+    [
+        (HELLO, HELLO_LOGGED),
+        (HELLO._replace(prompt_template="PROMPT_A"), HELLO_LOGGED),  # the prompt is the operator's
+        (native({"model": "m", "messages": HELLO_LOGGED}), HELLO_LOGGED),
+        (
+            native({"input": "Hi", "instructions": "Be"}),
+            {"input": "Hi", "instructions": "Be"},
+        ),
+    ],
+)
+@EACH_WAY
+def test_conversation_is_logged_if_set(
+    bench: AnswerBench, read: Read, request_: TemplateRequest | NativeRequest, messages: object
+) -> None:
+    bench.upstream.script = says("the ", f"answer to {SECRET}")
+    bench.read(read, request_, LOG_CHAT="true", PROMPT_A="Be brief.")
+    logged = bench.logged
+    assert (logged["messages"], logged["answer"]) == (messages, "the answer to [key]")
+
+
+@pytest.mark.parametrize("read", [events_of, deltas_of, text_of])
+def test_conversation_is_logged_until_an_answer_broke_off(bench: AnswerBench, read: Read) -> None:
+    bench.upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
+    with pytest.raises(UpstreamBroken):
+        bench.read(read, LOG_CHAT="true")
+    assert (bench.logged["outcome"], bench.logged["answer"]) == ("upstream_incomplete", "half")
+
+
+def test_key_of_digits_is_not_logged_as_a_number(bench: AnswerBench) -> None:
+    content = [{"type": "x", "number": 1234567890}]
+    request = TemplateRequest(None, (Message("user", content),), ResponseType.FULL)
+    bench.read(text_of, request, OPENAI_API_KEY="1234567890", LOG_CHAT="true")
+    assert "1234567890" not in bench.line
+    assert bench.logged["outcome"] == "ok"
+
+
+@EACH_WAY
+@pytest.mark.parametrize("character", ["x", "語", "\x01"])
+def test_log_line_fits_cloudwatch_whatever_was_said(
+    bench: AnswerBench, read: Read, character: str
+) -> None:
+    bench.upstream.script = says(character * MAX_LOGGED_ANSWER_CHARACTERS, "too much")
+    content = character * (128 * 1024 // len(json.dumps(character, ensure_ascii=False)))
+    bench.read(read, plain_request(content), LOG_CHAT="true")
+    assert len(bench.line) < CLOUDWATCH_LINE_BYTES
+    assert bench.logged["answer"] == character * MAX_LOGGED_ANSWER_CHARACTERS
+    messages = [{"role": "user", "content": content}]
+    is_short = len(json.dumps(messages)) <= MAX_LOGGED_MESSAGES_BYTES
+    assert (bench.logged["messages"] == messages) is is_short
+    assert json.dumps(messages).startswith(str(bench.logged["messages"])) is not is_short
+
+
+@pytest.mark.parametrize(
+    ("document", "sent"),
+    [
+        ({"model": "m", "n": 1}, {"model": "m", "n": 1}),
+        ({"n": 1}, {"n": 1, "model": "gpt-4o-mini"}),
+        ({"prompt": {"id": "pmpt_1"}}, {"prompt": {"id": "pmpt_1"}}),  # stored at the provider
+    ],
+)
+def test_native_request_gets_the_default_model_if_it_needs_one(
+    bench: AnswerBench, document: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    bench.upstream.script = replies(200, {})
+    bench.read(bytes_of, native(document))
+    assert bench.upstream.requests[0].document == sent
