@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ from tests.scripted_upstream import ScriptedUpstream, scripted_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# Each process would spend seconds on pytest's rewriting of every assertion, were it not kept.
+sys.dont_write_bytecode = False
+sys.pycache_prefix = str(Path(__file__).parents[1] / ".build" / "pycache")
 
 # A run finds the same each time, whatever the machine's speed; `npm run fuzz` looks further.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
@@ -63,9 +68,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: tests wait for processes and sockets now and then."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One more than there are processors where tests wait for other processes."""
+    return (os.cpu_count() or 1) + (not config.getoption("--fast"))
 
 
 @pytest.hookimpl(optionalhook=True)

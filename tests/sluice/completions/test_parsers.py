@@ -20,6 +20,7 @@ from sluice.completions.parsers import (
     with_ascii_quotes,
 )
 from sluice.completions.request import ResponseType
+from sluice.completions.sse import MAX_EVENT_BYTES
 from sluice.errors import NoMatch, UpstreamBroken, UpstreamRefused
 from tests.scripted_upstream import answer_stream, delta, sse
 
@@ -203,8 +204,8 @@ def test_event_without_an_end_does_not_fill_the_memory() -> None:
 
 
 def test_comments_that_keep_a_stream_alive_are_no_endless_event() -> None:
-    ping = b": ping\n\n" * 20_000
-    data = [*[ping] * 80, answer_stream(["a"])]
+    pings = (b": " + b"ping" * 250 + b"\n\n") * 100
+    data = [*[pings] * (2 * MAX_EVENT_BYTES // len(pings)), answer_stream(["a"])]
     assert list(deltas_of(STREAM, data)) == ["a"]
 
 
