@@ -18,8 +18,8 @@ from tests.functions.test_connection_handlers import ROOT, event, invoke
 
 FORWARD_KEY = "/sluice/dev/forward-key"
 MISSING = (
-    "FORWARD_KEY_PARAMETER: expected the name of an SSM parameter this function may read,"
-    f" found {FORWARD_KEY}: ParameterNotFound"
+    "FORWARD_KEY_PARAMETER must name an SSM parameter that this function may read"
+    f" (got {FORWARD_KEY}: ParameterNotFound)."
 )
 
 # Prints the log line of a request, then what the client gets.

@@ -1,4 +1,4 @@
-"""The WebSocket gateway as the tests ask it, and @connections that keeps what it posts."""
+"""A WebSocketGateway in front of a scripted model, from a client's message to the frames posted."""
 
 from __future__ import annotations
 
@@ -20,58 +20,81 @@ from tests.sluice.deadlines import deadline_in
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from sluice.state.connections import ConnectionState
     from sluice.websocket.delivery import BackOff
+    from tests.scripted_upstream import ScriptedUpstream
 
 HELLO = [{"role": "user", "content": "Hello"}]
+TEMPLATE = {"messages": HELLO}
+PLAIN = {"action": "sendmessage", "data": "Hello"}
+CHAT = {"action": "chat", "id": "7", "request": {"model": "m", "messages": HELLO}}
 AT_MS = 1_700_000_000_000
 OFTEN = LookTimes(first=0.005, next=0.005)
 SECRET = "sk-secret-0123456789"
 
 
 class Posts(ConnectionsClient):
-    """@connections that keeps frames; `on_post` may refuse them."""
+    """@connections that keeps frames; `on_post` may raise."""
 
-    def __init__(self, on_post: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__("http://127.0.0.1:1/dev", {})
-        self._on_post = on_post
+        self.on_post: Callable[[bytes], object] = lambda _frame: None
         self.frames: list[str] = []
         self.endpoints: list[str] = []
 
     def post(self, connection_id: str, frame: bytes, timeout_s: float = 30.0) -> None:
         assert timeout_s > 0
         assert connection_id == "c-1="
-        if self._on_post is not None:
-            self._on_post(frame)
+        self.on_post(frame)
         self.frames.append(frame.decode())
 
     def at(self, endpoint: str) -> Posts:
         self.endpoints.append(endpoint)
         return self
 
+
+class WebSocketBench:
+    """Each message goes to a new gateway, set up by upper-case keywords.
+
+    state: the store of cancellations, if there is one. posts: where its frames go.
+    """
+
+    def __init__(self, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]) -> None:
+        self.upstream = upstream
+        self.posts = Posts()
+        self.state: ConnectionState | None = None
+        self._capsys = capsys
+
+    def send(self, message: object, remaining_ms: int = 900_000, **environ: str) -> list[str]:
+        """The frames that answer a message."""
+        variables = {"OPENAI_BASE_URL": self.upstream.url, "OPENAI_API_KEY": SECRET, **environ}
+        gateway = gateway_with(variables, self.posts, self.state)
+        self.posts.frames.clear()
+        gateway.answer(message_of(message), deadline_in(remaining_ms))
+        return list(self.posts.frames)
+
+    def documents(
+        self, message: object, remaining_ms: int = 900_000, **environ: str
+    ) -> list[dict[str, Any]]:
+        """The same, each parsed from JSON."""
+        return [json.loads(frame) for frame in self.send(message, remaining_ms, **environ)]
+
     @property
     def error(self) -> dict[str, Any]:
-        document = json.loads(self.frames[-1])
+        """The error in the last frame."""
+        document = json.loads(self.posts.frames[-1])
         assert document["requestId"] == "r-1"
         assert document["error"].keys() == {"message", "type", "param", "code"}
         error: dict[str, Any] = document["error"]
         return error
 
-
-def send(
-    url: str,
-    message: object,
-    posts: Posts,
-    remaining_ms: int = 900_000,
-    *,
-    state: ConnectionState | None = None,
-    **environ: str,
-) -> list[str]:
-    """The frames that a message is answered by."""
-    variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": SECRET, **environ}
-    gateway = gateway_with(variables, posts, state)
-    gateway.answer(message_of(message), deadline_in(remaining_ms))
-    return posts.frames
+    def logged(self) -> dict[str, Any]:
+        """The log line of the one message since the last look."""
+        (line,) = self._capsys.readouterr().out.splitlines()
+        fields: dict[str, Any] = json.loads(line)
+        return fields
 
 
 def message_of(message: object, at_ms: int = AT_MS) -> MessageEvent:

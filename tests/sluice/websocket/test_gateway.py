@@ -1,72 +1,105 @@
-"""The WebSocket's answers, from the message to the frames that are posted."""
+"""From a client's message to the frames posted: each kind of message, and each failure."""
 
 from __future__ import annotations
 
 import json
-import socket
 import threading
 
 import pytest
 
 from sluice.deadline import MARGIN_S
 from sluice.errors import ConnectionGone, PostForbidden
+from sluice.state.connections import ConnectionState
+from sluice.state.sqlite import SqliteState
 from sluice.websocket.delivery import MAX_WAITING
-from sluice.websocket.events import MessageEvent, parse_message
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
     GatedAnswer,
-    ScriptedUpstream,
-    UpstreamRequest,
     answer_stream,
     chunk,
     delta,
     dies_after,
     endless,
+    holds_after,
     refused_url,
     replies,
     says,
+    sse,
 )
-from tests.sluice.deadlines import deadline_in
-from tests.sluice.websocket.asking import AT_MS, HELLO, SECRET, Posts, gateway_with, send
+from tests.sluice.websocket.asking import CHAT, HELLO, PLAIN, SECRET, TEMPLATE, WebSocketBench
 
 
-def test_plain_prompt_is_answered_by_text_without_an_end_mark(upstream: ScriptedUpstream) -> None:
-    frames = send(upstream.url, {"action": "sendmessage", "data": "Hello"}, Posts())
-    assert "".join(frames) == "Hello"
-    assert upstream.requests[0].document["messages"] == HELLO
+def slow(frame: bytes) -> None:
+    """A post that takes longer than the answer may; errors are fast."""
+    if not frame.startswith(b'{"error"'):
+        threading.Event().wait(0.8)
 
 
-def test_template_stream_ends_with_its_mark(upstream: ScriptedUpstream) -> None:
+def test_plain_prompt_is_answered_by_text_without_an_end_mark(bench: WebSocketBench) -> None:
+    assert "".join(bench.send(PLAIN)) == "Hello"
+    assert bench.upstream.requests[0].document["messages"] == HELLO
+
+
+def test_template_stream_ends_with_its_mark(bench: WebSocketBench) -> None:
     request = {"prompt_template": "PROMPT_A", "messages": HELLO}
-    frames = send(upstream.url, request, Posts(), PROMPT_A="Be brief.")
-    assert ("".join(frames[:-1]), frames[-1]) == ("Hello", "<END>")
-    assert upstream.requests[0].document["messages"][0]["content"] == "Be brief."
+    *frames, last = bench.send(request, PROMPT_A="Be brief.")
+    assert ("".join(frames), last) == ("Hello", "<END>")
+    assert bench.upstream.requests[0].document["messages"][0]["content"] == "Be brief."
 
 
 @pytest.mark.parametrize(
-    ("response_type", "said", "frame"),
+    ("response_type", "text", "frame"),
     [("int", "So [[42]]", "42"), ("string", "[[yes]]", "yes"), ("full", "all of it", "all of it")],
 )
 def test_value_comes_in_one_frame(
-    upstream: ScriptedUpstream, response_type: str, said: str, frame: str
+    bench: WebSocketBench, response_type: str, text: str, frame: str
 ) -> None:
-    upstream.script = says(*said)
-    request = {"messages": HELLO, "response_type": response_type}
-    assert send(upstream.url, request, Posts()) == [frame]
+    bench.upstream.script = says(*text)
+    assert bench.send({**TEMPLATE, "response_type": response_type}) == [frame]
 
 
-def test_upstream_is_closed_as_soon_as_the_value_is_known(upstream: ScriptedUpstream) -> None:
-    upstream.script = endless("[[7]]")
-    assert send(upstream.url, {"messages": HELLO, "response_type": "int"}, Posts()) == ["7"]
-    assert upstream.gone.wait(20)
+def test_chat_is_the_providers_events_in_numbered_frames(bench: WebSocketBench) -> None:
+    frames = bench.documents(CHAT)
+    data = [line for line in answer_stream(["Hel", "lo"]).decode().split("\n\n") if line][:-1]
+    events = [event for frame in frames for event in frame["events"]]
+    assert events == [json.loads(line.removeprefix("data: ")) for line in data]
+    assert [frame["seq"] for frame in frames] == list(range(len(frames)))
+    assert {frame["id"] for frame in frames} == {"7"}
+    assert [frame.get("done") for frame in frames] == [None] * (len(frames) - 1) + [True]
+    sent = {"model": "m", "messages": HELLO, "stream": True}
+    assert bench.upstream.requests[0].document == sent
 
 
+def test_chat_without_a_model_goes_to_the_default_one(bench: WebSocketBench) -> None:
+    request = {"messages": HELLO, "tools": [], "stream_options": {"include_usage": True}}
+    bench.send({**CHAT, "request": request})
+    sent = {**request, "model": "gpt-4o-mini", "stream": True}
+    assert bench.upstream.requests[0].document == sent
+
+
+def test_chat_without_a_stream_is_one_event_and_the_end(bench: WebSocketBench) -> None:
+    completion = {"choices": [{"message": {"content": "all"}, "finish_reason": "stop"}]}
+    bench.upstream.script = replies(200, completion)
+    request = {"messages": HELLO, "stream": False}
+    frames = bench.documents({**CHAT, "request": request})
+    assert frames == [{"id": "7", "seq": 0, "events": [completion], "done": True}]
+    assert bench.upstream.requests[0].document["stream"] is False
+
+
+def test_providers_request_alone_gets_frames_without_an_id(bench: WebSocketBench) -> None:
+    native = {"model": "m", "messages": HELLO, "temperature": 0.5}
+    frames = bench.documents(native)
+    assert bench.upstream.requests[0].document == {**native, "stream": True}
+    assert all("id" not in frame for frame in frames)
+    assert frames[-1]["done"]
+
+
+@pytest.mark.parametrize("message", [TEMPLATE, PLAIN, CHAT])
 def test_first_delta_is_posted_before_the_upstream_sends_the_second(
-    upstream: ScriptedUpstream,
+    bench: WebSocketBench, message: object
 ) -> None:
-    gated = GatedAnswer("one", "two")
-    upstream.script = gated
+    bench.upstream.script = gated = GatedAnswer("one", "two")
     sent_when_posted: list[int] = []
 
     def on_post(_frame: bytes) -> None:
@@ -74,20 +107,44 @@ def test_first_delta_is_posted_before_the_upstream_sends_the_second(
         gated.open()
 
     gated.open()
-    frames = send(upstream.url, {"messages": HELLO}, Posts(on_post))
-    assert frames[:2] == ["one", "two"]
+    bench.posts.on_post = on_post
+    first, second, *_ = bench.send(message)
+    assert ("one" in first, "two" in first, "two" in second) == (True, False, True)
     assert sent_when_posted[:2] == [1, 2]
 
 
-def test_ping_is_answered_without_the_model() -> None:
-    assert send(refused_url(), {"action": "ping"}, Posts()) == ['{"type": "pong"}']
+def text_of_chat(bench: WebSocketBench) -> str:
+    """The text in a chat's frames, which are within the limit, and the last of which is the end."""
+    frames = bench.send(CHAT)
+    assert all(len(frame.encode()) <= 128 * 1024 for frame in frames)
+    assert json.loads(frames[-1])["done"]
+    events = [event for frame in frames for event in json.loads(frame)["events"]]
+    deltas = [choice["delta"] for event in events for choice in event["choices"]]
+    return "".join(each.get("content", "") for each in deltas)
 
 
-def test_endpoint_is_the_events_unless_it_is_set(upstream: ScriptedUpstream) -> None:
-    posts = Posts()
-    send(upstream.url, {"action": "ping"}, posts)
-    send(upstream.url, {"action": "ping"}, posts, API_GW_ENDPOINT="http://127.0.0.1:3001/")
-    assert posts.endpoints == ["https://abc.example.com/dev", "http://127.0.0.1:3001"]
+def test_event_larger_than_a_frame_comes_in_parts(bench: WebSocketBench) -> None:
+    text = "é€😀" * 50_000
+    bench.upstream.script = says(text)
+    assert text_of_chat(bench) == text
+    bench.upstream.script = says("x" * 200_000 + "\ud83d", "\ude00")  # half a character
+    assert text_of_chat(bench) == "x" * 200_000 + "\ud83d" + "\ude00"
+
+
+def test_key_is_masked_across_the_parts_of_an_event(bench: WebSocketBench) -> None:
+    bench.upstream.script = says(f"Your key is {SECRET}. " * 20_000)
+    assert text_of_chat(bench) == "Your key is [key]. " * 20_000
+
+
+def test_ping_is_answered_without_the_model(bench: WebSocketBench) -> None:
+    assert bench.send({"action": "ping"}) == ['{"type": "pong"}']
+    assert bench.upstream.requests == []
+
+
+def test_endpoint_is_the_events_unless_it_is_set(bench: WebSocketBench) -> None:
+    bench.send({"action": "ping"})
+    bench.send({"action": "ping"}, API_GW_ENDPOINT="http://127.0.0.1:3001/")
+    assert bench.posts.endpoints == ["https://abc.example.com/dev", "http://127.0.0.1:3001"]
 
 
 @pytest.mark.parametrize(
@@ -95,236 +152,215 @@ def test_endpoint_is_the_events_unless_it_is_set(upstream: ScriptedUpstream) -> 
     [
         ("no json", "invalid_json", None),
         ({"action": "dance"}, "invalid_field", "action"),
-        ({"messages": HELLO, "response_type": "xml"}, "invalid_field", "response_type"),
+        ({**TEMPLATE, "response_type": "xml"}, "invalid_field", "response_type"),
         (
-            {"messages": HELLO, "prompt_template": "OPENAI_API_KEY"},
+            {**TEMPLATE, "prompt_template": "OPENAI_API_KEY"},
+            "prompt_template_not_allowed",
+            "prompt_template",
+        ),
+        (
+            {**TEMPLATE, "prompt_template": "PROMPT_\ud800"},
             "prompt_template_not_allowed",
             "prompt_template",
         ),
     ],
 )
 def test_wrong_request_is_an_error_frame(
-    upstream: ScriptedUpstream, message: object, code: str, param: str | None
+    bench: WebSocketBench, message: object, code: str, param: str | None
 ) -> None:
-    posts = Posts()
-    send(upstream.url, message, posts)
-    assert (posts.error["code"], posts.error["param"]) == (code, param)
-    assert upstream.requests == []
+    bench.send(message)
+    assert (bench.error["code"], bench.error["param"]) == (code, param)
+    assert bench.upstream.requests == []
 
 
-def test_error_frame_has_the_id_the_client_gave(upstream: ScriptedUpstream) -> None:
-    (frame,) = send(upstream.url, {"action": "dance", "id": "mine"}, Posts())
-    assert json.loads(frame)["id"] == "mine"
+def test_error_frame_has_the_id_of_the_clients_request(bench: WebSocketBench) -> None:
+    (frame,) = bench.documents({"action": "dance", "id": "mine"})
+    assert frame["id"] == "mine"
 
 
+@pytest.mark.parametrize("message", [PLAIN, CHAT])
 @pytest.mark.parametrize("status", [401, 429, 500])
-def test_upstreams_error_is_told_in_a_frame(upstream: ScriptedUpstream, status: int) -> None:
-    error = {"message": f"bad key {SECRET}", "type": "t", "param": None, "code": "c"}
-    upstream.script = replies(status, {"error": error})
-    posts = Posts()
-    send(upstream.url, {"action": "sendmessage", "data": "Hello"}, posts)
-    assert posts.error == {**error, "message": "bad key [key]"}
-
-
-def test_upstream_that_is_not_there_is_told_in_a_frame() -> None:
-    posts = Posts()
-    send(refused_url(), {"action": "sendmessage", "data": "Hello"}, posts)
-    assert posts.error["code"] == "upstream_unreachable"
-
-
-def test_upstream_that_dies_in_the_middle_is_told_after_what_it_said(
-    upstream: ScriptedUpstream,
+def test_upstreams_error_is_a_frame_without_keys(
+    bench: WebSocketBench, status: int, message: dict[str, object]
 ) -> None:
-    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
-    posts = Posts()
-    frames = send(upstream.url, {"messages": HELLO}, posts)
-    assert frames[0] == "half"
-    assert posts.error["code"] == "upstream_incomplete"
+    error = {"message": f"bad key {SECRET}", "type": "t", "param": None, "code": "c"}
+    bench.upstream.script = replies(status, {"error": error})
+    (frame,) = bench.documents(message)
+    assert bench.error == {**error, "message": "bad key [key]"}
+    assert frame.get("id") == message.get("id")
+
+
+def test_upstream_that_is_not_there_is_an_error_frame(bench: WebSocketBench) -> None:
+    bench.send(PLAIN, OPENAI_BASE_URL=refused_url())
+    assert bench.error["code"] == "upstream_unreachable"
+
+
+@pytest.mark.parametrize(
+    ("stream", "code"),
+    [
+        (b"", "upstream_incomplete"),
+        (b"data: garbage\n\n", "upstream_incomplete"),
+        (b"data: \xff\n\n", "upstream_incomplete"),
+        (sse({"error": {"message": "overloaded"}}), "upstream_refused"),
+    ],
+    ids=["dies", "not JSON", "not UTF-8", "error event"],
+)
+@pytest.mark.parametrize("message", [TEMPLATE, CHAT])
+def test_answer_that_breaks_off_is_an_error_after_what_came(
+    bench: WebSocketBench, stream: bytes, code: str, message: dict[str, object]
+) -> None:
+    bench.upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half") + stream))
+    first, last = bench.send(message)
+    assert "half" in first
+    assert (bench.error["code"], json.loads(last).get("id")) == (code, message.get("id"))
+
+
+@pytest.mark.parametrize("message", [TEMPLATE, CHAT])
+def test_deadline_is_an_error_frame(bench: WebSocketBench, message: object) -> None:
+    bench.upstream.script = holds_after(EVENT_STREAM_HEAD, chunk(delta("one")))
+    bench.send(message, remaining_ms=int(MARGIN_S * 1000) + 200)
+    assert bench.error["code"] == "deadline_exceeded"
+    assert bench.upstream.gone.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("characters", [400_000, 2 * MAX_WAITING], ids=["some wait", "no room"])
+def test_error_replaces_slow_frames_when_time_is_up(bench: WebSocketBench, characters: int) -> None:
+    bench.upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("x" * characters)))
+    bench.posts.on_post = slow
+    bench.send(TEMPLATE, remaining_ms=int(MARGIN_S * 1000) + 400)
+    assert bench.error["code"] == "upstream_incomplete"
+    assert bench.logged()["outcome"] == "upstream_incomplete"
+
+
+def test_slow_connection_learns_that_time_is_up(bench: WebSocketBench) -> None:
+    bench.upstream.script = says("x" * 400_000)
+    bench.posts.on_post = slow
+    frames = bench.send(TEMPLATE, remaining_ms=int(MARGIN_S * 1000) + 400)
+    assert bench.error["code"] == "deadline_exceeded"
     assert len(frames) == 2
 
 
-def test_deadline_is_told_in_a_frame(upstream: ScriptedUpstream) -> None:
-    gated = GatedAnswer("one", "never")
-    upstream.script = gated
-    gated.open()
-    posts = Posts()
-    send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 200)
-    assert posts.error["code"] == "deadline_exceeded"
-    gated.open(2)
+def test_post_without_a_reply_at_the_deadline_is_logged(bench: WebSocketBench) -> None:
+    taken = threading.Event()
+    bench.posts.on_post = lambda _frame: taken.wait(PATIENCE_S)
+    bench.send(PLAIN, 1_300)
+    taken.set()
+    fields = bench.logged()
+    assert (fields["outcome"], fields["frames"]) == ("deadline_exceeded", 0)
 
 
-def test_gone_client_ends_the_upstream_request(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_client_that_is_gone_ends_the_upstream_request(
+    bench: WebSocketBench, *, is_silent: bool
 ) -> None:
-    def gone(_frame: bytes) -> None:
-        raise ConnectionGone("gone")
-
-    upstream.script = endless()
-    assert send(upstream.url, {"messages": HELLO}, Posts(gone)) == []
-    assert upstream.gone.wait(20)
-    assert json.loads(capsys.readouterr().out)["outcome"] == "connection_gone"
-
-
-def test_client_that_goes_while_the_model_is_silent_ends_the_upstream_request(
-    upstream: ScriptedUpstream,
-) -> None:
-    gated = GatedAnswer("one", "never")
-    upstream.script = gated
-    gated.open()
+    silent = holds_after(EVENT_STREAM_HEAD, chunk(delta("one")))
+    bench.upstream.script = silent if is_silent else endless()
 
     def gone(_frame: bytes) -> None:
         raise ConnectionGone("gone")
 
-    assert send(upstream.url, {"messages": HELLO}, Posts(gone)) == []
-    assert gated.sent == ["one"]
-    gated.open(2)
+    bench.posts.on_post = gone
+    assert bench.send(TEMPLATE) == []
+    assert bench.upstream.gone.wait(PATIENCE_S)
+    assert bench.logged()["outcome"] == "connection_gone"
 
 
-def test_connection_to_the_model_is_kept_from_answer_to_answer(upstream: ScriptedUpstream) -> None:
-    ports = set()
+def test_missing_permission_is_named_in_the_log(bench: WebSocketBench) -> None:
+    def forbidden(_frame: bytes) -> None:
+        raise PostForbidden("the role needs execute-api:ManageConnections")
 
-    def script(request: UpstreamRequest, connection: socket.socket) -> None:
-        ports.add(connection.getpeername())
-        says("a", "b")(request, connection)
-
-    upstream.script = script
-    gateway = gateway_with({"OPENAI_BASE_URL": upstream.url}, Posts())
-    for response_type in ("stream", "full", "stream"):
-        body = json.dumps({"messages": HELLO, "response_type": response_type})
-        gateway.answer(MessageEvent("c-1=", "r-1", "d", "s", body, AT_MS), deadline_in(900_000))
-    assert len(ports) == 1
+    bench.posts.on_post = forbidden
+    bench.send(TEMPLATE)
+    fields = bench.logged()
+    assert fields["outcome"] == "post_forbidden"
+    assert "execute-api:ManageConnections" in fields["detail"]
 
 
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"]
 )
-@pytest.mark.parametrize("response_type", ["stream", "full"])
-def test_upstream_that_closes_its_connection_behind_a_good_answer_is_no_error(
-    upstream: ScriptedUpstream, head: bytes, response_type: str
+@pytest.mark.parametrize(("response_type", "end"), [("stream", ["<END>"]), ("full", [])])
+def test_upstream_may_close_its_connection_after_an_answer(
+    bench: WebSocketBench, head: bytes, response_type: str, end: list[str]
 ) -> None:
     answer = head + b"Content-Type: text/event-stream\r\n\r\n" + answer_stream(["a"])
-    upstream.script = dies_after(answer)
-    frames = send(upstream.url, {"messages": HELLO, "response_type": response_type}, Posts())
-    assert frames == (["a", "<END>"] if response_type == "stream" else ["a"])
+    bench.upstream.script = dies_after(answer)
+    assert bench.send({**TEMPLATE, "response_type": response_type}) == ["a", *end]
 
 
-def test_half_a_character_at_the_end_of_an_answer_does_not_hold_it_up(
-    upstream: ScriptedUpstream,
-) -> None:
-    upstream.script = says("Hi ", "\ud83d")
-    frames = send(upstream.url, {"action": "sendmessage", "data": "x"}, Posts())
-    assert "".join(frames) == "Hi \ufffd"
+def test_half_a_character_at_the_end_of_an_answer_does_not_delay_it(bench: WebSocketBench) -> None:
+    bench.upstream.script = says("Hi ", "\ud83d")
+    assert "".join(bench.send(PLAIN)) == "Hi \ufffd"
 
 
-@pytest.mark.parametrize("characters", [400_000, 2 * MAX_WAITING], ids=["some wait", "no room"])
-def test_error_behind_slow_frames_is_told_in_place_of_them_when_time_is_over(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], characters: int
-) -> None:
-    never = threading.Event()
-
-    def slow(frame: bytes) -> None:
-        if not frame.startswith(b'{"error"'):
-            never.wait(0.8)
-
-    upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("x" * characters)))
-    posts = Posts(slow)
-    send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 400)
-    assert posts.error["code"] == "upstream_incomplete"
-    assert json.loads(capsys.readouterr().out)["outcome"] == "upstream_incomplete"
-
-
-def test_prompt_that_holds_a_forward_key_is_refused(upstream: ScriptedUpstream) -> None:
-    posts = Posts()
-    request = {"prompt_template": "PROMPT_A", "messages": HELLO}
-    prompt = "You know fk-forward-secret."
-    send(upstream.url, request, posts, PROMPT_A=prompt, FORWARD_KEY="fk-forward-secret")
-    assert posts.error["code"] == "prompt_template_not_allowed"
-
-
-def test_upstream_that_keeps_talking_behind_its_end_is_left(upstream: ScriptedUpstream) -> None:
-    def talkative(_request: UpstreamRequest, connection: socket.socket) -> None:
-        connection.sendall(EVENT_STREAM_HEAD + chunk(answer_stream(["a"])))
-        while True:
-            connection.sendall(chunk(b": ping\n\n"))
-            threading.Event().wait(0.05)
-
-    upstream.script = talkative
-    assert send(upstream.url, {"messages": HELLO}, Posts()) == ["a", "<END>"]
-    assert upstream.gone.wait(20)
-
-
-def test_error_stays_one_frame_however_long_it_is(upstream: ScriptedUpstream) -> None:
-    upstream.script = replies(400, {"error": {"message": "m" * 300_000, "code": {"odd": 1}}})
-    message = {"action": "sendmessage", "data": "x", "id": "i" * 130_000}
-    (frame,) = send(upstream.url, message, Posts())
-    document = json.loads(frame)
+def test_error_stays_one_frame_however_long_it_is(bench: WebSocketBench) -> None:
+    bench.upstream.script = replies(400, {"error": {"message": "m" * 300_000, "code": {"odd": 1}}})
+    (document,) = bench.documents({**PLAIN, "id": "i" * 130_000})
     assert len(document["error"]["message"]) < 10_000
     assert len(document["id"]) < 1_000
 
 
-def test_slow_connection_is_told_that_the_time_is_over(upstream: ScriptedUpstream) -> None:
-    never = threading.Event()
-
-    def slow(frame: bytes) -> None:
-        if not frame.startswith(b'{"error"'):
-            never.wait(0.8)
-
-    upstream.script = says("x" * 400_000)
-    posts = Posts(slow)
-    send(upstream.url, {"messages": HELLO}, posts, remaining_ms=int(MARGIN_S * 1000) + 400)
-    assert posts.error["code"] == "deadline_exceeded"
-    assert len(posts.frames) == 2
-
-
-def test_post_that_nobody_has_answered_by_the_deadline_is_no_good_outcome(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+def test_bug_in_the_gateway_is_an_error_frame_and_an_error_of_the_function(
+    bench: WebSocketBench,
 ) -> None:
-    taken = threading.Event()
+    bench.upstream.script = says("a")
 
-    def on_post(_frame: bytes) -> None:
-        taken.wait(PATIENCE_S)
+    class BrokenState(ConnectionState):
+        def cancelled(self, *_: object) -> None:
+            raise KeyError("private")
 
-    send(upstream.url, {"action": "sendmessage", "data": "Hello"}, Posts(on_post), 1_300)
-    taken.set()
-    fields = json.loads(capsys.readouterr().out)
-    assert (fields["outcome"], fields["frames"]) == ("deadline_exceeded", 0)
-
-
-def test_template_name_that_is_no_name_is_the_clients_fault(upstream: ScriptedUpstream) -> None:
-    posts = Posts()
-    send(upstream.url, {"prompt_template": "PROMPT_\ud800", "messages": HELLO}, posts)
-    assert posts.error["code"] == "prompt_template_not_allowed"
+    bench.state = BrokenState(SqliteState(":memory:"))
+    with pytest.raises(KeyError):
+        bench.send({"action": "cancel", "id": "7"})
+    assert bench.error["code"] == "internal_error"
+    fields = bench.logged()
+    assert (fields["outcome"], fields["cause"]) == ("internal_error", "KeyError")
+    assert "private" not in json.dumps(fields) + bench.error["message"]
 
 
-def test_missing_permission_is_named_in_the_log(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def forbidden(_frame: bytes) -> None:
-        raise PostForbidden("the role needs execute-api:ManageConnections")
-
-    send(upstream.url, {"messages": HELLO}, Posts(forbidden))
-    fields = json.loads(capsys.readouterr().out)
-    assert fields["outcome"] == "post_forbidden"
-    assert "execute-api:ManageConnections" in fields["detail"]
-
-
-def test_log_line_has_figures_and_neither_prompt_nor_answer_nor_key(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
-) -> None:
-    upstream.script = says("the secret answer")
-    send(upstream.url, {"action": "sendmessage", "data": "the secret question"}, Posts())
-    (line,) = capsys.readouterr().out.splitlines()
-    fields = json.loads(line)
-    assert (fields["outcome"], fields["frames"]) == ("ok", 1)
-    assert "secret" not in line
-
-
-def test_event_of_api_gateway_is_read() -> None:
-    context = {
-        "connectionId": "c",
-        "requestId": "r",
-        "domainName": "d",
-        "stage": "s",
-        "requestTimeEpoch": 7,
+def test_log_has_the_figures_of_a_message(bench: WebSocketBench, state: ConnectionState) -> None:
+    state.opened("c-1=", "ann")
+    bench.state = state
+    frames = bench.documents(CHAT)
+    fields = bench.logged()
+    for name in ("first_frame_ms", "total_ms"):
+        assert fields.pop(name) >= 0
+    assert fields == {
+        "request_id": "r-1",
+        "transport": "websocket",
+        "connection_id": "c-1=",
+        "kind": "chat",
+        "principal": "ann",
+        "model": "m",
+        "frames": len(frames),
+        "joined_deltas": 5 - len([frame for frame in frames if frame["events"]]),
+        "outcome": "ok",
+        "provider": "openai",
+        "retries": 0,
+        "upstream_request_id": "req_upstream",
+        "usage": {"total_tokens": 3},
     }
-    assert parse_message({"requestContext": context}) == MessageEvent("c", "r", "d", "s", "", 7)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (PLAIN, "plain"),
+        (TEMPLATE, "template"),
+        (CHAT, "chat"),
+        ({"model": "m", "messages": HELLO}, "chat"),
+    ],
+)
+def test_log_has_what_was_said_only_if_that_is_set(
+    bench: WebSocketBench, message: object, kind: str
+) -> None:
+    bench.upstream.script = says("the private ", "answer")
+    bench.send(message)
+    assert not {"messages", "answer"} & bench.logged().keys()
+    bench.send(message, LOG_CHAT="true")
+    fields = bench.logged()
+    assert (fields["kind"], fields["messages"], fields["answer"]) == (
+        kind,
+        HELLO,
+        "the private answer",
+    )

@@ -28,7 +28,7 @@ from tests.scripted_upstream import (
     scripted_upstream,
 )
 from tests.sluice.deadlines import FOREVER
-from tests.sluice.websocket.asking import HELLO, gateway_with, message_of
+from tests.sluice.websocket.asking import CHAT, PLAIN, TEMPLATE, gateway_with, message_of
 from tests.sluice.websocket.scripted_connections import (
     Reply,
     ScriptedConnections,
@@ -39,9 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
-TEMPLATE = {"messages": HELLO}
-PLAIN = {"action": "sendmessage", "data": "Hello"}
-CHAT = {"action": "chat", "id": "7", "request": {"messages": HELLO}}
+
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 LONG_TEXT = st.tuples(ANY_TEXT, st.integers(2_000, 60_000)).map(lambda it: it[0] * it[1])
