@@ -80,7 +80,8 @@ def _notes(facts: BannerFacts) -> list[str]:
         notes.append(
             "The WebSocket requires no key. Set WEBSOCKET_AUTH=forward_key to require one."
         )
-    if "forward_key" in (facts.websocket_auth, facts.url_auth) or facts.url_auth == "none":
+    shows_key = facts.url_auth == "none" or facts.websocket_auth == "forward_key"
+    if facts.has_forward_key and shows_key:
         notes.append("FORWARD_KEY below stands for one of the keys in your .env or shell.")
     if facts.logs_chats:
         notes.append("LOG_CHAT=true: messages and answers are logged.")

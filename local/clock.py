@@ -1,31 +1,14 @@
-"""The clock of the emulators: reads the time and waits. Tests pass a clock they move by hand."""
+"""The clock of the emulators: reads the time and waits. Tests pass one they move by hand."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
 
 
-class Clock(Protocol):
-    """Reads the time and waits; every length is in seconds."""
-
-    def now(self) -> float:
-        """Return the seconds since the epoch."""
-        ...
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after `seconds`."""
-        ...
-
-    def timeout(self, seconds: float) -> AbstractAsyncContextManager[object]:
-        """Return a block that raises TimeoutError when it takes longer than `seconds`."""
-        ...
-
-
-class LoopClock:
-    """The machine's clock and the event loop's timers."""
+class Clock:
+    """The machine's clock and the event loop's timers; every length is in seconds."""
 
     def now(self) -> float:
         """Return the seconds since the epoch."""

@@ -169,7 +169,7 @@ class Stack:
         )
 
     def _health(self) -> dict[str, bool]:
-        return {key: pool.first_start.is_up() for key, pool in self._pools.items()}
+        return {key: pool.is_ready() for key, pool in self._pools.items()}
 
     async def _start_functions(self) -> None:
         for pool in self._pools.values():
@@ -183,7 +183,7 @@ class Stack:
             raise
 
     async def _up(self, key: str) -> None:
-        failure = await self._pools[key].first_start.wait()
+        failure = await self._pools[key].wait_for_start()
         if failure is not None:
             raise FunctionStartFailedError(key, failure)
         self._logs[key].release()

@@ -21,7 +21,7 @@ from local.api_gateway.event import Peer, new_connection_id
 from local.api_gateway.frame_guard import FrameGuard
 from local.api_gateway.integration import Integrations, ProxyAnswer
 from local.api_gateway.session import ABNORMAL, WebSocketSession
-from local.clock import Clock, LoopClock
+from local.clock import Clock
 from local.http.requests import forwarding_headers, http_request, request_target
 from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
 from local.invocation import Invoker, new_trace_id
@@ -60,7 +60,7 @@ class WebSocketApi:
         self._management = management
         self._check = check
         self._needs_no_key = needs_no_key
-        self._clock = clock or LoopClock()
+        self._clock = clock or Clock()
         self._integrations = Integrations(routes.pools, routes.selection, self._clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -10,28 +10,6 @@ from local.functions.execution_environment import ExecutionEnvironment, Function
 from local.invocation import AnswerReceiver, Invocation, new_identity, new_trace_id
 
 
-class FirstStart:
-    """The result of starting a function's first environment."""
-
-    def __init__(self) -> None:
-        self._done: asyncio.Future[FunctionFailure | None] = (
-            asyncio.get_running_loop().create_future()
-        )
-
-    def settle(self, failure: FunctionFailure | None) -> None:
-        """Take the result of a start, unless it has one."""
-        if not self._done.done():
-            self._done.set_result(failure)
-
-    def is_up(self) -> bool:
-        """Return whether the function has requested its first event."""
-        return self._done.done() and self._done.result() is None
-
-    async def wait(self) -> FunctionFailure | None:
-        """Wait for the first start; return its failure, or None."""
-        return await asyncio.shield(self._done)
-
-
 class FunctionPool:
     """Invokes one function: `start` its first environment, `submit` events, `stop`."""
 
@@ -43,11 +21,21 @@ class FunctionPool:
         self._idle: list[ExecutionEnvironment] = []
         self._queue: deque[Invocation] = deque()
         self._stopping = False
-        self.first_start = FirstStart()
+        self._first_start: asyncio.Future[FunctionFailure | None] = (
+            asyncio.get_running_loop().create_future()
+        )
 
     def start(self) -> None:
         """Start one environment before the first event: a user would have to wait for it."""
         self._start_environment()
+
+    def is_ready(self) -> bool:
+        """Return whether the function has requested its first event."""
+        return self._first_start.done() and self._first_start.result() is None
+
+    async def wait_for_start(self) -> FunctionFailure | None:
+        """Wait for the first start; return its failure, or None."""
+        return await asyncio.shield(self._first_start)
 
     def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
         """Invoke the function with `event`; await the returned invocation's `outcome`."""
@@ -73,7 +61,7 @@ class FunctionPool:
     def environment_waits(self, environment: ExecutionEnvironment) -> None:
         """Give the environment the oldest waiting event, or let it idle."""
         self._starting.discard(environment)
-        self.first_start.settle(None)
+        self._settle_start(None)
         if self._queue:
             environment.hand_over(self._queue.popleft())
         elif environment not in self._idle:
@@ -86,12 +74,16 @@ class FunctionPool:
         self._all.discard(environment)
         if environment in self._idle:
             self._idle.remove(environment)
-        self.first_start.settle(failure)
+        self._settle_start(failure)
         if environment in self._starting:
             self._starting.discard(environment)
             if self._queue:
                 self._queue.popleft().settle(failure)
         self._start_for_the_queue()
+
+    def _settle_start(self, failure: FunctionFailure | None) -> None:
+        if not self._first_start.done():
+            self._first_start.set_result(failure)
 
     def _start_for_the_queue(self) -> None:
         wanted = len(self._queue) - len(self._starting)

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 from local.errors import FunctionFailure
@@ -14,13 +16,11 @@ from local.runtime_api.calls import (
     BufferedCall,
     ErrorCall,
     InitErrorCall,
-    NextCall,
     Replier,
     Reply,
     RuntimeCall,
     StreamedCall,
     error_reply,
-    forbidden,
 )
 from local.runtime_api.connection import RuntimeConnection
 from local.runtime_api.http_requests import RequestHead
@@ -101,28 +101,19 @@ class RuntimeApi:
     def _open_call(self, head: RequestHead) -> RuntimeCall:
         route, request_id = route_of(head)
         if route is Route.NEXT:
-            return NextCall(self._next_event)
+            return RuntimeCall(self._next_event)
         if route is Route.INIT_ERROR:
             return InitErrorCall(head.headers, self._init_failed)
-        if route is Route.UNKNOWN:
-            return RuntimeCall(error_reply(404, "NotFound", "Unknown route of the Runtime API."))
-        rejection = self._rejection(head, request_id)
+        rejection = self._rejection(route, request_id, head.headers)
         if rejection is not None:
-            return RuntimeCall(rejection)
-        try:
-            return self._open_answer(route, head)
-        except InvalidStateTransitionError as error:
-            return RuntimeCall(forbidden(error))
-
-    def _open_answer(self, route: Route, head: RequestHead) -> RuntimeCall:
-        self._state.take(Step.ERROR if route is Route.ERROR else Step.RESPONSE)
+            return RuntimeCall(lambda reply: reply(rejection))
         invocation = self._invocation
         assert invocation is not None  # noqa: S101 - RUNNING always has one
+        settle = partial(self._end_answer, invocation)
         if route is Route.ERROR:
-            return ErrorCall(head.headers, invocation, self._end_answer)
-        if _MODE in head.headers:
-            return StreamedCall(head.headers, invocation, self._end_answer)
-        return BufferedCall(head.headers, invocation, self._end_answer)
+            return ErrorCall(head.headers, settle)
+        call = StreamedCall if _MODE in head.headers else BufferedCall
+        return call(head.headers, settle, invocation.receiver)
 
     def _next_event(self, reply: Replier) -> None:
         self._state.take(Step.NEXT)
@@ -136,16 +127,24 @@ class RuntimeApi:
     def _event_reply(self, invocation: Invocation) -> Reply:
         return Reply(200, invocation.event, self._listener.event_headers(invocation))
 
-    def _rejection(self, head: RequestHead, request_id: str) -> Reply | None:
-        """Return the error reply to an invalid /response or /error, None for a valid one."""
+    def _rejection(self, route: Route, request_id: str, headers: Mapping[str, str]) -> Reply | None:
+        """Return the error reply to an invalid /response or /error; begin a valid one."""
         current = self._invocation
+        if route is Route.UNKNOWN:
+            return error_reply(404, "NotFound", "Unknown route of the Runtime API.")
         if current is None or request_id != current.identity.request_id:
             return error_reply(400, "InvalidRequestID", "Invalid request ID")
-        echoed = head.headers.get(_INVOCATION_ID)
-        if echoed is not None and echoed != current.identity.invocation_id:
+        if (
+            headers.get(_INVOCATION_ID, current.identity.invocation_id)
+            != current.identity.invocation_id
+        ):
             return error_reply(410, "InvokeTimeout", "Invoke timeout")
-        if head.headers.get(_MODE, "streaming") != "streaming":
+        if headers.get(_MODE, "streaming") != "streaming":
             return error_reply(400, "InvalidFunctionResponseMode", "Invalid function response mode")
+        try:
+            self._state.take(Step.ERROR if route is Route.ERROR else Step.RESPONSE)
+        except InvalidStateTransitionError as error:
+            return error_reply(403, "InvalidStateTransition", str(error))
         return None
 
     def _end_answer(self, invocation: Invocation, failure: FunctionFailure | None) -> None:

@@ -10,12 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from local.errors import FunctionFailure
-from local.invocation import AnswerHead, AnswerReceiver, Invocation
+from local.invocation import AnswerHead, AnswerReceiver
 from local.limits import MAX_BUFFERED_RESPONSE_BYTES, MAX_STREAMED_RESPONSE_BYTES
 from local.runtime_api.routes import posted_failure, trailer_failure
-from local.runtime_api.state import InvalidStateTransitionError
-
-_JSON = ("content-type", "application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +21,15 @@ class Reply:
 
     status: int
     body: bytes
-    headers: Sequence[tuple[str, str]] = (_JSON,)
+    headers: Sequence[tuple[str, str]] = (("content-type", "application/json"),)
 
 
 Replier = Callable[[Reply | None], None]
 """Sends the reply; None closes the connection without one."""
 
-Settle = Callable[[Invocation, FunctionFailure | None], None]
 Report = Callable[[FunctionFailure], None]
+Settle = Callable[[FunctionFailure | None], None]
+"""Takes the outcome of an invocation; None is its success."""
 
 ACCEPTED = Reply(202, b'{"status":"OK"}\n')
 
@@ -42,138 +40,108 @@ def error_reply(status: int, error_type: str, message: str) -> Reply:
     return Reply(status, json.dumps(body).encode())
 
 
-def forbidden(error: InvalidStateTransitionError) -> Reply:
-    """Return the reply to a call that is not allowed in this state."""
-    return error_reply(403, "InvalidStateTransition", str(error))
-
-
 class RuntimeCall:
     """One request: `piece` for the bytes of its body, then `end`, or `broken` instead.
 
-    This base class drops the body and sends `reply`.
+    This base class drops the body and gives the replier to `on_end`.
     """
 
     receiver: AnswerReceiver | None = None
     """Takes the body as it arrives and may be too slow for it; None if the body is kept here."""
 
-    def __init__(self, reply: Reply = ACCEPTED) -> None:
-        self._reply = reply
+    def __init__(self, on_end: Callable[[Replier], None]) -> None:
+        self._on_end = on_end
 
     def piece(self, data: bytes) -> None:
         """Take the next bytes of the body."""
 
     def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Take the end of the body; calls `reply` once, now or later."""
-        reply(self._reply)
+        """Take the end of the body; calls `reply` once, now or later.
+
+        Raises InvalidStateTransitionError if the call is not allowed now.
+        """
+        self._on_end(reply)
 
     def broken(self) -> None:
         """Handle the loss of the connection inside the body."""
 
 
-class NextCall(RuntimeCall):
-    """GET /next."""
+class InitErrorCall(RuntimeCall):
+    """POST /init/error: its body is kept, up to one byte more than allowed."""
 
-    def __init__(self, request_event: Callable[[Replier], None]) -> None:
-        super().__init__()
-        self._request_event = request_event
-
-    def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Request an event."""
-        try:
-            self._request_event(reply)
-        except InvalidStateTransitionError as error:
-            reply(forbidden(error))
-
-
-class _KeptCall(RuntimeCall):
-    """A call whose body is kept: up to one byte more than allowed, the rest is dropped."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        super().__init__()
+    def __init__(self, headers: Mapping[str, str], report: Report) -> None:
+        super().__init__(lambda reply: reply(ACCEPTED))
         self._headers = headers
+        self._report = report
         self._body = bytearray()
 
     def piece(self, data: bytes) -> None:
+        """Keep the bytes up to the limit."""
         self._body += data[: MAX_BUFFERED_RESPONSE_BYTES + 1 - len(self._body)]
 
-
-class InitErrorCall(_KeptCall):
-    """POST /init/error."""
-
-    def __init__(self, headers: Mapping[str, str], report: Report) -> None:
-        super().__init__(headers)
-        self._report = report
-
-    def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Report the failure."""
-        try:
-            self._report(posted_failure(self._headers, bytes(self._body)))
-        except InvalidStateTransitionError as error:
-            reply(forbidden(error))
-        else:
-            reply(ACCEPTED)
+    def end(self, trailers: Mapping[str, str], reply: Replier) -> None:
+        """Report the posted error."""
+        self._report(posted_failure(self._headers, bytes(self._body)))
+        super().end(trailers, reply)
 
 
-class ErrorCall(_KeptCall):
+class ErrorCall(InitErrorCall):
     """POST /error of a running invocation."""
-
-    def __init__(self, headers: Mapping[str, str], invocation: Invocation, settle: Settle) -> None:
-        super().__init__(headers)
-        self._invocation = invocation
-        self._settle = settle
-
-    def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
-        """Fail the invocation with the posted error."""
-        self._settle(self._invocation, posted_failure(self._headers, bytes(self._body)))
-        reply(ACCEPTED)
 
     def broken(self) -> None:
         """Fail the invocation: the error was cut off."""
-        self._settle(self._invocation, _TRUNCATED)
+        self._report(_TRUNCATED)
 
 
 class BufferedCall(ErrorCall):
     """POST /response with a return value."""
 
+    def __init__(
+        self, headers: Mapping[str, str], settle: Settle, receiver: AnswerReceiver
+    ) -> None:
+        super().__init__(headers, settle)
+        self._settle = settle
+        self._whole_receiver = receiver
+
     def end(self, _trailers: Mapping[str, str], reply: Replier) -> None:
         """Pass the whole answer on, unless it is too large."""
         if len(self._body) > MAX_BUFFERED_RESPONSE_BYTES:
-            self._settle(self._invocation, _TOO_LARGE)
+            self._settle(_TOO_LARGE)
             reply(error_reply(413, _TOO_LARGE.error_type, _TOO_LARGE.error_message))
             return
-        receiver = self._invocation.receiver
-        receiver.begin(answer_head(self._headers, streaming=False))
-        receiver.piece(bytes(self._body))
-        self._settle(self._invocation, None)
+        self._whole_receiver.begin(answer_head(self._headers, streaming=False))
+        self._whole_receiver.piece(bytes(self._body))
+        self._settle(None)
         reply(ACCEPTED)
 
 
 class StreamedCall(RuntimeCall):
     """POST /response with a stream: each piece is passed on as it arrives."""
 
-    def __init__(self, headers: Mapping[str, str], invocation: Invocation, settle: Settle) -> None:
-        super().__init__()
-        self._invocation = invocation
+    def __init__(
+        self, headers: Mapping[str, str], settle: Settle, receiver: AnswerReceiver
+    ) -> None:
+        super().__init__(lambda reply: reply(ACCEPTED))
         self._settle = settle
+        self._pass_on = receiver.piece
         self._room = MAX_STREAMED_RESPONSE_BYTES
-        self.receiver = invocation.receiver
-        self.receiver.begin(answer_head(headers, streaming=True))
+        self.receiver = receiver
+        receiver.begin(answer_head(headers, streaming=True))
 
     def piece(self, data: bytes) -> None:
         """Pass the piece on, unless the answer has become too large."""
         self._room -= len(data)
         if self._room >= 0:
-            self._invocation.receiver.piece(data)
+            self._pass_on(data)
 
     def end(self, trailers: Mapping[str, str], reply: Replier) -> None:
         """Settle the invocation by the trailers."""
-        failure = trailer_failure(trailers) if self._room >= 0 else _STREAM_TOO_LARGE
-        self._settle(self._invocation, failure)
-        reply(ACCEPTED)
+        self._settle(trailer_failure(trailers) if self._room >= 0 else _STREAM_TOO_LARGE)
+        super().end(trailers, reply)
 
     def broken(self) -> None:
         """Fail the invocation: its answer was cut off."""
-        self._settle(self._invocation, _TRUNCATED)
+        self._settle(_TRUNCATED)
 
 
 def answer_head(headers: Mapping[str, str], *, streaming: bool) -> AnswerHead:

@@ -7,11 +7,11 @@ for each piece would cost latency.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from local.invocation import AnswerReceiver
 from local.limits import MAX_RUNTIME_API_HEAD_BYTES
-from local.runtime_api.calls import Reply, RuntimeCall
+from local.runtime_api.calls import Reply, RuntimeCall, error_reply
 from local.runtime_api.http_requests import (
     BodyPiece,
     MalformedRequestError,
@@ -19,6 +19,7 @@ from local.runtime_api.http_requests import (
     RequestHead,
     RequestReader,
 )
+from local.runtime_api.state import InvalidStateTransitionError
 
 
 class RuntimeConnection(asyncio.Protocol):
@@ -73,9 +74,15 @@ class RuntimeConnection(asyncio.Protocol):
                 call.piece(event.data)
             else:
                 self._call = None
-                call.end(event.trailers, self._reply)
+                self._end(call, event.trailers)
         if self._call is not None and self._call.receiver is not None:
             self._hold_back(self._call.receiver)
+
+    def _end(self, call: RuntimeCall, trailers: Mapping[str, str]) -> None:
+        try:
+            call.end(trailers, self._reply)
+        except InvalidStateTransitionError as error:
+            self._reply(error_reply(403, "InvalidStateTransition", str(error)))
 
     def _reply(self, reply: Reply | None) -> None:
         if reply is None:

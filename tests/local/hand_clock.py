@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from local.clock import Clock
+
 
 @dataclass(eq=False)
 class _Timer:
@@ -16,7 +18,7 @@ class _Timer:
     fire: Callable[[], None]
 
 
-class HandClock:
+class HandClock(Clock):
     """Begins at the real time, for the sake of signatures, and then stands still."""
 
     def __init__(self) -> None:

@@ -57,10 +57,10 @@ async def running(folder: Path, concurrency: int = 4, **settings: Any) -> AsyncI
 
 async def test_first_environment_comes_up_before_any_event(tmp_path: Path) -> None:
     async with running(tmp_path) as bench:
-        assert not bench.pool.first_start.is_up()
+        assert not bench.pool.is_ready()
         bench.pool.start()
-        assert await bench.pool.first_start.wait() is None
-        assert bench.pool.first_start.is_up()
+        assert await bench.pool.wait_for_start() is None
+        assert bench.pool.is_ready()
 
 
 async def test_event_is_answered_in_the_functions_environment(tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_start_that_fails_is_told_and_its_lines_are_logged_once(
 ) -> None:
     async with running(tmp_path, how=how) as bench:
         bench.pool.start()
-        assert await bench.pool.first_start.wait() == failure
+        assert await bench.pool.wait_for_start() == failure
         assert bench.log.count(line) == 1
         # Each further event tries a start of its own, as on Lambda.
         assert await bench.fail(["answer_pid"]) == failure
@@ -251,7 +251,7 @@ async def test_start_that_fails_is_told_and_its_lines_are_logged_once(
 async def test_start_that_hangs_times_out(tmp_path: Path) -> None:
     async with running(tmp_path, how="init_hang", init_timeout_s=0.2) as bench:
         bench.pool.start()
-        failure = await bench.pool.first_start.wait()
+        failure = await bench.pool.wait_for_start()
         assert failure == FunctionFailure("Sandbox.Timeout", "Init timed out after 0.20 seconds")
 
 
@@ -267,4 +267,4 @@ async def test_stop_while_a_child_is_being_started(tmp_path: Path) -> None:
         bench.pool.start()
         await asyncio.sleep(0)
         await bench.pool.stop()
-        assert await bench.pool.first_start.wait() is not None
+        assert await bench.pool.wait_for_start() is not None

@@ -8,7 +8,7 @@ import pytest
 
 from local.errors import FunctionFailure
 from local.invocation import AnswerHead, Invocation, InvocationIdentity
-from local.runtime_api.calls import NextCall, Replier, Reply, RuntimeCall, StreamedCall
+from local.runtime_api.calls import Replier, Reply, RuntimeCall, StreamedCall
 from local.runtime_api.connection import RuntimeConnection
 from local.runtime_api.http_requests import RequestHead
 from tests.local.runtime_api.recording_receiver import RecordingReceiver
@@ -52,8 +52,8 @@ class Bench:
 
     def _open(self, head: RequestHead) -> RuntimeCall:
         if head.method == "GET":
-            return NextCall(self.waiting.append)
-        return StreamedCall(head.headers, self.invocation, Invocation.settle)
+            return RuntimeCall(self.waiting.append)
+        return StreamedCall(head.headers, self.invocation.settle, self.receiver)
 
     def _lost(self, _connection: RuntimeConnection) -> None:
         self.lost = True
