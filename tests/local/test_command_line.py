@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import aiohttp
 import pytest
 import requests
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as SigningKeys
+from botocore.credentials import Credentials
 from websockets.sync.client import connect
 
 from local.command_line import main, parser, read_user_settings, stack_options
@@ -22,6 +20,7 @@ from local.errors import SamePortError
 from local.project.environment import UserSettings
 from tests.local.functions.processes import gone, is_gone
 from tests.local.functions.stand_in_service import open_gate, write_service
+from tests.local.http.signing import signed_headers
 from tests.running_stack import RunningStack, stack
 
 if TYPE_CHECKING:
@@ -31,22 +30,15 @@ if TYPE_CHECKING:
 ADDRESS = "AZURE_OPENAI_PROXY_ADDRESS"
 
 
-def signed(
-    url: str, *steps: list[Any], keys: tuple[str, str] = ("local", "local")
-) -> tuple[bytes, dict[str, str]]:
+def signed(url: str, *steps: list[Any], **options: Any) -> tuple[bytes, dict[str, str]]:
     """Return the body and the header fields of a POST that holds the steps of a stand-in."""
     body = json.dumps({"steps": steps}).encode()
-    request = AWSRequest(
-        method="POST", url=f"{url}/", data=body, headers={"content-type": "application/json"}
-    )
-    SigV4Auth(SigningKeys(*keys), "lambda", "us-east-1").add_auth(request)
-    return body, dict(request.headers)
+    content_type = {"content-type": "application/json"}
+    return body, signed_headers("POST", f"{url}/", body, headers=content_type, **options)
 
 
-def post(
-    url: str, *steps: list[Any], keys: tuple[str, str] = ("local", "local")
-) -> requests.Response:
-    body, headers = signed(url, *steps, keys=keys)
+def post(url: str, *steps: list[Any], **options: Any) -> requests.Response:
+    body, headers = signed(url, *steps, **options)
     return requests.post(f"{url}/", data=body, headers=headers, timeout=30)
 
 
@@ -200,7 +192,7 @@ def test_own_keys_replace_local_ones_and_settings_show_without_secrets(tmp_path:
         assert http.startswith("http://localhost:")
         assert ws.startswith("ws://localhost:")
         assert post(http, ["answer", "ok"]).status_code == 403
-        assert post(http, ["answer", "ok"], keys=keys).text == "ok"
+        assert post(http, ["answer", "ok"], keys=Credentials(*keys)).text == "ok"
         assert it.end() == 0
         assert "hush-hush" not in it.text()
         assert "sk-x" not in it.text()

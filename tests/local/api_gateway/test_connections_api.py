@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.credentials import Credentials
 
 from local.api_gateway.connections_api import connection_id_in
 from local.errors import FunctionFailure
@@ -58,7 +59,7 @@ async def test_post_of_the_largest_size_passes_and_a_larger_one_does_not() -> No
 async def test_call_with_a_wrong_signature_is_forbidden() -> None:
     async with serving() as it, it.connect():
         connection_id = await it.opened()
-        response = await it.call("POST", connection_id, b"x", secret="wrong")
+        response = await it.call("POST", connection_id, b"x", keys=Credentials("local", "wrong"))
         assert response.status == 403
         assert response.headers["x-amzn-ErrorType"] == "InvalidSignatureException"
         url = f"http://127.0.0.1:{it.port}/@connections/x"
@@ -70,10 +71,10 @@ async def test_connection_is_described() -> None:
     async with serving() as it:
         async with it.connect(user_agent_header="me/1"):
             response = await it.call("GET", await it.opened())
-            told = json.loads(await response.text())
-            assert told["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "me/1"}
-            assert told["connectedAt"].endswith("Z")
-            assert told["lastActiveAt"] >= told["connectedAt"]
+            document = json.loads(await response.text())
+            assert document["identity"] == {"sourceIp": "127.0.0.1", "userAgent": "me/1"}
+            assert document["connectedAt"].endswith("Z")
+            assert document["lastActiveAt"] >= document["connectedAt"]
         assert (await it.call("GET", "unknown=")).status == 410
 
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from botocore.auth import SigV4QueryAuth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as SigningKeys
+from botocore.credentials import Credentials
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
@@ -25,6 +23,7 @@ from tests.local.api_gateway.websocket_bench import (
     told,
 )
 from tests.local.functions.processes import until
+from tests.local.http.signing import presigned_url
 from tests.local.runtime_api.scripted_invoker import Script, buffered, failing
 
 
@@ -197,10 +196,10 @@ async def test_broken_connection_disconnects_with_1006() -> None:
 
 
 def presigned(port: int, secret: str) -> str:
-    request = AWSRequest(method="GET", url=f"http://127.0.0.1:{port}/dev")
-    signer = SigV4QueryAuth(SigningKeys("local", secret), "execute-api", "us-east-1", 60)
-    signer.add_auth(request)
-    return "/dev?" + str(request.url).partition("?")[2]
+    """Return a presigned path."""
+    url = f"http://127.0.0.1:{port}/dev"
+    keys = Credentials("local", secret)
+    return presigned_url(url, service="execute-api", keys=keys).removeprefix(url[: -len("/dev")])
 
 
 async def test_connect_may_require_a_signature() -> None:

@@ -13,9 +13,7 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 from aiohttp import web
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as SigningKeys
+from botocore.credentials import Credentials
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from yarl import URL
@@ -25,11 +23,12 @@ from local.api_gateway.connections_api import ConnectionsApi
 from local.api_gateway.server import Routes, WebSocketApi
 from local.http.listening import bind, port_of, serve
 from local.http.sigv4_verification import SignatureCheck
-from local.project.environment import Credentials
+from local.project.environment import UserSettings, user_credentials
 from tests.local.hand_clock import HandClock
+from tests.local.http.signing import LOCAL, REGION, signed_headers
 from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, buffered
 
-CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", "us-east-1")
+CHECK = SignatureCheck(user_credentials(UserSettings({}, {})), "execute-api", REGION)
 OK = buffered({"statusCode": 200})
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -69,15 +68,13 @@ class Bench:
         connection_id: str,
         body: bytes = b"",
         stage: str = "",
-        secret: str = "local",  # noqa: S107 - the key of the tests
+        keys: Credentials = LOCAL,
     ) -> aiohttp.ClientResponse:
         path = f"{stage}/@connections/{quote(connection_id, safe='')}"
         url = f"http://127.0.0.1:{self.port}{path}"
-        request = AWSRequest(method=method, url=url, data=body)
-        request.headers["Host"] = f"127.0.0.1:{self.port}"
-        SigV4Auth(SigningKeys("local", secret), "execute-api", "us-east-1").add_auth(request)
+        headers = signed_headers(method, url, body, keys=keys, service="execute-api")
         async with self.http.request(
-            method, URL(url, encoded=True), data=body, headers=dict(request.headers)
+            method, URL(url, encoded=True), data=body, headers=headers
         ) as response:
             await response.read()
             return response

@@ -38,9 +38,9 @@ class Client:
 
     def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
         self.method = method
-        fields = {"host": "url.local", "content-length": str(len(body)), **headers}
-        lines = [f"{method} {target} HTTP/1.1"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
+        fields = {"host": "url.local", "content-length": str(len(body))}
+        fields |= {name.lower().replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"{method} {target} HTTP/1.1", *(f"{k}: {v}" for k, v in fields.items())]
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + body)
 
     async def head(self) -> tuple[int, dict[str, list[str]]]:
