@@ -8,7 +8,7 @@ import { refusedPermissions, refusedRoleNames, roleOf, roles } from './osls/role
 import { refusal, refusedOption, refusedWaysIn, requirements } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
-import { VENV_PYTHON } from './setup/venv.mjs'
+import { SERVICE, VENV_PYTHON, venv } from './setup/venv.mjs'
 
 const THIS_API =
   'arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketsApi}/*'
@@ -76,7 +76,7 @@ export default class SluicePlugin {
 
   /** Runs the Python of .venv, and makes .venv first if it is missing. */
   async python (args, options) {
-    await setUp({ node: false }).catch((error) => this.stop(error.message))
+    await setUp([venv(SERVICE, process.env)]).catch((error) => this.stop(error.message))
     return spawnSync(VENV_PYTHON, args, { cwd: inCheckout(), ...options })
   }
 

@@ -1,52 +1,79 @@
-// node scripts/with-venv.mjs COMMAND [ARGUMENT...]
+// node scripts/with-venv.mjs [--start | --dev] [COMMAND [ARGUMENT...]]
 // Sets up what is missing, then runs .venv/bin/COMMAND in the checkout with this process's
-// streams, passes signals on to it and ends with its exit code.
+// streams, passes signals on to it and exits with its exit code.
+//
+//           .venv                  node_modules
+// (none)    requirements.txt       -
+// --start   requirements.txt       in the background: wscat, then the rest for `npx sls`
+// --dev     requirements-dev.txt   first
 import { spawn } from 'node:child_process'
 import * as os from 'node:os'
 import * as path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { ROOT } from './setup/checkout.mjs'
-import { SetupError } from './setup/installer.mjs'
-import { interruptSetUp, setUp } from './setup/setup.mjs'
-import { VENV } from './setup/venv.mjs'
+import { endInstallers, SetupError } from './setup/installer.mjs'
+import { nodeCommands, nodeModules } from './setup/node-modules.mjs'
+import { setUp } from './setup/setup.mjs'
+import { DEVELOPMENT, SERVICE, VENV, venv } from './setup/venv.mjs'
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const PARENT_POLL_MS = 1000
-const [command, ...args] = process.argv.slice(2)
+const BACKGROUND_NICENESS = 10
+const BACKGROUND_DELAY_MS = 5000 // npm keeps disk and processors busy; the service starts first
+
+const isOption = process.argv[2]?.startsWith('--')
+const option = isOption ? process.argv[2] : ''
+const [command, ...args] = process.argv.slice(isOption ? 3 : 2)
+const { env } = process
 let child
 
 for (const signal of FORWARDED) {
-  process.on(signal, () => {
-    if (child) return child.kill(signal)
-    interruptSetUp()
-    process.exit(exitCodeOf(signal))
-  })
+  process.on(signal, () => child ? child.kill(signal) : exit(exitCodeOf(signal)))
 }
 
+const ready = setUp(
+  option === '--dev' ? [venv(DEVELOPMENT, env), nodeModules(env)] : [venv(SERVICE, env)])
+if (option === '--start') setUpNodeInBackground().catch(report)
 try {
-  await setUp()
+  await ready
 } catch (error) {
-  if (!(error instanceof SetupError)) throw error
-  process.stderr.write(`setup: ${error.message}\n`)
-  process.exit(1)
+  report(error)
+  exit(1)
 }
 if (command) runInVenv()
 
-function runInVenv () {
-  const bin = path.join(VENV, 'bin')
-  const PATH = `${bin}${path.delimiter}${process.env.PATH}`
-  const env = { ...process.env, VIRTUAL_ENV: VENV, PATH }
-  delete env.PYTHONHOME
-  child = spawn(path.join(bin, command), args, { cwd: ROOT, env, stdio: 'inherit' })
-  child.once('error', (error) => {
-    const found = `found none named ${command} (${error.code})`
-    process.stderr.write(`with-venv: expected a command of .venv, ${found}\n`)
-    process.exit(1)
-  })
-  child.once('exit', (code, signal) => process.exit(code ?? exitCodeOf(signal)))
-  if (process.env.npm_lifecycle_event) endWithParent()
+async function setUpNodeInBackground () {
+  const quietly = () => {}
+  await setUp([nodeCommands(env)], quietly)
+  await ready.catch(quietly)
+  await delay(BACKGROUND_DELAY_MS)
+  await setUp([nodeModules(env, BACKGROUND_NICENESS)], quietly)
 }
 
-/** npm passes on SIGINT and SIGTERM alone: ended in another way, it would leave the child. */
+function report (error) {
+  process.stderr.write(`setup: ${error instanceof SetupError ? error.message : error.stack}\n`)
+}
+
+function exit (code) {
+  endInstallers()
+  process.exit(code)
+}
+
+function runInVenv () {
+  const bin = path.join(VENV, 'bin')
+  const PATH = `${bin}${path.delimiter}${env.PATH}`
+  const environment = { ...env, VIRTUAL_ENV: VENV, PATH }
+  delete environment.PYTHONHOME
+  child = spawn(path.join(bin, command), args, { cwd: ROOT, env: environment, stdio: 'inherit' })
+  child.once('error', (error) => {
+    process.stderr.write(`with-venv: .venv has no command ${command} (${error.code}).\n`)
+    exit(1)
+  })
+  child.once('exit', (code, signal) => exit(code ?? exitCodeOf(signal)))
+  if (env.npm_lifecycle_event) endWithParent()
+}
+
+/** npm passes on SIGINT and SIGTERM only: if it ends in another way, it would leave the child. */
 function endWithParent () {
   const parent = process.ppid
   setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), PARENT_POLL_MS).unref()

@@ -1,17 +1,17 @@
-// Installers as child processes: what they print goes to stderr, because stdout belongs to the
-// command that runs after the set-up.
+// Installers as child processes. Of what they print, only errors are shown.
 import { spawn } from 'node:child_process'
+import * as os from 'node:os'
 import { ROOT } from './checkout.mjs'
 
-/** What the user can mend; the message says what was expected, what was found and what to do. */
+/** What the user can fix; the message says what is wrong and what to do. */
 export class SetupError extends Error {}
 
 const running = new Set()
 
-/** Run a command in the checkout; a SetupError that says `failure` unless it exits with 0. */
-export function runInstaller (command, args, env, failure) {
+/** Run a command in the checkout. Throws SetupError(failure) unless it exits with 0. */
+export function runInstaller (command, args, { env, failure, niceness = 0 }) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 2, 2] })
+    const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 2] })
     running.add(child)
     const settle = (code) => {
       running.delete(child)
@@ -19,6 +19,7 @@ export function runInstaller (command, args, env, failure) {
     }
     child.once('error', settle)
     child.once('exit', settle)
+    child.once('spawn', () => niceness && os.setPriority(child.pid, niceness))
   })
 }
 

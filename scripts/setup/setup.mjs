@@ -4,73 +4,63 @@ import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inCheckout, readText } from './checkout.mjs'
-import { endInstallers, SetupError } from './installer.mjs'
-import { installNodeModules, nodeModulesAreReady } from './node-modules.mjs'
-import { installVenv, venvIsReady } from './venv.mjs'
+import { SetupError } from './installer.mjs'
 
-// Held while setting up, so that `npm test` beside a starting `npm start` waits for it.
-const LOCK = inCheckout('.build', 'setup.pid')
 const LOCK_POLL_MS = 200
 
 /**
- * Set up whatever is missing; a few file reads when nothing is. `node: false` leaves node_modules
- * alone. Throws SetupError for what the user can mend.
+ * Do those of the steps that are not done, all at once and all to their end. Throws SetupError for
+ * what the user can fix. A step has a name, isReady() and install(log).
  */
-export async function setUp ({ node = true, env = process.env, log = logToStderr } = {}) {
-  const isReady = () => venvIsReady(env) && (!node || nodeModulesAreReady())
-  if (isReady()) return
-  await takeLock(log)
-  try {
-    if (isReady()) return // another process did it while this one waited
-    const started = Date.now()
-    await installMissing(node, env, log)
-    log(`ready after ${Math.round((Date.now() - started) / 1000)} s`)
-  } finally {
-    releaseLock()
-  }
-}
-
-/** End what runs; what it left behind is made anew at the next start. */
-export function interruptSetUp () {
-  endInstallers()
-  releaseLock()
-}
-
-/** Both at once, and both to their end: the lock is held until neither writes any more. */
-async function installMissing (node, env, log) {
-  const steps = []
-  if (!venvIsReady(env)) steps.push(installVenv(env, log))
-  if (node && !nodeModulesAreReady()) steps.push(installNodeModules(env, log))
-  const results = await Promise.allSettled(steps)
+export async function setUp (steps, log = logToStderr) {
+  const results = await Promise.allSettled(steps.map((step) => doStep(step, log)))
   const failures = results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
-  const unforeseen = failures.find((failure) => !(failure instanceof SetupError))
-  if (unforeseen) throw unforeseen
+  const unexpected = failures.find((failure) => !(failure instanceof SetupError))
+  if (unexpected) throw unexpected
   const sentences = failures.map(({ message }) => message)
   if (sentences.length) throw new SetupError(sentences.join('\nsetup: '))
 }
 
-async function takeLock (log) {
-  fs.mkdirSync(path.dirname(LOCK), { recursive: true })
-  for (let told = false; !createLock(); await delay(LOCK_POLL_MS)) {
-    const owner = Number(readText(LOCK))
-    if (owner && !isRunning(owner)) fs.rmSync(LOCK, { force: true })
-    else if (!told) log(`waiting for the set-up that process ${owner} does`)
-    told = true
+async function doStep (step, log) {
+  if (step.isReady()) return
+  const release = await takeLock(step.name, log)
+  try {
+    if (step.isReady()) return // another process did it while this one waited
+    const started = Date.now()
+    await step.install(log)
+    if (!step.isReady()) throw new SetupError(`${step.name} still lacks what its lock file names.`)
+    log(`${step.name} is ready after ${Math.round((Date.now() - started) / 1000)} s.`)
+  } finally {
+    release()
   }
 }
 
-function createLock () {
+/** Held while a step runs, so that `npm test` waits for a starting `npm start`. */
+async function takeLock (name, log) {
+  const lock = inCheckout('.build', `${name}.pid`)
+  fs.mkdirSync(path.dirname(lock), { recursive: true })
+  for (let told = false; !createLock(lock); await delay(LOCK_POLL_MS)) {
+    const owner = Number(readText(lock))
+    if (owner && !isRunning(owner)) fs.rmSync(lock, { force: true })
+    else if (!told) log(`Waiting for process ${owner}, which sets up ${name}.`)
+    told = true
+  }
+  const release = () => {
+    process.off('exit', release)
+    fs.rmSync(lock, { force: true })
+  }
+  process.on('exit', release)
+  return release
+}
+
+function createLock (lock) {
   try {
-    fs.writeFileSync(LOCK, String(process.pid), { flag: 'wx' })
+    fs.writeFileSync(lock, String(process.pid), { flag: 'wx' })
     return true
   } catch (error) {
     if (error.code === 'EEXIST') return false
     throw error
   }
-}
-
-function releaseLock () {
-  if (readText(LOCK) === String(process.pid)) fs.rmSync(LOCK)
 }
 
 function isRunning (pid) {
