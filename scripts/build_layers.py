@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.certificate_folder import write_certificate_folder
+from scripts.locked_packages import InstallError, check_installed, install, pip_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 LAYER_WITH_PACKAGES = "shared"
 
@@ -40,7 +41,7 @@ MOUNT_POINT = "/opt"
 https://docs.aws.amazon.com/lambda/latest/dg/chapter-layers.html"""
 
 CERTIFICATES, CERTIFICATE_FOLDER = "certifi/cacert.pem", "by_subject"
-"""Whom functions trust, and where sluice.http.tls looks for one of them first."""
+"""The authorities that functions trust, and where sluice.http.tls looks for one of them first."""
 
 PRINT_CACHE_TAG = "import sys; print(sys.implementation.cache_tag)"
 
@@ -57,7 +58,18 @@ def build_layers(sources: Path, output: Path, packages: Path) -> None:
     shutil.copytree(packages, shared / "python", dirs_exist_ok=True)
     bundle = shared / "python" / CERTIFICATES
     if bundle.is_file():
-        write_certificate_folder(bundle.read_text("utf-8"), bundle.with_name(CERTIFICATE_FOLDER))
+        add_certificate_folder(bundle)
+
+
+def add_certificate_folder(bundle: Path, openssl: str = "openssl") -> None:
+    folder = bundle.with_name(CERTIFICATE_FOLDER)
+    try:
+        write_certificate_folder(bundle.read_text("utf-8"), folder, openssl)
+    except (OSError, subprocess.CalledProcessError):
+        sys.stderr.write(
+            "The layers ship without a folder of certificates: `openssl rehash` fails here."
+            " The first request of a function takes longer.\n"
+        )
 
 
 def find_python(version: str, candidates: Iterable[str]) -> str | None:
@@ -99,28 +111,27 @@ def compile_layers(layers: Path, python: str) -> None:
         )
 
 
-def locked_packages(requirements: Path, python: str, architecture: str, cache: Path) -> Path:
-    """Return a folder with the locked packages, from `cache` where an earlier build left it."""
+def locked_packages(
+    requirements: Path, python: str, architecture: str, cache: Path, environ: Mapping[str, str]
+) -> Path:
+    """Return a folder with the locked packages, from `cache` if an earlier build left it there.
+
+    Raises InstallError.
+    """
     key = f"{requirements.read_text()}\n{python}\n{architecture}"
     packages = cache / f"packages-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     if not packages.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as unfinished:
             installed = Path(unfinished) / "packages"
-            install(requirements, installed, python, WHEEL_PLATFORMS[architecture])
+            pip = [sys.executable, "-I", "-m", "pip"]
+            options = ["--only-binary=:all:", "--implementation=cp", "--python-version", python]
+            options += ["--platform", WHEEL_PLATFORMS[architecture], "--target", str(installed)]
+            install(requirements, pip, options, pip_environment(pip, environ))
+            check_installed(requirements, installed)
             leave_out(installed, PACKAGE_FILES_LEFT_OUT)
-            installed.replace(packages)  # at once, so that an interrupted build leaves no half
+            installed.replace(packages)  # in one step: an interrupted build leaves nothing
     return packages
-
-
-def install(requirements: Path, target: Path, python: str, platform: str) -> None:
-    arguments = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-compile"]
-    arguments += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--implementation=cp"]
-    arguments += ["--platform", platform, "--python-version", python]
-    arguments += ["--target", str(target), "--requirement", str(requirements)]
-    subprocess.run(  # noqa: S603 - this Python's own pip
-        [sys.executable, "-I", "-m", "pip", "install", *arguments], check=True
-    )
 
 
 def leave_out(folder: Path, patterns: tuple[str, ...]) -> None:
@@ -140,13 +151,13 @@ def main() -> int:
     chosen = parser.parse_args()
     try:
         packages = locked_packages(
-            chosen.requirements, chosen.python, chosen.architecture, chosen.cache
+            chosen.requirements, chosen.python, chosen.architecture, chosen.cache, os.environ
         )
-    except subprocess.CalledProcessError as error:
+    except InstallError as error:
         sys.stderr.write(
-            f"pip (exit {error.returncode}, its messages are above) could not fetch the wheels that"
-            f" {chosen.requirements.name} locks for Python {chosen.python} on"
-            f" {chosen.architecture}: check that a Python package registry can be reached\n"
+            f"{error} (see its messages above): the packages for Python {chosen.python} on"
+            f" {chosen.architecture} are missing. Check that a Python package registry can be"
+            " reached (PIP_INDEX_URL, HTTPS_PROXY).\n"
         )
         return 1
     build_layers(chosen.sources, chosen.output, packages)
@@ -158,14 +169,16 @@ def add_bytecode(layers: Path, version: str, path: str) -> int:
     python = find_python(version, pythons_on(path, version))
     if python is None:
         sys.stderr.write(
-            f"layers ship without bytecode: no python{version} here; functions start slower by"
-            " compiling\n"
+            f"The layers ship without bytecode: python{version} is missing here. Functions start"
+            " slower, because they compile their modules.\n"
         )
         return 0
     try:
         compile_layers(layers, python)
     except subprocess.CalledProcessError:
-        sys.stderr.write(f"Python {version} cannot compile the modules named above: mend them\n")
+        sys.stderr.write(
+            f"Python {version} cannot compile the modules named above. Correct them.\n"
+        )
         return 1
     return 0
 

@@ -50,6 +50,7 @@ def opt_folder(folder: Path, python: str = "") -> Path:
         ".".join(version[:2]),
         architecture,
         CHECKOUT / ".build" / "bench",
+        os.environ,
     )
     built, opt = folder / "layers", folder / "opt"
     build_layers(CHECKOUT / "layers", built, packages)
