@@ -1,4 +1,4 @@
-"""The end of an answer, told by any thread to whoever listens."""
+"""The reason to stop an answer, passed from any thread to its listeners."""
 
 from __future__ import annotations
 
@@ -9,57 +9,25 @@ import pytest
 
 from sluice.errors import Cancelled, ConnectionGone, SluiceError
 from sluice.stop_signal import StopSignal
+from tests.scripted_upstream import PATIENCE_S
 
-PATIENCE_S = 20.0
 CANCELLED, GONE = Cancelled("cancelled"), ConnectionGone("gone")
 
 
-def test_nobody_has_a_reason_before_the_first() -> None:
-    heard: list[SluiceError] = []
+def test_first_reason_counts_and_reaches_each_listener_once() -> None:
+    early, late, forgotten = list[SluiceError](), list[SluiceError](), list[SluiceError]()
     signal = StopSignal()
-    signal.listen(heard.append)
-    assert (signal.reason, heard) == (None, [])
-
-
-def test_first_reason_counts_and_is_heard_once() -> None:
-    heard: list[SluiceError] = []
-    signal = StopSignal()
-    signal.listen(heard.append)
-    signal.stop(CANCELLED)
-    signal.stop(GONE)
-    assert (signal.reason, heard) == (CANCELLED, [CANCELLED])
-
-
-def test_every_listener_hears() -> None:
-    one: list[SluiceError] = []
-    two: list[SluiceError] = []
-    signal = StopSignal()
-    signal.listen(one.append)
-    signal.listen(two.append)
-    signal.stop(GONE)
-    assert (one, two) == ([GONE], [GONE])
-
-
-def test_late_listener_hears_at_once() -> None:
-    heard: list[SluiceError] = []
-    signal = StopSignal()
-    signal.stop(CANCELLED)
-    signal.listen(heard.append)
-    assert heard == [CANCELLED]
-
-
-def test_forgotten_listener_hears_nothing() -> None:
-    forgotten: list[SluiceError] = []
-    kept: list[SluiceError] = []
-    signal = StopSignal()
+    signal.listen(early.append)
     signal.listen(forgotten.append)
-    signal.listen(kept.append)
     signal.forget(forgotten.append)
+    assert (signal.reason, early) == (None, [])
     signal.stop(CANCELLED)
-    assert (forgotten, kept) == ([], [CANCELLED])
+    signal.stop(GONE)
+    signal.listen(late.append)
+    assert (signal.reason, early, late, forgotten) == (CANCELLED, [CANCELLED], [CANCELLED], [])
 
 
-def test_listener_is_not_forgotten_before_a_call_under_way_has_returned() -> None:
+def test_forgetting_waits_for_a_call_in_progress() -> None:
     called, may_return, forgotten = threading.Event(), threading.Event(), threading.Event()
     order: list[str] = []
 
@@ -106,12 +74,9 @@ def test_one_of_many_stops_at_once_wins() -> None:
     assert heard == [signal.reason]
 
 
-def test_pause_without_a_reason_passes() -> None:
-    StopSignal().wait(0)
-
-
-def test_pause_that_begins_behind_a_reason_is_none() -> None:
+def test_pause_passes_without_a_reason_and_raises_one_that_came_before() -> None:
     signal = StopSignal()
+    signal.wait(0)
     signal.stop(CANCELLED)
     with pytest.raises(Cancelled) as caught:
         signal.wait(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""$connect and $disconnect: who is let in, as what, and what others are told."""
+"""$connect and $disconnect: who is accepted, by which name, and what is recorded and logged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.aws.ssm_parameter import read_parameter
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.state.connections import ConnectionState
@@ -20,6 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 USER = "arn:aws:iam::123456789012:user/jo"
+OPENED = ConnectRequest("c", "r", {}, {})
+CLOSED = DisconnectEvent("c", "r", 1001)
+
+
+def unreadable(_name: str) -> str:
+    raise LookupError("AccessDeniedException")
 
 
 def connect(
@@ -34,126 +39,7 @@ def connect(
         "headers": headers or {},
         **({"queryStringParameters": query} if query else {}),
     }
-    return admit(parse_connect(event), settings, KeyRing(settings.forward_keys, read_parameter))
-
-
-@pytest.mark.parametrize(
-    ("headers", "query", "protocol"),
-    [
-        ({"Authorization": "Bearer fk-1"}, {}, None),
-        ({}, {"key": "fk-2"}, None),
-        ({"Sec-WebSocket-Protocol": "chat, bearer.fk-1"}, {}, "chat"),
-        ({"sec-websocket-protocol": "bearer.fk-1,v2,chat"}, {}, "v2"),
-    ],
-)
-def test_known_key_opens_the_door(
-    headers: dict[str, str], query: dict[str, str], protocol: str | None
-) -> None:
-    answer = connect(headers, query).answer
-    assert answer["statusCode"] == 200
-    assert answer["headers"].get("Sec-WebSocket-Protocol") == protocol
-
-
-@pytest.mark.parametrize(
-    ("headers", "query"),
-    [
-        ({}, {}),
-        ({"Authorization": "Bearer fk-3"}, {}),
-        ({"Authorization": "Bearer "}, {}),
-        ({}, {"key": ""}),
-        ({"Sec-WebSocket-Protocol": "bearer."}, {}),
-        ({"Sec-WebSocket-Protocol": "chat"}, {}),
-    ],
-)
-@pytest.mark.parametrize("keys", ["fk-1,fk-2", ""])
-def test_no_key_or_an_unknown_one_does_not(
-    headers: dict[str, str], query: dict[str, str], keys: str
-) -> None:
-    assert connect(headers, query, FORWARD_KEY=keys) == Admission(None, {"statusCode": 401})
-
-
-def test_key_is_not_in_the_answer_nor_in_the_log(capsys: pytest.CaptureFixture[str]) -> None:
-    answer = connect({"Sec-WebSocket-Protocol": "bearer.fk-1"}).answer
-    assert answer == {"statusCode": 200, "headers": {}}
-    connect(query={"key": "fk-wrong"})
-    assert "fk-" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("mode", ["none", "aws_iam"])
-def test_door_kept_by_nobody_or_by_api_gateway_answers_the_first_protocol(mode: str) -> None:
-    protocols, identity = {"Sec-WebSocket-Protocol": "a, b"}, {"userArn": USER}
-    answer = connect(protocols, identity=identity, WEBSOCKET_AUTH=mode).answer
-    assert answer == {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "a"}}
-
-
-def test_door_that_api_gateway_was_to_keep_and_does_not_is_closed(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert connect(WEBSOCKET_AUTH="aws_iam") == Admission(None, {"statusCode": 500})
-    assert "the $connect route takes unsigned requests" in capsys.readouterr().out
-
-
-def test_parameter_that_cannot_be_read_closes_the_door(capsys: pytest.CaptureFixture[str]) -> None:
-    def unreadable(_name: str) -> str:
-        raise LookupError("AccessDeniedException")
-
-    settings = read_settings({"FORWARD_KEY_PARAMETER": "/sluice/dev/forward-key"})
-    event = {
-        "requestContext": {"connectionId": "c", "requestId": "r"},
-        "queryStringParameters": {"key": "x"},
-    }
-    ring = KeyRing(settings.forward_keys, unreadable)
-    assert admit(parse_connect(event), settings, ring) == Admission(None, {"statusCode": 500})
-    assert "/sluice/dev/forward-key: AccessDeniedException" in capsys.readouterr().out
-
-
-def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    lines: list[dict[str, Any]] = [
-        json.loads(line) for line in capsys.readouterr().out.splitlines()
-    ]
-    for line in lines:
-        line.pop("total_ms")
-    return lines
-
-
-def test_key_is_named_by_its_digest_wherever_it_was_shown(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    name = "key-" + hashlib.sha256(b"fk-2").hexdigest()[:12]
-    shown = [
-        connect({"Authorization": "Bearer fk-2"}),
-        connect(query={"key": "fk-2"}),
-        connect({"Sec-WebSocket-Protocol": "bearer.fk-2"}),
-    ]
-    assert [admission.principal for admission in shown] == [name] * 3
-    assert [line["principal"] for line in logged(capsys)] == [name] * 3
-    assert connect(query={"key": "fk-1"}).principal != name
-
-
-def test_signer_is_named_by_its_arn() -> None:
-    assert connect(identity={"userArn": USER}, WEBSOCKET_AUTH="aws_iam").principal == USER
-
-
-def test_arn_names_nobody_who_showed_a_key() -> None:
-    principal = connect(query={"key": "fk-1"}, identity={"userArn": USER}).principal
-    assert principal is not None
-    assert principal.startswith("key-")
-
-
-def test_who_need_not_say_is_anonymous() -> None:
-    assert connect(WEBSOCKET_AUTH="none").principal == "anonymous"
-
-
-def test_refused_client_has_no_name(capsys: pytest.CaptureFixture[str]) -> None:
-    assert connect(query={"key": "wrong"}).principal is None
-    (line,) = logged(capsys)
-    assert line["outcome"] == "invalid_api_key"
-    assert "principal" not in line
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> ConnectionState:
-    return ConnectionState(SqliteState(str(tmp_path / "state.sqlite3")))
+    return admit(parse_connect(event), settings, KeyRing(settings.forward_keys, unreadable))
 
 
 @pytest.fixture
@@ -163,11 +49,98 @@ def broken_state(tmp_path: Path) -> ConnectionState:
     return ConnectionState(SqliteState(str(file)))
 
 
-OPENED = ConnectRequest("c", "r", {}, {})
-CLOSED = DisconnectEvent("c", "r", 1001)
+def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for line in lines:
+        line.pop("total_ms")
+    return lines
 
 
-def test_opened_connection_is_recorded_without_a_word(
+@pytest.mark.parametrize(
+    ("headers", "query", "key", "protocol"),
+    [
+        ({"Authorization": "Bearer fk-1"}, {}, b"fk-1", None),
+        ({}, {"key": "fk-2"}, b"fk-2", None),
+        ({"Sec-WebSocket-Protocol": "bearer.fk-1"}, {}, b"fk-1", None),
+        ({"Sec-WebSocket-Protocol": "chat, bearer.fk-1"}, {}, b"fk-1", "chat"),
+        ({"sec-websocket-protocol": "bearer.fk-1,v2,chat"}, {}, b"fk-1", "v2"),
+    ],
+)
+def test_known_key_is_accepted_and_named_by_its_digest(
+    capsys: pytest.CaptureFixture[str],
+    headers: dict[str, str],
+    query: dict[str, str],
+    key: bytes,
+    protocol: str | None,
+) -> None:
+    chosen = {"Sec-WebSocket-Protocol": protocol} if protocol else {}
+    name = "key-" + hashlib.sha256(key).hexdigest()[:12]
+    # A signer's name does not replace the key's.
+    admission = connect(headers, query, identity={"userArn": USER})
+    assert admission == Admission(name, {"statusCode": 200, "headers": chosen})
+    (line,) = logged(capsys)
+    assert line["principal"] == name
+    assert "fk-" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({}, {}),
+        ({"Authorization": "Bearer fk-3"}, {}),
+        ({"Authorization": "Bearer "}, {}),
+        ({}, {"key": ""}),
+        ({}, {"key": "fk-wrong"}),
+        ({"Sec-WebSocket-Protocol": "bearer."}, {}),
+        ({"Sec-WebSocket-Protocol": "chat"}, {}),
+    ],
+)
+@pytest.mark.parametrize("keys", ["fk-1,fk-2", ""])
+def test_missing_or_unknown_key_is_rejected_and_not_logged(
+    capsys: pytest.CaptureFixture[str], headers: dict[str, str], query: dict[str, str], keys: str
+) -> None:
+    assert connect(headers, query, FORWARD_KEY=keys) == Admission(None, {"statusCode": 401})
+    (line,) = logged(capsys)
+    assert line["outcome"] == "invalid_api_key"
+    assert "principal" not in line
+    assert "fk-" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("mode", "identity", "principal"),
+    [("none", {}, "anonymous"), ("aws_iam", {"userArn": USER}, USER)],
+)
+def test_client_without_a_key_gets_its_first_protocol(
+    mode: str, identity: dict[str, str], principal: str
+) -> None:
+    protocols = {"Sec-WebSocket-Protocol": "a, b"}
+    answer = {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "a"}}
+    admission = connect(protocols, identity=identity, WEBSOCKET_AUTH=mode)
+    assert admission == Admission(principal, answer)
+
+
+@pytest.mark.parametrize(
+    ("auth", "detail"),
+    [
+        ("aws_iam", "the $connect route takes unsigned requests"),
+        ("forward_key", "/sluice/dev/forward-key: AccessDeniedException"),
+    ],
+)
+def test_misconfigured_route_rejects_everyone(
+    capsys: pytest.CaptureFixture[str], auth: str, detail: str
+) -> None:
+    admission = connect(
+        query={"key": "x"},
+        WEBSOCKET_AUTH=auth,
+        FORWARD_KEY="",
+        FORWARD_KEY_PARAMETER="/sluice/dev/forward-key",
+    )
+    assert admission == Admission(None, {"statusCode": 500})
+    (line,) = logged(capsys)
+    assert detail in line["detail"]
+
+
+def test_open_connection_is_recorded_and_not_logged(
     state: ConnectionState, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record_opened(OPENED, "somebody", state)
@@ -179,43 +152,29 @@ def test_record_that_fails_is_one_line(
     broken_state: ConnectionState, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record_opened(OPENED, "somebody", broken_state)
-    assert logged(capsys) == [
-        {
-            "request_id": "r",
-            "transport": "connect_record",
-            "outcome": "state_unavailable",
-            "connection_id": "c",
-            "detail": "The state file could not be written.",
-            "cause": "DatabaseError",
-        }
-    ]
+    failure = {
+        "outcome": "state_unavailable",
+        "detail": "The state file could not be written.",
+        "cause": "DatabaseError",
+    }
+    opening = {"request_id": "r", "transport": "connect_record", "connection_id": "c", **failure}
+    assert logged(capsys) == [opening]
+    record_closed(CLOSED, broken_state)
+    (closing,) = logged(capsys)
+    assert closing.items() >= failure.items()
 
 
 def test_closed_connection_is_recorded_and_logged(
     state: ConnectionState, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    line = {
+        "request_id": "r",
+        "transport": "disconnect",
+        "outcome": "ok",
+        "connection_id": "c",
+        "disconnect_status_code": 1001,
+    }
     record_closed(CLOSED, state)
     assert state.look("c", None, 0).is_closed
-    assert logged(capsys) == [
-        {
-            "request_id": "r",
-            "transport": "disconnect",
-            "outcome": "ok",
-            "connection_id": "c",
-            "disconnect_status_code": 1001,
-        }
-    ]
-
-
-def test_closed_connection_is_logged_without_a_store(capsys: pytest.CaptureFixture[str]) -> None:
-    record_closed(CLOSED, None)
-    assert [line["outcome"] for line in logged(capsys)] == ["ok"]
-
-
-def test_closed_connection_that_cannot_be_recorded_is_one_line(
-    broken_state: ConnectionState, capsys: pytest.CaptureFixture[str]
-) -> None:
-    record_closed(CLOSED, broken_state)
-    (line,) = logged(capsys)
-    assert line["outcome"] == "state_unavailable"
-    assert line["cause"] == "DatabaseError"
+    record_closed(CLOSED, None)  # without a store
+    assert logged(capsys) == [line, line]

@@ -19,6 +19,7 @@ from sluice.websocket.request import (
 )
 
 HELLO = [{"role": "user", "content": "Hello"}]
+NATIVE = {"model": "m", "messages": HELLO, "tools": []}
 
 
 def test_plain_prompt_is_one_user_message() -> None:
@@ -28,20 +29,25 @@ def test_plain_prompt_is_one_user_message() -> None:
     assert request.template.response_type is ResponseType.STREAM
 
 
-@pytest.mark.parametrize("action", [{}, {"action": "sendmessage"}])
-def test_template_request_goes_with_and_without_an_action(action: dict[str, str]) -> None:
-    request = parse_websocket_request(json.dumps({**action, "messages": HELLO}))
+@pytest.mark.parametrize(
+    "other", [{}, {"action": "sendmessage"}, {"action": "ask"}, {"id": "7"}, {"temperature": 0.2}]
+)
+def test_other_fields_of_a_template_request_are_ignored(other: dict[str, object]) -> None:
+    request = parse_websocket_request(json.dumps({**other, "messages": HELLO}))
     assert isinstance(request, TemplateRequest)
 
 
-@pytest.mark.parametrize("extra", [{"id": "7"}, {"temperature": 0.2}, {"action": "ask"}])
-def test_other_fields_of_a_template_request_are_ignored(extra: dict[str, object]) -> None:
-    request = parse_websocket_request(json.dumps({"messages": HELLO, **extra}))
-    assert isinstance(request, TemplateRequest)
-
-
-def test_ping_is_a_ping() -> None:
-    assert parse_websocket_request('{"action":"ping"}') == Ping()
+@pytest.mark.parametrize(
+    ("document", "request_"),
+    [
+        ({"action": "ping"}, Ping()),
+        ({"action": "cancel", "id": "7"}, Cancel("7")),
+        ({"action": "chat", "id": "7", "request": NATIVE}, Chat("7", NATIVE)),
+        (NATIVE, Chat(None, NATIVE)),
+    ],
+)
+def test_other_messages(document: dict[str, object], request_: object) -> None:
+    assert parse_websocket_request(json.dumps(document)) == request_
 
 
 @pytest.mark.parametrize(
@@ -73,21 +79,6 @@ def test_text_that_is_not_json_is_unreadable() -> None:
     request = parse_websocket_request("Hello?")
     assert isinstance(request, Unreadable)
     assert isinstance(request.error, InvalidJson)
-
-
-def test_chat_is_the_providers_request_with_an_id() -> None:
-    native = {"model": "m", "messages": HELLO, "tools": []}
-    body = json.dumps({"action": "chat", "id": "7", "request": native})
-    assert parse_websocket_request(body) == Chat("7", native)
-
-
-def test_providers_request_alone_is_a_chat_without_an_id() -> None:
-    native = {"model": "m", "messages": HELLO, "stream": True}
-    assert parse_websocket_request(json.dumps(native)) == Chat(None, native)
-
-
-def test_cancel_names_a_request() -> None:
-    assert parse_websocket_request('{"action":"cancel","id":"7"}') == Cancel("7")
 
 
 @pytest.mark.parametrize(
