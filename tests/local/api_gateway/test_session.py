@@ -10,8 +10,6 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
-from local.errors import FunctionFailure
-from local.invocation import AnswerReceiver
 from local.limits import (
     CONNECTION_LIFETIME_S,
     IDLE_TIMEOUT_S,
@@ -19,8 +17,9 @@ from local.limits import (
     KIB,
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
+    MIB,
 )
-from tests.local.api_gateway.websocket_bench import OK, UPGRADE, Bench, closed_with, reset, serving
+from tests.local.api_gateway.websocket_bench import UPGRADE, Bench, closed_with, reset, serving
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 FULL = "x" * MAX_FRAME_BYTES
 
 
-def test_limits_are_those_that_aws_names() -> None:
+def test_limits_are_awss() -> None:
     assert (MAX_FRAME_BYTES, MAX_MESSAGE_BYTES) == (32 * KIB, 128 * KIB)
     assert (IDLE_TIMEOUT_S, CONNECTION_LIFETIME_S, INTEGRATION_TIMEOUT_S) == (600, 7200, 29)
 
@@ -37,40 +36,30 @@ async def disconnect_code(it: Bench) -> int:
     return int((await it.event("$disconnect"))["requestContext"]["disconnectStatusCode"])
 
 
-async def test_frame_of_the_largest_size_passes_and_a_larger_one_closes() -> None:
+@pytest.mark.parametrize(
+    ("accepted", "rejected"),
+    [(FULL, FULL + "x"), ([FULL] * 4, [*[FULL] * 4, "x"]), ("x", "x" * 16 * MIB)],
+    ids=["frame", "message of several frames", "message that the client still sends"],
+)
+async def test_message_passes_up_to_the_maximum_size(
+    accepted: str | list[str], rejected: str | list[str]
+) -> None:
     async with serving() as it, it.connect() as client:
-        await client.send(FULL)
-        assert (await it.event("$default"))["body"] == FULL
-        await client.send(FULL + "x")
+        await client.send(accepted)
+        assert (await it.event("$default"))["body"] == "".join(accepted)
+        await client.send(rejected)
         assert await closed_with(client) == 1009
+        assert client.close_reason == ""
         assert await disconnect_code(it) == 1009
         assert it.invokers["$default"].events.empty()
 
 
-async def test_message_of_the_largest_size_passes_in_frames_and_a_larger_one_closes() -> None:
-    async with serving() as it, it.connect() as client:
-        await client.send([FULL] * 4)
-        assert (await it.event("$default"))["body"] == "x" * MAX_MESSAGE_BYTES
-        await client.send([*[FULL] * 4, "x"])
-        assert await closed_with(client) == 1009
-        assert await disconnect_code(it) == 1009
-
-
-@pytest.mark.parametrize("size", [MAX_MESSAGE_BYTES + 1, 16 * 1024 * KIB])
-async def test_client_learns_why_while_it_still_sends(size: int) -> None:
-    async with serving() as it, it.connect() as client:
-        await client.send("x" * size)
-        assert await closed_with(client) == 1009
-        assert client.close_reason == ""
-
-
-async def test_messages_before_the_frame_too_long_are_taken() -> None:
+async def test_messages_before_a_frame_too_long_are_taken() -> None:
     async with serving() as it, it.connect() as client:
         good = Frame(Opcode.TEXT, b"good").serialize(mask=True)
         client.transport.write(good * 3 + Frame(Opcode.TEXT, b"x" * 40_000).serialize(mask=True))
         assert await closed_with(client) == 1009
         assert [(await it.event("$default"))["body"] for _ in range(3)] == ["good"] * 3
-        assert await disconnect_code(it) == 1009
 
 
 async def upgraded(it: Bench) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -88,7 +77,7 @@ async def test_header_alone_of_a_frame_too_long_closes(fin: bool) -> None:  # no
         first = b"\x81" if fin else b"\x01"
         writer.write(first + b"\xff" + struct.pack(">Q", 2**63) + b"mask")
         assert await reader.readexactly(4) == b"\x88\x02" + struct.pack(">H", 1009)
-        # Inside the frame this is no answer to the close frame; the end of the bytes is.
+        # Bytes inside the frame cannot answer the close frame; the end of the connection does.
         writer.write_eof()
         assert await reader.read() == b""
         assert await disconnect_code(it) == 1009
@@ -110,24 +99,24 @@ async def test_control_frames_between_fragments_are_answered() -> None:
         writer.close()
 
 
-@pytest.mark.parametrize("sent", [b"", b"x", b"x" * MAX_FRAME_BYTES])
-async def test_binary_message_closes(sent: bytes) -> None:
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (Frame(Opcode.BINARY, b""), 1003),
+        (Frame(Opcode.BINARY, b"x" * MAX_FRAME_BYTES), 1003),
+        (Frame(Opcode.TEXT, b"\xff\xfe"), 1007),
+    ],
+    ids=["empty", "binary", "invalid UTF-8"],
+)
+async def test_message_other_than_text_closes(frame: Frame, code: int) -> None:
     async with serving() as it, it.connect() as client:
-        await client.send(sent)
-        assert await closed_with(client) == 1003
-        assert await disconnect_code(it) == 1003
+        client.transport.write(frame.serialize(mask=True))
+        assert await closed_with(client) == code
+        assert await disconnect_code(it) == code
         assert it.invokers["$default"].events.empty()
 
 
-async def test_text_that_is_not_utf8_closes() -> None:
-    async with serving() as it, it.connect() as client:
-        client.transport.write(Frame(Opcode.TEXT, b"\xff\xfe").serialize(mask=True))
-        assert await closed_with(client) == 1007
-        assert await disconnect_code(it) == 1007
-        assert it.invokers["$default"].events.empty()
-
-
-async def test_character_may_be_cut_between_two_frames() -> None:
+async def test_character_may_be_split_between_two_frames() -> None:
     async with serving() as it, it.connect() as client:
         for frame in (Frame(Opcode.TEXT, b"\xc3", fin=False), Frame(Opcode.CONT, b"\xa4")):
             client.transport.write(frame.serialize(mask=True))
@@ -148,7 +137,7 @@ async def test_connection_without_a_message_for_ten_minutes_is_closed() -> None:
         assert await disconnect_code(it) == 1001
 
 
-async def test_connection_that_is_closed_waits_for_what_the_client_still_sends() -> None:
+async def test_close_waits_until_the_client_has_sent_everything() -> None:
     async with serving() as it:
         reader, writer = await upgraded(it)
         connection_id = await it.opened()
@@ -166,7 +155,7 @@ async def test_connection_that_is_closed_waits_for_what_the_client_still_sends()
         writer.close()
 
 
-async def test_message_either_way_begins_the_ten_minutes_anew() -> None:
+async def test_message_in_either_direction_restarts_the_ten_minutes() -> None:
     async with serving() as it, it.connect() as client:
         connection_id = await it.opened()
         await it.clock.armed(IDLE_TIMEOUT_S)
@@ -193,25 +182,6 @@ async def test_busy_connection_is_closed_after_two_hours() -> None:
         it.clock.advance(1)
         assert await closed_with(client) == 1001
         assert await disconnect_code(it) == 1001
-
-
-async def test_integration_that_answers_in_its_last_second_is_told_nothing() -> None:
-    go_on = asyncio.Event()
-
-    async def script(event: object, receiver: AnswerReceiver) -> FunctionFailure | None:
-        await go_on.wait()
-        return await OK(event, receiver)
-
-    async with serving(on_default=script) as it, it.connect() as client:
-        connection_id = await it.opened()
-        await client.send("x")
-        await it.event("$default")
-        it.clock.advance(INTEGRATION_TIMEOUT_S - 1)
-        go_on.set()
-        await it.clock.disarmed(INTEGRATION_TIMEOUT_S)
-        it.clock.advance(2)
-        await it.call("POST", connection_id, b"the next frame")
-        assert await client.recv() == "the next frame"
 
 
 async def test_post_to_a_client_that_was_reset_is_gone_at_once() -> None:
