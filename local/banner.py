@@ -27,7 +27,6 @@ class BannerFacts:
 
 
 def banner(facts: BannerFacts) -> str:
-    """Return the banner: URLs, authentication, upstream, and commands to paste."""
     place = facts.place
     return "\n".join(
         [
@@ -47,7 +46,6 @@ def banner(facts: BannerFacts) -> str:
 
 
 def curl_line(facts: BannerFacts) -> str:
-    """Return a curl command that streams an answer."""
     target = f"'{facts.place.http_url()}/?message=Hello'"
     if facts.url_auth == "none":
         return f'curl -N -H "Authorization: Bearer $FORWARD_KEY" {target}'

@@ -99,7 +99,6 @@ def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptio
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
     options = argparse.ArgumentParser(
         prog="python -m local",
         description="Run the whole service on this machine, without an AWS account.",

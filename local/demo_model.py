@@ -110,7 +110,6 @@ def answer_text(request: ChatRequest) -> str:
 
 
 def whole_answer(request: ChatRequest, created: int) -> dict[str, object]:
-    """Return the body of a whole answer."""
     text = answer_text(request)
     message = {"role": "assistant", "content": text}
     return {

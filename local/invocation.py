@@ -118,5 +118,4 @@ class WholeAnswer:
         """Return at once."""
 
     def body(self) -> bytes:
-        """Return the bytes it kept."""
         return bytes(self._kept)

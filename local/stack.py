@@ -14,6 +14,7 @@ from local.api_gateway.connections import Connections
 from local.api_gateway.connections_api import ConnectionsApi
 from local.api_gateway.server import Routes, WebSocketApi
 from local.banner import BannerFacts, uses_own_keys
+from local.clock import Clock
 from local.console import Console
 from local.demo_model import demo_model
 from local.errors import FunctionStartFailedError
@@ -132,7 +133,7 @@ class Stack:
             self._logs[function.key] = log
 
     def _log_of(self, key: str) -> StartLog:
-        return StartLog(lambda line: self._console.line(f"{key} | {line}"))
+        return StartLog(lambda line: self._console.line(f"{key} | {line}"), Clock())
 
     def _facts(
         self, place: LocalPlace, environments: Mapping[str, Mapping[str, str]]

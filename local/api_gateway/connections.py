@@ -137,5 +137,4 @@ class Connections:
         return connection
 
     def all(self) -> tuple[Connection, ...]:
-        """Return the connections that are open now."""
         return tuple(self._open.values())

@@ -52,7 +52,6 @@ class ConnectionsApi:
         self._now = now
 
     async def handle(self, request: web.BaseRequest, connection_id: str) -> web.Response:
-        """Answer one request."""
         try:
             # Read more than a message: the signature of a body that is too long is verified, too.
             body = await read_body(request, MAX_REQUEST_BYTES)

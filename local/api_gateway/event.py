@@ -90,7 +90,6 @@ def message_event(peer: Peer, route: str, body: str, request_id: str, now: float
 
 
 def disconnect_event(peer: Peer, code: int, reason: str, request_id: str, now: float) -> bytes:
-    """Return the event of $disconnect."""
     context = _context(peer, DISCONNECT, "DISCONNECT", request_id, now)
     context["disconnectStatusCode"] = code
     context["disconnectReason"] = reason

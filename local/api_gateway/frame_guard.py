@@ -40,7 +40,6 @@ class FrameGuard(asyncio.Protocol):
         self._frames = ClientFrames()
 
     def data_received(self, data: bytes) -> None:
-        """Pass the accepted bytes on."""
         was_too_big = self._frames.too_big
         passed = self._frames.passed(data)
         if passed:
@@ -49,19 +48,15 @@ class FrameGuard(asyncio.Protocol):
             self._on_too_big()
 
     def eof_received(self) -> bool | None:
-        """Pass the event on."""
         return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass the event on."""
         self._protocol.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Pass the event on."""
         self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        """Pass the event on."""
         self._protocol.resume_writing()
 
 

@@ -33,7 +33,6 @@ class WrittenResponse(web.StreamResponse):
 
     @property
     def keep_alive(self) -> bool:
-        """Return whether the connection can carry another request."""
         return self._stays
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:

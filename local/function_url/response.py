@@ -78,7 +78,6 @@ class ResponseFraming:
         return sent
 
     def end(self) -> bytes:
-        """Return the bytes that end the body."""
         return b"0\r\n\r\n" if self._chunked else b""
 
     def _fields(self, now: float) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,6 @@ class FunctionUrl:
         self._turns = Turns()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
         if request.method == "CONNECT":
             return _tunnel_error(request)
         if request_target(request)[0] == HEALTH_PATH:

@@ -63,7 +63,6 @@ class ChildProcess:
         return status
 
     def kill(self) -> None:
-        """Kill the whole group."""
         self._group.signal(signal.SIGKILL)
 
     async def stop(self, grace_s: float = SHUTDOWN_GRACE_S) -> None:

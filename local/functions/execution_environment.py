@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from local.clock import Clock, Timer
 from local.errors import ConfigurationError, FunctionFailure
 from local.functions.child_process import ChildProcess, start_child
 from local.invocation import Invocation
@@ -28,7 +29,7 @@ class FunctionProcess:
     folder: Path
     log: Callable[[str], None]
     init_timeout_s: float = INIT_TIMEOUT_S
-    now: Callable[[], float] = time.time
+    clock: Clock = field(default_factory=Clock)
 
 
 class EnvironmentOwner(Protocol):
@@ -53,7 +54,7 @@ class ExecutionEnvironment:
         self._child: ChildProcess | None = None
         self._invocation: Invocation | None = None
         self._failure: FunctionFailure | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._life: asyncio.Task[None] | None = None
         self._started = False
         self._stopping = False
@@ -67,7 +68,7 @@ class ExecutionEnvironment:
         """Give the waiting runtime an event; its time runs until it requests the next one."""
         function = self._function
         self._invocation = invocation
-        self._deadline_ms = int((function.now() + function.timeout_s) * 1000)
+        self._deadline_ms = int((function.clock.now() + function.timeout_s) * 1000)
         self._set_timer(function.timeout_s)
         self._api.hand_over(invocation)
 
@@ -93,7 +94,6 @@ class ExecutionEnvironment:
         self._failure = failure
 
     def event_headers(self, invocation: Invocation) -> list[tuple[str, str]]:
-        """Return the headers that come with an event."""
         identity = invocation.identity
         return [
             ("Content-Type", "application/json"),
@@ -138,7 +138,7 @@ class ExecutionEnvironment:
 
     def _set_timer(self, seconds: float) -> None:
         self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._time_out, seconds)
+        self._timer = self._function.clock.call_later(seconds, partial(self._time_out, seconds))
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:

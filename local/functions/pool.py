@@ -38,8 +38,7 @@ class FunctionPool:
         return await asyncio.shield(self._first_start)
 
     def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
-        """Invoke the function with `event`; await the returned invocation's `outcome`."""
-        trace_id = trace_id or new_trace_id(self._function.now())
+        trace_id = trace_id or new_trace_id(self._function.clock.now())
         invocation = Invocation(new_identity(trace_id), event, receiver)
         if self._stopping:
             invocation.settle(_STOPPING)

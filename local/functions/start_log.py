@@ -5,31 +5,30 @@ An invalid setting stops every function at once, each with the same traceback; o
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
+from local.clock import Clock, Timer
 from local.limits import START_LOG_HOLD_S
 
 
 class StartLog:
     """Passes lines on to `log`: delayed at first, at once after `release`, never after `mute`."""
 
-    def __init__(self, log: Callable[[str], None], hold_s: float = START_LOG_HOLD_S) -> None:
+    def __init__(self, log: Callable[[str], None], clock: Clock) -> None:
         self._log = log
-        self._hold_s = hold_s
+        self._clock = clock
         self._held: list[str] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._late = True
         self._muted = False
 
     def line(self, text: str) -> None:
-        """Take a line."""
         self._held.append(text)
         if not self._late:
             self._flush()
         elif self._timer is None:
             # The output of a slow start is worth watching.
-            self._timer = asyncio.get_running_loop().call_later(self._hold_s, self._flush)
+            self._timer = self._clock.call_later(START_LOG_HOLD_S, self._flush)
 
     def release(self) -> None:
         """Pass on the held lines, and each further line at once."""

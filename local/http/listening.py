@@ -61,7 +61,6 @@ def _http_logger() -> logging.Logger:
 
 
 def port_of(listening: socket.socket) -> int:
-    """Return the port of a listening socket."""
     return int(listening.getsockname()[1])
 
 

@@ -62,7 +62,6 @@ class PreludeParser:
         return head, bytes(self._kept[at + len(_END) :])
 
     def is_empty(self) -> bool:
-        """Return whether no bytes came."""
         return not self._kept
 
 

@@ -89,15 +89,12 @@ class LocalPlace:
         return f"[{host}]" if ":" in host else host
 
     def http_url(self) -> str:
-        """Return the Function URL."""
         return f"http://{self.reachable_host()}:{self.http_port}"
 
     def ws_url(self) -> str:
-        """Return the WebSocket URL."""
         return f"ws://{self.reachable_host()}:{self.ws_port}"
 
     def management_url(self) -> str:
-        """Return the endpoint of @connections."""
         return f"http://{self.reachable_host()}:{self.ws_port}"
 
 
@@ -164,7 +161,6 @@ def lambda_environment(
 
 
 def function_arn(function: FunctionSettings) -> str:
-    """Return the function's ARN."""
     return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
 
 

@@ -65,7 +65,6 @@ class ServiceSettings:
         return {route: function.key for function in self.functions for route in function.routes}
 
     def url_function(self) -> FunctionSettings | None:
-        """Return the function that has a Function URL, or None."""
         return next((function for function in self.functions if function.has_url), None)
 
 

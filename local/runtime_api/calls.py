@@ -35,7 +35,6 @@ ACCEPTED = Reply(202, b'{"status":"OK"}\n')
 
 
 def error_reply(status: int, error_type: str, message: str) -> Reply:
-    """Return an error reply in the Runtime API's format."""
     body = {"errorMessage": message, "errorType": error_type}
     return Reply(status, json.dumps(body).encode())
 

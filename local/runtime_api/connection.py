@@ -40,7 +40,6 @@ class RuntimeConnection(asyncio.Protocol):
         self._transport: asyncio.Transport
 
     def abort(self) -> None:
-        """Break the connection."""
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from local.clock import Clock
 
 
 @dataclass(eq=False)
-class _Timer:
+class HandTimer:
     seconds: float
     due: float
-    fire: Callable[[], None]
+    callback: Callable[[], None]
+    clock: HandClock
+
+    def cancel(self) -> None:
+        self.clock.remove(self)
 
 
 class HandClock(Clock):
@@ -23,7 +27,7 @@ class HandClock(Clock):
 
     def __init__(self) -> None:
         self._now = float(int(time.time()))  # whole, so that sums of seconds are exact
-        self._timers: list[_Timer] = []
+        self._timers: list[HandTimer] = []
         self._changed = asyncio.Event()
 
     def now(self) -> float:
@@ -31,47 +35,52 @@ class HandClock(Clock):
 
     async def sleep(self, seconds: float) -> None:
         over = asyncio.Event()
-        with self._timer(seconds, over.set):
+        timer = self.call_later(seconds, over.set)
+        try:
             await over.wait()
+        finally:
+            timer.cancel()
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> HandTimer:
+        timer = HandTimer(seconds, self._now + seconds, callback, self)
+        self._timers.append(timer)
+        self._changed.set()
+        return timer
 
     @asynccontextmanager
     async def timeout(self, seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(None) as scope:
-            with self._timer(seconds, lambda: scope.reschedule(0)):
+            timer = self.call_later(seconds, lambda: scope.reschedule(0))
+            try:
                 yield
+            finally:
+                timer.cancel()
+
+    def remove(self, timer: HandTimer) -> None:
+        if timer in self._timers:
+            self._timers.remove(timer)
+        self._changed.set()
 
     def advance(self, seconds: float) -> None:
-        """Let so much time pass; who is due goes on in the next turns of the event loop."""
+        """Let `seconds` pass; what is due continues in the next turns of the event loop."""
         self._now += seconds
         for timer in [timer for timer in self._timers if timer.due <= self._now]:
             self._timers.remove(timer)
-            timer.fire()
+            timer.callback()
 
     def is_armed(self, seconds: float) -> bool:
-        """Return whether somebody waits who began to wait for so long."""
+        """Return whether a timer of `seconds` runs."""
         return any(timer.seconds == seconds for timer in self._timers)
 
     async def armed(self, seconds: float) -> None:
-        """Wait until somebody waits for so long."""
+        """Wait until a timer of `seconds` runs."""
         await self._until(lambda: self.is_armed(seconds))
 
     async def disarmed(self, seconds: float) -> None:
-        """Wait until nobody waits for so long any more."""
+        """Wait until no timer of `seconds` runs."""
         await self._until(lambda: not self.is_armed(seconds))
 
-    async def _until(self, is_so: Callable[[], bool]) -> None:
-        while not is_so():
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
             self._changed.clear()
             await self._changed.wait()
-
-    @contextmanager
-    def _timer(self, seconds: float, fire: Callable[[], None]) -> Iterator[None]:
-        timer = _Timer(seconds, self._now + seconds, fire)
-        self._timers.append(timer)
-        self._changed.set()
-        try:
-            yield
-        finally:
-            if timer in self._timers:
-                self._timers.remove(timer)
-            self._changed.set()

@@ -1,4 +1,4 @@
-"""A function's process that does as it is told; started by the local stack in tests.
+"""A function's process that follows a script; the local stack starts it in tests.
 
 Speaks the Runtime API on a raw socket with nothing but the standard library. The last part of
 the handler string says how to start; the steps of an event (`steps`, or those in its JSON
@@ -7,7 +7,6 @@ the handler string says how to start; the steps of an event (`steps`, or those i
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
@@ -97,24 +96,11 @@ class Answering:
     def write(self, text: str) -> None:
         self._chunk(text.encode())
 
-    def flood(self, megabytes: int) -> None:
-        for _ in range(megabytes):
-            self._chunk(b"x" * 1024 * 1024)
-
     def _chunk(self, data: bytes) -> None:
         self._runtime.send(b"%x\r\n%b\r\n" % (len(data), data))
 
     def end(self) -> None:
         self._runtime.send(b"0\r\n\r\n")
-        self._runtime.reply()
-
-    def fail(self, error_type: str, message: str) -> None:
-        told = {"errorType": error_type, "errorMessage": message}
-        body = base64.b64encode(json.dumps(told).encode()).decode()
-        self._runtime.send(
-            f"0\r\nLambda-Runtime-Function-Error-Type: {error_type}\r\n"
-            f"Lambda-Runtime-Function-Error-Body: {body}\r\n\r\n".encode()
-        )
         self._runtime.reply()
 
     def gate(self, port: int) -> None:

@@ -17,6 +17,7 @@ from local.functions.pool import FunctionPool
 from local.invocation import Invocation, WholeAnswer
 from tests.local.functions.processes import gone, until
 from tests.local.functions.stand_in_service import open_gate, stand_in
+from tests.local.hand_clock import HandClock
 from tests.local.runtime_api.recording_receiver import RecordingReceiver
 
 LIMIT = 1 << 20
@@ -55,58 +56,67 @@ async def running(folder: Path, concurrency: int = 4, **settings: Any) -> AsyncI
         await pool.stop()
 
 
-async def test_first_environment_comes_up_before_any_event(tmp_path: Path) -> None:
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     async with running(tmp_path) as bench:
-        assert not bench.pool.is_ready()
-        bench.pool.start()
-        assert await bench.pool.wait_for_start() is None
-        assert bench.pool.is_ready()
+        yield bench
 
 
-async def test_event_is_answered_in_the_functions_environment(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        told = await bench.ask(["answer_environment", "MINE", "PATH"])
-        assert told == {"MINE": "yes", "PATH": None, "cwd": str(tmp_path)}
+@pytest.fixture
+async def single(tmp_path: Path) -> AsyncIterator[Bench]:
+    """A pool of at most one environment."""
+    async with running(tmp_path, concurrency=1) as bench:
+        yield bench
 
 
-async def test_event_comes_with_lambdas_headers(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        receiver = WholeAnswer(LIMIT)
-        event = b'{"steps": [["answer_headers"]]}'
-        invocation = bench.pool.submit(event, receiver, "Root=1-a-b")
-        assert await invocation.outcome is None
-        headers = json.loads(receiver.body())
-        assert headers["lambda-runtime-aws-request-id"] == invocation.identity.request_id
-        assert headers["lambda-runtime-invocation-id"] == invocation.identity.invocation_id
-        assert headers["lambda-runtime-trace-id"] == "Root=1-a-b"
-        assert headers["lambda-runtime-invoked-function-arn"] == "arn:f"
-        assert headers["content-type"] == "application/json"
-        assert int(headers["lambda-runtime-deadline-ms"]) > 1_700_000_000_000
+async def test_first_environment_comes_up_before_any_event(bench: Bench) -> None:
+    assert not bench.pool.is_ready()
+    bench.pool.start()
+    assert await bench.pool.wait_for_start() is None
+    assert bench.pool.is_ready()
 
 
-async def test_environment_is_used_again(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        first = await bench.ask(["answer_pid"])
-        # It asks for its next event only after its answer was taken.
-        second = await bench.ask(["answer_pid"])
-        third = await bench.ask(["answer_pid"])
-        assert len({first, second, third}) <= 2
+async def test_event_is_answered_in_the_functions_environment(bench: Bench, tmp_path: Path) -> None:
+    found = await bench.ask(["answer_environment", "MINE", "PATH"])
+    assert found == {"MINE": "yes", "PATH": None, "cwd": str(tmp_path)}
 
 
-async def test_events_at_the_same_time_get_environments_of_their_own(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench, open_gate() as gate:
-        asked = [bench.submit(["gate", gate.port], ["answer_pid"]) for _ in range(3)]
-        held = [await gate.reached() for _ in asked]
+async def test_event_comes_with_lambdas_headers(bench: Bench) -> None:
+    receiver = WholeAnswer(LIMIT)
+    event = b'{"steps": [["answer_headers"]]}'
+    invocation = bench.pool.submit(event, receiver, "Root=1-a-b")
+    assert await invocation.outcome is None
+    headers = json.loads(receiver.body())
+    assert headers["lambda-runtime-aws-request-id"] == invocation.identity.request_id
+    assert headers["lambda-runtime-invocation-id"] == invocation.identity.invocation_id
+    assert headers["lambda-runtime-trace-id"] == "Root=1-a-b"
+    assert headers["lambda-runtime-invoked-function-arn"] == "arn:f"
+    assert headers["content-type"] == "application/json"
+    assert int(headers["lambda-runtime-deadline-ms"]) > 1_700_000_000_000
+
+
+async def test_environment_is_used_again(bench: Bench) -> None:
+    first = await bench.ask(["answer_pid"])
+    # It requests its next event only after its answer was read.
+    second = await bench.ask(["answer_pid"])
+    third = await bench.ask(["answer_pid"])
+    assert len({first, second, third}) <= 2
+
+
+async def test_events_at_the_same_time_get_separate_environments(bench: Bench) -> None:
+    async with open_gate() as gate:
+        invocations = [bench.submit(["gate", gate.port], ["answer_pid"]) for _ in range(3)]
+        held = [await gate.reached() for _ in invocations]
         for writer in held:
             writer.close()
-        assert [await invocation.outcome for invocation, _ in asked] == [None] * 3
-        assert len({receiver.body() for _, receiver in asked}) == 3
+        assert [await invocation.outcome for invocation, _ in invocations] == [None] * 3
+        assert len({receiver.body() for _, receiver in invocations}) == 3
 
 
-async def test_events_beyond_the_limit_wait_in_order(tmp_path: Path) -> None:
-    async with running(tmp_path, concurrency=1) as bench, open_gate() as gate:
-        first, _ = bench.submit(["gate", gate.port], ["answer_pid"])
-        later = [bench.submit(["gate", gate.port], ["answer", n])[0] for n in range(3)]
+async def test_events_beyond_the_limit_wait_in_order(single: Bench) -> None:
+    async with open_gate() as gate:
+        first, _ = single.submit(["gate", gate.port], ["answer_pid"])
+        later = [single.submit(["gate", gate.port], ["answer", n])[0] for n in range(3)]
         await gate.let_one_pass()
         await first.outcome
         for number, invocation in enumerate(later):
@@ -116,8 +126,8 @@ async def test_events_beyond_the_limit_wait_in_order(tmp_path: Path) -> None:
             await invocation.outcome
 
 
-async def test_answer_is_there_while_the_environment_still_works(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench, open_gate() as gate:
+async def test_answer_arrives_while_the_environment_still_works(bench: Bench) -> None:
+    async with open_gate() as gate:
         answered, receiver = bench.submit(["answer_pid"], ["gate", gate.port], ["print", "late"])
         assert await answered.outcome is None
         busy = receiver.body()
@@ -127,102 +137,83 @@ async def test_answer_is_there_while_the_environment_still_works(tmp_path: Path)
         await until(lambda: "late" in bench.log)
 
 
-async def test_streamed_piece_arrives_while_the_function_waits(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench, open_gate() as gate:
-        receiver = RecordingReceiver()
-        steps = [
-            ["begin", "text/plain"],
-            ["write", "one"],
-            ["gate", gate.port],
-            ["write", "two"],
-            ["end"],
-        ]
-        invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
-        assert await receiver.pieces.get() == b"one"
-        await gate.let_one_pass()
-        assert await receiver.pieces.get() == b"two"
-        assert await invocation.outcome is None
+async def test_posted_error_is_the_outcome_and_the_environment_stays(single: Bench) -> None:
+    assert await single.fail(["error", "ValueError", "no"]) == FunctionFailure("ValueError", "no")
+    await single.ask(["answer_pid"])
 
 
-async def test_reported_error_is_the_outcome_and_the_environment_lives_on(tmp_path: Path) -> None:
-    async with running(tmp_path, concurrency=1) as bench:
-        assert await bench.fail(["error", "ValueError", "no"]) == FunctionFailure(
-            "ValueError", "no"
-        )
-        await bench.ask(["answer_pid"])
+async def test_environment_that_exits_fails_its_event_and_is_replaced(single: Bench) -> None:
+    failure = await single.fail(["exit", 7])
+    assert failure.error_type == "Runtime.ExitError"
+    assert "exit status 7" in failure.error_message
+    assert "Runtime.ExitError: Runtime exited with error: exit status 7" in single.log
+    await single.ask(["answer_pid"])
 
 
-async def test_environment_that_exits_fails_its_event_and_is_replaced(tmp_path: Path) -> None:
-    async with running(tmp_path, concurrency=1) as bench:
-        failure = await bench.fail(["exit", 7])
-        assert failure.error_type == "Runtime.ExitError"
-        assert "exit status 7" in failure.error_message
-        assert "Runtime.ExitError: Runtime exited with error: exit status 7" in bench.log
-        await bench.ask(["answer_pid"])
+async def test_bytes_before_a_crash_are_delivered(bench: Bench) -> None:
+    invocation, receiver = bench.submit(["begin", "text/plain"], ["write", "half"], ["exit", 1])
+    assert await invocation.outcome is not None
+    assert receiver.body() == b"half"
 
 
-async def test_bytes_before_a_crash_are_delivered(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        invocation, receiver = bench.submit(["begin", "text/plain"], ["write", "half"], ["exit", 1])
-        assert await invocation.outcome is not None
-        assert receiver.body() == b"half"
+async def test_environment_that_dies_while_idle_is_replaced(single: Bench) -> None:
+    pid = await single.ask(["answer_pid"])
+    os.kill(pid, 9)
+    await gone(pid)
+    # The pool may hear of the death only after the next event was handed over.
+    invocation, _ = single.submit(["answer_pid"])
+    await invocation.outcome
+    assert await single.ask(["answer_pid"]) != pid
 
 
-async def test_environment_that_dies_while_idle_is_replaced(tmp_path: Path) -> None:
-    async with running(tmp_path, concurrency=1) as bench:
-        pid = await bench.ask(["answer_pid"])
-        os.kill(pid, 9)
-        await gone(pid)
-        # The pool may hear of the death only after the next event was handed over.
-        invocation, _ = bench.submit(["answer_pid"])
-        await invocation.outcome
-        assert await bench.ask(["answer_pid"]) != pid
-
-
-async def test_event_that_takes_too_long_times_out_and_its_group_is_killed(tmp_path: Path) -> None:
-    async with running(tmp_path, timeout_s=0.3) as bench, open_gate() as gate:
+async def test_event_that_takes_too_long_times_out_and_its_process_is_killed(
+    tmp_path: Path,
+) -> None:
+    clock = HandClock()
+    async with running(tmp_path, timeout_s=30.0, clock=clock) as bench, open_gate() as gate:
         invocation, _ = bench.submit(["gate", gate.port], ["hang"])
-        held = await gate.reached()
-        failure = await invocation.outcome
-        held.close()
-        assert failure == FunctionFailure("Sandbox.Timeout", "Task timed out after 0.30 seconds")
-        assert "Task timed out after 0.30 seconds" in bench.log
+        (await gate.reached()).close()
+        clock.advance(29)
+        assert not invocation.outcome.done()
+        clock.advance(1)
+        failure = FunctionFailure("Sandbox.Timeout", "Task timed out after 30.00 seconds")
+        assert await invocation.outcome == failure
+        assert failure.error_message in bench.log
 
 
-async def test_work_after_the_answer_is_timed_too(tmp_path: Path) -> None:
-    async with running(tmp_path, timeout_s=0.5, concurrency=1) as bench:
-        pid = await bench.ask(["answer_pid"], ["hang"])
+async def test_work_after_the_answer_counts_for_the_timeout(tmp_path: Path) -> None:
+    clock = HandClock()
+    async with running(tmp_path, concurrency=1, timeout_s=30.0, clock=clock) as single:
+        pid = await single.ask(["answer_pid"], ["hang"])
+        clock.advance(30)
         await gone(pid)
-        assert await bench.ask(["answer_pid"]) != pid
+        assert await single.ask(["answer_pid"]) != pid
 
 
-async def test_what_a_child_started_does_not_outlive_it(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        grandchild = await bench.ask(["answer_grandchild"], ["exit", 0])
-        await gone(grandchild)
+async def test_processes_of_a_child_end_with_it(bench: Bench) -> None:
+    grandchild = await bench.ask(["answer_grandchild"], ["exit", 0])
+    await gone(grandchild)
 
 
-async def test_stop_ends_children_that_ignore_it(tmp_path: Path) -> None:
-    async with running(tmp_path, concurrency=1) as bench:
-        pid = await bench.ask(["ignore_sigterm"], ["answer_pid"], ["hang"])
-        waiting, _ = bench.submit(["answer_pid"])
-        await bench.pool.stop()
-        await gone(pid)
-        failure = await waiting.outcome
-        assert failure is not None
-        assert failure.error_type == "Sandbox.Stopped"
-        refused, _ = bench.submit(["answer_pid"])
-        assert refused.outcome.done()
+async def test_stop_ends_children_that_ignore_sigterm(single: Bench) -> None:
+    pid = await single.ask(["ignore_sigterm"], ["answer_pid"], ["hang"])
+    waiting, _ = single.submit(["answer_pid"])
+    await single.pool.stop()
+    await gone(pid)
+    failure = await waiting.outcome
+    assert failure is not None
+    assert failure.error_type == "Sandbox.Stopped"
+    rejected, _ = single.submit(["answer_pid"])
+    assert rejected.outcome.done()
 
 
-async def test_stop_does_not_wait_for_a_receiver_that_takes_nothing(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        receiver = RecordingReceiver(held=True)
-        steps = [["begin", "text/plain"], ["write", "x"], ["hang"]]
-        invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
-        await until(lambda: receiver.head is not None)
-        await bench.pool.stop()
-        assert await invocation.outcome is not None
+async def test_stop_does_not_wait_for_a_stuck_receiver(bench: Bench) -> None:
+    receiver = RecordingReceiver(held=True)
+    steps = [["begin", "text/plain"], ["write", "x"], ["hang"]]
+    invocation = bench.pool.submit(json.dumps({"steps": steps}).encode(), receiver)
+    await until(lambda: receiver.head is not None)
+    await bench.pool.stop()
+    assert await invocation.outcome is not None
 
 
 @pytest.mark.parametrize(
@@ -236,7 +227,7 @@ async def test_stop_does_not_wait_for_a_receiver_that_takes_nothing(tmp_path: Pa
         ),
     ],
 )
-async def test_start_that_fails_is_told_and_its_lines_are_logged_once(
+async def test_start_that_fails_is_reported_and_its_lines_are_logged_once(
     tmp_path: Path, how: str, failure: FunctionFailure, line: str
 ) -> None:
     async with running(tmp_path, how=how) as bench:
@@ -249,10 +240,13 @@ async def test_start_that_fails_is_told_and_its_lines_are_logged_once(
 
 
 async def test_start_that_hangs_times_out(tmp_path: Path) -> None:
-    async with running(tmp_path, how="init_hang", init_timeout_s=0.2) as bench:
+    clock = HandClock()
+    async with running(tmp_path, how="init_hang", init_timeout_s=10, clock=clock) as bench:
         bench.pool.start()
-        failure = await bench.pool.wait_for_start()
-        assert failure == FunctionFailure("Sandbox.Timeout", "Init timed out after 0.20 seconds")
+        await clock.armed(10)
+        clock.advance(10)
+        failure = FunctionFailure("Sandbox.Timeout", "Init timed out after 10.00 seconds")
+        assert await bench.pool.wait_for_start() == failure
 
 
 async def test_command_that_cannot_run_fails_the_event(tmp_path: Path) -> None:
@@ -262,9 +256,8 @@ async def test_command_that_cannot_run_fails_the_event(tmp_path: Path) -> None:
         assert "exec wrapper bootstrap" in failure.error_message
 
 
-async def test_stop_while_a_child_is_being_started(tmp_path: Path) -> None:
-    async with running(tmp_path) as bench:
-        bench.pool.start()
-        await asyncio.sleep(0)
-        await bench.pool.stop()
-        assert await bench.pool.wait_for_start() is not None
+async def test_stop_while_a_child_is_being_started(bench: Bench) -> None:
+    bench.pool.start()
+    await asyncio.sleep(0)
+    await bench.pool.stop()
+    assert await bench.pool.wait_for_start() is not None

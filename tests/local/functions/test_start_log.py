@@ -1,39 +1,37 @@
-"""The lines of functions that start."""
+"""The output of functions that start."""
 
 from __future__ import annotations
 
-import asyncio
-
 from local.functions.start_log import StartLog
+from local.limits import START_LOG_HOLD_S
+from tests.local.hand_clock import HandClock
 
-FOREVER_S = 3600.0
 
-
-async def test_lines_are_held_until_the_start_is_over() -> None:
+def test_lines_are_held_until_the_start_is_over() -> None:
     lines: list[str] = []
-    log = StartLog(lines.append, hold_s=FOREVER_S)
+    log = StartLog(lines.append, HandClock())
     log.line("one")
     log.line("two")
     assert lines == []
     log.release()
-    assert lines == ["one", "two"]
     log.line("three")
     assert lines == ["one", "two", "three"]
 
 
-async def test_lines_of_a_start_that_takes_long_are_shown_meanwhile() -> None:
-    lines: asyncio.Queue[str] = asyncio.Queue()
-    log = StartLog(lines.put_nowait, hold_s=0.01)
-    log.line("one")
-    assert await lines.get() == "one"
-    log.line("two")
-    assert lines.empty()
-    assert await lines.get() == "two"
-
-
-async def test_muted_lines_are_never_shown() -> None:
+def test_lines_of_a_slow_start_are_shown_after_a_delay() -> None:
     lines: list[str] = []
-    log = StartLog(lines.append, hold_s=FOREVER_S)
+    clock = HandClock()
+    log = StartLog(lines.append, clock)
+    for line in ("one", "two"):
+        log.line(line)
+        assert line not in lines
+        clock.advance(START_LOG_HOLD_S)
+        assert lines[-1] == line
+
+
+def test_muted_lines_are_never_shown() -> None:
+    lines: list[str] = []
+    log = StartLog(lines.append, HandClock())
     log.line("one")
     log.mute()
     log.line("two")
