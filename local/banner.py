@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from local.project.environment import LocalPlace, UserSettings, is_loopback
+from local.project.environment import LocalPlace, is_loopback
 from local.project.serverless_yml import REGION
 
 
@@ -84,11 +84,6 @@ def _notes(facts: BannerFacts) -> list[str]:
     if facts.logs_chats:
         notes.append("LOG_CHAT=true: messages and answers are logged.")
     return notes
-
-
-def uses_own_keys(user: UserSettings) -> bool:
-    """Return whether requests are signed with the user's own AWS keys."""
-    return bool(user.get("AWS_ACCESS_KEY_ID") and user.get("AWS_SECRET_ACCESS_KEY"))
 
 
 def _url_auth(mode: str) -> str:

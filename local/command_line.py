@@ -12,7 +12,7 @@ from typing import TextIO
 
 from local.banner import banner
 from local.console import Console
-from local.errors import LocalStackError, SamePortError
+from local.errors import ConfigurationError, LocalStackError
 from local.limits import DEFAULT_CONCURRENCY
 from local.project.dotenv_file import read_dotenv
 from local.project.environment import UserSettings
@@ -84,12 +84,14 @@ async def _serve(
 def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptions:
     """Return the stack's options; the command line overrides AZURE_OPENAI_PROXY_ADDRESS.
 
-    Raises ConfigurationError for an invalid address, or SamePortError.
+    Raises ConfigurationError.
     """
     address = proxy_address(user.get(VARIABLE))
     http_port = address.port if options.http_port is None else options.http_port
     if http_port == options.ws_port != 0:
-        raise SamePortError(http_port)
+        raise ConfigurationError(
+            f"--http-port and --ws-port must differ (both are {http_port}). Use 0 for free ports."
+        )
     return StackOptions(
         host=address.host if options.host is None else options.host,
         http_port=http_port,

@@ -1,10 +1,8 @@
 """Errors of the local stack.
 
 LocalStackError
-  ConfigurationError          serverless.yml, .env or an environment variable is invalid
+  ConfigurationError          serverless.yml, .env, a variable or an option is invalid
     UnresolvedVariableError   an expression of serverless.yml has no value
-  SamePortError               the command line gives one port twice
-  PortInUseError              another program listens on the port
   FunctionStartFailedError    a function ended before it requested its first event
 PreludeError                  a streamed answer does not begin as its content type says
 """
@@ -30,30 +28,6 @@ class UnresolvedVariableError(ConfigurationError):
             f"serverless.yml: cannot resolve {expression} at {place}: {reason}. "
             "Set the value or add a fallback."
         )
-        self.expression = expression
-        self.place = place
-
-
-class SamePortError(LocalStackError):
-    """The command line gives the Function URL and the WebSocket API the same port."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(
-            f"--http-port and --ws-port must differ (both are {port}). Use 0 for free ports."
-        )
-        self.port = port
-
-
-class PortInUseError(LocalStackError):
-    """Another program listens on the port."""
-
-    def __init__(self, host: str, port: int, option: str) -> None:
-        super().__init__(
-            f"Port {port} on {host} is already in use. "
-            f"Stop the other program, or choose another port with {option}."
-        )
-        self.host = host
-        self.port = port
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from socket import socket
 from local.api_gateway.connections import Connections
 from local.api_gateway.connections_api import ConnectionsApi
 from local.api_gateway.server import Routes, WebSocketApi
-from local.banner import BannerFacts, uses_own_keys
+from local.banner import BannerFacts
 from local.clock import Clock
 from local.console import Console
 from local.demo_model import demo_model
@@ -146,7 +146,7 @@ class Stack:
             url_auth=url.get("FUNCTION_URL_AUTH", "aws_iam"),
             websocket_auth=connect.get("WEBSOCKET_AUTH", ""),
             upstream=upstream_host(url),
-            own_keys=uses_own_keys(self._user),
+            own_keys=self._user.has_own_keys(),
             has_forward_key=has_forward_key(connect),
             logs_chats=connect.get("LOG_CHAT", "").strip().lower() == "true",
         )

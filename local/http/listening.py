@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from local.errors import ConfigurationError, PortInUseError
+from local.errors import ConfigurationError
 from local.limits import HTTP_HEAD_LINE_BYTES, HTTP_SHUTDOWN_S
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -23,14 +23,17 @@ _BACKLOG = 512
 def bind(host: str, port: int, option: str) -> socket.socket:
     """Return a listening socket; port 0 takes a free one.
 
-    Raises PortInUseError, naming the command line's `option`, or ConfigurationError.
+    Raises ConfigurationError, which names the command line's `option`.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(host, port, option) from error
+            raise ConfigurationError(
+                f"Port {port} on {host} is already in use. "
+                f"Stop the other program, or choose another port with {option}."
+            ) from error
         # create_server appends the address to its text; getaddrinfo's numbers are not errno's.
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror

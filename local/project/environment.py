@@ -51,6 +51,10 @@ class UserSettings:
         """Return the value of `name`, or "" if it is missing."""
         return self.shell.get(name, self.dotenv.get(name, ""))
 
+    def has_own_keys(self) -> bool:
+        """Return whether the user has an AWS key pair."""
+        return bool(self.get("AWS_ACCESS_KEY_ID") and self.get("AWS_SECRET_ACCESS_KEY"))
+
     def inherited(self) -> dict[str, str]:
         """Return the variables that the functions inherit."""
         shell = {k: v for k, v in self.shell.items() if not _NOT_INHERITED.fullmatch(k)}
@@ -100,7 +104,7 @@ class LocalPlace:
 
 def user_credentials(user: UserSettings) -> Credentials:
     """Return the user's AWS key pair, or local/local."""
-    if user.get("AWS_ACCESS_KEY_ID") and user.get("AWS_SECRET_ACCESS_KEY"):
+    if user.has_own_keys():
         return Credentials(
             user.get("AWS_ACCESS_KEY_ID"),
             user.get("AWS_SECRET_ACCESS_KEY"),

@@ -68,18 +68,16 @@ class ServiceSettings:
         return next((function for function in self.functions if function.has_url), None)
 
 
-def read_service(
-    path: Path, environ: Mapping[str, str], options: Mapping[str, str] | None = None
-) -> ServiceSettings:
+def read_service(path: Path, environ: Mapping[str, str]) -> ServiceSettings:
     """Read and resolve the file at `path`.
 
-    `environ` is for `${env:…}`, `options` for `${opt:…}`. Raises ConfigurationError.
+    `environ` is for `${env:…}`; `${opt:…}` has no values. Raises ConfigurationError.
     """
     document = _document(path)
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path} must be a mapping with service and functions.")
     try:
-        return _Reader(document, path.resolve().parent, environ, options or {}).service()
+        return _Reader(document, path.resolve().parent, environ).service()
     except RecursionError as error:
         raise ConfigurationError(f"{path}: a value contains itself.") from error
 
@@ -122,16 +120,14 @@ class _Reader:
         document: dict[str, object],
         folder: Path,
         environ: Mapping[str, str],
-        options: Mapping[str, str],
     ) -> None:
         self._document = document
         self._folder = folder
-        self._options = options
         self._resolver = Resolver(
             {
                 "self": self._self,
                 "env": lambda name: environ.get(name, MISSING),
-                "opt": lambda name: options.get(name, MISSING),
+                "opt": lambda _name: MISSING,
                 "sls": lambda name: self._stage() if name == "stage" else MISSING,
                 "param": self._param,
             }
@@ -223,7 +219,7 @@ class _Reader:
         return name
 
     def _stage(self) -> str:
-        return str(self._options.get("stage") or self._provider_value("stage") or "dev")
+        return str(self._provider_value("stage") or "dev")
 
     def _provider_value(self, name: str) -> object:
         return self._get(self._provider, name, f"provider.{name}")

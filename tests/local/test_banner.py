@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local.banner import BannerFacts, banner, uses_own_keys
-from local.project.environment import LocalPlace, UserSettings
+from local.banner import BannerFacts, banner
+from local.project.environment import LocalPlace
 
 DEMO = BannerFacts(
     place=LocalPlace("127.0.0.1", 3000, 3001, "http://127.0.0.1:43211/v1"),
@@ -103,9 +103,3 @@ def test_banner_shows_only_what_works(
 def test_surprising_settings_are_noted(changes: dict[str, Any], note: str) -> None:
     lines = banner(replace(DEMO, **changes)).splitlines()
     assert any(note in line for line in lines if line.startswith("  Note  "))
-
-
-def test_own_keys_are_a_whole_pair() -> None:
-    pair = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    assert uses_own_keys(UserSettings(pair, {}))
-    assert not uses_own_keys(UserSettings({"AWS_ACCESS_KEY_ID": "a"}, {}))

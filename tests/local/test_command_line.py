@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from websockets.sync.client import connect
 
 from local.command_line import main, parser, read_user_settings, stack_options
-from local.errors import SamePortError
+from local.errors import ConfigurationError
 from local.project.environment import UserSettings
 from tests.local.functions.processes import gone, is_gone
 from tests.local.functions.stand_in_service import open_gate, write_service
@@ -336,5 +336,5 @@ def test_command_line_overrides_the_shell_and_the_shell_the_file(
 
 
 def test_address_must_not_have_the_port_of_the_websockets() -> None:
-    with pytest.raises(SamePortError):
+    with pytest.raises(ConfigurationError, match="must differ"):
         stack_options(parser().parse_args([]), UserSettings({ADDRESS: ":3001"}, {}))

@@ -7,7 +7,7 @@ import logging
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
-from local.errors import ConfigurationError, PortInUseError
+from local.errors import ConfigurationError
 from local.http.listening import _WithoutBadRequests, bind, port_of
 
 
@@ -19,7 +19,7 @@ def test_port_0_takes_a_free_one() -> None:
 def test_port_in_use_names_the_option() -> None:
     with bind("127.0.0.1", 0, "--http-port") as listening:
         port = port_of(listening)
-        with pytest.raises(PortInUseError, match=f"Port {port} on .* with --ws-port"):
+        with pytest.raises(ConfigurationError, match=f"Port {port} on .* with --ws-port"):
             bind("127.0.0.1", port, "--ws-port")
 
 

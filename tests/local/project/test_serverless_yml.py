@@ -82,10 +82,8 @@ def test_nested_fallback_sees_the_stage(tmp_path: Path) -> None:
     assert read(tmp_path).functions[0].environment["PARAMETER"] == "/sluice/dev/key"
 
 
-def test_stage_option_wins_and_picks_its_params(tmp_path: Path) -> None:
-    path = tmp_path / "serverless.yml"
-    path.write_text(FILE)
-    service = read_service(path, {}, {"stage": "prod"})
+def test_stage_picks_its_params(tmp_path: Path) -> None:
+    service = read(tmp_path, FILE.replace("'dev'", "'prod'"))
     assert service.stage == "prod"
     assert service.functions[0].environment["COLOR"] == "red"
 

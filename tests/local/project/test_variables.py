@@ -71,10 +71,9 @@ def test_value_is_resolved(value: object, expected: object) -> None:
     ],
 )
 def test_unresolved_expression_is_named_with_its_place(value: str, reason: str) -> None:
-    with pytest.raises(UnresolvedVariableError, match=reason) as caught:
+    message = rf"cannot resolve \$\{{.* at functions\.key\[0\]: .*{reason}"
+    with pytest.raises(UnresolvedVariableError, match=message):
         resolver().resolve({"key": [value]}, "functions")
-    assert caught.value.place == "functions.key[0]"
-    assert "${" in caught.value.expression
 
 
 def test_text_is_split_at_expressions() -> None:

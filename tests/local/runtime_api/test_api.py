@@ -11,8 +11,9 @@ from local.errors import FunctionFailure
 from local.invocation import AnswerHead, Invocation, InvocationIdentity
 from local.limits import MAX_BUFFERED_RESPONSE_BYTES
 from local.runtime_api.api import RuntimeApi
+from tests.local.http.raw_client import Answer
 from tests.local.runtime_api.recording_receiver import RecordingReceiver
-from tests.local.runtime_api.runtime_client import Reply, RuntimeClient
+from tests.local.runtime_api.runtime_client import ROOT, RuntimeClient
 
 
 class RecordingListener:
@@ -36,15 +37,15 @@ class Bench:
     def __init__(self, api: RuntimeApi, listener: RecordingListener, address: str) -> None:
         self.api = api
         self.listener = listener
-        self.address = address
+        self.port = int(address.partition(":")[2])
         self.receiver = RecordingReceiver()
         self.runtimes: list[RuntimeClient] = []
 
     async def runtime(self) -> RuntimeClient:
-        self.runtimes.append(await RuntimeClient.connect(self.address))
+        self.runtimes.append(await RuntimeClient.connect(self.port))
         return self.runtimes[-1]
 
-    async def waiting(self) -> tuple[RuntimeClient, asyncio.Task[Reply]]:
+    async def waiting(self) -> tuple[RuntimeClient, asyncio.Task[Answer]]:
         """Return a runtime that waits for an event, and its request."""
         runtime = await self.runtime()
         request = asyncio.create_task(runtime.get_next())
@@ -61,7 +62,7 @@ class Bench:
         self.api.hand_over(invocation)
         reply = await request
         assert (reply.status, reply.body) == (200, b'{"a":1}')
-        assert reply.headers["lambda-runtime-aws-request-id"] == request_id
+        assert reply.header("lambda-runtime-aws-request-id") == request_id
         return runtime, invocation
 
 
@@ -95,11 +96,11 @@ async def test_streamed_pieces_are_relayed_while_the_post_is_open(it: Bench) -> 
     runtime, invocation = await it.running()
     runtime.begin_stream("id-1", content_type="text/plain")
     for piece in (b"one", b"two"):
-        runtime.chunk(piece)
+        runtime.send_chunk(piece)
         assert await it.receiver.pieces.get() == piece
         assert not invocation.outcome.done()
     runtime.end_stream()
-    assert (await runtime.reply()).status == 202
+    assert (await runtime.answer()).status == 202
     assert await invocation.outcome is None
     assert it.receiver.head == AnswerHead(streaming=True, content_type="text/plain")
 
@@ -107,9 +108,9 @@ async def test_streamed_pieces_are_relayed_while_the_post_is_open(it: Bench) -> 
 async def test_error_trailers_fail_the_invocation_after_its_bytes(it: Bench) -> None:
     runtime, invocation = await it.running()
     runtime.begin_stream("id-1")
-    runtime.chunk(b"half")
+    runtime.send_chunk(b"half")
     runtime.end_stream({"errorType": "Boom", "errorMessage": "why"})
-    assert (await runtime.reply()).status == 202
+    assert (await runtime.answer()).status == 202
     assert await invocation.outcome == FunctionFailure("Boom", "why")
     assert it.receiver.received == b"half"
 
@@ -117,7 +118,7 @@ async def test_error_trailers_fail_the_invocation_after_its_bytes(it: Bench) -> 
 async def test_runtime_that_disconnects_leaves_a_truncated_answer(it: Bench) -> None:
     runtime, invocation = await it.running()
     runtime.begin_stream("id-1")
-    runtime.chunk(b"half")
+    runtime.send_chunk(b"half")
     await runtime.close()
     failure = await invocation.outcome
     assert failure is not None
@@ -127,10 +128,7 @@ async def test_runtime_that_disconnects_leaves_a_truncated_answer(it: Bench) -> 
 
 async def test_runtime_that_disconnects_inside_an_error_fails_the_invocation(it: Bench) -> None:
     runtime, invocation = await it.running()
-    runtime.send(
-        b"POST /2018-06-01/runtime/invocation/id-1/error HTTP/1.1\r\nhost: h\r\n"
-        b"content-length: 9\r\n\r\n"
-    )
+    runtime.send("POST", f"{ROOT}/invocation/id-1/error", content_length="9")
     await runtime.close()
     assert await invocation.outcome is not None
 
@@ -152,7 +150,7 @@ async def test_listener_learns_of_an_init_error(it: Bench) -> None:
 
 async def test_next_before_the_answer_gives_the_same_event(it: Bench) -> None:
     runtime, _ = await it.running()
-    assert (await runtime.get_next()).headers["lambda-runtime-aws-request-id"] == "id-1"
+    assert (await runtime.get_next()).header("lambda-runtime-aws-request-id") == "id-1"
 
 
 @pytest.mark.parametrize(
@@ -194,7 +192,7 @@ async def test_second_answer_is_rejected(it: Bench, last: str) -> None:
 async def test_error_while_the_answer_streams_is_rejected(it: Bench) -> None:
     runtime, invocation = await it.running()
     runtime.begin_stream("id-1")
-    runtime.chunk(b"half")
+    runtime.send_chunk(b"half")
     await it.receiver.pieces.get()
     other = await it.runtime()
     assert (await other.post("/invocation/id-1/error")).status == 403
@@ -230,9 +228,9 @@ async def test_last_bytes_of_a_dead_process_are_read(it: Bench) -> None:
     it.receiver.gate.clear()
     runtime, invocation = await it.running()
     runtime.begin_stream("id-1")
-    runtime.chunk(b"one")
+    runtime.send_chunk(b"one")
     await it.receiver.pieces.get()
-    runtime.chunk(b"two")
+    runtime.send_chunk(b"two")
     await runtime.close()
     drained = asyncio.create_task(it.api.drained())
     await asyncio.sleep(0)
