@@ -1,4 +1,4 @@
-"""What a client may ask for, and what the model is asked."""
+"""Requests of clients, and the upstream requests they become."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from sluice.completions.request import (
     native_body,
     parse_request,
     plain_request,
+    streamed,
     upstream_body,
 )
 from sluice.errors import (
@@ -26,6 +27,19 @@ from sluice.settings import read_settings
 
 HELLO = [{"role": "user", "content": "Hello"}]
 SETTINGS = read_settings({"OPENAI_MODEL": "small"})
+SECRETS = """
+    OPENAI_API_KEY OPENAI_API_KEY_PARAMETER OPENAI_API_KEY_OLD_TEMPLATE OPENAI_BASE_URL FORWARD_KEY
+    AZURE_OPENAI_TOKEN AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN PROMPT_API_KEY prompt_api_key
+    PROMPT_DB_PASSWORD PROMPT_TOKEN_2 PROMPT_KEY2 PROMPT_ACCESSKEY STRIPE_KEY_TEMPLATE PGPASS
+    DBPASSWORD_TEMPLATE DATABASE_URL PROMPT_TEMPLATES PROXY _HANDLER
+"""
+NO_NAMES = (
+    "PROMPT_A\nOPENAI_API_KEY", "PROMPT_\ud800", "PROMPT_" + "A" * 200, "PROMPT_É", "PROMPT_A=B",
+)  # fmt: skip
+
+
+def naming(prompt_template: str) -> TemplateRequest:
+    return plain_request("Hello")._replace(prompt_template=prompt_template)
 
 
 def parse(document: object) -> TemplateRequest | NativeRequest:
@@ -44,7 +58,7 @@ def parse(document: object) -> TemplateRequest | NativeRequest:
         ({"input": "text"}, NativeRequest),
     ],
 )
-def test_template_requests_are_told_from_native_ones(document: object, kind: type) -> None:
+def test_request_is_a_template_or_native_one(document: object, kind: type) -> None:
     assert isinstance(parse(document), kind)
 
 
@@ -79,93 +93,51 @@ def test_wrong_field_is_named(document: object, param: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"\xff\xfe", b"[]", b'"text"', b"null", b"[" * 200_000]
 )
-def test_what_is_no_json_object_is_refused_without_quoting_it(body: bytes) -> None:
+def test_other_json_is_rejected_and_not_quoted(body: bytes) -> None:
     with pytest.raises(InvalidJson) as caught:
         parse_request(body)
     assert len(caught.value.message) < 100
 
 
 def test_system_prompt_is_the_named_variable() -> None:
-    request = parse({"prompt_template": "PROMPT_PIRATE", "messages": HELLO})
-    assert isinstance(request, TemplateRequest)
-    body = json.loads(upstream_body(request, SETTINGS, {"PROMPT_PIRATE": "Speak like a pirate."}))
-    assert body == {
-        "model": "small",
-        "messages": [{"role": "system", "content": "Speak like a pirate."}, *HELLO],
-        "stream": True,
-    }
+    prompts = {"PROMPT_PIRATE": "Speak like a pirate."}
+    sent = json.loads(upstream_body(naming("PROMPT_PIRATE"), SETTINGS, prompts))
+    system = {"role": "system", "content": "Speak like a pirate."}
+    assert sent == {"model": "small", "messages": [system, *HELLO], "stream": True}
+    assert json.loads(upstream_body(plain_request("Hello"), SETTINGS, {}))["messages"] == HELLO
 
 
-def test_request_without_a_template_has_no_system_prompt() -> None:
-    body = json.loads(upstream_body(plain_request("Hi"), SETTINGS, {}))
-    assert body["messages"] == [{"role": "user", "content": "Hi"}]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "OPENAI_API_KEY",
-        "FORWARD_KEY",
-        "AZURE_OPENAI_TOKEN",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "PROMPT_API_KEY",
-        "PROMPT_DB_PASSWORD",
-        "prompt_api_key",
-        "OPENAI_API_KEY_PARAMETER",
-        "_HANDLER",
-        "PROMPT_A\nOPENAI_API_KEY",
-        "PROMPT_\ud800",
-        "PROMPT_" + "A" * 200,
-        "PROMPT_É",
-        "PROMPT_A=B",
-        "OPENAI_API_KEY_OLD_TEMPLATE",
-        "OPENAI_BASE_URL",
-        "PROMPT_TOKEN_2",
-        "PROMPT_TEMPLATES",
-        "STRIPE_KEY_TEMPLATE",
-        "PROXY",
-        "DATABASE_URL",
-        "PGPASS",
-        "PROMPT_KEY2",
-        "DBPASSWORD_TEMPLATE",
-        "PROMPT_ACCESSKEY",
-    ],
-)
+@pytest.mark.parametrize("name", [*SECRETS.split(), *NO_NAMES])
 @pytest.mark.parametrize("patterns", ["*_TEMPLATE,PROMPT_*", "*"])
 def test_secret_is_never_a_prompt_whatever_the_patterns_say(name: str, patterns: str) -> None:
     settings = read_settings({"PROMPT_TEMPLATES": patterns})
-    request = TemplateRequest(name, plain_request("x").messages, ResponseType.FULL)
     with pytest.raises(PromptTemplateNotAllowed) as caught:
-        upstream_body(request, settings, {name: "SECRET VALUE"})
+        upstream_body(naming(name), settings, {name: "SECRET VALUE"})
     assert "SECRET VALUE" not in str(caught.value.document())
 
 
-def test_value_that_holds_a_key_is_never_a_prompt() -> None:
-    request = TemplateRequest("PROMPT_A", plain_request("x").messages, ResponseType.FULL)
+def test_value_that_contains_a_key_is_never_a_prompt() -> None:
     secrets = ("sk-1234567890", "fk-1234567890", "demo")
     for secret in secrets[:2]:
         with pytest.raises(PromptTemplateNotAllowed):
-            upstream_body(request, SETTINGS, {"PROMPT_A": f"use {secret} please"}, secrets)
+            upstream_body(naming("PROMPT_A"), SETTINGS, {"PROMPT_A": f"use {secret}"}, secrets)
     # What is too short to be a secret is a word.
-    assert upstream_body(request, SETTINGS, {"PROMPT_A": "You demonstrate things."}, secrets)
+    assert upstream_body(naming("PROMPT_A"), SETTINGS, {"PROMPT_A": "Demonstrate: demo."}, secrets)
 
 
 @pytest.mark.parametrize("name", ["PATH", "HOME", "TEMPLATE", "prompt_a", "MY_TEMPLATE_2"])
-def test_name_outside_the_patterns_is_refused_whether_it_exists_or_not(name: str) -> None:
-    request = TemplateRequest(name, plain_request("x").messages, ResponseType.FULL)
+def test_name_outside_the_patterns_is_rejected_whether_it_exists_or_not(name: str) -> None:
     refusals = []
     for environ in ({name: "value"}, dict[str, str]()):
         with pytest.raises(PromptTemplateNotAllowed) as caught:
-            upstream_body(request, SETTINGS, environ)
+            upstream_body(naming(name), SETTINGS, environ)
         refusals.append(caught.value.document())
     assert refusals[0] == refusals[1]
 
 
-def test_permitted_name_without_a_value_is_not_found() -> None:
-    request = TemplateRequest("PROMPT_NONE", plain_request("x").messages, ResponseType.FULL)
-    with pytest.raises(PromptTemplateNotFound):
-        upstream_body(request, SETTINGS, {})
+def test_permitted_name_without_a_value_is_unknown() -> None:
+    with pytest.raises(PromptTemplateNotFound, match="PROMPT_NONE"):
+        upstream_body(naming("PROMPT_NONE"), SETTINGS, {})
 
 
 def test_native_body_is_passed_on_as_the_same_bytes() -> None:
@@ -180,3 +152,11 @@ def test_native_request_without_a_model_gets_the_default(document: dict[str, Any
     request = parse(document)
     assert isinstance(request, NativeRequest)
     assert json.loads(native_body(request, SETTINGS)) == {"stream": True, "model": "small"}
+
+
+@pytest.mark.parametrize(
+    ("stream", "sent"), [({}, True), ({"stream": None}, True), ({"stream": False}, False)]
+)
+def test_chat_is_streamed_unless_it_says_otherwise(stream: dict[str, Any], *, sent: bool) -> None:
+    request = streamed({"messages": HELLO, **stream})
+    assert json.loads(request.body) == request.document == {"messages": HELLO, "stream": sent}

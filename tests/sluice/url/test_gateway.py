@@ -14,7 +14,6 @@ from tests.scripted_upstream import (
     chunk,
     delta,
     dies_after,
-    one_after_another,
     refused_url,
     replies,
     says,
@@ -230,14 +229,6 @@ def test_upstreams_name_for_the_request_is_logged(bench: UrlBench, name: str, st
     bench.upstream.script = replies(status, {"error": {"message": "m"}}, **{name: "u-1"})
     bench.ask(path="/v1/models")
     assert bench.logged()["upstream_request_id"] == "u-1"
-
-
-def test_retries_and_the_model_that_answered_are_logged(bench: UrlBench) -> None:
-    down = replies(503, {})
-    bench.upstream.script = one_after_another(down, down, says("a"))
-    bench.chat(UPSTREAM_RETRIES="1", FALLBACK_MODELS="gpt-4=b")
-    fields = bench.logged()
-    assert (fields["retries"], fields["model"], fields["outcome"]) == (2, "b", "ok")
 
 
 def test_failure_is_logged_with_its_figures_and_nothing_that_was_said(bench: UrlBench) -> None:

@@ -210,37 +210,6 @@ def test_provider_judges_a_model_that_is_not_a_name(
 
 
 @pytest.mark.parametrize(
-    ("path", "raw_query", "target", "model"),
-    [
-        (
-            "/v1/chat/completions",
-            "",
-            "/openai/deployments/my-gpt4/chat/completions?api-version=2024-10-21",
-            "gpt-4",
-        ),
-        (
-            "/v1/embeddings",
-            "a=1&api-version=2020-01-01",
-            "/openai/deployments/my-gpt4/embeddings?a=1&api-version=2024-10-21",
-            "gpt-4",
-        ),
-        ("/v1/responses", "", "/openai/responses?api-version=2024-10-21", "my-gpt4"),
-    ],
-)
-def test_azure_is_asked_by_deployment_with_its_own_header(
-    bench: UrlBench, path: str, raw_query: str, target: str, model: str
-) -> None:
-    bench.upstream.script = sends(b"{}", JSON)
-    body = b'{"model": "gpt-4", "messages": []}'
-    azure = {"AZURE_OPENAI_ENDPOINT": bench.root, **AZURE}
-    headers = {"authorization": f"Bearer {LOCK['FORWARD_KEY']}"}
-    bench.ask("POST", path, body, raw_query=raw_query, headers=headers, settings={**azure, **LOCK})
-    (asked,) = bench.upstream.requests
-    assert (asked.target, asked.document) == (target, {"model": model, "messages": []})
-    assert (asked.headers["api-key"], asked.headers.get("authorization")) == (SECRET, None)
-
-
-@pytest.mark.parametrize(
     ("sent", "added"),
     [(b"data: [DONE]\n", b"\n"), (b"data: [DONE]\n\n", b""), (b"data: [DONE]\r\n\r\n", b"")],
 )

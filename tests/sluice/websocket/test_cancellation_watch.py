@@ -18,7 +18,6 @@ from tests.sluice.deadlines import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.state.connections import ConnectionState
 
 AT_ONCE = LookTimes(first=0.001, next=0.001)
 NEVER = LookTimes(first=600, next=600)
@@ -69,25 +68,6 @@ def watch_by(
     stops: Stops | None = None,
 ) -> CancellationWatch:
     return CancellationWatch(look, stops or Stops(), deadline, times)
-
-
-@pytest.mark.parametrize(
-    ("end", "kind"),
-    [
-        (lambda state: state.cancelled("c", "r", 5), Cancelled),
-        (lambda state: state.closed("c"), ConnectionGone),
-    ],
-)
-def test_end_that_is_recorded_during_an_answer_stops_it(
-    state: ConnectionState, end: Callable[[ConnectionState], None], kind: type[SluiceError]
-) -> None:
-    stops = Stops()
-    state.opened("c", "ann")
-    with watch_by(lambda: state.look("c", "r", 5), stops=stops) as watch:
-        end(state)
-        assert stops.came.wait(PATIENCE_S)
-    assert [type(reason) for reason in stops.reasons] == [kind]
-    assert (watch.principal, watch.failure) == ("ann", None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""What a client has in the end is what the model said, whatever becomes of bytes and posts.
+"""The client gets what the model said, whatever happens to bytes and posts.
 
-Random texts, in random deltas, whose bytes come in random pieces; posts that are late, throttled,
-fail, are dropped, or find a frame too large. Both sides are real sockets.
+Random texts in random deltas, whose bytes come in random pieces; posts that are late, throttled,
+failing, dropped, or too large. Both sides are real sockets.
 """
 
 from __future__ import annotations
@@ -47,37 +47,32 @@ LONG_TEXT = st.tuples(ANY_TEXT, st.integers(2_000, 60_000)).map(lambda it: it[0]
 
 @dataclass(frozen=True)
 class Course:
-    """How one answer goes."""
+    """The course of one answer."""
 
     texts: list[str]
     cuts: list[int]
     """Where the bytes of the answer are cut, modulo their number."""
     plan: list[Reply]
     max_bytes: int
-    """What a post may have; above this it gets 413."""
+    """Limit of a post; a larger one gets 413."""
 
 
-COURSES = st.builds(
-    Course,
-    texts=st.lists(ANY_TEXT, min_size=1, max_size=30),
-    cuts=st.lists(st.integers(0, 2**16), max_size=20),
-    plan=st.lists(st.sampled_from(Reply), max_size=20),
-    max_bytes=st.just(MAX_FRAME_BYTES),
-)
-LARGE_COURSES = st.builds(
-    Course,
-    texts=st.lists(ANY_TEXT | LONG_TEXT, min_size=1, max_size=4),
-    cuts=st.lists(st.integers(0, 2**20), max_size=8),
-    plan=st.lists(st.sampled_from(Reply), max_size=8),
-    max_bytes=st.just(MAX_FRAME_BYTES),
-)
-NARROW_COURSES = st.builds(
-    Course,
-    texts=st.lists(ANY_TEXT, min_size=20, max_size=60),
-    cuts=st.lists(st.integers(0, 2**16), max_size=8),
-    plan=st.lists(st.sampled_from(Reply), max_size=8),
-    max_bytes=st.integers(3_000, 8_000),
-)
+def courses(
+    texts: st.SearchStrategy[list[str]], max_bytes: st.SearchStrategy[int], most: int = 8
+) -> st.SearchStrategy[Course]:
+    return st.builds(
+        Course,
+        texts=texts,
+        cuts=st.lists(st.integers(0, 2**20), max_size=most),
+        plan=st.lists(st.sampled_from(Reply), max_size=most),
+        max_bytes=max_bytes,
+    )
+
+
+LIMIT = st.just(MAX_FRAME_BYTES)
+COURSES = courses(st.lists(ANY_TEXT, min_size=1, max_size=30), LIMIT, most=20)
+LARGE_COURSES = courses(st.lists(ANY_TEXT | LONG_TEXT, min_size=1, max_size=4), LIMIT)
+NARROW_COURSES = courses(st.lists(ANY_TEXT, min_size=20, max_size=60), st.integers(3_000, 8_000))
 
 
 def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
@@ -89,7 +84,7 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
 def says_in_pieces(
     course: Course, connections: ScriptedConnections
 ) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """The answer in sends of its own, each of which lets a late post pass."""
+    """The answer in pieces, each of which lets a late post pass."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         connection.sendall(EVENT_STREAM_HEAD)
@@ -102,7 +97,7 @@ def says_in_pieces(
 
 
 def frames_of(course: Course, message: object, upstream: ScriptedUpstream) -> list[str]:
-    """What the client gets."""
+    """The frames that the client gets."""
     connections = ScriptedConnections(course.plan, course.max_bytes)
     upstream.script = says_in_pieces(course, connections)
     with scripted_connections(connections) as endpoint:
@@ -123,7 +118,7 @@ def assert_text_arrives(course: Course, upstream: ScriptedUpstream) -> None:
 
 
 def assert_chat_arrives(course: Course, upstream: ScriptedUpstream) -> list[Any]:
-    """Returns its events, those that were split in their parts."""
+    """Returns its events; an event that was split is several."""
     frames = [json.loads(frame) for frame in frames_of(course, CHAT, upstream)]
     assert [frame["seq"] for frame in frames] == list(range(len(frames)))
     assert [frame.get("done") for frame in frames] == [None] * (len(frames) - 1) + [True]
