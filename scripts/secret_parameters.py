@@ -1,11 +1,11 @@
-"""npm run secrets: the keys of a deployment, as SecureStrings of AWS's Parameter Store.
+"""`npm run secrets`: the keys of a deployment, as SecureStrings of AWS's Parameter Store.
 
     npm run secrets -- set openai-api-key [--stage dev] [--region us-east-1]
     npm run secrets -- list
     npm run secrets -- delete forward-key
 
-A value is read from a prompt that does not echo it, or from a pipe, and never from the command
-line, where the process list and the shell's history show it. None is ever printed.
+It reads a value from a prompt without echo, or from a pipe. It never prints one, and never reads one
+from the command line, which the process list and the shell's history show.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-parameter-store.html
 """
 
@@ -21,61 +21,30 @@ from typing import Any, TextIO
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-# As serverless.yml has them.
+# As in serverless.yml.
 SERVICE = "sluice"
 DEFAULT_STAGE = "dev"
 DEFAULT_REGION = "us-east-1"
 NAMES = ("openai-api-key", "forward-key", "azure-openai-token")
 
 FULL_NAME = re.compile(r"/[\w./-]+", re.ASCII)
-KEYS = re.compile(r"[!#-\[\]-~]+")  # what sluice.settings takes for keys, and commas between them
+KEYS = re.compile(r"[!#-\[\]-~]+")  # what sluice.settings accepts: keys, and commas between them
 MAX_VALUE_BYTES = 4096
-"""Of a standard parameter.
+"""Maximum size of a standard parameter.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
 
 
 class SecretsError(Exception):
-    """What the user can mend. The text never holds what may be a secret."""
-
-
-class WrongCommandLine(SecretsError):
-    """An argument is missing, unknown, or one that must not stand there."""
-
-
-class WrongName(SecretsError):
-    """A name that is neither one of NAMES nor that of a parameter."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"expected {', '.join(NAMES)} or the whole name of a parameter, /such/as/this,"
-            " found another text (which is not repeated here: it may be a key)"
-        )
-
-
-class WrongValue(SecretsError):
-    """A value that no provider's key has."""
-
-
-class StoreRefused(SecretsError):
-    """AWS did not do it; `code` is its word for why."""
-
-    def __init__(self, code: str, asked_for: str) -> None:
-        super().__init__(
-            f"expected AWS to {asked_for}, found {code}: check the region, the credentials"
-            " (AWS_PROFILE) and that they may do this with SSM parameters"
-        )
-        self.code = code
+    """A fault that the user can fix. The text never holds what may be a secret."""
 
 
 class CommandLine(argparse.ArgumentParser):
-    """Says what is expected and repeats nothing of what was found."""
+    """Says what it expects and repeats nothing that it got."""
 
     def error(self, message: str) -> Any:
         del message  # it quotes arguments, one of which may be a key
-        raise WrongCommandLine(
-            f"expected {self.format_usage().removeprefix('usage: ').strip()}; a value never stands"
-            " on the command line: it is asked for, or read from a pipe"
-        )
+        usage = self.format_usage().removeprefix("usage: ").strip()
+        raise SecretsError(f"Usage: {usage}. Enter a value at the prompt, or pipe it in.")
 
 
 def main(
@@ -86,13 +55,13 @@ def main(
     ask: Callable[[str], str] = getpass.getpass,
     connect: Callable[..., Any] = boto3.client,
 ) -> int:
-    """Do what `arguments` say; return the exit code.
+    """Run the command and return the exit code.
 
-    ask: reads a line from the terminal without echo. connect: as boto3.client.
+    `ask` reads a line from the terminal without echo; `connect` works like boto3.client.
     """
     try:
         chosen = command_line().parse_args(arguments)
-        _run(chosen, _client(connect, chosen.region), stdin, stdout, ask)
+        _run(chosen, connect, stdin, stdout, ask)
     except SecretsError as error:
         stderr.write(f"secrets: {error}\n")
         return 1
@@ -102,106 +71,98 @@ def main(
 def command_line() -> argparse.ArgumentParser:
     parser = CommandLine(prog="npm run secrets --", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
-    for command, told in (
-        ("set", "store a key, or put another in its place"),
-        ("list", "name what is stored, without values"),
+    for command, purpose in (
+        ("set", "store a key, or replace it"),
+        ("list", "list the names of stored keys"),
         ("delete", "delete a key"),
     ):
-        own = commands.add_parser(command, help=told, allow_abbrev=False)
+        own = commands.add_parser(command, help=purpose, allow_abbrev=False)
         if command != "list":
-            own.add_argument("name", help=f"{', '.join(NAMES)}, or the whole name of a parameter")
+            own.add_argument("name", help=f"{', '.join(NAMES)}, or the full name of a parameter")
         own.add_argument("--stage", default=DEFAULT_STAGE, help="default: %(default)s")
         own.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
     return parser
 
 
 def parameter_name(name: str, stage: str) -> str:
-    """The whole name of a key's parameter. Raises WrongName."""
-    whole = f"/{SERVICE}/{stage}/{name}" if name in NAMES else name
-    if not FULL_NAME.fullmatch(whole):
-        raise WrongName
-    return whole
+    """Return the full name of a key's parameter. Raises SecretsError."""
+    full = f"/{SERVICE}/{stage}/{name}" if name in NAMES else name
+    if not FULL_NAME.fullmatch(full):
+        raise SecretsError(
+            f"The name must be {', '.join(NAMES)} or the full name of a parameter, /such/as/this"
+            " (it is not repeated here: it may be a key)."
+        )
+    return full
 
 
 def checked_value(text: str) -> str:
-    """One key, or several between commas, without the line end of a pipe. Raises WrongValue."""
+    """Return one key, or several between commas, without a line end. Raises SecretsError."""
     value = text.strip()
     if not KEYS.fullmatch(value):
-        found = "a blank or another sign that no key has" if value else "nothing"
-        raise WrongValue(f"expected one key, or several with commas between them, found {found}")
+        found = "it holds a character that no key has" if value else "it is empty"
+        raise SecretsError(f"The value must be one key, or several separated by commas ({found}).")
     if len(value) > MAX_VALUE_BYTES:
-        raise WrongValue(f"expected up to {MAX_VALUE_BYTES} characters, found {len(value)}")
+        raise SecretsError(f"The value is too long: {len(value)} of {MAX_VALUE_BYTES} characters.")
     return value
-
-
-def _client(connect: Callable[..., Any], region: str) -> Any:
-    try:
-        return connect("ssm", region_name=region)
-    except BotoCoreError as error:  # such as an unknown profile
-        raise StoreRefused(type(error).__name__, f"be reached in {region}") from None
 
 
 def _run(
     chosen: argparse.Namespace,
-    client: Any,
+    connect: Callable[..., Any],
     stdin: TextIO,
     stdout: TextIO,
     ask: Callable[[str], str],
 ) -> None:
+    region = chosen.region
     if chosen.command == "list":
-        _list(client, f"/{SERVICE}/{chosen.stage}", chosen.region, stdout)
+        path = f"/{SERVICE}/{chosen.stage}"
+        stdout.writelines(_call(f"list {path} in {region}", _list, connect, path, region))
         return
     name = parameter_name(chosen.name, chosen.stage)
     if chosen.command == "set":
         text = ask(f"Value of {name}: ") if stdin.isatty() else stdin.read()
-        _set(client, name, checked_value(text), chosen.region, stdout)
+        value = checked_value(text)
+        stdout.write(_call(f"store {name} in {region}", _set, connect, name, value, region))
     else:
-        _call(client, "delete_parameter", f"delete {name} in {chosen.region}", Name=name)
-        stdout.write(f"deleted {name} in {chosen.region}\n")
+        stdout.write(_call(f"delete {name} in {region}", _delete, connect, name, region))
 
 
-def _set(client: Any, name: str, value: str, region: str, stdout: TextIO) -> None:
-    asked_for = f"store {name} in {region}"
-    stored = _call(
-        client,
-        "put_parameter",
-        asked_for,
-        Name=name,
-        Value=value,
-        Type="SecureString",
-        Overwrite=True,
-    )
-    stdout.write(f"stored {name} in {region}, version {stored['Version']}\n")
-    if stored["Version"] > 1:
-        stdout.write("functions that run already use the former value until Lambda replaces them\n")
-
-
-def _list(client: Any, path: str, region: str, stdout: TextIO) -> None:
-    filters = [{"Key": "Path", "Option": "Recursive", "Values": [path]}]
-    asked: dict[str, Any] = {"ParameterFilters": filters}
-    found = []
-    while True:
-        page = _call(client, "describe_parameters", f"list {path} in {region}", **asked)
-        found += page["Parameters"]
-        if not page.get("NextToken"):
-            break
-        asked["NextToken"] = page["NextToken"]
-    if not found:
-        stdout.write(f"nothing is stored below {path} in {region}\n")
-    for each in sorted(found, key=lambda parameter: str(parameter["Name"])):
-        changed = f"{each['LastModifiedDate']:%Y-%m-%d %H:%M}"
-        stdout.write(f"{each['Name']}  {each['Type']}  version {each['Version']}  {changed}\n")
-
-
-def _call(client: Any, operation: str, asked_for: str, **parameters: Any) -> dict[str, Any]:
+def _call(action: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        reply: dict[str, Any] = getattr(client, operation)(**parameters)
+        return function(*arguments)
     except ClientError as error:
-        # The code alone: a message of AWS's may quote the value that it minds.
-        raise StoreRefused(error.response["Error"]["Code"], asked_for) from None
-    except BotoCoreError as error:
-        raise StoreRefused(type(error).__name__, asked_for) from None
-    return reply
+        # Only the code: AWS's message may quote the value that it rejects.
+        code = error.response["Error"]["Code"]
+    except BotoCoreError as error:  # such as an unknown profile
+        code = type(error).__name__
+    raise SecretsError(
+        f"AWS did not {action} ({code}). Check the region, the credentials (AWS_PROFILE) and their"
+        " permissions for SSM parameters."
+    )
+
+
+def _set(connect: Callable[..., Any], name: str, value: str, region: str) -> str:
+    client = connect("ssm", region_name=region)
+    stored = client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+    replaced = "Running functions use the old value until Lambda replaces them.\n"
+    line = f"Stored {name} in {region}, version {stored['Version']}.\n"
+    return line + (replaced if stored["Version"] > 1 else "")
+
+
+def _delete(connect: Callable[..., Any], name: str, region: str) -> str:
+    connect("ssm", region_name=region).delete_parameter(Name=name)
+    return f"Deleted {name} in {region}.\n"
+
+
+def _list(connect: Callable[..., Any], path: str, region: str) -> list[str]:
+    filters = [{"Key": "Path", "Option": "Recursive", "Values": [path]}]
+    pages = connect("ssm", region_name=region).get_paginator("describe_parameters")
+    found = pages.paginate(ParameterFilters=filters).search("Parameters")
+    return [
+        f"{each['Name']}  {each['Type']}  version {each['Version']}"
+        f"  {each['LastModifiedDate']:%Y-%m-%d %H:%M}\n"
+        for each in sorted(found, key=lambda parameter: str(parameter["Name"]))
+    ] or [f"Nothing is stored below {path} in {region}.\n"]
 
 
 if __name__ == "__main__":

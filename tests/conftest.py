@@ -17,9 +17,8 @@ from tests.scripted_upstream import ScriptedUpstream, scripted_upstream
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Each process would spend seconds on pytest's rewriting of every assertion, were it not kept.
+# Without __pycache__ each process of each run spends seconds on pytest's rewriting of assertions.
 sys.dont_write_bytecode = False
-sys.pycache_prefix = str(Path(__file__).parents[1] / ".build" / "pycache")
 
 # A run finds the same each time, whatever the machine's speed; `npm run fuzz` looks further.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)

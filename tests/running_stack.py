@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from tests.child_environment import inherited
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0  # how long a test waits for the stack before it has failed
@@ -97,7 +98,7 @@ def _stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack
     process = subprocess.Popen(
         [sys.executable, "-m", "local", *arguments],
         cwd=ROOT,
-        env={**_bare_environ(os.environ), **environ},
+        env={**inherited("PATH", "HOME", "TMPDIR"), **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -119,7 +120,3 @@ def ready_service(config: Path = ROOT / "serverless.yml", **environ: str) -> Ite
     with stack(config, **environ) as running:
         running.wait_ready()
         yield running
-
-
-def _bare_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in environ}

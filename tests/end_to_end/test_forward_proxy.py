@@ -83,7 +83,7 @@ def test_credentials_for_the_proxy_go_no_further(
 def test_tunnel_is_refused_with_what_to_use(
     keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    with pytest.raises(httpx2.ProxyError, match="501 No tunnels here: use http:// URLs"):
+    with pytest.raises(httpx2.ProxyError, match="501 CONNECT is not supported: use http:// URLs"):
         httpx2.get("https://api.openai.com/v1/models", proxy=keyed_stack.url)
     assert upstream.requests == []
 

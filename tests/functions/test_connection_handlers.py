@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,7 @@ import pytest
 
 from sluice.state.connections import ConnectionState
 from sluice.state.sqlite import SqliteState
-
-ROOT = Path(__file__).parents[2]
+from tests.child_environment import LAYERS
 
 # Prints the answer before what was handed to after_response is called, as the runtime posts it.
 INVOKE = """
@@ -30,11 +28,9 @@ print(json.dumps(sorted({"boto3", "sqlite3"} & set(sys.modules))))
 
 def invoke(function: str, event: dict[str, Any], **environ: str) -> list[Any]:
     """The JSON lines that it prints: log lines, its answer, and which stores were imported."""
-    folders = (".", "layers/runtime/python", "layers/shared/python")
-    path = os.pathsep.join(str(ROOT / folder) for folder in folders)
     done = subprocess.run(
         [sys.executable, "-c", INVOKE, function, json.dumps(event)],
-        env={"PYTHONPATH": path, **environ},
+        env={"PYTHONPATH": LAYERS, **environ},
         capture_output=True,
         check=True,
         text=True,

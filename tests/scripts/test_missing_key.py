@@ -2,84 +2,64 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import subprocess
 import sys
-from functools import partial
 from typing import Any
 
-import boto3
-import pytest
-
-from scripts.secret_parameters import main
-from tests.functions.test_connection_handlers import ROOT, event, invoke
+from tests.child_environment import LAYERS, ROOT
+from tests.functions.test_connection_handlers import event, invoke
+from tests.scripts.test_secret_parameters import connect_to, run_with
 
 FORWARD_KEY = "/sluice/dev/forward-key"
 MISSING = (
     "FORWARD_KEY_PARAMETER must name an SSM parameter that this function may read"
     f" (got {FORWARD_KEY}: ParameterNotFound)."
 )
+KEYS = ["a-key", "None", ""]
 
-# Prints the log line of a request, then what the client gets.
+# For each key, prints the log line of a request, then what the client gets.
 ASK = """
 import json, sys
 from functions.stream.handler import gateway
 from tests.sluice.url.asking import answer_to, event_of
-event = event_of("POST", "/v1/chat/completions", {}, headers=json.loads(sys.argv[1]))
-reply = answer_to(event, gateway)
-print(json.dumps([reply.metadata["statusCode"], reply.error["message"]]))
+for key in json.loads(sys.argv[1]):
+    headers = {"authorization": f"Bearer {key}"}
+    reply = answer_to(event_of("POST", "/v1/chat/completions", {}, headers=headers), gateway)
+    print(json.dumps([reply.metadata["statusCode"], reply.error["message"]]))
 """
 
 
 def connect_with(key: str, account: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What $connect logs and answers, as deployed: with the name of the key's parameter alone."""
+    """Return the log line and the answer of $connect, which knows the parameter's name alone."""
     opening = {**event(), "headers": {"Authorization": f"Bearer {key}"}}
     log, answer, *_ = invoke("connect", opening, FORWARD_KEY_PARAMETER=FORWARD_KEY, **account)
     return log, answer
 
 
-@pytest.mark.parametrize("key", ["a-key", "None", ""])
-def test_door_is_closed_and_the_log_says_why_while_the_key_is_missing(
-    account: dict[str, str], key: str
+def test_websocket_opens_once_the_key_is_stored_to_those_who_have_it(
+    account: dict[str, str],
 ) -> None:
-    log, answer = connect_with(key, account)
+    log, answer = connect_with("None", account)
     assert answer == {"statusCode": 500}
-    assert log["outcome"] == "misconfigured"
-    assert log["detail"] == MISSING
-
-
-@pytest.mark.parametrize("key", ["a-key", "None", ""])
-def test_url_is_closed_too_and_tells_its_client_nothing_of_it(
-    account: dict[str, str], key: str
-) -> None:
-    path = os.pathsep.join((".", "layers/runtime/python", "layers/shared/python"))
-    settings = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": FORWARD_KEY}
-    headers = json.dumps({"authorization": f"Bearer {key}"})
-    done = subprocess.run(
-        [sys.executable, "-c", ASK, headers],
-        cwd=ROOT,
-        env={"PYTHONPATH": path, **settings, **account},
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    log, told = (json.loads(line) for line in done.stdout.splitlines())
-    assert told == [500, "The gateway is misconfigured. Its log says how."]
     assert (log["outcome"], log["detail"]) == ("misconfigured", MISSING)
-
-
-def test_stored_key_opens_the_door_to_those_who_have_it(account: dict[str, str]) -> None:
-    connect = partial(
-        boto3.client,
-        endpoint_url=account["AWS_ENDPOINT_URL"],
-        aws_access_key_id=account["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=account["AWS_SECRET_ACCESS_KEY"],
-    )
-    stored = io.StringIO()
-    assert (
-        main(["set", "forward-key"], io.StringIO("a-key\n"), stored, stored, connect=connect) == 0
-    )
+    assert run_with(connect_to(account), "set", "forward-key", value="a-key\n")[0] == 0
     assert connect_with("a-key", account)[1]["statusCode"] == 200
     assert connect_with("another-key", account)[1] == {"statusCode": 401}
+
+
+def test_url_is_closed_while_the_key_is_missing_and_its_client_learns_nothing(
+    account: dict[str, str],
+) -> None:
+    settings = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY_PARAMETER": FORWARD_KEY}
+    printed = subprocess.check_output(
+        [sys.executable, "-c", ASK, json.dumps(KEYS)],
+        cwd=ROOT,
+        env={"PYTHONPATH": LAYERS, **settings, **account},
+        text=True,
+    )
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert len(lines) == 2 * len(KEYS)
+    for log, reply in zip(lines[::2], lines[1::2], strict=True):
+        assert reply == [500, "The gateway is misconfigured. Its log says how."]
+        assert (log["outcome"], log["detail"]) == ("misconfigured", MISSING)
