@@ -4,8 +4,8 @@
     npm run secrets -- list
     npm run secrets -- delete forward-key
 
-It reads a value from a prompt without echo, or from a pipe. It never prints one, and never reads one
-from the command line, which the process list and the shell's history show.
+It reads a value from a prompt without echo, or from a pipe. It never prints one. It never reads
+one from the command line, which the process list and the shell's history show.
 https://docs.aws.amazon.com/systems-manager/latest/userguide/systems-manager-parameter-store.html
 """
 

@@ -6,7 +6,8 @@ import { inCheckout, readJson, readText } from './checkout.mjs'
 import { runInstaller } from './installer.mjs'
 import { findPython, isNewEnough, versionOf } from './python.mjs'
 
-export const VENV = inCheckout('.venv')
+/** SLUICE_VENV: a second one beside .venv, for another Python. */
+export const VENV = inCheckout(process.env.SLUICE_VENV || '.venv')
 export const VENV_PYTHON = path.join(VENV, 'bin', 'python')
 export const SERVICE = 'requirements.txt'
 export const DEVELOPMENT = 'requirements-dev.txt'

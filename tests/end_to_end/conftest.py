@@ -1,10 +1,11 @@
-"""Two stacks for all end-to-end tests, over a scripted upstream."""
+"""Two stacks for the end-to-end tests of a process, with one scripted upstream."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.sync.client import ClientConnection, connect
 
 from tests.running_stack import RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream, says, scripted_upstream
@@ -58,3 +59,9 @@ def keyed_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
         assert stack.end() == 0
     assert PROVIDER_KEY not in stack.text()
     assert FORWARD_KEY not in stack.text()
+
+
+@pytest.fixture
+def client(signed_stack: RunningStack) -> Iterator[ClientConnection]:
+    with connect(signed_stack.websocket_url) as connection:
+        yield connection

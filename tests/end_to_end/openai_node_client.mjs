@@ -1,18 +1,12 @@
-// One operation of OpenAI's Node client, named by the first argument; prints its result as JSON.
+// Operations of OpenAI's Node client, one after the other; prints {operation: result} as JSON.
 // Settings: BASE_URL, API_KEY. Binary content goes in and out as base64, in BYTES and the result.
 import OpenAI, { toFile } from 'openai'
 
 const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: process.env.API_KEY, maxRetries: 0 })
-const bytes = Buffer.from(process.env.BYTES ?? '', 'base64')
-const hello = { role: 'user', content: 'Grüße “dich” 🙂' }
-const chat = { model: 'gpt-4o-mini', messages: [hello] }
-const weather = {
-  type: 'function',
-  function: {
-    name: 'get_weather',
-    parameters: { type: 'object', properties: { location: { type: 'string' } } }
-  }
-}
+const bytes = Buffer.from(process.env.BYTES, 'base64')
+const chat = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Grüße “dich” 🙂' }] }
+const parameters = { type: 'object', properties: { location: { type: 'string' } } }
+const tools = [{ type: 'function', function: { name: 'get_weather', parameters } }]
 const schema = {
   type: 'json_schema',
   json_schema: { name: 'event', strict: true, schema: { type: 'object', properties: {} } }
@@ -29,12 +23,13 @@ const operations = {
     return text
   },
   async chat_with_tools () {
-    const answer = await client.chat.completions.create({ ...chat, tools: [weather] })
-    return answer.choices[0].message.tool_calls[0].function
+    const answer = await client.chat.completions.create({ ...chat, tools })
+    return answer.choices[0].message.tool_calls[0].function.arguments
   },
   async chat_with_tools_streamed () {
-    const stream = client.chat.completions.stream({ ...chat, tools: [weather] })
-    return (await stream.finalChatCompletion()).choices[0].message.tool_calls[0].function
+    const stream = client.chat.completions.stream({ ...chat, tools })
+    const answer = await stream.finalChatCompletion()
+    return answer.choices[0].message.tool_calls[0].function.arguments
   },
   async chat_with_schema () {
     const answer = await client.chat.completions.parse({ ...chat, response_format: schema })
@@ -48,7 +43,7 @@ const operations = {
     const stream = await client.responses.create({ model: 'gpt-4.1', input: 'Hi', stream: true })
     for await (const event of stream) events.push(event)
     const deltas = events.filter(({ type }) => type === 'response.output_text.delta')
-    return { text: deltas.map(({ delta }) => delta).join(''), last: events.at(-1).type }
+    return [deltas.map(({ delta }) => delta).join(''), events.at(-1).type]
   },
   async embeddings () {
     const model = 'text-embedding-3-small'
@@ -67,17 +62,17 @@ const operations = {
     return (await client.audio.transcriptions.create({ model: 'whisper-1', file })).text
   },
   async speech () {
-    const asked = { model: 'tts-1', voice: 'alloy', input: 'Hello' }
-    const answer = await client.audio.speech.create(asked)
+    const request = { model: 'tts-1', voice: 'alloy', input: 'Hello' }
+    const answer = await client.audio.speech.create(request)
     return Buffer.from(await answer.arrayBuffer()).toString('base64')
   },
   async unknown_key () {
-    try {
-      await client.withOptions({ apiKey: 'fk-unknown' }).models.list()
-    } catch (error) {
-      return { status: error.status, code: error.code }
-    }
+    const { status, code } = await client.withOptions({ apiKey: 'fk-unknown' }).models.list()
+      .catch((error) => error)
+    return { status, code }
   }
 }
 
-process.stdout.write(JSON.stringify(await operations[process.argv[2]]()))
+const results = {}
+for (const [name, operation] of Object.entries(operations)) results[name] = await operation()
+process.stdout.write(JSON.stringify(results))

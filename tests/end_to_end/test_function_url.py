@@ -1,4 +1,4 @@
-"""The Function URL, asked by curl, botocore, requests and OpenAI's own client."""
+"""The Function URL, called by curl and requests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
-import openai
-import pytest
 import requests
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials as BotocoreCredentials
 
 from sluice.aws.sigv4 import Credentials, Scope, presign, sign
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
@@ -75,19 +70,13 @@ def test_first_delta_reaches_curl_before_the_upstream_sends_the_second(
         assert process.wait(PATIENCE_S) == 0
 
 
-def test_unsigned_request_is_403(signed_stack: RunningStack, upstream: ScriptedUpstream) -> None:
-    reply = curl(f"{signed_stack.url}/?message=Hello")
-    assert reply.status == 403
-    assert reply.headers["x-amzn-errortype"] == "AccessDeniedException"
-    assert upstream.requests == []
-
-
-@pytest.mark.parametrize("user", ["local:wrong", "other:local"])
-def test_bad_signature_is_403(
-    signed_stack: RunningStack, upstream: ScriptedUpstream, user: str
+def test_request_without_a_valid_signature_is_403(
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    reply = curl(*SIGNED[:-1], user, f"{signed_stack.url}/?message=Hello")
-    assert reply.status == 403
+    for signature in ((), (*SIGNED[:-1], "local:wrong"), (*SIGNED[:-1], "other:local")):
+        reply = curl(*signature, f"{signed_stack.url}/?message=Hello")
+        assert reply.status == 403
+        assert reply.headers["x-amzn-errortype"].endswith("Exception")
     assert upstream.requests == []
 
 
@@ -107,43 +96,20 @@ def test_signature_of_our_own_helper_is_accepted(
     assert len(upstream.requests) == 1
 
 
-def test_request_signed_by_botocore_is_accepted(
+def test_template_request_is_answered_as_text(
     signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    request = AWSRequest("POST", f"{signed_stack.url}/", data=json.dumps({"messages": HELLO}))
-    SigV4Auth(BotocoreCredentials("local", "local"), "lambda", "us-east-1").add_auth(request)
-    sent = request.prepare()
-    reply = requests.post(
-        sent.url, data=request.data, headers=dict(sent.headers), timeout=PATIENCE_S
-    )
-    assert reply.content == answer_stream(["Hel", "lo"])
-    assert len(upstream.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("response_type", "said", "body"),
-    [
+    for response_type, said, body in (
         ("full", ["all ", "of it"], b"all of it"),
         ("int", ["[[4", "2]]"], b"42"),
         ("string", ["[[x]]"], b"x"),
-    ],
-)
-def test_template_request_is_answered_as_text(
-    signed_stack: RunningStack,
-    upstream: ScriptedUpstream,
-    response_type: str,
-    said: list[str],
-    body: bytes,
-) -> None:
-    upstream.script = says(*said)
-    request = {
-        "prompt_template": "PROMPT_TEST",
-        "messages": HELLO,
-        "response_type": response_type,
-    }
-    reply = curl(*post(signed_stack, request))
-    assert (reply.status, reply.body) == (200, body)
-    assert upstream.requests[0].document["messages"][0] == {"role": "system", "content": PROMPT}
+    ):
+        upstream.script = says(*said)
+        template = {"prompt_template": "PROMPT_TEST", "messages": HELLO}
+        reply = curl(*post(signed_stack, {**template, "response_type": response_type}))
+        assert (reply.status, reply.body) == (200, body)
+        system = {"role": "system", "content": PROMPT}
+        assert upstream.requests[-1].document["messages"][0] == system
 
 
 def test_bad_requests_are_clear_errors_and_the_next_request_works(
@@ -167,17 +133,17 @@ def test_bad_requests_are_clear_errors_and_the_next_request_works(
     assert len(upstream.requests) == len(cases)
 
 
-@pytest.mark.parametrize("status", [401, 429, 500])
 def test_upstreams_error_passes_and_the_next_request_works(
-    signed_stack: RunningStack, upstream: ScriptedUpstream, status: int
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     error = {"message": f"key {PROVIDER_KEY}", "type": "t", "param": None, "code": "c"}
-    upstream.script = replies(status, {"error": error}, retry_after="30")
-    reply = curl(*post(signed_stack, {"messages": HELLO}))
-    assert (reply.status, reply.error_code, reply.headers["retry-after"]) == (status, "c", "30")
-    assert PROVIDER_KEY.encode() not in reply.body
-    upstream.script = says("fine")
-    assert curl(*post(signed_stack, {"messages": HELLO})).body == answer_stream(["fine"])
+    for status in (401, 429, 500):
+        upstream.script = replies(status, {"error": error}, retry_after="30")
+        reply = curl(*post(signed_stack, {"messages": HELLO}))
+        assert (reply.status, reply.error_code, reply.headers["retry-after"]) == (status, "c", "30")
+        assert PROVIDER_KEY.encode() not in reply.body
+        upstream.script = says("fine")
+        assert curl(*post(signed_stack, {"messages": HELLO})).body == answer_stream(["fine"])
 
 
 def test_upstream_that_dies_in_the_middle_ends_with_an_error_event(
@@ -198,55 +164,6 @@ def test_json_answer_cut_short_is_visibly_incomplete(
     assert reply.exit_code != 0
     upstream.script = says("fine")
     assert curl(*post(signed_stack, {"messages": HELLO})).status == 200
-
-
-def test_openai_client_works_with_the_forward_key(
-    keyed_stack: RunningStack, upstream: ScriptedUpstream
-) -> None:
-    with openai.OpenAI(base_url=f"{keyed_stack.url}/v1", api_key=FORWARD_KEY) as client:
-        stream = client.chat.completions.create(
-            model="m", messages=[{"role": "user", "content": "Hello"}], stream=True
-        )
-        texts = [chunk.choices[0].delta.content for chunk in stream if chunk.choices]
-        assert "".join(text or "" for text in texts) == "Hello"
-        upstream.script = replies(
-            200,
-            {
-                "id": "c",
-                "object": "chat.completion",
-                "created": 1,
-                "model": "m",
-                "choices": [
-                    {
-                        "index": 0,
-                        "message": {"role": "assistant", "content": "whole"},
-                        "finish_reason": "stop",
-                    }
-                ],
-            },
-        )
-        whole = client.chat.completions.create(
-            model="m", messages=[{"role": "user", "content": "Hello"}]
-        )
-        assert whole.choices[0].message.content == "whole"
-    assert {asked.headers["authorization"] for asked in upstream.requests} == {
-        f"Bearer {PROVIDER_KEY}"
-    }
-
-
-def test_openai_client_with_an_unknown_key_is_refused(
-    keyed_stack: RunningStack, upstream: ScriptedUpstream
-) -> None:
-    with (
-        openai.OpenAI(base_url=f"{keyed_stack.url}/v1", api_key="fk-unknown") as client,
-        pytest.raises(openai.AuthenticationError),
-    ):
-        client.chat.completions.create(model="m", messages=[])
-    assert upstream.requests == []
-
-
-def test_health_needs_no_key(keyed_stack: RunningStack) -> None:
-    assert curl(f"{keyed_stack.url}/healthz").status == 200
 
 
 def asked(stack: RunningStack, method: str, path: str, **options: Any) -> requests.Response:
@@ -294,16 +211,6 @@ def test_upstream_that_fails_at_first_is_asked_again(
     reply = asked(keyed_stack, "POST", "/v1/chat/completions", json={"messages": HELLO})
     assert reply.content == answer_stream(["fine"])
     assert len(upstream.requests) == 3
-
-
-def test_too_large_a_body_and_an_unknown_path_ask_nobody(
-    keyed_stack: RunningStack, upstream: ScriptedUpstream
-) -> None:
-    assert asked(keyed_stack, "POST", "/v1/files", data=b"x" * 7_000_000).status_code == 413
-    reply = asked(keyed_stack, "GET", "/v2/models")
-    assert (reply.status_code, reply.json()["error"]["code"]) == (404, "unknown_path")
-    assert "/v1/*" in reply.json()["error"]["message"]
-    assert upstream.requests == []
 
 
 def test_azure_behind_the_url(upstream: ScriptedUpstream) -> None:

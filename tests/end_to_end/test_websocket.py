@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -21,16 +21,7 @@ from tests.scripted_upstream import (
     says,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HELLO = [{"role": "user", "content": "Hello"}]
-
-
-@pytest.fixture
-def client(signed_stack: RunningStack) -> Iterator[ClientConnection]:
-    with connect(signed_stack.websocket_url) as connection:
-        yield connection
 
 
 def send(client: ClientConnection, message: object) -> None:
@@ -82,24 +73,15 @@ def test_first_delta_reaches_the_client_before_the_upstream_sends_the_second(
     gated.open()
 
 
-@pytest.mark.parametrize(
-    ("response_type", "said", "frame"),
-    [
+def test_value_is_one_frame(client: ClientConnection, upstream: ScriptedUpstream) -> None:
+    for response_type, said, frame in (
         ("full", "all of it", "all of it"),
         ("int", "It is [[-4]]", "-4"),
         ("string", "[[a b]]", "a b"),
-    ],
-)
-def test_value_is_one_frame(
-    client: ClientConnection,
-    upstream: ScriptedUpstream,
-    response_type: str,
-    said: str,
-    frame: str,
-) -> None:
-    upstream.script = says(*said)
-    send(client, {"messages": HELLO, "response_type": response_type})
-    assert receive(client) == frame
+    ):
+        upstream.script = says(*said)
+        send(client, {"messages": HELLO, "response_type": response_type})
+        assert receive(client) == frame
 
 
 def test_bad_messages_are_error_frames_and_the_next_message_works(
@@ -121,17 +103,17 @@ def test_bad_messages_are_error_frames_and_the_next_message_works(
     assert len(upstream.requests) == len(cases)
 
 
-@pytest.mark.parametrize("status", [401, 429, 500])
 def test_upstreams_error_is_a_frame_and_the_next_message_works(
-    client: ClientConnection, upstream: ScriptedUpstream, status: int
+    client: ClientConnection, upstream: ScriptedUpstream
 ) -> None:
     error = {"message": f"key {PROVIDER_KEY}", "type": "t", "param": None, "code": "c"}
-    upstream.script = replies(status, {"error": error})
-    send(client, {"messages": HELLO})
-    assert receive_error(client) == {**error, "message": "key [key]"}
-    upstream.script = says("fine")
-    send(client, {"messages": HELLO})
-    assert receive_until(client, "<END>") == ["fine"]
+    for status in (401, 429, 500):
+        upstream.script = replies(status, {"error": error})
+        send(client, {"messages": HELLO})
+        assert receive_error(client) == {**error, "message": "key [key]"}
+        upstream.script = says("fine")
+        send(client, {"messages": HELLO})
+        assert receive_until(client, "<END>") == ["fine"]
 
 
 def test_several_connections_are_not_mixed_up(
@@ -179,8 +161,8 @@ def test_forward_key_opens_the_websocket(
     assert len(upstream.requests) == 1
 
 
-@pytest.mark.parametrize("query", ["", "?key=unknown", "?key="])
-def test_handshake_without_the_key_is_refused(keyed_stack: RunningStack, query: str) -> None:
-    with pytest.raises(InvalidStatus) as caught, connect(keyed_stack.websocket_url + query):
-        pass
-    assert caught.value.response.status_code == 401
+def test_handshake_without_the_key_is_rejected(keyed_stack: RunningStack) -> None:
+    for query in ("", "?key=unknown", "?key="):
+        with pytest.raises(InvalidStatus) as caught, connect(keyed_stack.websocket_url + query):
+            pass
+        assert caught.value.response.status_code == 401

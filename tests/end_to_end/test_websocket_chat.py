@@ -9,7 +9,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.end_to_end.conftest import PROVIDER_KEY
-from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
+from tests.running_stack import PATIENCE_S, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HELLO = [{"role": "user", "content": "Hello"}]
-WSCAT = ROOT / "node_modules/.bin/wscat"
-
-
-@pytest.fixture
-def client(signed_stack: RunningStack) -> Iterator[ClientConnection]:
-    with connect(signed_stack.websocket_url) as connection:
-        yield connection
 
 
 def chat(request_id: str, **request: Any) -> str:

@@ -16,22 +16,29 @@ NOT_FOR_PROVIDERS = ("x-amz", "x-forwarded-", "proxy-", "cookie", "api-key", "x-
 
 
 def only_request(upstream: ScriptedUpstream, method: str, path: str) -> UpstreamRequest:
-    """The one request that there was, checked: its path, the key, and nothing of the client's."""
-    (asked,) = upstream.requests
-    assert (asked.method, asked.target) == (method, path)
-    assert asked.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
-    assert asked.headers["host"] in upstream.url
-    assert [name for name in asked.headers if name.startswith(NOT_FOR_PROVIDERS)] == []
-    told = " ".join(asked.headers.values()).encode() + asked.body
-    assert FORWARD_KEY.encode() not in told
-    assert b"AWS4-HMAC-SHA256" not in told
-    return asked
+    """Return the one request that there was, checked."""
+    (request,) = upstream.requests
+    check_request(upstream, request, method, path)
+    return request
 
 
-def form_of(asked: UpstreamRequest) -> dict[str, bytes]:
-    """The fields of a multipart body, read by the standard library; a file is its content."""
-    head = f"content-type: {asked.headers['content-type']}\r\n\r\n".encode()
-    message = BytesParser(policy=HTTP).parsebytes(head + asked.body)
+def check_request(
+    upstream: ScriptedUpstream, request: UpstreamRequest, method: str, path: str
+) -> None:
+    """It has the path and the provider's key, and nothing of what the client presented."""
+    assert (request.method, request.target) == (method, path)
+    assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    assert request.headers["host"] in upstream.url
+    assert [name for name in request.headers if name.startswith(NOT_FOR_PROVIDERS)] == []
+    content = " ".join(request.headers.values()).encode() + request.body
+    assert FORWARD_KEY.encode() not in content
+    assert b"AWS4-HMAC-SHA256" not in content
+
+
+def form_of(request: UpstreamRequest) -> dict[str, bytes]:
+    """Return the fields of a multipart body, read by the standard library."""
+    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + request.body)
     return {
         str(part.get_param("name", header="content-disposition")): cast(
             "bytes", cast("EmailMessage", part).get_payload(decode=True)
