@@ -130,14 +130,8 @@ def answer_chunks(request: ChatRequest, created: int) -> list[dict[str, object]]
     ]
     identity = _identity(request, "chat.completion.chunk", created, _new_id())
     usage: dict[str, object] = {"usage": None} if request.include_usage else {}
-    chunks: list[dict[str, object]] = [
-        {
-            **identity,
-            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-            **usage,
-        }
-        for delta, finish in deltas
-    ]
+    choices = [{"index": 0, "delta": delta, "finish_reason": finish} for delta, finish in deltas]
+    chunks = [{**identity, "choices": [choice], **usage} for choice in choices]
     if request.include_usage:
         chunks.append({**identity, "choices": [], "usage": _usage(request, text)})
     return chunks

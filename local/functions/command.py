@@ -37,9 +37,14 @@ def function_process(
     Raises ConfigurationError, also for a function without an exec wrapper: AWS's own Python
     runtime is not on this machine.
     """
+    if not environment.get(WRAPPER):
+        raise ConfigurationError(
+            f"Function {function.key} cannot run locally without {WRAPPER}. "
+            "Set it to /opt/bootstrap in the function's environment."
+        )
     opt = folder / function.key / "opt"
     lay_layers(function.layers, opt)
-    wrapper = in_opt(_wrapper(function, environment), opt)
+    wrapper = in_opt(environment[WRAPPER], opt)
     if not wrapper.is_file():
         raise ConfigurationError(
             f"Function {function.key}: no layer of the function holds {wrapper.name}, "
@@ -56,13 +61,3 @@ def function_process(
         folder=service.folder,
         log=log,
     )
-
-
-def _wrapper(function: FunctionSettings, environment: Mapping[str, str]) -> str:
-    wrapper = environment.get(WRAPPER, "")
-    if not wrapper:
-        raise ConfigurationError(
-            f"Function {function.key} cannot run locally without {WRAPPER}. "
-            "Set it to /opt/bootstrap in the function's environment."
-        )
-    return wrapper

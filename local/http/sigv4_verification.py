@@ -74,7 +74,7 @@ class SignatureCheck:
             return self._verify(request, _claim(request), now)
         except UnicodeEncodeError as error:
             # No client can sign header bytes that are invalid UTF-8.
-            raise SignatureRejectedError("InvalidSignatureException", _BAD_SIGNATURE) from error
+            raise _invalid_error(_BAD_SIGNATURE) from error
 
     def _verify(self, request: HttpRequest, claim: _Claim, now: float) -> str:
         access_key, date = self._scope(claim.credential)
@@ -84,10 +84,9 @@ class SignatureCheck:
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
             )
-        if not hmac.compare_digest(
-            self._expected(request, claim).encode(), claim.signature.encode()
-        ):
-            raise SignatureRejectedError("InvalidSignatureException", _BAD_SIGNATURE)
+        expected = self._expected(request, claim)
+        if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
+            raise _invalid_error(_BAD_SIGNATURE)
         return access_key
 
     def _scope(self, credential: str) -> tuple[str, str]:
@@ -197,14 +196,12 @@ def _check_time(claim: _Claim, date: str, now: float) -> None:
     lifetime = MAX_CLOCK_SKEW_S if claim.lifetime_s is None else claim.lifetime_s
     if now > signed_at + lifetime:
         earliest = _stamp(now - lifetime)
-        raise SignatureRejectedError(
-            "InvalidSignatureException",
+        raise _invalid_error(
             f"Signature expired: {claim.stamp} is now earlier than {earliest} "
             f"({_stamp(now)} - {lifetime / 60:.0f} min.)",
         )
     if signed_at > now + MAX_CLOCK_SKEW_S:
-        raise SignatureRejectedError(
-            "InvalidSignatureException",
+        raise _invalid_error(
             f"Signature not yet current: {claim.stamp} is still later than "
             f"{_stamp(now + MAX_CLOCK_SKEW_S)} ({_stamp(now)} + {MAX_CLOCK_SKEW_S / 60:.0f} min.)",
         )
@@ -214,7 +211,7 @@ def _check_payload(stated: str, body: bytes) -> None:
     if not stated or stated == _UNSIGNED:
         return
     if not hmac.compare_digest(stated.encode(), hashlib.sha256(body).hexdigest().encode()):
-        raise SignatureRejectedError("InvalidSignatureException", _BAD_SIGNATURE)
+        raise _invalid_error(_BAD_SIGNATURE)
 
 
 def _from_date(date: str) -> str:
@@ -232,7 +229,9 @@ def _incomplete_error(message: str) -> SignatureRejectedError:
     return SignatureRejectedError("IncompleteSignatureException", message)
 
 
+def _invalid_error(message: str) -> SignatureRejectedError:
+    return SignatureRejectedError("InvalidSignatureException", message)
+
+
 def _scope_error(what: str) -> SignatureRejectedError:
-    return SignatureRejectedError(
-        "InvalidSignatureException", f"Credential should be scoped to {what}."
-    )
+    return _invalid_error(f"Credential should be scoped to {what}.")

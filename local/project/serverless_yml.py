@@ -88,8 +88,11 @@ def _document(path: Path) -> object:
         return yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ConfigurationError(f"Cannot read {path}: {error.strerror}.") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{path}, line {line}: invalid YAML: {error.problem}.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {_flat(error)}") from error
+        raise ConfigurationError(f"{path}: invalid YAML: {' '.join(str(error).split())}") from error
 
 
 class _Loader(yaml.SafeLoader):
@@ -108,10 +111,6 @@ def _tag(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> CloudFormatio
 
 
 _Loader.add_multi_constructor("!", _tag)
-
-
-def _flat(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 class _Reader:

@@ -42,49 +42,36 @@ def split_text(text: str) -> list[str | Expression]:
     parts: list[str | Expression] = []
     start = 0
     while (opening := text.find("${", start)) >= 0:
-        closing = _closing(text, opening + 2)
-        if closing < 0:
+        alternatives, end = _alternatives(text, opening + 2)
+        if not alternatives:
             break
         if opening > start:
             parts.append(text[start:opening])
-        inside = text[opening + 2 : closing]
-        parts.append(Expression(text[opening : closing + 1], _alternatives(inside)))
-        start = closing + 1
+        parts.append(Expression(text[opening:end], alternatives))
+        start = end
     if start < len(text):
         parts.append(text[start:])
     return parts
 
 
-def _closing(text: str, start: int) -> int:
-    depth, quote = 1, ""
+def _alternatives(text: str, start: int) -> tuple[tuple[str, ...], int]:
+    """Return the alternatives of the expression that is open at `start`, and where it ends."""
+    found: list[str] = []
+    depth, quote = 0, ""
     for index in range(start, len(text)):
         mark = text[index]
         if quote:
             quote = "" if mark == quote else quote
         elif mark in "'\"":
             quote = mark
-        elif mark == "{":
-            depth += 1
-        elif mark == "}":
-            depth -= 1
-            if not depth:
-                return index
-    return -1
-
-
-def _alternatives(inside: str) -> tuple[str, ...]:
-    found, depth, quote, start = [], 0, "", 0
-    for index, mark in enumerate(inside):
-        if quote:
-            quote = "" if mark == quote else quote
-        elif mark in "'\"":
-            quote = mark
-        elif mark == "," and not depth:
-            found.append(inside[start:index].strip())
+        elif mark in ",}" and not depth:
+            found.append(text[start:index].strip())
             start = index + 1
+            if mark == "}":
+                return tuple(found), start
         else:
             depth += {"{": 1, "}": -1}.get(mark, 0)
-    return (*found, inside[start:].strip())
+    return (), start
 
 
 class Resolver:

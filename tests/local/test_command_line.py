@@ -9,7 +9,6 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import aiohttp
 import pytest
 import requests
 from botocore.credentials import Credentials
@@ -19,7 +18,7 @@ from local.command_line import main, parser, read_user_settings, stack_options
 from local.errors import ConfigurationError
 from local.project.environment import UserSettings
 from tests.local.functions.processes import gone, is_gone
-from tests.local.functions.stand_in_service import open_gate, write_service
+from tests.local.functions.stand_in_service import write_service
 from tests.local.http.signing import signed_headers
 from tests.running_stack import RunningStack, stack
 
@@ -30,15 +29,11 @@ if TYPE_CHECKING:
 ADDRESS = "AZURE_OPENAI_PROXY_ADDRESS"
 
 
-def signed(url: str, *steps: list[Any], **options: Any) -> tuple[bytes, dict[str, str]]:
-    """Return the body and the header fields of a POST that holds the steps of a stand-in."""
+def post(url: str, *steps: list[Any], **options: Any) -> requests.Response:
+    """POST the steps of a stand-in, signed."""
     body = json.dumps({"steps": steps}).encode()
     content_type = {"content-type": "application/json"}
-    return body, signed_headers("POST", f"{url}/", body, headers=content_type, **options)
-
-
-def post(url: str, *steps: list[Any], **options: Any) -> requests.Response:
-    body, headers = signed(url, *steps, **options)
+    headers = signed_headers("POST", f"{url}/", body, headers=content_type, **options)
     return requests.post(f"{url}/", data=body, headers=headers, timeout=30)
 
 
@@ -90,27 +85,6 @@ def test_children_see_what_lambda_and_the_stack_set(service: RunningStack) -> No
         "WEBSOCKET_AUTH": "none",
         "LAMBDA_TASK_ROOT": folder,
     }
-
-
-async def test_answer_streams_from_function_to_client(service: RunningStack) -> None:
-    async with open_gate() as gate, aiohttp.ClientSession() as session:
-        steps: list[list[Any]] = [
-            ["prelude", {"statusCode": 201}],
-            ["write", "one"],
-            ["gate", gate.port],
-        ]
-        body, headers = signed(service.url, *steps, ["write", "two"], ["end"])
-        async with session.post(f"{service.url}/", data=body, headers=headers) as response:
-            assert response.status == 201
-            assert await response.content.readany() == b"one"
-            await gate.let_one_pass()
-            assert await response.content.readany() == b"two"
-
-
-def test_websocket_message_reaches_its_function(service: RunningStack) -> None:
-    with connect(f"{service.websocket_url}/dev") as client:
-        client.send(json.dumps({"steps": [["error", "E", "m"]]}))
-        assert json.loads(client.recv(30))["message"] == "Internal server error"
 
 
 def test_crash_is_a_502_and_the_next_request_is_answered(service: RunningStack) -> None:

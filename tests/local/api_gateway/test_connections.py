@@ -1,4 +1,4 @@
-"""One connection and its registry, without a client."""
+"""One connection, without a client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from local.api_gateway.connections import Connection, ConnectionGoneError, Connections
+from local.api_gateway.connections import Connection
 from local.api_gateway.event import Peer
 from tests.local.hand_clock import HandClock
 
@@ -33,29 +33,7 @@ async def test_end_leaves_the_block_where_it_waits(is_early: bool) -> None:  # n
     assert it.close_code == 1009
 
 
-async def test_end_behind_the_block_changes_nothing() -> None:
-    it = connection()
-    async with it.listening():
-        pass
-    it.end(1001)
-    await asyncio.sleep(0)
-
-
-async def test_failure_in_the_block_is_passed_on() -> None:
+async def test_error_in_the_block_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         async with connection().listening():
             raise ZeroDivisionError
-
-
-async def test_only_an_open_connection_is_found() -> None:
-    it, registry = connection(), Connections()
-    with pytest.raises(ConnectionGoneError):
-        registry.find("id=")
-    registry.add(it)
-    assert registry.find("id=") is it
-    assert registry.all() == (it,)
-    it.end(1000)
-    with pytest.raises(ConnectionGoneError):
-        registry.find("id=")
-    registry.remove(it)
-    assert registry.all() == ()

@@ -46,7 +46,7 @@ async def test_post_before_connect_has_answered_is_gone() -> None:
         await socket.close()
 
 
-async def test_post_of_the_largest_size_passes_and_a_larger_one_does_not() -> None:
+async def test_post_passes_up_to_the_maximum_size() -> None:
     async with serving() as it, it.connect() as socket:
         connection_id = await it.opened()
         assert (await it.call("POST", connection_id, b"x" * MAX_MESSAGE_BYTES)).status == 200
@@ -56,12 +56,13 @@ async def test_post_of_the_largest_size_passes_and_a_larger_one_does_not() -> No
         assert response.headers["x-amzn-ErrorType"] == "PayloadTooLargeException"
 
 
-async def test_call_with_a_wrong_signature_is_forbidden() -> None:
+async def test_wrong_signature_or_method_is_forbidden() -> None:
     async with serving() as it, it.connect():
         connection_id = await it.opened()
         response = await it.call("POST", connection_id, b"x", keys=Credentials("local", "wrong"))
         assert response.status == 403
         assert response.headers["x-amzn-ErrorType"] == "InvalidSignatureException"
+        assert (await it.call("PUT", connection_id)).status == 403
         url = f"http://127.0.0.1:{it.port}/@connections/x"
         async with it.http.post(url, data=b"x") as unsigned:
             assert unsigned.status == 403
@@ -87,11 +88,6 @@ async def test_deleted_connection_is_closed() -> None:
         assert (await it.call("DELETE", connection_id)).status == 410
 
 
-async def test_other_method_is_forbidden() -> None:
-    async with serving() as it, it.connect():
-        assert (await it.call("PUT", await it.opened())).status == 403
-
-
 async def ended_or_waiting(posting: asyncio.Task[Any], clock: HandClock) -> None:
     """Wait until the post has its answer or waits for the client."""
     waiting = asyncio.create_task(clock.armed(POST_DRAIN_TIMEOUT_S))
@@ -99,7 +95,7 @@ async def ended_or_waiting(posting: asyncio.Task[Any], clock: HandClock) -> None
     waiting.cancel()
 
 
-async def test_client_that_takes_nothing_makes_posts_wait_and_then_429() -> None:
+async def test_posts_to_a_client_that_reads_nothing_wait_and_are_then_rejected() -> None:
     async with serving() as it, it.connect(max_queue=1) as socket:
         connection_id = await it.opened()
         socket.transport.pause_reading()

@@ -139,10 +139,10 @@ def test_minimal_file_gets_the_defaults_of_the_framework(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[", "is not valid YAML"),
-        ("[" * 500, "is not valid YAML"),
-        ("service: 2024-13-45", "is not valid YAML: month must be"),
-        ("service: !!int x", "is not valid YAML"),
+        ("a: [", "serverless.yml, line 1: invalid YAML: expected"),
+        ("[" * 500, "invalid YAML"),
+        ("service: 2024-13-45", "invalid YAML: month must be"),
+        ("service: !!int x", "invalid YAML"),
         (FILE.replace("LONG: {", "LONG: &a {B: *a, "), "a value contains itself"),
         (FILE.replace("memorySize: 512", "memorySize: .inf"), "memorySize must be megabytes"),
         (FILE.replace("memorySize: 512", "memorySize: .nan"), "memorySize must be megabytes"),
@@ -178,5 +178,5 @@ def test_missing_file_is_rejected(tmp_path: Path) -> None:
 def test_binary_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "serverless.yml"
     path.write_bytes(b"service: \xfa")
-    with pytest.raises(ConfigurationError, match="is not valid YAML"):
+    with pytest.raises(ConfigurationError, match="invalid YAML"):
         read_service(path, {})
