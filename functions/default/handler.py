@@ -16,7 +16,7 @@ from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
-from sluice.upstream.client import OpenAIClient
+from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.events import parse_message
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 targets = read_targets(os.environ, settings)
-client = OpenAIClient(settings, targets, read_parameter)
+client = UpstreamClient(settings, targets, read_parameter)
 forward_keys = KeyRing(settings.forward_keys, read_parameter)
 state = connection_state(settings)
 gateway = WebSocketGateway(

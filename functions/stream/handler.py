@@ -11,7 +11,7 @@ from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
-from sluice.upstream.client import OpenAIClient
+from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 targets = read_targets(os.environ, settings)
-client = OpenAIClient(settings, targets, read_parameter)
+client = UpstreamClient(settings, targets, read_parameter)
 forward_keys = KeyRing(settings.forward_keys, read_parameter)
 answers = ModelAnswers(settings, os.environ, client, targets[0], forward_keys)
 gateway = UrlGateway(settings, answers, targets, forward_keys)

@@ -26,7 +26,7 @@ from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken
 from sluice.key_ring import KeyRing
 from sluice.request_log import RequestLog
 from sluice.settings import read_settings
-from sluice.upstream.client import OpenAIClient
+from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -87,7 +87,7 @@ class AnswerBench:
         variables = {**own, "FORWARD_KEY": FORWARD_KEY, **environ}
         settings = read_settings(variables)
         targets = read_targets(variables, settings)
-        client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
+        client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
         forward_keys = KeyRing(settings.forward_keys, read_parameter)
         return ModelAnswers(settings, variables, client, targets[0], forward_keys)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import select
 import socket
+import ssl
 import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -82,23 +84,16 @@ class RealProxy:
         """What went through it to the upstream."""
 
     def __call__(self, connection: socket.socket) -> None:
-        while head := read_head(connection):
-            self.heads.append(head)
-            with socket.create_connection(self._upstream, PATIENCE_S) as upstream:
-                if head.startswith(b"CONNECT "):
-                    connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                else:
-                    self._pass(_origin_form(head), upstream)
-                back = threading.Thread(target=_copy, args=(upstream, connection), daemon=True)
-                back.start()
-                while data := connection.recv(65536):
-                    self._pass(data, upstream)
-                upstream.shutdown(socket.SHUT_WR)
-                back.join(PATIENCE_S)
-
-    def _pass(self, data: bytes, upstream: socket.socket) -> None:
-        self.passed += data
-        upstream.sendall(data)
+        if not (head := read_head(connection)):
+            return
+        self.heads.append(head)
+        with socket.create_connection(self._upstream, PATIENCE_S) as upstream:
+            if head.startswith(b"CONNECT "):
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                self.passed += (request := _origin_form(head))
+                upstream.sendall(request)
+            copy_both_ways(connection, upstream, self.passed)
 
 
 def _origin_form(head: bytes) -> bytes:
@@ -108,9 +103,18 @@ def _origin_form(head: bytes) -> bytes:
     return b"%b /%b %b" % (method, url.split(b"/", 3)[3], b"\r\n".join(kept))
 
 
-def _copy(source: socket.socket, to: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
+def copy_both_ways(client: socket.socket, upstream: socket.socket, passed: bytearray) -> None:
+    """Until one side ends; the other hears of it. By one thread, for `ssl` wants no more."""
+    while True:
+        for source in select.select([client, upstream], [], [], PATIENCE_S)[0]:
+            to = upstream if source is client else client
+            data = source.recv(65536)
+            while isinstance(source, ssl.SSLSocket) and source.pending():
+                data += source.recv(65536)
+            if not data:
+                with suppress(OSError):
+                    to.shutdown(socket.SHUT_WR)
+                return
+            if source is client:
+                passed += data
             to.sendall(data)
-    with suppress(OSError):
-        to.shutdown(socket.SHUT_WR)

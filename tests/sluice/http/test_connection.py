@@ -20,8 +20,7 @@ from sluice.http.connection import (
 from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.http.served_connections import read_head, says, served
-from tests.sluice.websocket.connection_asking import (
+from tests.sluice.http.connection_asking import (
     MUCH,
     OK,
     ask,
@@ -29,6 +28,7 @@ from tests.sluice.websocket.connection_asking import (
     keeps_serving,
     under_tls,
 )
+from tests.sluice.http.served_connections import read_head, says, served
 
 if TYPE_CHECKING:
     Address = tuple[str, int]

@@ -18,14 +18,14 @@ from sluice.http.connection import (
 )
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.http.served_connections import RealProxy, read_head, served
-from tests.sluice.websocket.connection_asking import (
+from tests.sluice.http.connection_asking import (
     OK,
     ask,
     connected,
     keeps_serving,
     under_tls,
 )
+from tests.sluice.http.served_connections import RealProxy, read_head, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,13 +17,13 @@ from sluice.http.connection import (
 )
 from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
-from tests.sluice.http.served_connections import read_head, served
-from tests.sluice.websocket.connection_asking import (
+from tests.sluice.http.connection_asking import (
     MUCH,
     ask,
     connected,
     keeps_serving,
 )
+from tests.sluice.http.served_connections import read_head, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,6 +170,34 @@ def test_stop_that_comes_with_the_end_hits_no_other_connection() -> None:
 def stop_at(barrier: threading.Barrier, connection: HttpConnection) -> None:
     barrier.wait(PATIENCE_S)
     connection.shut_down()
+
+
+def test_server_that_waits_to_send_more_hears_at_once_that_nobody_reads() -> None:
+    """Its window is closed, and all that it sent has been read by the time of closing."""
+    full, gone = threading.Event(), threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.settimeout(0)
+        with suppress(BlockingIOError):
+            while connection.send(MUCH):
+                pass
+        full.set()
+        connection.settimeout(PATIENCE_S)
+        try:
+            connection.sendall(MUCH)
+        except OSError:
+            gone.set()
+
+    with served(script) as address, connected(address) as connection:
+        connection.open(PATIENCE_S)
+        connection.request("GET", "/", {}, b"", PATIENCE_S)
+        assert full.wait(PATIENCE_S)
+        connection.shut_down()
+        while connection.receive(PATIENCE_S):
+            pass
+        connection.close(resets=True)
+        assert gone.wait(PATIENCE_S)
 
 
 def test_nobody_listens() -> None:

@@ -19,8 +19,7 @@ from sluice.http.connection import (
 from sluice.http.http1 import HttpError
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.http.served_connections import RealProxy, read_head, says, served
-from tests.sluice.websocket.connection_asking import (
+from tests.sluice.http.connection_asking import (
     OK,
     ask,
     connected,
@@ -28,6 +27,7 @@ from tests.sluice.websocket.connection_asking import (
     reset,
     under_tls,
 )
+from tests.sluice.http.served_connections import RealProxy, read_head, says, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import socket
-import threading
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.errors import Cancelled, UpstreamUnreachable
 from sluice.http.opening import open_socket
-from sluice.stop_signal import StopSignal
-from tests.scripted_upstream import PATIENCE_S, refused_url
-from tests.sluice.deadlines import FOREVER
-from tests.sluice.upstream.test_client import BODY, client_of
+from tests.scripted_upstream import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,56 +80,6 @@ def test_connection_that_is_shut_down_while_it_is_made_ends_at_once(silent: Addr
         open_socket("name", 1, PATIENCE_S, shut_down, resolving(silent))
 
 
-def test_answer_is_stopped_while_its_connection_is_made(silent: Address) -> None:
-    host, port = silent
-    asker = client_of(f"http://{host}:{port}/v1", UPSTREAM_CONNECT_TIMEOUT="600")
-    stop_signal = StopSignal()
-    reason = Cancelled("The client cancelled this request.")
-    stopping = threading.Timer(0.05, stop_signal.stop, [reason])
-    stopping.start()
-    with pytest.raises(Cancelled):
-        asker.chat(BODY, FOREVER, stop_signal)
-    stopping.join()
-
-
-@pytest.fixture
-def mute() -> Iterator[str]:
-    """Where connections are taken and nothing is said on them, as host and port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-        yield f"{host}:{port}"
-
-
-def through_tls(mute: str) -> dict[str, str]:
-    return {"url": f"https://{mute}/v1"}
-
-
-def through_a_tunnel(mute: str) -> dict[str, str]:
-    return {"url": "https://api.example.com/v1", "PROXY": f"http://{mute}"}
-
-
-@pytest.mark.parametrize("way", [through_tls, through_a_tunnel])
-def test_silence_before_the_request_is_that_of_the_connection(
-    mute: str, way: Callable[[str], dict[str, str]]
-) -> None:
-    client = client_of(**way(mute), UPSTREAM_CONNECT_TIMEOUT="0.2")
-    with pytest.raises(UpstreamUnreachable, match="UPSTREAM_CONNECT_TIMEOUT"):
-        client.chat(BODY, FOREVER)
-
-
-@pytest.mark.parametrize("way", [through_tls, through_a_tunnel])
-def test_answer_is_stopped_before_its_request(
-    mute: str, way: Callable[[str], dict[str, str]]
-) -> None:
-    client = client_of(**way(mute), UPSTREAM_CONNECT_TIMEOUT="600")
-    stop_signal = StopSignal()
-    stopping = threading.Timer(0.05, stop_signal.stop, [Cancelled("No more.")])
-    stopping.start()
-    with pytest.raises(Cancelled):
-        client.chat(BODY, FOREVER, stop_signal)
-    stopping.join()
-
-
 def test_segments_are_sent_at_once(listening: Address) -> None:
     """Or a body would wait for the acknowledgment of its head."""
     with open_socket(*listening, 5.0, watched_by_nobody) as connection:
@@ -149,21 +93,3 @@ def test_address_of_a_family_that_the_machine_lacks_is_passed_over(listening: Ad
     ]
     with open_socket("name", 1, 5.0, watched_by_nobody, lambda *_, **__: found) as connection:
         assert connection.getpeername() == listening
-
-
-def test_host_that_can_be_no_name_is_a_connection_error() -> None:
-    with pytest.raises(UpstreamUnreachable):
-        client_of(f"http://{'x' * 64}.example/v1").chat(BODY, FOREVER)
-
-
-def test_what_connections_are_stopped_by_leaves_nothing_open() -> None:
-    asker = client_of(refused_url())
-    before = open_files()
-    for _ in range(20):
-        with pytest.raises(UpstreamUnreachable):
-            asker.chat(BODY, FOREVER)
-    assert open_files() < before + 20
-
-
-def open_files() -> int:
-    return len(list(Path("/dev/fd").iterdir()))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from sluice.aws.ssm_parameter import read_parameter
 from sluice.deadline import MARGIN_S
 from sluice.errors import (
     Cancelled,
@@ -20,11 +18,8 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
-from sluice.upstream.call import ModelCall, chat_call
-from sluice.upstream.client import OpenAIClient
-from sluice.upstream.targets import read_targets
+from sluice.upstream.call import ModelCall
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -41,35 +36,10 @@ from tests.scripted_upstream import (
     says,
     silent_until,
 )
-from tests.sluice.deadlines import FOREVER, deadline_in
+from tests.sluice.deadlines import deadline_in
+from tests.sluice.upstream.asking import BODY, Asker
 
-BODY = b'{"model": "a", "messages": [], "n": 1.0}'
 ERROR = {"error": {"message": "m", "type": "t", "param": None, "code": "c"}}
-
-
-class Asker:
-    """A client with one target. Pauses between attempts are none unless the upstream asks."""
-
-    def __init__(self, url: str, **environ: str) -> None:
-        variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k1", **environ}
-        settings = read_settings(variables)
-        (self._target,) = read_targets(variables, settings)
-        self._client = OpenAIClient(settings, [self._target], read_parameter, random=lambda: 0.0)
-        self.noted: list[dict[str, Any]] = []
-
-    def read(self, call: ModelCall | None = None, stop_signal: StopSignal | None = None) -> bytes:
-        call = call or chat_call(BODY)
-        with self._client.ask(self._target, call, FOREVER, stop_signal, self._note) as answer:
-            return b"".join(answer.chunks())
-
-    def ask_until(self, remaining_ms: int) -> None:
-        self._client.ask(self._target, chat_call(BODY), deadline_in(remaining_ms))
-
-    def _note(self, **facts: Any) -> None:
-        self.noted.append(facts)
-
-    def noted_as(self, name: str) -> list[Any]:
-        return [facts[name] for facts in self.noted if name in facts]
 
 
 def keys_asked(upstream: ScriptedUpstream) -> str:
@@ -142,24 +112,6 @@ def test_silence_is_not_asked_again(upstream: ScriptedUpstream, head: bytes) -> 
         Asker(upstream.url, UPSTREAM_FIRST_BYTE_TIMEOUT="0.05", FALLBACK_MODELS="a=b").read()
     done.set()
     assert len(upstream.requests) == 1
-
-
-def test_time_for_the_first_byte_is_one_for_head_and_body(upstream: ScriptedUpstream) -> None:
-    """The head takes most of it; a body within as much again is too late."""
-    ended = threading.Event()
-
-    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
-        ended.wait(0.8)
-        connection.sendall(EVENT_STREAM_HEAD)
-        connection.settimeout(0.9)
-        with suppress(ConnectionResetError):  # that is how it ends
-            assert connection.recv(1) == b""
-        ended.set()
-
-    upstream.script = script
-    with pytest.raises(UpstreamSilent, match=r"for 1 s .UPSTREAM_FIRST_BYTE_TIMEOUT"):
-        Asker(upstream.url, UPSTREAM_FIRST_BYTE_TIMEOUT="1").read()
-    assert ended.wait(PATIENCE_S)
 
 
 def test_timeout_of_connecting_names_its_setting() -> None:
@@ -294,7 +246,7 @@ def test_stop_ends_the_pause_between_two_attempts(upstream: ScriptedUpstream) ->
 def test_pause_that_would_pass_the_deadline_is_not_begun(upstream: ScriptedUpstream) -> None:
     upstream.script = replies(503, ERROR, retry_after="19")
     with pytest.raises(UpstreamRefused):
-        Asker(upstream.url).ask_until(int(MARGIN_S * 1000) + 10_000)
+        Asker(upstream.url).ask(deadline=deadline_in(int(MARGIN_S * 1000) + 10_000))
     assert len(upstream.requests) == 1
 
 
@@ -307,7 +259,7 @@ def test_nothing_more_is_asked_when_the_time_is_over(upstream: ScriptedUpstream)
 
     upstream.script = answer_late
     with pytest.raises(DeadlineReached):
-        Asker(upstream.url).ask_until(int(MARGIN_S * 1000) + 50)
+        Asker(upstream.url).ask(deadline=deadline_in(int(MARGIN_S * 1000) + 50))
     over.set()
     assert len(upstream.requests) == 1
 
@@ -341,24 +293,3 @@ def test_deployment_is_noted_where_there_is_one(upstream: ScriptedUpstream) -> N
     assert asker.read() == answer_stream(["fine"])
     assert asker.noted_as("deployment") == ["x", "y"]
     assert ["/x/" in asked.target for asked in upstream.requests] == [True, False]
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n"
-        b'{"answer":1}',
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n"
-        b"5\r\n{}\n{}\r\n5\r\n\n{}\n\n\r\n",  # its last chunk is to come
-        b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\n{}",
-    ],
-    ids=["content length", "chunked", "an error"],
-)
-def test_reply_that_is_cut_anywhere_is_never_taken_for_a_whole_one(
-    upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture, reply: bytes
-) -> None:
-    for cut in range(len(reply)):
-        upstream.script = dies_after(reply[:cut])
-        with pytest.raises((UpstreamUnreachable, UpstreamBroken, UpstreamRefused)):
-            pytest.fail(f"cut at {cut}: {Asker(upstream.url, UPSTREAM_RETRIES='0').read()!r}")
-    assert caplog.records == []  # which would quote the reply

@@ -11,7 +11,7 @@ from sluice.aws.ssm_parameter import read_parameter
 from sluice.completions.answer import ModelAnswers
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
-from sluice.upstream.client import OpenAIClient
+from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
@@ -165,7 +165,7 @@ def gateway_of(**variables: str) -> UrlGateway:
     """A gateway that does not pause between attempts."""
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
-    client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
+    client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
     forward_keys = KeyRing(settings.forward_keys, read_parameter)
     answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
     return UrlGateway(settings, answers, targets, forward_keys)

@@ -9,7 +9,7 @@ from sluice.aws.ssm_parameter import read_parameter
 from sluice.completions.answer import ModelAnswers
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
-from sluice.upstream.client import OpenAIClient
+from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.websocket.cancellation_watch import LookTimes
 from sluice.websocket.connections_api import ConnectionsClient
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pytest
 
     from sluice.state.connections import ConnectionState
+    from sluice.stop_signal import StopSignal
     from sluice.websocket.delivery import BackOff
     from tests.scripted_upstream import ScriptedUpstream
 
@@ -44,8 +45,15 @@ class Posts(ConnectionsClient):
         self.frames: list[str] = []
         self.endpoints: list[str] = []
 
-    def post(self, connection_id: str, frame: bytes, timeout_s: float = 30.0) -> None:
+    def post(
+        self,
+        connection_id: str,
+        frame: bytes,
+        timeout_s: float = 30.0,
+        stop_signal: StopSignal | None = None,
+    ) -> None:
         assert timeout_s > 0
+        assert stop_signal is not None
         assert connection_id == "c-1="
         self.on_post(frame)
         self.frames.append(frame.decode())
@@ -110,7 +118,7 @@ def gateway_with(
 ) -> WebSocketGateway:
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
-    client = OpenAIClient(settings, targets, read_parameter, random=lambda: 0.0)
+    client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
     forward_keys = KeyRing(settings.forward_keys, read_parameter)
     answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
     connect = posts.at if isinstance(posts, Posts) else lambda _endpoint: posts

@@ -14,7 +14,15 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sluice.errors import ConnectionGone, DeliveryError, PostFailed, PostForbidden, PostTooLarge
+from sluice.errors import (
+    ConnectionGone,
+    DeadlineReached,
+    DeliveryError,
+    PostFailed,
+    PostForbidden,
+    PostTooLarge,
+)
+from sluice.stop_signal import StopSignal
 from sluice.websocket.connections_api import ConnectionsClient, endpoint_of
 from tests.scripted_upstream import (
     PATIENCE_S,
@@ -26,11 +34,11 @@ from tests.scripted_upstream import (
     scripted_upstream,
     silent_until,
 )
-from tests.sluice.certificates import self_signed_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.sluice.certificate_authority import CertificateAuthority
 
 NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
 ENVIRON = {
@@ -165,18 +173,32 @@ def test_connection_that_rested_is_not_trusted_with_a_frame(upstream: ScriptedUp
     assert [ports.index(port) for port in ports] == [0, 0, 0, 3]
 
 
-def test_post_under_way_can_be_broken_off(
+def test_post_under_way_is_stopped_by_another_thread(
     upstream: ScriptedUpstream, client: ConnectionsClient
 ) -> None:
-    done = threading.Event()
-    upstream.script = silent_until(done)
-    breaker = threading.Timer(0.05, client.abort)
-    breaker.start()
+    asked, done, stop_signal = threading.Event(), threading.Event(), StopSignal()
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        asked.set()
+        silent_until(done)(request, connection)
+
+    def stop_once_asked() -> None:
+        asked.wait(PATIENCE_S)
+        stop_signal.stop(DeadlineReached("Time is over."))
+
+    upstream.script = script
+    stopping = threading.Thread(target=stop_once_asked)
+    stopping.start()
     with pytest.raises(DeliveryError, match="did not say") as caught:
-        client.post("id", b"x")
+        client.post("id", b"x", stop_signal=stop_signal)
     assert not isinstance(caught.value, PostFailed)
-    breaker.join()
+    stopping.join()
     done.set()
+    with pytest.raises(PostFailed):
+        client.post("id", b"late", stop_signal=stop_signal)
+    upstream.script = replies(200, {})
+    client.post("id", b"y")
+    assert [request.body for request in upstream.requests] == [b"x", b"y"]
 
 
 def test_reply_is_waited_for_no_longer_than_told(
@@ -229,14 +251,12 @@ def test_connection_that_was_closed_between_two_posts_is_opened_anew(
     assert len(upstream.requests) == 3
 
 
-def test_certificate_must_be_trusted(tmp_path: Path) -> None:
-    pem = self_signed_certificate(tmp_path)
-    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    served.load_cert_chain(pem)
-    with scripted_upstream(served) as upstream:
+def test_certificate_must_be_trusted(authority: CertificateAuthority) -> None:
+    with scripted_upstream(authority.serving("127.0.0.1")) as upstream:
         upstream.script = replies(200, {})
         endpoint = upstream.url.replace("http:", "https:").replace("/v1", "/prod")
-        with closing(ConnectionsClient(endpoint, ENVIRON, trusted_certificates=str(pem))) as client:
+        trusted = str(authority.file)
+        with closing(ConnectionsClient(endpoint, ENVIRON, trusted_certificates=trusted)) as client:
             client.post("id", b"over TLS")
         assert [request.body for request in upstream.requests] == [b"over TLS"]
         with (
@@ -251,12 +271,3 @@ def test_certificate_must_be_trusted(tmp_path: Path) -> None:
 def test_endpoint_is_the_events_domain_and_stage() -> None:
     domain = "abc.execute-api.us-east-1.amazonaws.com"
     assert endpoint_of(domain, "dev") == f"https://{domain}/dev"
-
-
-def test_client_that_was_aborted_sends_nothing_more(
-    upstream: ScriptedUpstream, client: ConnectionsClient
-) -> None:
-    client.abort()
-    with pytest.raises(PostFailed):
-        client.post("c", b"late")
-    assert upstream.requests == []

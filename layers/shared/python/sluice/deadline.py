@@ -33,6 +33,3 @@ class Deadline(NamedTuple):
 
 def deadline_reached() -> DeadlineReached:
     return DeadlineReached("The gateway timed out before the answer was complete.")
-
-
-reached = deadline_reached  # its old name

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from sluice.secret_mask import SecretMask
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
-    from sluice.upstream.answer import UpstreamAnswer
     from sluice.upstream.call import ModelCall
-    from sluice.upstream.client import OpenAIClient
+    from sluice.upstream.client import UpstreamClient
+    from sluice.upstream.reply import UpstreamReply
     from sluice.upstream.targets import Target
 
 
@@ -41,7 +41,7 @@ class ModelAnswers:
         self,
         settings: Settings,
         environ: Mapping[str, str],
-        client: OpenAIClient,
+        client: UpstreamClient,
         target: Target,
         forward_keys: KeyRing,
     ) -> None:
@@ -75,7 +75,7 @@ class ModelAnswers:
         """Send a request, and wait for the first byte of its answer.
 
         Leaving the block ends the upstream request. Then the log has the usage and, with
-        LOG_CHAT=true, what was said. Raises as OpenAIClient.ask, and PromptTemplateNotAllowed,
+        LOG_CHAT=true, what was said. Raises as UpstreamClient.ask, and PromptTemplateNotAllowed,
         PromptTemplateNotFound.
         """
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
@@ -113,13 +113,13 @@ class ModelAnswers:
 class ModelAnswer:
     """One answer, to be read once: as bytes, as events or as text. Keys in it are masked.
 
-    Each way of reading raises as UpstreamAnswer.chunks; events and texts also UpstreamBroken and
+    Each way of reading raises as UpstreamReply.chunks; events and texts also UpstreamBroken and
     UpstreamRefused as completion_events.
     """
 
     def __init__(
         self,
-        upstream: UpstreamAnswer,
+        upstream: UpstreamReply,
         mask: SecretMask,
         recording: Recording | None,
         *,

@@ -97,7 +97,7 @@ class HttpConnection:
     def __init__(
         self, origin: Origin, proxy: Proxy | None = None, trusted_certificates: str | None = None
     ) -> None:
-        self._origin = origin
+        self.origin = origin
         self._proxy = proxy
         self._trusted_certificates = trusted_certificates
         self._socket: Any = None
@@ -118,9 +118,9 @@ class HttpConnection:
         Raises UnicodeError too, for a host that cannot be a name.
         """
         end = time.monotonic() + timeout
-        to = self._proxy or self._origin
+        to = self._proxy or self.origin
         self._socket = open_socket(to.host, to.port, timeout, self._begun)
-        if self._origin.scheme == "https":
+        if self.origin.scheme == "https":
             if self._proxy is not None:
                 self._open_tunnel(self._proxy, end)
             self._wrap_in_tls(end)
@@ -133,8 +133,8 @@ class HttpConnection:
         Where the other side hangs up before it has all, there may be a reply that says why: it, or
         that there is none, is found by `receive`. Raises ValueError for what cannot be sent.
         """
-        authority = self._origin.authority
-        if self._proxy is not None and self._origin.scheme == "http":
+        authority = self.origin.authority
+        if self._proxy is not None and self.origin.scheme == "http":
             target = f"http://{authority}{target}"  # RFC 9112 section 3.2.2
             headers = {**headers, **self._proxy.headers}
         head = request_head(method, target, authority, headers, body)
@@ -193,7 +193,7 @@ class HttpConnection:
             self._below = connection.dup()
             if self._is_shut_down:
                 raise ConnectionAbortedError
-        if self._origin.scheme == "https":
+        if self.origin.scheme == "https":
             self._tls_context()
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -203,7 +203,7 @@ class HttpConnection:
 
     def _hang_ups(self) -> tuple[type[OSError], ...]:
         """What sending raises where the other side has closed the connection."""
-        if self._origin.scheme == "http":
+        if self.origin.scheme == "http":
             return (ConnectionError,)
         from sluice.http.tls import HANG_UPS  # noqa: PLC0415 -- see there
 
@@ -211,7 +211,7 @@ class HttpConnection:
 
     def _wrap_in_tls(self, end: float) -> None:
         # Certificates name a host without the dot at its end.
-        host = self._origin.host.rstrip(".").encode("ascii")
+        host = self.origin.host.rstrip(".").encode("ascii")
         # Not while wrapping: a socket that was cut off by then would pass without a handshake.
         self._socket = self._tls_context().wrap_socket(
             self._socket, server_hostname=host, do_handshake_on_connect=False
@@ -221,7 +221,7 @@ class HttpConnection:
 
     def _open_tunnel(self, proxy: Proxy, end: float) -> None:
         """RFC 9110 section 9.3.6."""
-        target = f"{self._origin.bracketed_host}:{self._origin.port}"
+        target = f"{self.origin.bracketed_host}:{self.origin.port}"
         self._set_timeout(_seconds_to(end))
         self._socket.sendall(request_head("CONNECT", target, target, proxy.headers, b""))
         reader = ReplyReader("CONNECT")

@@ -1,4 +1,4 @@
-"""Asks OpenAI-compatible APIs: one HTTP client, whose connections are kept from request to request.
+"""Asks the APIs of models: OpenAI's and compatible ones, Azure's and Amazon Bedrock's.
 
 https://platform.openai.com/docs/api-reference/introduction
 """
@@ -6,14 +6,14 @@ https://platform.openai.com/docs/api-reference/introduction
 from __future__ import annotations
 
 import time
+from functools import partial
 
-from sluice.errors import SluiceError, UpstreamError, UpstreamRefused
+from sluice.errors import InvalidField, SluiceError, UpstreamError, UpstreamRefused
 from sluice.http.connection import proxy_of
+from sluice.http.transport import HttpRequest, HttpTransport, TransportError, Waits
 from sluice.key_ring import KeyRing
-from sluice.upstream.answer import UpstreamAnswer
-from sluice.upstream.connections import UpstreamConnections
-from sluice.upstream.exchange import Exchange
 from sluice.upstream.refusal import refusal
+from sluice.upstream.reply import UpstreamReply, sluice_error
 from sluice.upstream.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
 
 TYPE_CHECKING = False
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from sluice.upstream.call import ModelCall
     from sluice.upstream.providers import UpstreamRequest
     from sluice.upstream.targets import Target
+    from sluice.upstream.transports import Transport
 
+DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
 FIRST_ERROR_STATUS = 400
 FIRST_REDIRECT_STATUS = 300
 MAX_LOGGED_CHARACTERS = 128  # a model's name has some twenty, a client's mistake may have more
@@ -36,12 +38,12 @@ MAX_LOGGED_CHARACTERS = 128  # a model's name has some twenty, a client's mistak
 def _ignore(**_facts: Any) -> None: ...
 
 
-class OpenAIClient:
-    """Asks the models behind `targets`, one request at a time.
+class UpstreamClient:
+    """Asks the models of `targets`.
 
-    Make one for the life of the process: it keeps the connections, and knows which keys were
-    refused. read_parameter: see KeyRing. random: 0 to 1, for the pauses between attempts. clock:
-    seconds since 1970, for a Retry-After that is a date.
+    Make one for the life of the process: it keeps connections, and knows which keys were refused.
+    read_parameter: see KeyRing. random: 0 to 1, for the pauses between attempts. clock: seconds
+    since 1970, for a Retry-After that is a date. transport: the one of the settings if None.
     """
 
     def __init__(
@@ -51,13 +53,13 @@ class OpenAIClient:
         read_parameter: Callable[[str], str],
         random: Callable[[], float] = jitter,
         clock: Callable[[], float] = time.time,
+        transport: Transport | None = None,
     ) -> None:
         self._settings = settings
         self._rings = {target: KeyRing(target.keys, read_parameter) for target in targets}
         self._random = random
         self._clock = clock
-        proxy = proxy_of(settings.proxy) if settings.proxy else None
-        self._connections = UpstreamConnections(proxy)
+        self._transport = transport or _transport_of(settings)
 
     def keys_of(self, target: Target) -> tuple[str, ...]:
         """A target's keys, read if need be. Raises SettingsError."""
@@ -74,7 +76,7 @@ class OpenAIClient:
         deadline: Deadline,
         stop_signal: StopSignal | None = None,
         note: Callable[..., None] = _ignore,
-    ) -> UpstreamAnswer:
+    ) -> UpstreamReply:
         """Ask, and again where that may help; returns when the first byte of an answer is there.
 
         Use the answer as a context manager. stop_signal: ends it, begun or not, from another
@@ -128,17 +130,36 @@ class OpenAIClient:
         deadline: Deadline,
         stop_signal: StopSignal | None,
         note: Callable[..., None],
-    ) -> UpstreamAnswer:
-        exchange = Exchange(self._connections, self._settings, deadline, stop_signal)
+    ) -> UpstreamReply:
+        settings = self._settings
+        waits = Waits(
+            settings.connect_timeout_s,
+            settings.first_byte_timeout_s,
+            settings.read_timeout_s,
+            time.monotonic() + deadline.seconds_left(),
+        )
+        headers = {**DEFAULT_HEADERS, **request.headers}
+        sent = HttpRequest(request.method, request.url, headers, request.body)
         try:
-            answer = UpstreamAnswer(exchange.ask(request), exchange)
+            reply = self._transport.send(sent, waits, stop_signal)
+        except TransportError as error:
+            raise sluice_error(error, settings, stop_signal) from error.__cause__
+        except ValueError as error:
+            raise InvalidField("A header of the request cannot be sent on.") from error
+        to_sluice_error = partial(sluice_error, settings=settings, stop_signal=stop_signal)
+        answer = UpstreamReply(reply, to_sluice_error)
+        try:
             note(upstream_request_id=answer.request_id)
             _check_status(answer)
             answer.wait_for_first_byte()
         except BaseException:
-            exchange.end()
+            reply.close()
             raise
         return answer
+
+
+def _transport_of(settings: Settings) -> Transport:
+    return HttpTransport(proxy_of(settings.proxy) if settings.proxy else None)
 
 
 def _pause(seconds: float, stop_signal: StopSignal | None) -> None:
@@ -149,7 +170,7 @@ def _pause(seconds: float, stop_signal: StopSignal | None) -> None:
         stop_signal.wait(seconds)
 
 
-def _check_status(answer: UpstreamAnswer) -> None:
+def _check_status(answer: UpstreamReply) -> None:
     """Raises UpstreamRefused with the body of an error."""
     if answer.status < FIRST_REDIRECT_STATUS:
         return

@@ -92,15 +92,15 @@ class WebSocketGateway:
         with RequestLog(message.request_id, "websocket") as log:
             log.note(connection_id=message.connection_id, kind=KINDS[type(request)])
             connections = self._connections_of(message)
-            post = partial(connections.post, message.connection_id)
+            time_is_up = StopSignal()
+            post = partial(connections.post, message.connection_id, stop_signal=time_is_up)
             stop, back_off = stop_signal.stop, self._back_off
             with Delivery(frames, post, stop, deadline, back_off, log.first_frame) as delivery:
                 stop_signal.listen(delivery.interrupt)
                 exchange = MessageExchange(message, delivery, stop_signal, deadline, log)
                 self._answer_or_explain(request, exchange)
             if delivery.is_stuck:
-                connections.abort()
-                self._connections.clear()  # the next answer gets a new connection
+                time_is_up.stop(deadline_reached())
                 log.failed(deadline_reached())
             log.note(frames=delivery.frames_sent, joined_deltas=frames.joined)
             if delivery.failure is not None:

@@ -1,0 +1,156 @@
+"""A provider's reply, as it comes, and what the failures of a transport mean for its client."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from sluice.deadline import deadline_reached
+from sluice.errors import (
+    SluiceError,
+    UpstreamBroken,
+    UpstreamError,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from sluice.http.transport import (
+    CONNECT,
+    END,
+    FIRST_BYTE,
+    ReplyBroken,
+    Stopped,
+    TimedOut,
+    TransportError,
+)
+from sluice.upstream.headers import reply_headers
+from sluice.upstream.refusal import decoded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from types import TracebackType
+
+    from sluice.settings import Settings
+    from sluice.stop_signal import StopSignal
+    from sluice.upstream.transports import Reply
+
+MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
+MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
+TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
+"""The header in which a provider names its own request id: OpenAI, Azure, Bedrock."""
+
+
+class UpstreamReply:
+    """A reply whose headers are there. A context manager: leaving it ends the request upstream.
+
+    to_sluice_error: what a failure of the transport means. mends_stream_end: see Provider.
+    """
+
+    def __init__(
+        self, reply: Reply, to_sluice_error: Callable[[TransportError], SluiceError]
+    ) -> None:
+        self.status = reply.status
+        self.headers = reply_headers(reply.headers)
+        """The headers that the client may see; names in lower case."""
+        self.request_id = _request_id(reply.headers)
+        """The provider's name for this request, for the log; None where it sends none."""
+        self.mends_stream_end = False
+        self._content_encoding = reply.headers.get("content-encoding", "")
+        self._reply = reply
+        self._to_sluice_error = to_sluice_error
+
+    def __enter__(self) -> UpstreamReply:  # noqa: PYI034 -- `typing` is kept out of small modules
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._reply.close()
+
+    def wait_for_first_byte(self) -> None:
+        """Return when the body has begun or ended: until then another model may be asked instead.
+
+        Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and the reason of a stop signal.
+        """
+        try:
+            self._reply.wait_for_body()
+        except TransportError as error:
+            raise self._to_sluice_error(error) from error.__cause__
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes of the body, each piece as soon as it is there, as the provider sent them.
+
+        Raises as wait_for_first_byte.
+        """
+        read = self._reply.read
+        try:
+            while data := read():
+                yield data
+        except TransportError as error:
+            raise self._to_sluice_error(error) from error.__cause__
+
+    def error_body(self) -> bytes:
+        """The body of an error, as far as it comes; at most MAX_ERROR_BODY_BYTES."""
+        body = bytearray()
+        with contextlib.suppress(UpstreamError):
+            self.wait_for_first_byte()
+            for data in self.chunks():
+                body += data
+                if len(body) >= MAX_ERROR_BODY_BYTES:
+                    break
+        sent = bytes(body[:MAX_ERROR_BODY_BYTES])
+        return decoded(sent, self._content_encoding, MAX_ERROR_BODY_BYTES)
+
+    def finish(self) -> None:
+        """Read what follows the end of an answer, so that its connection can be kept.
+
+        For answers that were read up to their own last event, and not to the end of the body.
+        """
+        end, left = time.monotonic() + TIMEOUT_AFTER_END_S, MAX_BYTES_AFTER_END
+        with contextlib.suppress(TransportError):
+            while left > 0 and (seconds := end - time.monotonic()) > 0:
+                data = self._reply.read(seconds)
+                if not data:
+                    return
+                left -= len(data)
+
+
+def sluice_error(
+    error: TransportError, settings: Settings, stop_signal: StopSignal | None
+) -> SluiceError:
+    """What a failure of the transport means for the client that waits for the model."""
+    if isinstance(error, Stopped) and stop_signal is not None and stop_signal.reason is not None:
+        return stop_signal.reason
+    if isinstance(error, TimedOut):
+        return deadline_reached() if error.wait == END else _timeout_error(error.wait, settings)
+    if isinstance(error, ReplyBroken):
+        return UpstreamBroken("The upstream ended the connection in the middle of its answer.")
+    return UpstreamUnreachable(
+        "Cannot connect to the upstream. Check that OPENAI_BASE_URL (or PROXY) is running and"
+        " reachable."
+    )
+
+
+def _timeout_error(wait: str, settings: Settings) -> UpstreamError:
+    if wait == CONNECT:
+        return UpstreamUnreachable(
+            f"There was no connection to the upstream for {settings.connect_timeout_s:g} s"
+            " (UPSTREAM_CONNECT_TIMEOUT)."
+        )
+    if wait == FIRST_BYTE:
+        return UpstreamSilent(
+            f"The upstream sent no first byte for {settings.first_byte_timeout_s:g} s"
+            " (UPSTREAM_FIRST_BYTE_TIMEOUT)."
+        )
+    return UpstreamSilent(
+        f"The upstream paused in its answer for {settings.read_timeout_s:g} s"
+        " (UPSTREAM_READ_TIMEOUT)."
+    )
+
+
+def _request_id(headers: Mapping[str, str]) -> str | None:
+    return next((headers[name] for name in REQUEST_IDS if name in headers), None)

@@ -1,0 +1,352 @@
+"""How requests end before their replies do: the three waits, the end of all time, and stops."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import closing, contextmanager, suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from sluice.errors import Cancelled
+from sluice.http.transport import (
+    CONNECT,
+    END,
+    FIRST_BYTE,
+    NEXT_BYTE,
+    Stopped,
+    TimedOut,
+    Waits,
+)
+from sluice.stop_signal import StopSignal
+from tests.scripted_upstream import PATIENCE_S, ScriptedUpstream, UpstreamRequest
+from tests.sluice.http.served_connections import read_head, served
+from tests.sluice.upstream.transports.sending import (
+    CHUNKED,
+    MUCH,
+    OK,
+    Sender,
+    keeps_serving,
+    sender_to,
+    waits,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.sluice.upstream.transports.conftest import OpenTransport
+
+SOON_S = 0.15
+THREADS = 8
+REASON = Cancelled("No more.")
+ONE_CHUNK = b"2\r\nok\r\n"
+
+
+class Phase(NamedTuple):
+    """Where a request is stuck.
+
+    said: what the server says to its request. wait: whose fault the timeout is.
+    """
+
+    wait: str
+    said: bytes = b""
+    scheme: str = "http"
+    proxy: bool = False
+    body: bytes = b""
+    is_taken: bool = True
+
+
+PHASES = {
+    "connecting": Phase(CONNECT, is_taken=False),
+    "TLS handshake": Phase(CONNECT, scheme="https"),
+    "tunnel": Phase(CONNECT, scheme="https", proxy=True),
+    "head of the tunnel": Phase(CONNECT, b"HTTP/1.1 200 O", "https", proxy=True),
+    "handshake in the tunnel": Phase(CONNECT, b"HTTP/1.1 200 OK\r\n\r\n", "https", proxy=True),
+    "sending": Phase(END, body=MUCH),
+    "nothing": Phase(FIRST_BYTE),
+    "within the head": Phase(FIRST_BYTE, b"HTTP/1.1 200 O"),
+    "no body": Phase(FIRST_BYTE, CHUNKED),
+    "within the body": Phase(NEXT_BYTE, CHUNKED + ONE_CHUNK),
+    "within a chunk's size": Phase(NEXT_BYTE, CHUNKED + ONE_CHUNK + b"ff"),
+}
+
+
+class Stuck(NamedTuple):
+    sender: Sender
+    phase: Phase
+    reached: threading.Event
+    """Set once the server has come so far; never where it takes no connection."""
+
+    def send(self, limits: Waits | None = None, stop: StopSignal | None = None) -> None:
+        self.sender.send(self.phase.body, stop=stop, wait=limits)
+
+
+@contextmanager
+def stuck_in(open_transport: OpenTransport, phase: Phase) -> Iterator[Stuck]:
+    reached, done = threading.Event(), threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        if phase.said:
+            read_head(connection)
+            connection.sendall(phase.said)
+        else:
+            connection.recv(1)
+        reached.set()
+        done.wait(PATIENCE_S)
+
+    with served(script) if phase.is_taken else full_queue() as (host, port):
+        proxy = f"http://{host}:{port}" if phase.proxy else None
+        with closing(open_transport(proxy)) as transport:
+            try:
+                yield Stuck(Sender(transport, f"{phase.scheme}://{host}:{port}/v1"), phase, reached)
+            finally:
+                done.set()
+
+
+@contextmanager
+def full_queue() -> Iterator[tuple[str, int]]:
+    """An address that neither takes a connection nor refuses it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.settimeout(0)
+            each.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+        for each in waiting:
+            each.close()
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
+def test_silence_ends_the_request_by_the_wait_for_that_phase(
+    open_transport: OpenTransport, phase: Phase
+) -> None:
+    limits = {
+        CONNECT: waits(connect_s=SOON_S),
+        FIRST_BYTE: waits(first_byte_s=SOON_S),
+        NEXT_BYTE: waits(next_byte_s=SOON_S),
+        END: waits(seconds=SOON_S),
+    }
+    with stuck_in(open_transport, phase) as stuck:
+        with pytest.raises(TimedOut) as caught:
+            stuck.send(limits[phase.wait])
+        assert caught.value.wait == phase.wait
+        if phase.wait != END:  # in the middle of sending nobody can tell
+            assert caught.value.was_sent == (phase.wait != CONNECT)
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
+def test_end_of_all_time_ends_the_request_in_each_phase(
+    open_transport: OpenTransport, phase: Phase
+) -> None:
+    with stuck_in(open_transport, phase) as stuck:
+        with pytest.raises(TimedOut) as caught:
+            stuck.send(waits(seconds=SOON_S))
+        assert caught.value.wait == END
+
+
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
+def test_another_thread_stops_the_request_in_each_phase(
+    open_transport: OpenTransport, phase: Phase
+) -> None:
+    signal = StopSignal()
+    with stuck_in(open_transport, phase) as stuck:
+        stopping = threading.Thread(target=stop_once, args=(signal, stuck))
+        stopping.start()
+        with pytest.raises(Stopped) as caught:
+            stuck.send(stop=signal)
+        if phase.wait != END:
+            assert caught.value.was_sent == (phase.wait != CONNECT)
+        stopping.join(PATIENCE_S)
+
+
+def stop_once(signal: StopSignal, stuck: Stuck) -> None:
+    stuck.reached.wait(PATIENCE_S if stuck.phase.is_taken else SOON_S)
+    signal.stop(REASON)
+
+
+def trickling(head: bytes) -> Callable[[socket.socket], None]:
+    """A script: this, and then a byte every 10 ms for as long as somebody listens."""
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(head)
+        while True:
+            connection.sendall(b"1")
+            threading.Event().wait(0.01)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("head", "wait"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Endless: ", FIRST_BYTE),
+        (b"HTTP/1.1 200 OK\r\n\r\n", END),
+        (CHUNKED + ONE_CHUNK + b"1;", END),
+    ],
+    ids=["head", "body", "a chunk's size"],
+)
+def test_upstream_that_trickles_shares_one_wait(
+    open_transport: OpenTransport, head: bytes, wait: str
+) -> None:
+    with sender_to(open_transport, trickling(head)) as (sender, _):
+        with pytest.raises(TimedOut) as caught:
+            sender.send(wait=waits(first_byte_s=0.2, seconds=0.4))
+        assert caught.value.wait == wait
+
+
+def test_tunnel_that_trickles_shares_one_wait(open_transport: OpenTransport) -> None:
+    with (
+        served(trickling(b"HTTP/1.1 200 OK\r\nX: ")) as (host, port),
+        closing(open_transport(f"http://{host}:{port}")) as transport,
+    ):
+        with pytest.raises(TimedOut) as caught:
+            Sender(transport, "https://api.example/").send(wait=waits(connect_s=0.2))
+        assert caught.value.wait == CONNECT
+
+
+def test_informational_replies_do_not_lengthen_the_wait_for_the_first_byte(
+    open_transport: OpenTransport,
+) -> None:
+    def script(connection: socket.socket) -> None:
+        while True:
+            connection.sendall(b"HTTP/1.1 103 Hints\r\n\r\n")
+            threading.Event().wait(0.01)
+
+    with sender_to(open_transport, script) as (sender, _):
+        with pytest.raises(TimedOut) as caught:
+            sender.send(wait=waits(first_byte_s=0.2))
+        assert caught.value.wait == FIRST_BYTE
+
+
+def test_head_and_body_share_the_wait_for_the_first_byte(open_transport: OpenTransport) -> None:
+    """The head takes most of it; a body within as much again is too late."""
+    ended = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        ended.wait(0.4)
+        connection.sendall(CHUNKED)
+        connection.settimeout(0.45)
+        with suppress(ConnectionResetError):  # that is how it ends
+            assert connection.recv(1) == b""
+        ended.set()
+
+    with sender_to(open_transport, script) as (sender, _):
+        with pytest.raises(TimedOut) as caught:
+            sender.send(wait=waits(first_byte_s=0.5))
+        assert caught.value.wait == FIRST_BYTE
+        assert ended.wait(PATIENCE_S)
+
+
+def test_time_for_connecting_is_not_the_time_for_sending(open_transport: OpenTransport) -> None:
+    """A large request to an upstream that takes it slowly."""
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        threading.Event().wait(0.3)
+        left = len(MUCH)
+        while left:
+            left -= len(connection.recv(left))
+        connection.sendall(OK)
+
+    with sender_to(open_transport, script) as (sender, _):
+        assert sender.send(MUCH, wait=waits(connect_s=0.1)) == (200, b"ok")
+
+
+def test_time_of_a_slow_reader_is_not_the_upstreams(open_transport: OpenTransport) -> None:
+    with (
+        sender_to(open_transport, keeps_serving) as (sender, _),
+        sender.reply(wait=waits(first_byte_s=0.1, next_byte_s=0.1)) as reply,
+    ):
+        reply.wait_for_body()
+        threading.Event().wait(0.2)
+        assert reply.read() == b"ok"
+        assert reply.read() == b""
+
+
+def test_reader_may_wait_for_less_than_the_next_byte(open_transport: OpenTransport) -> None:
+    phase = PHASES["within the body"]
+    with stuck_in(open_transport, phase) as stuck, stuck.sender.reply() as reply:
+        assert reply.read() == b"ok"
+        with pytest.raises(TimedOut) as caught:
+            reply.read(0.05)
+        assert caught.value.wait == NEXT_BYTE
+
+
+def test_nothing_is_sent_after_the_end_or_a_stop(open_transport: OpenTransport) -> None:
+    heads: list[bytes] = []
+
+    def script(connection: socket.socket) -> None:
+        while head := read_head(connection):
+            heads.append(head)
+            connection.sendall(OK)
+
+    signal = StopSignal()
+    signal.stop(REASON)
+    with sender_to(open_transport, script) as (sender, _):
+        for _ in range(2):  # over a new connection, and over a kept one
+            with pytest.raises(TimedOut) as caught:
+                sender.send(wait=waits(seconds=0))
+            assert caught.value.wait == END
+            with pytest.raises(Stopped) as stopped:
+                sender.send(stop=signal)
+            assert not stopped.value.was_sent
+            assert sender.send() == (200, b"ok")
+    assert len(heads) == 2
+
+
+def test_stop_after_the_reply_does_not_harm_the_next_request(open_transport: OpenTransport) -> None:
+    with sender_to(open_transport, keeps_serving) as (sender, _):
+        signal = StopSignal()
+        with sender.reply(stop=signal) as reply:
+            reply.wait_for_body()
+            assert reply.read() == b"ok"
+            signal.stop(REASON)
+            assert reply.read() == b""
+        assert sender.send() == (200, b"ok")
+        late = StopSignal()
+        assert sender.send(stop=late) == (200, b"ok")
+        late.stop(REASON)
+        assert sender.send() == (200, b"ok")
+
+
+def test_stop_ends_its_own_request_and_no_other(
+    open_transport: OpenTransport, upstream: ScriptedUpstream
+) -> None:
+    """Of several threads that share a transport."""
+    go_on, all_wait = threading.Event(), threading.Barrier(THREADS + 1)
+    signals = [StopSignal() for _ in range(THREADS)]
+    ends: dict[int, bytes | None] = {}
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(OK[:-2])
+        if request.method == "POST":
+            go_on.wait(PATIENCE_S)
+        connection.sendall(b"ok")
+
+    def ask(number: int) -> None:
+        for _ in range(3):
+            assert sender.send(method="GET") == (200, b"ok")
+        with sender.reply(stop=signals[number]) as reply:
+            all_wait.wait(PATIENCE_S)
+            try:
+                ends[number] = reply.read()
+            except Stopped:
+                ends[number] = None
+
+    upstream.script = script
+    with closing(open_transport()) as transport:
+        sender = Sender(transport, upstream.url)
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(THREADS)]
+        for thread in threads:
+            thread.start()
+        all_wait.wait(PATIENCE_S)
+        for number in range(0, THREADS, 2):
+            signals[number].stop(REASON)
+            threads[number].join(PATIENCE_S)
+        go_on.set()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+    assert ends == {number: b"ok" if number % 2 else None for number in range(THREADS)}

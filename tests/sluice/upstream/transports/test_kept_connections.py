@@ -1,0 +1,174 @@
+"""When a transport uses a connection again, and when it sends a request again over a new one."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.http.transport import AT_ONCE_S, NoReply
+from tests.scripted_upstream import PATIENCE_S
+from tests.sluice.http.served_connections import read_head
+from tests.sluice.upstream.transports.sending import (
+    CHUNKED,
+    MUCH,
+    OK,
+    keeps_serving,
+    sender_to,
+    sends,
+    serves_once_and,
+    takes_a_body,
+)
+
+if TYPE_CHECKING:
+    from tests.sluice.upstream.transports.conftest import OpenTransport
+    from tests.sluice.upstream.transports.sending import Script
+
+
+def test_connection_serves_one_request_after_another(open_transport: OpenTransport) -> None:
+    with sender_to(open_transport, keeps_serving) as (sender, upstream):
+        for _ in range(3):
+            assert sender.send() == (200, b"ok")
+        assert upstream.connections == 1
+
+
+def test_refusal_of_a_large_body_is_read_although_the_body_was_not(
+    open_transport: OpenTransport,
+) -> None:
+    refusal = b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno"
+    with sender_to(open_transport, sends(refusal), keeps_serving) as (sender, upstream):
+        assert sender.send(MUCH) == (413, b"no")
+        assert sender.send() == (200, b"ok")
+        assert upstream.connections == 2
+
+
+@pytest.mark.parametrize("body", [b"", MUCH], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "ending", [lambda _: None, lambda c: c.recv(1)], ids=["closed", "closed at the request"]
+)
+def test_request_is_sent_again_where_the_kept_connection_was_closed(
+    open_transport: OpenTransport, ending: Script, body: bytes
+) -> None:
+    then = takes_a_body if body else keeps_serving
+    with sender_to(open_transport, serves_once_and(ending), then) as (sender, upstream):
+        assert sender.send() == (200, b"ok")
+        assert sender.send(body) == (200, b"ok")
+        assert upstream.connections == 2
+
+
+@pytest.mark.parametrize("body", [b"", MUCH], ids=["small", "large"])
+def test_new_connection_that_is_closed_is_not_tried_again(
+    open_transport: OpenTransport, body: bytes
+) -> None:
+    with sender_to(open_transport, lambda c: c.recv(1)) as (sender, upstream):
+        with pytest.raises(NoReply) as caught:
+            sender.send(body)
+        assert not caught.value.has_begun
+        assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("begun", [b"H", b"HTTP/1.1 103 Hints\r\n\r\n", b"HTTP/1.1 200 OK\r\n"])
+def test_request_is_not_sent_again_once_its_reply_has_begun(
+    open_transport: OpenTransport, begun: bytes
+) -> None:
+    """The model has begun, and a second answer would be billed as well."""
+    scripts = serves_once_and(sends(begun)), keeps_serving
+    with sender_to(open_transport, *scripts) as (sender, upstream):
+        sender.send()
+        with pytest.raises(NoReply) as caught:
+            sender.send()
+        assert caught.value.has_begun
+        assert upstream.connections == 1
+
+
+def test_request_is_not_sent_again_where_the_connection_ends_late(
+    open_transport: OpenTransport,
+) -> None:
+    """The model may have begun."""
+
+    def thinks_and_hangs_up(connection: socket.socket) -> None:
+        read_head(connection)
+        threading.Event().wait(AT_ONCE_S + 0.1)
+
+    scripts = serves_once_and(thinks_and_hangs_up), keeps_serving
+    with sender_to(open_transport, *scripts) as (sender, upstream):
+        sender.send()
+        with pytest.raises(NoReply):
+            sender.send()
+        assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "later"])
+def test_bytes_after_a_reply_are_not_the_next_one(
+    open_transport: OpenTransport,
+    is_late: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    evil = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    go_on, sent = threading.Event(), threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        if is_late:
+            connection.sendall(OK)
+            assert go_on.wait(PATIENCE_S)
+            connection.sendall(evil)
+        else:
+            connection.sendall(OK + evil)
+        sent.set()
+        connection.recv(1)
+
+    with sender_to(open_transport, script, keeps_serving) as (sender, upstream):
+        assert sender.send() == (200, b"ok")
+        go_on.set()
+        assert sent.wait(PATIENCE_S)
+        assert sender.send() == (200, b"ok")
+        assert upstream.connections == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        OK.replace(b"200 OK", b"200 OK\r\nConnection: close"),
+        OK.replace(b"1.1", b"1.0"),
+        b"HTTP/1.1 200 OK\r\n\r\nok",
+    ],
+)
+def test_connection_that_is_not_to_be_kept_is_closed(
+    open_transport: OpenTransport, reply: bytes
+) -> None:
+    closed = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(reply)
+        if b"Con" not in reply and b"1.0" not in reply:
+            connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+        closed.set()
+
+    with sender_to(open_transport, script, keeps_serving) as (sender, _):
+        assert sender.send() == (200, b"ok")
+        assert closed.wait(PATIENCE_S)
+        assert sender.send() == (200, b"ok")
+
+
+def test_upstream_that_waits_to_send_more_hears_at_once_that_nobody_reads(
+    open_transport: OpenTransport,
+) -> None:
+    """Its window is closed; a plain close would leave it waiting for a minute."""
+    gone = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        try:
+            connection.sendall(CHUNKED + (b"fffff\r\n%b\r\n" % (b"x" * 0xFFFFF)) * 20)
+        except OSError:
+            gone.set()
+
+    with sender_to(open_transport, script) as (sender, _):
+        with sender.reply() as reply:
+            reply.wait_for_body()
+            assert reply.read()
+        assert gone.wait(PATIENCE_S)

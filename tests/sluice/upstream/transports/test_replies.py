@@ -1,0 +1,250 @@
+"""What every transport sends, and what it makes of the replies."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.http.transport import CannotConnect, NoReply, ReplyBroken
+from tests.scripted_upstream import PATIENCE_S, refused_url
+from tests.sluice.http.served_connections import read_head
+from tests.sluice.upstream.transports.sending import (
+    CHUNKED,
+    OK,
+    Sender,
+    keeps_serving,
+    sender_to,
+    sends,
+)
+
+if TYPE_CHECKING:
+    from tests.sluice.upstream.transports.conftest import OpenTransport
+
+SIZED = b"HTTP/1.1 200 OK\r\nx-a: 1\r\nX-A: 2\r\nContent-Length: 11\r\n\r\nHello world"
+IN_CHUNKS = CHUNKED + b"6\r\nHello \r\n5\r\nworld\r\n0\r\n\r\n"
+UNFRAMED = b"HTTP/1.0 200 OK\r\n\r\nHello world"
+
+
+def test_request_goes_out_as_it_is(open_transport: OpenTransport) -> None:
+    heads: list[bytes] = []
+
+    def script(connection: socket.socket) -> None:
+        while head := read_head(connection):
+            heads.append(head)
+            connection.sendall(OK)
+
+    headers = {
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "user-agent": "t",
+        "x-utf8": "é",
+        "x-bytes": "\udcff",
+    }
+    with sender_to(open_transport, script) as (sender, _):
+        sender.url += "/a%2Fb?c=d&e=%C3%A9"
+        for method in ("POST", "GET", "DELETE"):
+            assert sender.send(method=method, headers=headers) == (200, b"ok")
+    authority = sender.url.split("/")[2].encode()
+    for head, method in zip(heads, ("POST", "GET", "DELETE"), strict=True):
+        first, *lines = head.rstrip().split(b"\r\n")
+        assert first == method.encode() + b" /v1/a%2Fb?c=d&e=%C3%A9 HTTP/1.1"
+        found = dict(line.lower().split(b": ", 1) for line in lines)
+        expected = {
+            b"host": authority,
+            b"accept": b"*/*",
+            b"accept-encoding": b"identity",
+            b"user-agent": b"t",
+            b"x-utf8": "é".encode(),
+            b"x-bytes": b"\xff",
+        }
+        if method == "POST":
+            expected[b"content-length"] = b"0"
+        assert found == expected
+
+
+def test_header_that_cannot_be_sent_is_a_value_error_and_nothing_is_sent(
+    open_transport: OpenTransport,
+) -> None:
+    with sender_to(open_transport, keeps_serving) as (sender, _):
+        sender.send()
+        for value in ("a\r\nb: c", "a\nb", "a\0"):
+            with pytest.raises(ValueError, match="cannot be sent"):
+                sender.send(headers={"x": value})
+        assert sender.send() == (200, b"ok")
+
+
+@pytest.mark.parametrize("whole", [SIZED, IN_CHUNKS, UNFRAMED], ids=["sized", "chunks", "unframed"])
+def test_reply_is_the_same_however_it_is_cut(open_transport: OpenTransport, whole: bytes) -> None:
+    cuts = range(len(whole) + 1)
+    scripts = [sends(whole[:cut], whole[cut:]) for cut in cuts]
+    with sender_to(open_transport, *scripts) as (sender, upstream):
+        for _ in cuts:
+            assert sender.send() == (200, b"Hello world")
+    assert upstream.connections == len(cuts)
+
+
+@pytest.mark.parametrize("whole", [SIZED, IN_CHUNKS], ids=["sized", "chunks"])
+def test_reply_that_ends_anywhere_is_never_taken_for_a_whole_one(
+    open_transport: OpenTransport, whole: bytes
+) -> None:
+    cuts = range(whole.rindex(b"world") + len("world"))
+    with sender_to(open_transport, *[sends(whole[:cut]) for cut in cuts]) as (sender, upstream):
+        for cut in cuts:
+            with pytest.raises(ReplyBroken if b"\r\n\r\n" in whole[:cut] else NoReply):
+                pytest.fail(f"cut at {cut}: {sender.send()}")
+    assert upstream.connections == len(cuts)
+
+
+@pytest.mark.parametrize(
+    ("method", "reply"),
+    [
+        ("HEAD", OK[:-2]),
+        ("GET", b"HTTP/1.1 204 No\r\n\r\n"),
+        ("GET", b"HTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n"),
+        ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+        ("GET", CHUNKED + b"0\r\n\r\n"),
+    ],
+    ids=["HEAD", "204", "304", "length 0", "no chunk"],
+)
+def test_reply_without_a_body_leaves_the_connection_to_the_next(
+    open_transport: OpenTransport, method: str, reply: bytes
+) -> None:
+    def script(connection: socket.socket) -> None:
+        while read_head(connection):
+            connection.sendall(reply)
+
+    with sender_to(open_transport, script) as (sender, upstream):
+        for _ in range(3):
+            assert sender.send(method=method).body == b""
+        assert upstream.connections == 1
+
+
+def test_informational_replies_are_passed_over(open_transport: OpenTransport) -> None:
+    hints = b"HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n"
+    with sender_to(open_transport, sends(hints, hints + OK)) as (sender, _):
+        assert sender.send() == (200, b"ok")
+
+
+def test_headers_of_one_name_are_joined(open_transport: OpenTransport) -> None:
+    with sender_to(open_transport, sends(SIZED)) as (sender, _), sender.reply() as reply:
+        assert reply.headers == {"x-a": "1, 2", "content-length": "11"}
+
+
+def test_redirects_cookies_and_compression_are_left_to_others(
+    open_transport: OpenTransport,
+) -> None:
+    heads: list[bytes] = []
+    reply = (
+        b"HTTP/1.1 307 There\r\nLocation: /elsewhere\r\nSet-Cookie: a=b; Path=/\r\n"
+        b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nno"
+    )
+
+    def script(connection: socket.socket) -> None:
+        while head := read_head(connection):
+            heads.append(head)
+            connection.sendall(reply)
+
+    with sender_to(open_transport, script) as (sender, _):
+        for _ in range(2):
+            assert sender.send() == (307, b"no")
+    assert len(heads) == 2
+    assert b"cookie" not in heads[1].lower()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [CHUNKED, OK[:-2].replace(b"2\r\n\r\n", b"6\r\n\r\n"), UNFRAMED[:19]],
+    ids=["chunks", "sized", "unframed"],
+)
+def test_each_piece_is_there_before_the_next_is_sent(
+    open_transport: OpenTransport, head: bytes
+) -> None:
+    go_on = threading.Semaphore(0)
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(head)
+        for piece in (b"one", b"two"):
+            assert go_on.acquire(timeout=PATIENCE_S)
+            connection.sendall(b"3\r\n%b\r\n" % piece if head is CHUNKED else piece)
+        if head is CHUNKED:
+            connection.sendall(b"0\r\n\r\n")
+
+    with sender_to(open_transport, script) as (sender, _), sender.reply() as reply:
+        go_on.release()
+        reply.wait_for_body()
+        reply.wait_for_body()
+        assert reply.read() == b"one"
+        go_on.release()
+        assert reply.read() == b"two"
+        assert reply.read() == b""
+        assert reply.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [(CHUNKED + b"zz\r\n", 200), (CHUNKED.replace(b"200", b"401") + b"zz\r\n", 401)],
+)
+def test_status_is_known_where_only_the_body_is_broken(
+    open_transport: OpenTransport, reply: bytes, status: int
+) -> None:
+    """Even if both came at once."""
+    with sender_to(open_transport, sends(reply)) as (sender, _), sender.reply() as found:
+        assert found.status == status
+        with pytest.raises(ReplyBroken):
+            found.wait_for_body()
+
+
+def test_good_bytes_before_broken_ones_are_read(open_transport: OpenTransport) -> None:
+    with (
+        sender_to(open_transport, sends(CHUNKED + b"2\r\nok\r\nzz\r\n")) as (sender, _),
+        sender.reply() as reply,
+    ):
+        reply.wait_for_body()
+        assert reply.read() == b"ok"
+        with pytest.raises(ReplyBroken):
+            reply.read()
+
+
+def test_unframed_reply_without_a_body_is_one_that_was_cut_short(
+    open_transport: OpenTransport,
+) -> None:
+    with (
+        sender_to(open_transport, sends(b"HTTP/1.1 200 OK\r\n\r\n")) as (sender, _),
+        sender.reply() as reply,
+        pytest.raises(ReplyBroken),
+    ):
+        reply.wait_for_body()
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"SSH-2.0-x\r\n",
+        b"HTTP/1.1 101 Switching\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
+        b"HTTP/1.1 200 OK\r\n",
+        b"",
+    ],
+)
+def test_server_that_does_not_speak_http_gives_no_reply(
+    open_transport: OpenTransport, reply: bytes
+) -> None:
+    with sender_to(open_transport, sends(reply)) as (sender, upstream):
+        with pytest.raises(NoReply) as caught:
+            sender.send()
+        assert caught.value.was_sent
+        assert caught.value.has_begun == bool(reply)
+        assert upstream.connections == 1
+
+
+def test_host_that_is_unknown_or_does_not_listen_cannot_be_connected_to(
+    open_transport: OpenTransport,
+) -> None:
+    for url in ("http://é..example/", f"http://{'x' * 64}.example/", refused_url()):
+        with pytest.raises(CannotConnect) as caught:
+            Sender(open_transport(), url).send()
+        assert not caught.value.was_sent
