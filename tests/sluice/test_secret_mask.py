@@ -1,4 +1,4 @@
-"""Keys are masked however the bytes that hold them are cut."""
+"""Keys are masked wherever their bytes are cut."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def test_secret_is_masked_however_it_is_cut(text: str, cuts: list[int]) -> None:
 
 
 @pytest.mark.parametrize("secrets", [[], [SECRET], ["demo"]])
-def test_chunk_with_nothing_of_a_secret_passes_uncopied_and_at_once(secrets: list[str]) -> None:
+def test_chunk_without_any_part_of_a_secret_is_passed_at_once_and_not_copied(
+    secrets: list[str],
+) -> None:
     chunk = b'data: {"text": "demo"}\n\n'
     assert next(SecretMask(secrets).stream(iter([chunk, b"more"]))) is chunk
 

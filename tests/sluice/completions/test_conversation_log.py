@@ -1,4 +1,4 @@
-"""What LOG_CHAT=true leaves in the log."""
+"""What LOG_CHAT=true writes to the log."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ JSON = {"content-type": "application/json"}
         ([], None),
     ],
 )
-def test_what_a_client_says_is_found_in_every_kind_of_request(document: Any, said: Any) -> None:
+def test_prompts_are_found_in_every_kind_of_request(document: Any, said: Any) -> None:
     assert said_in(json.dumps(document).encode()) == said
 
 
-def test_body_that_is_no_json_says_nothing() -> None:
+def test_body_that_is_not_json_has_no_prompt() -> None:
     assert said_in(b"\x00\xff") is None
 
 

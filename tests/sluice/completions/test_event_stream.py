@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: cut behind lines, and ended."""
+"""Server-sent events as bytes: cut after lines, and completed."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def test_whole_lines_are_the_same_bytes(chunks: list[bytes]) -> None:
     assert all(piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
 
 
-def test_chunk_of_whole_lines_passes_uncopied_and_at_once() -> None:
+def test_chunk_of_whole_lines_is_passed_at_once_and_not_copied() -> None:
     event = delta("a")
     assert next(whole_lines(iter([event, b"data: "]))) is event
 
 
-def test_line_that_does_not_end_is_not_held_for_ever() -> None:
+def test_line_that_does_not_end_is_not_held_forever() -> None:
     line = b"x" * (MAX_HELD_BYTES + 1)
     assert next(whole_lines(iter([line, line]))) == line
 
 
 @pytest.mark.parametrize(
-    ("tail", "lacking"),
+    ("tail", "missing"),
     [
         (b"data: [DONE]\n\n", b""),
         (b"data: [DONE]\r\n\r\n", b""),
@@ -39,5 +39,5 @@ def test_line_that_does_not_end_is_not_held_for_ever() -> None:
         (b"", b""),
     ],
 )
-def test_stream_end_adds_the_one_line_end_that_is_lacking(tail: bytes, lacking: bytes) -> None:
-    assert stream_end(tail) == lacking
+def test_stream_end_adds_the_line_end_that_is_missing(tail: bytes, missing: bytes) -> None:
+    assert stream_end(tail) == missing

@@ -84,7 +84,7 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
 def says_in_pieces(
     course: Course, connections: ScriptedConnections
 ) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """The answer in pieces, each of which lets a late post pass."""
+    """The answer in pieces, each of which releases a late post."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         connection.sendall(EVENT_STREAM_HEAD)

@@ -1,4 +1,4 @@
-"""Takes the gateway's own keys out of bytes, whole or as they come. No I/O."""
+"""Masks the gateway's keys in texts and in streams of bytes. No I/O."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MASKED = b"[key]"
-MIN_MASKED_CHARACTERS = 8  # shorter ones are words of any text, and no secret worth the name
-# Providers quote the key they refuse, masked in the middle only: "sk-proj-a1B2********c3D4".
+MIN_MASKED_CHARACTERS = 8  # shorter keys are words that appear in any text
+# Providers quote a key they reject, and mask only its middle: "sk-proj-a1B2********c3D4".
 QUOTED_KEY = rb"\b[sp]k-[\w*.-]{8,}"
 
 
-@lru_cache(maxsize=4)  # they change when a key is first read, and no more
+@lru_cache(maxsize=4)  # secrets change only when a key is first read
 def mask_of(secrets: tuple[str, ...]) -> SecretMask:
-    """The mask of these secrets, made once."""
+    """The mask of these secrets, compiled once."""
     return SecretMask(secrets)
 
 
 def mask_keys(text: bytes, secrets: Iterable[str]) -> bytes:
-    """`text` without the secrets in it, nor anything that looks like a provider's key."""
+    """`text` with the secrets masked, and anything that looks like a provider's key."""
     return re.sub(QUOTED_KEY, MASKED, SecretMask(secrets).apply(text))
 
 
 class SecretMask:
-    """Made once for many texts: what depends on the secrets alone is worked out here."""
+    """Made once for many texts: precomputes what depends only on the secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         worth_masking = (secret for secret in secrets if len(secret) >= MIN_MASKED_CHARACTERS)
@@ -37,11 +37,11 @@ class SecretMask:
         self._pattern = re.compile(b"|".join(map(re.escape, self._secrets)))
 
     def apply(self, text: bytes) -> bytes:
-        """`text` without the secrets in it; the same object where none is."""
+        """`text` with the secrets masked; the same object if it has none."""
         return self._pattern.sub(MASKED, text) if self._is_in(text) else text
 
     def text(self, text: str) -> str:
-        """`text` without the secrets that are whole in it; the same object where none is."""
+        """`text` with the secrets masked; the same object if it has none."""
         if not self._secrets:
             return text
         data = text.encode("utf-8", "surrogatepass")
@@ -49,9 +49,9 @@ class SecretMask:
         return text if masked is data else masked.decode("utf-8", "surrogatepass")
 
     def stream(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks without the secrets in them, even those that a chunk's end cuts in two.
+        """The chunks with the secrets masked, even those that the end of a chunk cuts in two.
 
-        A chunk with nothing of a secret in it passes uncopied and at once.
+        A chunk without any part of a secret is passed at once and not copied.
         """
         held = b""
         for chunk in chunks:
@@ -66,26 +66,26 @@ class SecretMask:
             yield self.apply(held)
 
     def _is_in(self, data: bytes) -> bool:
-        # One after the other: that takes a third of the time that a pattern of them all does. In a
-        # loop: `any` would make a generator for each chunk.
+        # One by one, in a third of the time that one pattern for all takes. In a loop, because
+        # `any` would make a generator per chunk.
         for secret in self._secrets:  # noqa: SIM110
             if secret in data:
                 return True
         return False
 
     def _begun(self, data: bytes) -> int:
-        """How many bytes at the end of `data` may be the beginning of a secret."""
+        """How many bytes at the end of `data` may begin a secret."""
         whole_until = 0
         for match in self._pattern.finditer(data):
             since = data[match.start() :]
             if any(secret.startswith(since) and secret != since for secret in self._secrets):
-                return len(since)  # one secret may go on as another, longer one
+                return len(since)  # the beginning of another, longer secret
             whole_until = match.end()
         return self._begun_at_end(data[whole_until:])
 
     def _begun_at_end(self, data: bytes) -> int:
         if not data or data[-1] not in self._beginnings:
-            return 0  # as for most: events end in a line's end, which is in no secret
+            return 0  # the usual case: events end with a line end, which no secret has
         return max((_length_begun(data, secret) for secret in self._secrets), default=0)
 
 
