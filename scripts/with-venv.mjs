@@ -12,19 +12,17 @@ import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ROOT } from './setup/checkout.mjs'
 import { endInstallers, SetupError } from './setup/installer.mjs'
-import { nodeCommands, nodeModules } from './setup/node-modules.mjs'
+import { nodeModules } from './setup/node-modules.mjs'
 import { setUp } from './setup/setup.mjs'
 import { DEVELOPMENT, SERVICE, VENV, venv } from './setup/venv.mjs'
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const PARENT_POLL_MS = 1000
-const BACKGROUND_NICENESS = 10
 const BACKGROUND_DELAY_MS = 5000 // npm keeps disk and processors busy; the service starts first
 
-const isOption = process.argv[2]?.startsWith('--')
-const option = isOption ? process.argv[2] : ''
-const [command, ...args] = process.argv.slice(isOption ? 3 : 2)
-const { env } = process
+const { argv, env } = process
+const option = argv[2]?.startsWith('--') ? argv.splice(2, 1)[0] : ''
+const [, , command, ...args] = argv
 let child
 
 for (const signal of FORWARDED) {
@@ -44,10 +42,10 @@ if (command) runInVenv()
 
 async function setUpNodeInBackground () {
   const quietly = () => {}
-  await setUp([nodeCommands(env)], quietly)
+  await setUp([nodeModules(env, true)], quietly) // at the same time as .venv
   await ready.catch(quietly)
   await delay(BACKGROUND_DELAY_MS)
-  await setUp([nodeModules(env, BACKGROUND_NICENESS)], quietly)
+  await setUp([nodeModules(env)], quietly)
 }
 
 function report (error) {

@@ -1,6 +1,5 @@
 // Installers as child processes. Of what they print, only errors are shown.
 import { spawn } from 'node:child_process'
-import * as os from 'node:os'
 import { ROOT } from './checkout.mjs'
 
 /** What the user can fix; the message says what is wrong and what to do. */
@@ -9,7 +8,7 @@ export class SetupError extends Error {}
 const running = new Set()
 
 /** Run a command in the checkout. Throws SetupError(failure) unless it exits with 0. */
-export function runInstaller (command, args, { env, failure, niceness = 0 }) {
+export function runInstaller (command, args, env, failure) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'ignore', 2] })
     running.add(child)
@@ -19,7 +18,6 @@ export function runInstaller (command, args, { env, failure, niceness = 0 }) {
     }
     child.once('error', settle)
     child.once('exit', settle)
-    child.once('spawn', () => niceness && os.setPriority(child.pid, niceness))
   })
 }
 

@@ -5,43 +5,38 @@ import { SetupError } from './installer.mjs'
 const MINIMUM = [3, 11] // the oldest Python that the code is tested with
 const NAMES = ['python3', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python']
 
-const PRINT_VERSION = "print('%d.%d.%d' % sys.version_info[:3])"
-// Debian's python3 has neither until python3-venv or python3-pip is installed.
-const PRINT_VERSION_WITH_PIP =
-  `import sys, venv, importlib.util as u; (u.find_spec('pip') or u.find_spec('ensurepip')) and ${PRINT_VERSION}`
+// Debian's python3 has neither pip nor ensurepip until python3-pip or python3-venv is installed.
+const PROBE = `
+import sys, venv, importlib.util as imports
+has_pip = imports.find_spec('pip') or imports.find_spec('ensurepip')
+print('%d.%d.%d' % sys.version_info[:3], 'pip' if has_pip else '')
+`
 
 /** The first Python that is new enough and can make a .venv: {name, version}. PYTHON names one. */
 export function findPython (env) {
   const found = []
   for (const name of env.PYTHON ? [env.PYTHON] : NAMES) {
-    const version = run(name, PRINT_VERSION_WITH_PIP, env)
-    if (version && isNewEnough(version)) return { name, version }
-    const withoutPip = version || versionOf(name, env)
-    if (withoutPip) found.push({ name, version: withoutPip })
+    const python = probe(name, env)
+    if (python?.isNewEnough && python.hasPip) return python
+    if (python) found.push(python)
   }
   throw new SetupError(describeMissing(found, env))
 }
 
-/** The version of the Python called `name`, or undefined if it does not run. */
-export function versionOf (name, env) {
-  return run(name, `import sys; ${PRINT_VERSION}`, env)
-}
-
-export function isNewEnough (version) {
+/** A Python, or undefined. A pyenv shim may exist and fail: only running it tells. */
+export function probe (name, env) {
+  const options = { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }
+  const { status, stdout } = spawnSync(name, ['-I', '-c', PROBE], options)
+  if (status !== 0) return undefined
+  const [version, pip] = stdout.trim().split(' ')
   const [major, minor] = version.split('.').map(Number)
-  return major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])
-}
-
-/** A pyenv shim may exist and fail: only running a Python tells whether it is there. */
-function run (name, code, env) {
-  const stdio = ['ignore', 'pipe', 'ignore']
-  const { status, stdout } = spawnSync(name, ['-I', '-c', code], { env, encoding: 'utf8', stdio })
-  return status === 0 ? stdout.trim() : undefined
+  const isNewEnough = major > MINIMUM[0] || (major === MINIMUM[0] && minor >= MINIMUM[1])
+  return { name, version, isNewEnough, hasPip: pip === 'pip' }
 }
 
 function describeMissing (found, env) {
   const other = 'name another Python with PYTHON=/path/to/python3.'
-  const withoutPip = found.find(({ version }) => isNewEnough(version))
+  const withoutPip = found.find(({ isNewEnough }) => isNewEnough)
   if (withoutPip) {
     return `${withoutPip.name} is Python ${withoutPip.version} but has neither ensurepip nor pip.` +
       ` Install them (Debian, Ubuntu: apt install python3-venv), or ${other}`

@@ -16,13 +16,11 @@ ROOT = Path(__file__).parents[2]
 FAKE_PYTHON = """\
 #!/bin/sh
 case "$*" in
-*find_spec*) {probe} ;;
-*version_info*) echo {version} ;;
+*find_spec*) echo {version} {pip} ;;
 *locked_packages.py*)
-  if [ ! -e "$3/bin/pip" ]; then
+  if [ ! -e "$3/bin/python" ]; then
     echo venv >> {calls}
-    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && touch "$3/bin/pip"
-    printf 'version = {version}\\ncommand = python3 -m venv %s\\n' "$3" > "$3/pyvenv.cfg"
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
   fi
   echo "pip $4" >> {calls}; {install} ;;
 *) exec {real} "$@" ;;
@@ -54,11 +52,15 @@ class Checkout:
     calls: Path
 
     def install_fake_python(
-        self, version: str = "3.12.1", probe: str = "", install: str = "true", name: str = "python3"
+        self,
+        version: str = "3.12.1",
+        pip: str = "pip",
+        install: str = "true",
+        name: str = "python3",
     ) -> Path:
         text = FAKE_PYTHON.format(
             version=version,
-            probe=probe or f"echo {version}",
+            pip=pip,
             install=install,
             calls=self.calls,
             real=sys.executable,

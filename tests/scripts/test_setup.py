@@ -170,7 +170,7 @@ def test_python_that_cannot_make_a_venv_says_what_to_install(checkout: Checkout)
     assert finished.returncode == 1
     assert f"expected as PYTHON={old}, got {old} is 3.9.2." in finished.stderr
     assert "Install Python 3.11 or newer, or name another Python with PYTHON=" in finished.stderr
-    bare = checkout.install_fake_python(probe="true", name="debian-python")
+    bare = checkout.install_fake_python(pip="", name="debian-python")
     finished = checkout.run("python", PYTHON=str(bare))
     assert finished.returncode == 1
     assert "has neither ensurepip nor pip" in finished.stderr
