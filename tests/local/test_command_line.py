@@ -62,7 +62,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         yield running
 
 
-def test_ready_stack_is_healthy_prints_its_functions_lines_and_requires_a_signature(
+def test_ready_stack_is_healthy_and_prints_its_functions_lines(
     service: RunningStack,
 ) -> None:
     assert requests.get(f"{service.url}/_local/health", timeout=30).json()["status"] == "ok"
@@ -119,7 +119,7 @@ def test_signal_twice_ends_it_with_0_while_an_answer_streams(
         assert list(temporary.iterdir()) == []
 
 
-def test_health_is_503_and_the_end_is_clean_before_every_function_is_ready(tmp_path: Path) -> None:
+def test_stack_that_is_starting_is_unhealthy_and_can_be_ended(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     with stack(write_service(tmp_path, connect="init_hang"), "--http-port", port) as it:
@@ -151,7 +151,7 @@ async def test_child_that_hangs_at_its_start_does_not_survive_a_killed_stack(
         await gone(pid)
 
 
-def test_own_keys_replace_local_ones_and_settings_show_without_secrets(tmp_path: Path) -> None:
+def test_own_keys_replace_the_local_ones_and_are_never_shown(tmp_path: Path) -> None:
     keys = ("AKIDOWN", "hush-hush")
     environ = {
         "AWS_ACCESS_KEY_ID": keys[0],
@@ -254,7 +254,7 @@ def test_port_in_use_is_one_message(tmp_path: Path) -> None:
     assert ended.error.startswith(f"Port {port} on 127.0.0.1 is already in use.")
 
 
-def test_dotenv_that_cannot_be_read_stops_the_start_and_is_not_quoted(tmp_path: Path) -> None:
+def test_invalid_dotenv_stops_the_start_and_is_not_quoted(tmp_path: Path) -> None:
     config = write_service(tmp_path)
     (tmp_path / ".env").write_text("A=1\nOPENAI_API_KEY='hush\n")
     error = run_until_it_fails(config).error
@@ -271,7 +271,7 @@ def test_option_out_of_range_is_rejected(
     assert f"argument {option[0]}: must be" in capsys.readouterr().err
 
 
-def test_ctrl_c_while_it_is_still_loading_leaves_no_traceback(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_imports_prints_no_traceback(tmp_path: Path) -> None:
     # Stands for any package that is slow to import.
     (tmp_path / "aiohttp.py").write_text(
         "import time\nprint('importing', flush=True)\ntime.sleep(3600)\n"

@@ -18,17 +18,17 @@ def connection() -> Connection:
 
 
 @pytest.mark.parametrize("is_early", [True, False])
-async def test_end_leaves_the_block_where_it_waits(is_early: bool) -> None:  # noqa: FBT001
+async def test_end_interrupts_the_block(is_early: bool) -> None:  # noqa: FBT001
     it = connection()
-    taken = []
+    messages = []
     if is_early:
         it.end(1009)
     async with it.listening():
         if not is_early:
             it.end(1009)
-        taken.append("what came before")
+        messages.append("earlier")
         await asyncio.Event().wait()
-    assert taken == ["what came before"]
+    assert messages == ["earlier"]
     it.end(1001)
     assert it.close_code == 1009
 

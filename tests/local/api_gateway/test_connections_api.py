@@ -95,7 +95,7 @@ async def ended_or_waiting(posting: asyncio.Task[Any], clock: HandClock) -> None
     waiting.cancel()
 
 
-async def test_posts_to_a_client_that_reads_nothing_wait_and_are_then_rejected() -> None:
+async def test_post_to_a_client_that_reads_nothing_is_rejected_after_a_wait() -> None:
     async with serving() as it, it.connect(max_queue=1) as socket:
         connection_id = await it.opened()
         socket.transport.pause_reading()

@@ -86,7 +86,7 @@ def test_message_event_has_no_headers() -> None:
     }
 
 
-def test_disconnect_event_tells_code_and_reason() -> None:
+def test_disconnect_event_has_code_and_reason() -> None:
     event = json.loads(disconnect_event(PEER, 1001, "bye", "r", NOW))
     assert event["requestContext"] == {
         **CONTEXT,
@@ -104,7 +104,7 @@ def test_disconnect_event_tells_code_and_reason() -> None:
     assert event["multiValueHeaders"]["x-api-key"] == [""]
 
 
-def test_connection_id_has_the_shape_of_awss() -> None:
+def test_connection_id_has_awss_format() -> None:
     made = new_connection_id()
     assert len(base64.b64decode(made, validate=True)) == 11
     assert made.endswith("=")
@@ -126,7 +126,7 @@ def test_connection_id_has_the_shape_of_awss() -> None:
         ("", "$default"),
     ],
 )
-def test_route_is_named_by_the_body_or_default(body: str, expected: str) -> None:
+def test_body_names_the_route_or_it_is_the_default(body: str, expected: str) -> None:
     routes = ("$connect", "$disconnect", "$default", "sendmessage")
     assert select_route(body, "$request.body.action", routes) == expected
 
@@ -135,7 +135,7 @@ def test_message_without_a_route_has_none() -> None:
     assert select_route("{}", "$request.body.action", ("$connect",)) is None
 
 
-def test_expression_may_reach_deeper_or_elsewhere() -> None:
+def test_expression_may_name_a_nested_value() -> None:
     routes = ("$default", "go")
     assert select_route('{"a": {"b": "go"}}', "$request.body.a.b", routes) == "go"
     assert select_route('{"action": "go"}', "${request.header.x}", routes) == "$default"

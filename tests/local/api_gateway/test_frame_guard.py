@@ -1,4 +1,4 @@
-"""Which frames pass, from frames made by the `websockets` package and by hand."""
+"""The frames that pass the guard; the `websockets` package makes them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_unusual_frames_pass(sent: bytes) -> None:
     assert (frames.passed(sent), frames.too_big) == (sent, False)
 
 
-def test_message_that_its_last_frame_makes_too_long_does_not_pass() -> None:
+def test_message_of_too_many_frames_does_not_pass() -> None:
     frames = ClientFrames()
     assert frames.passed(b"".join(FULL) + frame(CONT, 1)) == b"".join(FULL)
     assert frames.too_big
@@ -116,7 +116,7 @@ class Recorded(asyncio.Protocol):
         self.seen.append("resume")
 
 
-def test_guard_reports_the_first_frame_too_long_after_what_came_before() -> None:
+def test_guard_reports_the_first_frame_too_long_once() -> None:
     protocol = Recorded()
     guard = FrameGuard(protocol, lambda: protocol.seen.append("too big"))
     good, close = frame(TEXT, 4), frame(CLOSE, 0)

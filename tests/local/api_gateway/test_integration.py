@@ -1,4 +1,4 @@
-"""What a WebSocket API makes of its functions' answers, without a socket."""
+"""The integrations of a WebSocket API, without sockets."""
 
 from __future__ import annotations
 

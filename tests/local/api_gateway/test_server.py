@@ -19,8 +19,8 @@ from tests.local.api_gateway.websocket_bench import (
     OK,
     UPGRADE,
     closed_with,
+    next_json,
     serving,
-    told,
 )
 from tests.local.functions.processes import until
 from tests.local.http.signing import presigned_url
@@ -97,8 +97,8 @@ async def test_connection_that_the_function_rejects_never_opens(
         with pytest.raises(InvalidStatus) as caught:
             await it.connect()
         assert caught.value.response.status_code == status
-        refused = await it.opened()
-        assert (await it.call("POST", refused, b"x")).status == 410
+        rejected = await it.opened()
+        assert (await it.call("POST", rejected, b"x")).status == 410
         assert it.invokers["$disconnect"].events.empty()
 
 
@@ -110,7 +110,7 @@ async def test_subprotocol_that_the_function_chose_is_agreed_on() -> None:
             assert socket.subprotocol == "chat"
 
 
-async def test_connections_at_once_are_not_mixed_up() -> None:
+async def test_connections_at_the_same_time_are_kept_apart() -> None:
     async with serving() as it, it.connect() as one, it.connect() as two, it.connect() as three:
         sockets = {await it.opened(): socket for socket in (one, two, three)}
         for number, (connection_id, socket) in enumerate(sockets.items()):
@@ -119,8 +119,8 @@ async def test_connections_at_once_are_not_mixed_up() -> None:
             assert context["connectionId"] == connection_id
         for number, connection_id in enumerate(sockets):
             await it.call("POST", connection_id, b"answer %d" % number)
-        heard = [await socket.recv() for socket in sockets.values()]
-        assert heard == ["answer 0", "answer 1", "answer 2"]
+        received = [await socket.recv() for socket in sockets.values()]
+        assert received == ["answer 0", "answer 1", "answer 2"]
 
 
 async def test_client_learns_of_a_failed_function_and_stays_connected() -> None:
@@ -129,7 +129,7 @@ async def test_client_learns_of_a_failed_function_and_stays_connected() -> None:
         for _ in range(2):
             await socket.send("x")
             event = await it.event("$default")
-            assert await told(socket) == {
+            assert await next_json(socket) == {
                 "message": "Internal server error",
                 "connectionId": connection_id,
                 "requestId": event["requestContext"]["requestId"],

@@ -1,4 +1,4 @@
-"""What ends a connection, over real sockets; time passes when a test says so."""
+"""What ends a connection, over real sockets, by a clock that the tests move."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_message_passes_up_to_the_maximum_size(
         assert it.invokers["$default"].events.empty()
 
 
-async def test_messages_before_a_frame_too_long_are_taken() -> None:
+async def test_messages_before_a_frame_too_long_are_delivered() -> None:
     async with serving() as it, it.connect() as client:
         good = Frame(Opcode.TEXT, b"good").serialize(mask=True)
         client.transport.write(good * 3 + Frame(Opcode.TEXT, b"x" * 40_000).serialize(mask=True))

@@ -112,8 +112,8 @@ async def serving(
         await runner.cleanup()
 
 
-async def told(client: ClientConnection) -> Any:
-    """Return the next frame, which is JSON."""
+async def next_json(client: ClientConnection) -> Any:
+    """Return the next frame, parsed."""
     return json.loads(await client.recv())
 
 

@@ -61,7 +61,7 @@ def test_plain_request_has_no_absent_keys() -> None:
     }
 
 
-def test_signed_request_tells_its_caller() -> None:
+def test_signed_request_names_its_caller() -> None:
     context = event(access_key="AKID")["requestContext"]
     assert context["accountId"] == "123456789012"
     assert context["authorizer"]["iam"]["accessKey"] == "AKID"
@@ -82,7 +82,7 @@ def test_query_is_kept_raw_and_decoded() -> None:
     assert found["queryStringParameters"] == {"a": "1,2", "b": "x y", "flag": ""}
 
 
-def test_header_of_one_name_is_joined_and_cookies_are_apart() -> None:
+def test_repeated_headers_are_joined_and_cookies_are_separate() -> None:
     found = event(headers=(("X-A", "1"), ("x-a", "2"), ("Cookie", "a=1; b=2")))
     assert found["headers"] == {"x-a": "1,2"}
     assert found["cookies"] == ["a=1", "b=2"]
@@ -101,25 +101,25 @@ def test_header_of_one_name_is_joined_and_cookies_are_apart() -> None:
         ("multipart/form-data; boundary=textjson", b"--textjson--", False),
     ],
 )
-def test_body_is_plain_only_for_ascii_text(content_type: str, body: bytes, plain: bool) -> None:  # noqa: FBT001
+def test_only_ascii_of_a_text_type_is_plain(content_type: str, body: bytes, plain: bool) -> None:  # noqa: FBT001
     found = event(headers=(("Content-Type", content_type),), body=body)
     assert found["isBase64Encoded"] is not plain
     kept = found["body"].encode() if plain else base64.b64decode(found["body"])
     assert kept == body
 
 
-def test_header_that_is_no_unicode_still_makes_an_event() -> None:
+def test_header_with_invalid_unicode_still_makes_an_event() -> None:
     assert "x-a" in event(headers=(("X-A", "\udcff"),))["headers"]
 
 
-def test_what_is_about_the_connection_or_for_a_proxy_reaches_no_function() -> None:
+def test_fields_for_the_connection_or_a_proxy_are_dropped() -> None:
     of_the_connection = ("Connection", "Keep-Alive", "TE", "Transfer-Encoding", "Upgrade")
     to_a_proxy = ("Proxy-Authorization", "Proxy-Connection")
     headers = tuple((name, "x") for name in (*of_the_connection, *to_a_proxy, "Text", "X-Proxy-A"))
     assert event(headers=headers)["headers"] == {"text": "x", "x-proxy-a": "x"}
 
 
-def test_what_the_front_adds_is_joined_to_it_and_the_trace_is_its_own() -> None:
+def test_forwarding_headers_are_joined_and_replace_the_trace() -> None:
     found = event(
         headers=(("X-Forwarded-For", "10.0.0.1"), ("X-Amzn-Trace-Id", "theirs")),
         forwarding=(("X-Forwarded-For", "127.0.0.1"), ("X-Amzn-Trace-Id", "ours")),

@@ -120,6 +120,6 @@ def test_response_without_a_body_has_none(facts: RequestFacts, status: int) -> N
     assert (framing.piece(b"body"), framing.end(), framing.missing) == (b"", b"", 0)
 
 
-def test_added_fields_come_behind_those_of_the_answer() -> None:
+def test_added_fields_follow_those_of_the_answer() -> None:
     framing = ResponseFraming(GET, HttpHead(200, (TEXT,)), (("x-request", "1"),))
     assert lines(framing)[1:3] == ["content-type: text/plain", "x-request: 1"]

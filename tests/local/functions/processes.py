@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what has no event to wait for: another process, or a line in the log."""
+    """Wait for a condition without an event: of another process, or a line in the log."""
     while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.01)
 
 
 def is_gone(pid: int) -> bool:
-    """Return whether no process has `pid`, or a dead one that nobody has asked after yet."""
+    """Return whether the process has ended; it may still be a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -69,11 +69,11 @@ class Gate:
         self._held.put_nowait(writer)
 
     async def reached(self) -> asyncio.StreamWriter:
-        """Wait until a function stands at the gate; close what is returned to let it go on."""
+        """Wait until a function reaches the gate; close the writer to let it continue."""
         return await self._held.get()
 
     async def let_one_pass(self) -> None:
-        """Wait until a function stands at the gate and let it go on."""
+        """Wait until a function reaches the gate and let it continue."""
         (await self.reached()).close()
 
 

@@ -1,4 +1,4 @@
-"""Layers laid over one another."""
+"""Layers merged in one folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_packages_of_two_layers_lie_side_by_side(tmp_path: Path) -> None:
     assert not (opt / "python/__pycache__").exists()
 
 
-def test_later_layer_covers_an_earlier_one_and_leaves_it_unchanged(tmp_path: Path) -> None:
+def test_later_layer_overrides_an_earlier_one_but_does_not_change_it(tmp_path: Path) -> None:
     first = layer(tmp_path / "1", {"python/pkg/a.py": "1", "python/pkg/b.py": "1", "tool": "1"})
     second = layer(tmp_path / "2", {"python/pkg/b.py": "2", "tool": "2"})
     lay_layers([first, second], tmp_path / "opt")
@@ -41,7 +41,7 @@ def test_later_layer_covers_an_earlier_one_and_leaves_it_unchanged(tmp_path: Pat
     assert (first / "python/pkg/b.py").read_text() == "1"
 
 
-def test_missing_layer_folder_is_refused(tmp_path: Path) -> None:
+def test_missing_layer_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="Layer folder nowhere is missing"):
         lay_layers([tmp_path / "nowhere"], tmp_path / "opt")
 

@@ -160,13 +160,13 @@ async def test_environment_that_dies_while_idle_is_replaced(single: Bench) -> No
     pid = await single.ask(["answer_pid"])
     os.kill(pid, 9)
     await gone(pid)
-    # The pool may hear of the death only after the next event was handed over.
+    # The pool may learn of the end only after it has handed over the next event.
     invocation, _ = single.submit(["answer_pid"])
     await invocation.outcome
     assert await single.ask(["answer_pid"]) != pid
 
 
-async def test_event_that_takes_too_long_times_out_and_its_process_is_killed(
+async def test_event_that_takes_too_long_times_out(
     tmp_path: Path,
 ) -> None:
     clock = HandClock()
@@ -227,14 +227,14 @@ async def test_stop_does_not_wait_for_a_stuck_receiver(bench: Bench) -> None:
         ),
     ],
 )
-async def test_start_that_fails_is_reported_and_its_lines_are_logged_once(
+async def test_failed_start_is_reported_and_logged_once(
     tmp_path: Path, how: str, failure: FunctionFailure, line: str
 ) -> None:
     async with running(tmp_path, how=how) as bench:
         bench.pool.start()
         assert await bench.pool.wait_for_start() == failure
         assert bench.log.count(line) == 1
-        # Each further event tries a start of its own, as on Lambda.
+        # Each further event causes another start, as on Lambda.
         assert await bench.fail(["answer_pid"]) == failure
         assert await bench.fail(["answer_pid"]) == failure
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from local.functions.process_group import ProcessGroup, open_group
 from tests.local.functions.processes import gone, is_gone
 
-# Opens a group, lets a child join that ignores SIGTERM and has one too, tells their ids, waits.
+# Opens a group, starts a child in it that ignores SIGTERM and has a child, prints the ids, waits.
 _OWNER = """
 import asyncio
 from local.functions.process_group import open_group
@@ -32,7 +32,7 @@ async def join(group: ProcessGroup) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec("sleep", "3600", process_group=group.id)
 
 
-async def test_close_kills_everyone_and_reaps_the_guard() -> None:
+async def test_close_kills_the_group_and_its_guard() -> None:
     group = await open_group()
     child = await join(group)
     await group.close()
@@ -40,7 +40,7 @@ async def test_close_kills_everyone_and_reaps_the_guard() -> None:
     assert is_gone(group.id)
 
 
-async def test_guard_outlives_a_polite_end() -> None:
+async def test_guard_survives_sigterm() -> None:
     group = await open_group()
     child = await join(group)
     group.signal(signal.SIGTERM)
@@ -49,14 +49,14 @@ async def test_guard_outlives_a_polite_end() -> None:
     await group.close()
 
 
-async def test_closed_group_is_signalled_no_more() -> None:
+async def test_closed_group_gets_no_signals() -> None:
     group = await open_group()
     await group.close()
     await group.close()
     group.signal(signal.SIGKILL)
 
 
-async def test_everyone_dies_with_a_killed_owner() -> None:
+async def test_group_ends_with_its_killed_owner() -> None:
     owner = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -74,7 +74,7 @@ async def test_everyone_dies_with_a_killed_owner() -> None:
         await gone(pid)
 
 
-async def test_guard_that_was_killed_does_not_stop_the_group_from_being_closed() -> None:
+async def test_group_without_its_guard_can_be_closed() -> None:
     group = await open_group()
     child = await join(group)
     os.kill(group.id, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""An HTTP connection that a test reads piece by piece, the broken ones too."""
+"""An HTTP connection that a test reads piece by piece, even when an answer is truncated."""
 
 from __future__ import annotations
 

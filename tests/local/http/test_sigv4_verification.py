@@ -1,4 +1,4 @@
-"""Signatures, made by botocore and by hand, checked."""
+"""Verifying signatures made by botocore and by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEYS = SigningKeys("AKID", "secret")
 CHECK = SignatureCheck(Credentials("AKID", "secret"), "lambda", "us-east-1")
 HOST = "127.0.0.1:3000"
 COLLECTED_AT = time.time()
-"""When requests among parameters are signed: their test may come minutes later."""
+"""When the requests among the parameters were signed; their test may run minutes later."""
 
 
 def signed(

@@ -10,7 +10,7 @@ from local.errors import ConfigurationError
 from local.project.dotenv_file import parse_dotenv, read_dotenv
 
 
-def test_variables_are_taken_as_they_stand() -> None:
+def test_variables_are_read_literally() -> None:
     text = "\ufeffA=1\n# a comment\n\nexport B='two words'\nC=\nD\nE=\"$HOME\nis kept\"\n"
     assert parse_dotenv(text, ".env") == {
         "A": "1",
@@ -30,7 +30,7 @@ def test_variables_are_taken_as_they_stand() -> None:
         ("A=1\nB=hush\0\n", 2),
     ],
 )
-def test_line_that_cannot_be_read_is_named_not_quoted(text: str, line: int) -> None:
+def test_invalid_line_is_named_but_not_quoted(text: str, line: int) -> None:
     with pytest.raises(
         ConfigurationError, match=rf"^a/\.env, line {line}: must be NAME=value"
     ) as caught:
@@ -39,7 +39,7 @@ def test_line_that_cannot_be_read_is_named_not_quoted(text: str, line: int) -> N
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
-def test_without_a_file_there_are_no_variables(tmp_path: Path, name: str) -> None:
+def test_missing_file_has_no_variables(tmp_path: Path, name: str) -> None:
     assert read_dotenv(tmp_path / name) == {}
 
 

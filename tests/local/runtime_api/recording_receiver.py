@@ -1,4 +1,4 @@
-"""A receiver of answers that records what it gets and can hold the sender back."""
+"""A receiver of answers that records what it receives and can make the sender wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Runtime API's listener, spoken to over real sockets."""
+"""The Runtime API over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runtime's connection over a transport that records, so that each step can be looked at."""
+"""A runtime's connection, step by step, over a transport that records."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ async def it() -> Bench:
     return Bench()
 
 
-async def test_piece_is_handed_on_in_the_step_that_reads_it(it: Bench) -> None:
+async def test_piece_is_passed_on_in_the_step_that_reads_it(it: Bench) -> None:
     tasks = asyncio.all_tasks()
     it.connection.data_received(STREAM)
     assert it.receiver.head == AnswerHead(streaming=True, content_type="")
@@ -85,7 +85,7 @@ async def test_event_and_reply_are_one_write_each(it: Bench) -> None:
     assert reply.endswith(b'{"status":"OK"}\n')
 
 
-async def test_request_that_came_early_is_answered_in_its_turn(it: Bench) -> None:
+async def test_early_request_is_answered_in_its_turn(it: Bench) -> None:
     it.connection.data_received(NEXT + STREAM + b"3\r\none\r\n0\r\n\r\n")
     assert it.receiver.head is None
     it.waiting[0](Reply(200, b"{}"))
@@ -94,7 +94,7 @@ async def test_request_that_came_early_is_answered_in_its_turn(it: Bench) -> Non
     assert len(it.transport.written) == 2
 
 
-async def test_full_receiver_stops_the_reading_until_it_is_drained(it: Bench) -> None:
+async def test_full_receiver_pauses_reading_until_it_is_drained(it: Bench) -> None:
     it.receiver.gate.clear()
     it.connection.data_received(STREAM + b"3\r\none\r\n")
     it.connection.data_received(b"3\r\ntwo\r\n")
@@ -111,7 +111,7 @@ async def test_full_receiver_stops_the_reading_until_it_is_drained(it: Bench) ->
     assert it.receiver.received == b"onetwothreefour"
 
 
-async def test_connection_lost_while_the_receiver_is_full_cuts_the_answer(it: Bench) -> None:
+async def test_connection_lost_with_a_full_receiver_truncates_the_answer(it: Bench) -> None:
     it.receiver.gate.clear()
     tasks = asyncio.all_tasks()
     it.connection.data_received(STREAM + b"3\r\none\r\n")
@@ -121,7 +121,7 @@ async def test_connection_lost_while_the_receiver_is_full_cuts_the_answer(it: Be
     assert it.lost
 
 
-async def test_what_is_not_http_ends_the_connection(it: Bench) -> None:
+async def test_malformed_request_closes_the_connection(it: Bench) -> None:
     it.connection.data_received(STREAM)
     it.connection.data_received(b"nonsense\r\n")
     assert it.transport.closed
@@ -131,14 +131,14 @@ async def test_what_is_not_http_ends_the_connection(it: Bench) -> None:
     assert failure.error_type == "Runtime.TruncatedResponse"
 
 
-async def test_connection_ends_where_the_runtime_asks_for_it(it: Bench) -> None:
+async def test_connection_closes_when_the_runtime_requests_it(it: Bench) -> None:
     it.connection.data_received(NEXT.replace(b"Host", b"Connection: close\r\nHost"))
     it.waiting[0](Reply(200, b"{}"))
     assert b"connection: close" in it.transport.written[0]
     assert it.transport.closed
 
 
-async def test_connection_ends_where_no_event_will_come(it: Bench) -> None:
+async def test_connection_closes_when_no_event_will_come(it: Bench) -> None:
     it.connection.data_received(NEXT)
     it.waiting[0](None)
     assert (it.transport.written, it.transport.closed) == ([], True)

@@ -1,4 +1,4 @@
-"""What a runtime calls, and the failures that it tells."""
+"""The routes of the Runtime API, and the failures that a runtime reports."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from local.runtime_api.routes import Route, posted_failure, route_of, trailer_fa
         ("POST /", Route.UNKNOWN, ""),
     ],
 )
-def test_call_is_told_by_method_and_path(line: str, route: Route, request_id: str) -> None:
+def test_route_depends_on_method_and_path(line: str, route: Route, request_id: str) -> None:
     method, target = line.split(" ")
     assert route_of(RequestHead(method, target, {})) == (route, request_id)
 
 
 def test_trailers_may_hold_a_whole_stack_trace() -> None:
-    told = {"errorType": "E", "errorMessage": "m", "trace": ["line"] * 50_000}
-    body = base64.b64encode(json.dumps(told).encode())
+    error = {"errorType": "E", "errorMessage": "m", "trace": ["line"] * 50_000}
+    body = base64.b64encode(json.dumps(error).encode())
     reader = RequestReader(MAX_RUNTIME_API_HEAD_BYTES)
     reader.receive(b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
     (end,) = reader.receive(b"0\r\nLambda-Runtime-Function-Error-Body: " + body + b"\r\n\r\n")
@@ -51,7 +51,7 @@ def test_trailers_may_hold_a_whole_stack_trace() -> None:
         ({}, b"[]", FunctionFailure("Function.Unknown", "")),
     ],
 )
-def test_posted_failure_is_told(
+def test_posted_failure_is_read(
     headers: dict[str, str], body: bytes, expected: FunctionFailure
 ) -> None:
     assert posted_failure(headers, body) == expected
@@ -65,7 +65,7 @@ def test_posted_failure_is_told(
         ("E", "%%%", FunctionFailure("E", "")),
     ],
 )
-def test_trailer_failure_is_told(
+def test_failure_in_trailers_is_read(
     error_type: str, body: str, expected: FunctionFailure | None
 ) -> None:
     trailers = {

@@ -15,7 +15,7 @@ from local.runtime_api.state import (
 )
 
 
-def test_step_of_the_table_is_taken_and_any_other_is_an_error_and_changes_nothing() -> None:
+def test_only_the_steps_of_the_table_change_the_state() -> None:
     assert set(TRANSITIONS) == set(State)
     for state, step in itertools.product(State, Step):
         runtime = RuntimeState()
