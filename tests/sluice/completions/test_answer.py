@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.aws.ssm_parameter import read_parameter
-from sluice.completions.answer import ModelAnswer, ModelAnswers
+from sluice.completions.answer import ModelAnswer
 from sluice.completions.conversation_log import (
     MAX_LOGGED_ANSWER_CHARACTERS,
     MAX_LOGGED_MESSAGES_BYTES,
@@ -23,11 +22,7 @@ from sluice.completions.request import (
     plain_request,
 )
 from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken
-from sluice.key_ring import KeyRing
 from sluice.request_log import RequestLog
-from sluice.settings import read_settings
-from sluice.upstream.client import UpstreamClient
-from sluice.upstream.targets import read_targets
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -43,14 +38,17 @@ from tests.scripted_upstream import (
     says,
     sse,
 )
+from tests.sluice.answering import SECRET, answering_with
 from tests.sluice.deadlines import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sluice.completions.answer import ModelAnswers
+
     Read = Callable[[ModelAnswer], str]
 
-SECRET, FORWARD_KEY = "sk-secret-0123456789", "fk-secret-0123456789"
+FORWARD_KEY = "fk-secret-0123456789"
 CLOUDWATCH_LINE_BYTES = 256 * 1024
 HELLO = plain_request("Hello")
 HELLO_LOGGED = [{"role": "user", "content": "Hello"}]
@@ -84,12 +82,7 @@ class AnswerBench:
 
     def answers(self, **environ: str) -> ModelAnswers:
         own = {"OPENAI_BASE_URL": self.upstream.url, "OPENAI_API_KEY": SECRET}
-        variables = {**own, "FORWARD_KEY": FORWARD_KEY, **environ}
-        settings = read_settings(variables)
-        targets = read_targets(variables, settings)
-        client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
-        forward_keys = KeyRing(settings.forward_keys, read_parameter)
-        return ModelAnswers(settings, variables, client, targets[0], forward_keys)
+        return answering_with({**own, "FORWARD_KEY": FORWARD_KEY, **environ}).answers
 
     def read(
         self,

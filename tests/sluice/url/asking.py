@@ -7,14 +7,9 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sluice.aws.ssm_parameter import read_parameter
-from sluice.completions.answer import ModelAnswers
-from sluice.key_ring import KeyRing
-from sluice.settings import read_settings
-from sluice.upstream.client import UpstreamClient
-from sluice.upstream.targets import read_targets
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
+from tests.sluice.answering import SECRET, answering_with
 from tests.sluice.deadlines import deadline_in
 
 if TYPE_CHECKING:
@@ -25,7 +20,6 @@ if TYPE_CHECKING:
     from tests.scripted_upstream import ScriptedUpstream
 
 HELLO = [{"role": "user", "content": "Hello"}]
-SECRET = "sk-secret-0123456789"
 LOCK = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1234567890"}
 
 
@@ -163,9 +157,5 @@ def answer_to(
 
 def gateway_of(**variables: str) -> UrlGateway:
     """A gateway that does not pause between attempts."""
-    settings = read_settings(variables)
-    targets = read_targets(variables, settings)
-    client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
-    forward_keys = KeyRing(settings.forward_keys, read_parameter)
-    answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
+    settings, targets, forward_keys, answers = answering_with(variables)
     return UrlGateway(settings, answers, targets, forward_keys)

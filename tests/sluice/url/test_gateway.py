@@ -19,16 +19,8 @@ from tests.scripted_upstream import (
     says,
     sends,
 )
-from tests.sluice.url.asking import (
-    HELLO,
-    LOCK,
-    SECRET,
-    Reply,
-    UrlBench,
-    answer_to,
-    event_of,
-    gateway_of,
-)
+from tests.sluice.answering import SECRET
+from tests.sluice.url.asking import HELLO, LOCK, Reply, UrlBench, answer_to, event_of, gateway_of
 
 BEARER = {"authorization": f"Bearer {LOCK['FORWARD_KEY']}"}
 

@@ -17,7 +17,8 @@ from tests.scripted_upstream import (
     dies_after,
     replies,
 )
-from tests.sluice.url.asking import HELLO, SECRET, UrlBench
+from tests.sluice.answering import SECRET
+from tests.sluice.url.asking import HELLO, UrlBench
 
 
 @pytest.mark.parametrize("response_type", ["stream", "full", "int"])

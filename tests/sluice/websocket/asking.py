@@ -5,16 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sluice.aws.ssm_parameter import read_parameter
-from sluice.completions.answer import ModelAnswers
-from sluice.key_ring import KeyRing
-from sluice.settings import read_settings
-from sluice.upstream.client import UpstreamClient
-from sluice.upstream.targets import read_targets
 from sluice.websocket.cancellation_watch import LookTimes
 from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.events import MessageEvent
 from sluice.websocket.gateway import WebSocketGateway
+from tests.sluice.answering import SECRET, answering_with
 from tests.sluice.deadlines import deadline_in
 
 if TYPE_CHECKING:
@@ -33,7 +28,6 @@ PLAIN = {"action": "sendmessage", "data": "Hello"}
 CHAT = {"action": "chat", "id": "7", "request": {"model": "m", "messages": HELLO}}
 AT_MS = 1_700_000_000_000
 OFTEN = LookTimes(first=0.005, next=0.005)
-SECRET = "sk-secret-0123456789"
 
 
 class Posts(ConnectionsClient):
@@ -116,10 +110,6 @@ def gateway_with(
     state: ConnectionState | None = None,
     back_off: BackOff | None = None,
 ) -> WebSocketGateway:
-    settings = read_settings(variables)
-    targets = read_targets(variables, settings)
-    client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
-    forward_keys = KeyRing(settings.forward_keys, read_parameter)
-    answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
+    settings, _, _, answers = answering_with(variables)
     connect = posts.at if isinstance(posts, Posts) else lambda _endpoint: posts
     return WebSocketGateway(settings, answers, connect, state, back_off, OFTEN)

@@ -27,7 +27,8 @@ from tests.scripted_upstream import (
     says,
     sse,
 )
-from tests.sluice.websocket.asking import CHAT, HELLO, PLAIN, SECRET, TEMPLATE, WebSocketBench
+from tests.sluice.answering import SECRET
+from tests.sluice.websocket.asking import CHAT, HELLO, PLAIN, TEMPLATE, WebSocketBench
 
 
 def slow(frame: bytes) -> None:
