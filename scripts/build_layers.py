@@ -1,9 +1,9 @@
 """Build the Lambda layers: the sources under layers/, plus the locked packages in the shared one.
 
-The result is the same, byte for byte, in every folder: wheels for Lambda's platform whatever this
-machine is, and none of the files in which pip records where it ran. A machine that has the
-functions' Python adds the bytecode of each module: /opt is read-only, so that without it every cold
-start compiles them all again.
+The result is the same, byte for byte, on every machine: it has wheels for Lambda's platform and
+leaves out the files in which pip records where it ran. If this machine has the functions' Python,
+each module comes with its bytecode. /opt is read-only, so without bytecode every cold start
+compiles all modules again.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def add_certificate_folder(bundle: Path, openssl: str = "openssl") -> None:
 def find_python(version: str, candidates: Iterable[str]) -> str | None:
     """Return the first candidate that runs and is CPython of `version` (such as "3.13").
 
-    Only running one tells: pyenv's shims are on PATH for versions that they then refuse.
+    Only running it tells: pyenv's shims are on PATH for versions that are not installed.
     """
     wanted = f"cpython-{version.replace('.', '')}"
     return next((name for name in candidates if cache_tag(name) == wanted), None)
@@ -92,16 +92,16 @@ def cache_tag(python: str) -> str | None:
 
 
 def pythons_on(path: str, version: str) -> list[str]:
-    """Return this Python and each pythonX.Y in the folders of `path`; shims may hide others."""
+    """Return this Python and each pythonX.Y on `path`; shims may hide others."""
     names = [Path(folder) / f"python{version}" for folder in path.split(os.pathsep) if folder]
     return [sys.executable, *(str(name) for name in names if name.is_file())]
 
 
 def compile_layers(layers: Path, python: str) -> None:
-    """Put the bytecode of each module beside it, as `python` will look for it under /opt.
+    """Put the bytecode of each module next to it, where `python` will look for it under /opt.
 
-    It holds no path of this machine and no time, and the function's Python loads it unchecked: what
-    is in a layer never changes. Raises CalledProcessError where a module does not compile.
+    It holds no path of this machine and no time. The function's Python loads it unchecked, because
+    a layer never changes. Raises CalledProcessError if a module does not compile.
     """
     for layer in sorted(layers.iterdir()):
         paths = ["-s", str(layer), "-p", MOUNT_POINT]

@@ -19,7 +19,7 @@ PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", 
 def write_certificate_folder(bundle: str, folder: Path, openssl: str = "openssl") -> None:
     """Write each certificate of a PEM bundle into `folder`, under the name OpenSSL looks for.
 
-    Raises OSError or CalledProcessError where there is no such program, or one that cannot rehash.
+    Raises OSError if the program is missing, CalledProcessError if it cannot rehash (LibreSSL).
     """
     with tempfile.TemporaryDirectory() as temporary:
         numbered = Path(temporary)

@@ -1,4 +1,4 @@
-"""Layers come with the bytecode of the functions' Python, where the machine that builds has it."""
+"""Layers have the bytecode of the functions' Python, if the machine that builds them has it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from scripts.build_layers import (
     pythons_on,
 )
 from tests.packaging.packaged_service import CHECKOUT
+from tests.scripts.setup_checkout import write_program
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+TAG = sys.implementation.cache_tag
 UNCHECKED_HASH = 0b01  # PEP 552
 PYC_HEADER_BYTES = 16
 
@@ -48,36 +50,21 @@ def files_in(folder: Path) -> dict[str, bytes]:
     }
 
 
-def program(path: Path, *lines: str) -> str:
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-def test_every_module_has_its_bytecode_and_nothing_else_does(tmp_path: Path) -> None:
+def test_every_module_has_bytecode_that_is_loaded_unchecked_and_names_opt(tmp_path: Path) -> None:
     layers = built(tmp_path)
-    tag = sys.implementation.cache_tag
-    expected = {
-        module.parent / "__pycache__" / f"{module.stem}.{tag}.pyc"
-        for module in layers.rglob("*.py")
-    }
-    assert set(layers.rglob("*.pyc")) == expected
-    assert len(expected) > 20
-
-
-def test_bytecode_is_loaded_unchecked_and_names_opt(tmp_path: Path) -> None:
-    layers = built(tmp_path)
-    for file in layers.rglob("*.pyc"):
-        content = file.read_bytes()
-        assert content[:4] == importlib.util.MAGIC_NUMBER
-        assert int.from_bytes(content[4:8], "little") == UNCHECKED_HASH
-        code = marshal.loads(content[PYC_HEADER_BYTES:])  # noqa: S302 -- just compiled
-        assert isinstance(code, CodeType)
-        layer = layers / file.relative_to(layers).parts[0]
-        module = importlib.util.source_from_cache(str(file.relative_to(layer)))
-        assert code.co_filename == f"/opt/{module}"
-        assert bytes(tmp_path) not in content
+    found = set(layers.rglob("*.pyc"))
+    for layer in layers.iterdir():
+        for module in layer.rglob("*.py"):
+            file = module.parent / "__pycache__" / f"{module.stem}.{TAG}.pyc"
+            found.remove(file)
+            content = file.read_bytes()
+            assert content[:4] == importlib.util.MAGIC_NUMBER
+            assert int.from_bytes(content[4:8], "little") == UNCHECKED_HASH
+            code = marshal.loads(content[PYC_HEADER_BYTES:])  # noqa: S302 -- just compiled
+            assert isinstance(code, CodeType)
+            assert code.co_filename == f"/opt/{module.relative_to(layer)}"
+            assert bytes(tmp_path) not in content
+    assert found == set()
 
 
 def test_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
@@ -100,19 +87,22 @@ def test_function_runs_the_bytecode_whatever_the_sources_time(tmp_path: Path) ->
     assert finished.stdout.startswith("['a', 'b', 'c'] ")
 
 
-def test_python_is_found_behind_one_that_only_seems_to_be_there(tmp_path: Path) -> None:
-    shim = program(tmp_path / "shims" / "python9.9", "echo 'not installed' >&2", "exit 127")
-    older = program(tmp_path / "older" / "python9.9", "echo cpython-98")
-    other = program(tmp_path / "other" / "python9.9", "echo pypy99")
-    broken = program(tmp_path / "broken" / "python9.9", "exit 0")
-    right = program(tmp_path / "right" / "python9.9", "echo cpython-99")
-    folders = [Path(name).parent for name in (shim, older, other, broken, right)]
-    path = ":".join(map(str, [tmp_path / "absent", *folders]))
-    assert find_python("9.9", pythons_on(path, "9.9")) == right
-    assert find_python("9.9", [shim, older, other, broken, str(tmp_path / "absent")]) is None
-
-
-def test_this_python_is_taken_where_it_is_the_functions_own() -> None:
+def test_first_python_of_the_right_version_that_runs_is_taken(tmp_path: Path) -> None:
+    programs = {
+        "shims": "echo 'not installed' >&2; exit 127",
+        "older": "echo cpython-98",
+        "other": "echo pypy99",
+        "broken": "exit 0",
+        "right": "echo cpython-99",
+    }
+    for folder, text in programs.items():
+        (tmp_path / folder).mkdir()
+        write_program(tmp_path / folder / "python9.9", f"#!/bin/sh\n{text}\n")
+    path = ":".join(str(tmp_path / folder) for folder in ("absent", *programs))
+    right = str(tmp_path / "right" / "python9.9")
+    candidates = pythons_on(path, "9.9")
+    assert find_python("9.9", candidates) == right
+    assert find_python("9.9", [name for name in candidates if name != right]) is None
     assert find_python(VERSION, pythons_on("", VERSION)) == sys.executable
 
 
