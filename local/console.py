@@ -83,4 +83,5 @@ class LineSplitter:
 
 
 def _text(line: bytes) -> str:
-    return line.rstrip(b"\r").decode("utf-8", "replace")
+    # The runtime divides a message of several lines by \r: one log event on Lambda.
+    return line.rstrip(b"\r").replace(b"\r", b"\n").decode("utf-8", "replace")

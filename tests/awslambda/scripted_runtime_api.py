@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[2]
 RUNTIME = "/2018-06-01/runtime"
@@ -26,6 +26,8 @@ BOOTSTRAP = ROOT / "layers/runtime/bootstrap"
 PATIENCE_S = 20.0  # how long a test waits for a child process before it fails
 SLEEPS_IN_A_ROW = 10  # checks that must find a process asleep before it counts as waiting
 SLEEP_CHECK_S = 0.01  # between two such checks: no event says that another process waits
+FRAME_HEAD_BYTES = 16
+LINE_END = "\N{SYMBOL FOR NEWLINE}"  # stands for a line end within a log event
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 STREAMED = """
 import awslambda, os, sys, time
@@ -63,7 +65,8 @@ class ReceivedRequest:
 class RuntimeApi:
     """The Runtime API of one runtime process."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: TelemetryLog | None = None) -> None:
+        self._log = log
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(PATIENCE_S)
         self._connection: socket.socket | None = None
@@ -90,6 +93,8 @@ class RuntimeApi:
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if not self._receive():
                 self.drop_connection()
+        if self._log:
+            self._log.forward()
         line, *lines = self._take(end + 4)[:end].decode("latin-1").split("\r\n")
         method, target, version = line.split(" ")
         assert version == "HTTP/1.1"
@@ -105,6 +110,7 @@ class RuntimeApi:
             request.body = b"".join(request.chunks)
         else:
             request.body = self._take(int(request.header("content-length") or 0))
+        self._next_is_waiting = request.target == f"{RUNTIME}/invocation/next"
         return request
 
     def read_chunk(self) -> bytes:
@@ -144,7 +150,6 @@ class RuntimeApi:
         if not self._next_is_waiting:
             request = self.read_request()
             assert (request.method, request.target) == ("GET", f"{RUNTIME}/invocation/next")
-        self._next_is_waiting = True
 
     def give_event(self, event: bytes = b"{}", **headers: str) -> None:
         """Answer a request for the next event. Keyword arguments are more headers, _ for -."""
@@ -196,11 +201,31 @@ class RuntimeApi:
 
 
 @dataclass
+class TelemetryLog:
+    """Makes a log event of each frame, as Lambda does: here a line of the standard output."""
+
+    frames: Path
+    out: Path
+    _seen: int = 0
+
+    def forward(self) -> None:
+        frames = self.frames.read_bytes()
+        with self.out.open("ab") as out:
+            while self._seen < len(frames):
+                start = self._seen + FRAME_HEAD_BYTES
+                length = int.from_bytes(frames[self._seen + 4 : self._seen + 8], "big")
+                self._seen = start + length
+                message = frames[start : self._seen].removesuffix(b"\n")
+                out.write(message.replace(b"\n", LINE_END.encode()) + b"\n")
+
+
+@dataclass
 class Runtime:
     """A runtime process and its Runtime API."""
 
     api: RuntimeApi
     process: subprocess.Popen[bytes]
+    log: TelemetryLog
     out: Path
     err: Path
     _seen: int = 0
@@ -221,7 +246,13 @@ class Runtime:
     def finish(self) -> tuple[int, str, str]:
         """Exit code, standard output and standard error, once the process has ended."""
         code = self.process.wait(PATIENCE_S)
+        self.log.forward()
         return code, self.out.read_text(encoding="utf-8"), self.err.read_text(encoding="utf-8")
+
+    def end(self) -> tuple[str, str]:
+        """Standard output and standard error of the process, which ends without a Runtime API."""
+        self.api.close()
+        return self.finish()[1:]
 
     def wait_until_it_sleeps(self) -> None:
         """Wait until the process waits for the kernel, as it does while nobody reads its bytes."""
@@ -234,30 +265,40 @@ class Runtime:
 
 @contextmanager
 def running(
-    folder: Path, source: str, handler: str = "app.handler", **variables: str
+    folder: Path,
+    source: str,
+    handler: str = "app.handler",
+    command: Sequence[str | Path] = (BOOTSTRAP, sys.executable, "/var/runtime/bootstrap.py"),
+    **variables: str,
 ) -> Iterator[Runtime]:
-    """The real bootstrap as a child process, with `source` as the function's app.py."""
+    """The real bootstrap as a child process, with `source` as the function's app.py.
+
+    As on Lambda it has a descriptor for log messages. _LAMBDA_TELEMETRY_LOG_FD="" takes it away.
+    """
     (folder / "app.py").write_text(source)
-    api = RuntimeApi()
-    environ = {
-        **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
-        "PATH": "/usr/bin:/bin",
-        "AWS_LAMBDA_RUNTIME_API": api.address,
-        "LAMBDA_TASK_ROOT": str(folder),
-        "_HANDLER": handler,
-        "AWS_LAMBDA_FUNCTION_NAME": "f",
-        **variables,
-    }
     out, err = folder / "stdout", folder / "stderr"
-    with out.open("wb") as to_out, err.open("wb") as to_err:
+    log = TelemetryLog(folder / "telemetry", out)
+    api = RuntimeApi(log)
+    with out.open("ab") as to_out, err.open("wb") as to_err, log.frames.open("ab") as to_log:
         process = subprocess.Popen(
-            [BOOTSTRAP, sys.executable, "/var/runtime/bootstrap.py"],
-            env=environ,
+            command,
+            env={
+                **{name: value for name, value in os.environ.items() if "COVERAGE_" in name},
+                "PATH": "/usr/bin:/bin",
+                "AWS_LAMBDA_RUNTIME_API": api.address,
+                "LAMBDA_TASK_ROOT": str(folder),
+                "_HANDLER": handler,
+                "_LAMBDA_TELEMETRY_LOG_FD": str(to_log.fileno()),
+                "AWS_LAMBDA_FUNCTION_NAME": "f",
+                **variables,
+            },
+            cwd=folder,
+            pass_fds=[to_log.fileno()],
             stdout=to_out,
             stderr=to_err,
         )
     try:
-        yield Runtime(api, process, out, err)
+        yield Runtime(api, process, log, out, err)
     finally:
         process.terminate()
         process.wait()

@@ -1,4 +1,4 @@
-"""The function's log: text as AWS's client writes it, or JSON."""
+"""The function's log: text as AWS's client writes it, or JSON; one event for each message."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from awslambda.output import LogLines
 from awslambda.runtime_log import RuntimeLog, timestamp
-from tests.awslambda.scripted_runtime_api import REQUEST_ID, running
+from tests.awslambda.scripted_runtime_api import LINE_END, REQUEST_ID, running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,16 +51,17 @@ def objects_of(folder: Path, source: str, level: str = "") -> list[dict[str, Any
 def test_text_has_level_time_and_request_id(tmp_path: Path) -> None:
     lines = output_of(tmp_path, LOGGING).splitlines()
     assert re.fullmatch(rf"\[WARNING\]\t{TIMESTAMP}\t\twhile loading", lines[0])
-    assert re.fullmatch(rf"\[WARNING\]\t{TIMESTAMP}\t{REQUEST_ID}\ttwo", lines[1])
-    assert lines[2] == "lines"
-    assert re.fullmatch(rf"\[ERROR\]\t{TIMESTAMP}\t{REQUEST_ID}\toh", lines[3])
-    assert lines[4] == "Traceback (most recent call last):"
-    assert "Stack (most recent call last):" in lines
+    assert re.fullmatch(rf"\[WARNING\]\t{TIMESTAMP}\t{REQUEST_ID}\ttwo{LINE_END}lines", lines[1])
+    error, first, *stack = lines[2].split(LINE_END)
+    assert re.fullmatch(rf"\[ERROR\]\t{TIMESTAMP}\t{REQUEST_ID}\toh", error)
+    assert first == "Traceback (most recent call last):"
+    assert "Stack (most recent call last):" in stack
+    assert len(lines) == 3
 
 
 def test_json_is_one_object_per_line_with_exceptions_in_it(tmp_path: Path) -> None:
     loading, warning, error = objects_of(tmp_path, LOGGING)
-    assert loading.keys() == {"timestamp", "level", "message", "logger"}
+    assert loading.keys() == {"timestamp", "level", "message", "logger", "requestId"}
     assert re.fullmatch(TIMESTAMP, warning.pop("timestamp"))
     assert warning == {
         "level": "WARNING",
@@ -72,6 +74,7 @@ def test_json_is_one_object_per_line_with_exceptions_in_it(tmp_path: Path) -> No
     assert (error["message"], error["errorType"]) == ("oh", "ZeroDivisionError")
     assert error["errorMessage"] == "division by zero"
     assert "app.py" in error["stackTrace"][0]
+    assert error["location"].endswith("/app.py:handler:12")
     assert error["stackInfo"].startswith("Stack (most recent call last)")
 
 
@@ -83,16 +86,14 @@ def test_json_is_one_object_per_line_with_exceptions_in_it(tmp_path: Path) -> No
         ("VERBOSE", ["while loading", "two\nlines", "oh"]),
     ],
 )
-def test_level_counts_with_json_unless_it_is_unknown(
-    tmp_path: Path, level: str, messages: list[str]
-) -> None:
+def test_level_counts_unless_it_is_unknown(tmp_path: Path, level: str, messages: list[str]) -> None:
     assert [line["message"] for line in objects_of(tmp_path, LOGGING, level)] == messages
 
 
 def test_exception_that_leaves_the_handler_is_json_too(tmp_path: Path) -> None:
     source = "def handler(event, context): raise ValueError('why')"
     (line,) = objects_of(tmp_path, source)
-    assert (line["level"], line["message"], line["requestId"]) == ("ERROR", "why", REQUEST_ID)
+    assert (line["level"], line["errorMessage"], line["requestId"]) == ("ERROR", "why", REQUEST_ID)
     assert line["errorType"] == "ValueError"
 
 
@@ -123,7 +124,7 @@ def test_output_is_unchanged_and_a_late_import_of_logging_is_set_up(tmp_path: Pa
 
 def test_logging_that_python_imported_before_the_runtime_is_set_up(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import logging")
-    assert "\toh\n" in output_of(tmp_path, LOGGING, PYTHONPATH=str(tmp_path))
+    assert f"\toh{LINE_END}" in output_of(tmp_path, LOGGING, PYTHONPATH=str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_logging_that_python_imported_before_the_runtime_is_set_up(tmp_path: Pat
 )
 def test_runtimes_own_warning(variables: dict[str, str], line: str) -> None:
     out = io.StringIO()
-    RuntimeLog(variables, out, clock=lambda: 1795161600.5).warning("careful")
+    RuntimeLog(variables, LogLines(out), clock=lambda: 1795161600.5).warning("careful")
     assert out.getvalue() == line
 
 

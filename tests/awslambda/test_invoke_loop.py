@@ -10,6 +10,7 @@ import pytest
 
 from tests.awslambda.scripted_runtime_api import (
     BOOTSTRAP,
+    LINE_END,
     REQUEST_ID,
     Runtime,
     RuntimeApi,
@@ -84,7 +85,7 @@ def test_error_reports_the_functions_frames_to_lambda_the_log_and_xray(tmp_path:
     assert document["errorMessage"] == "two\nlines \u20ac"
     assert "myawslambda/code.py" in document["stackTrace"][-1]
     assert str(BOOTSTRAP.parent) not in "".join(document["stackTrace"])
-    assert "[ERROR] ValueError: two\nlines \u20ac" in out
+    assert f"[ERROR] ValueError: two{LINE_END}lines \u20ac{LINE_END}Traceback" in out
     cause = json.loads(error.header(XRAY_CAUSE) or "")
     (exception,) = cause["exceptions"]
     assert (exception["type"], exception["message"]) == ("ValueError", "two\nlines \u20ac")
@@ -136,11 +137,6 @@ def test_invalid_json_in_and_out_are_errors_of_their_own(ordinary: Runtime) -> N
     assert types == ["Runtime.UnmarshalError", "Runtime.MarshalError"]
 
 
-def test_decimal_becomes_a_number(ordinary: Runtime) -> None:
-    source = "from decimal import Decimal\ndef handler(e, c): return {'n': Decimal('1.5')}"
-    assert json.loads(ordinary.serve(source).body) == {"n": 1.5}
-
-
 def test_trace_id_is_set_for_its_event_only(ordinary: Runtime) -> None:
     source = "import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')"
     traced = ordinary.serve(source, Lambda_Runtime_Trace_Id="Root=1-a")
@@ -164,7 +160,7 @@ def handler(event, context):
     )
     arn = "arn:aws:lambda:us-east-1:1:function:f"
     assert json.loads(answer.body) == ["f", REQUEST_ID, arn, "t", {"k": 1}, "c", "tenant", True]
-    assert f"LambdaContext(aws_request_id='{REQUEST_ID}')\n" in ordinary.new_output()
+    assert f"LambdaContext([aws_request_id={REQUEST_ID}," in ordinary.new_output()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from awslambda.errors import RuntimeApiError
+from awslambda.output import LogLines
 from awslambda.runtime_client import RuntimeClient
 from awslambda.runtime_log import RuntimeLog
 
@@ -92,7 +94,7 @@ def next_invocation(connections: Sequence[Sequence[bytes]]) -> Invocation:
         thread = threading.Thread(target=serve)
         thread.start()
         host, port = listener.getsockname()
-        client = RuntimeClient(f"{host}:{port}", RuntimeLog({}))
+        client = RuntimeClient(f"{host}:{port}", RuntimeLog({}, LogLines(sys.stdout)))
         try:
             return client.next_invocation()
         finally:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from awslambda import http1
+from awslambda.output import LogLines
 from awslambda.runtime_api import Invocation
 from awslambda.runtime_client import RuntimeClient
 from awslambda.runtime_log import RuntimeLog
@@ -78,12 +80,55 @@ def test_connection_closed_between_events_is_replaced(ordinary: Runtime) -> None
     assert ordinary.api.connections_made == connections + 2
 
 
-def test_lost_reply_does_not_cost_the_next_event(ordinary: Runtime, streaming: Runtime) -> None:
-    for runtime, source in ((ordinary, ORDINARY), (streaming, STREAMED)):
-        runtime.api.give_event(source_event(source))
+def serve_and_lose(runtime: Runtime, source: str, event: int, answers: int = 1) -> None:
+    """Give an event, and close the connection while the runtime waits for the reply."""
+    runtime.api.give_event(source_event(source, event), Lambda_Runtime_Invocation_Id="i-1")
+    for _ in range(answers):
         runtime.api.read_request()
         runtime.api.drop_connection()
-        assert "[WARNING] Runtime API: no reply to the" in runtime.new_output()
+
+
+def test_answer_without_a_reply_is_sent_once_more(ordinary: Runtime) -> None:
+    for source, leaf in ((ORDINARY, "response"), ("def handler(e, c): 1 / 0", "error")):
+        serve_and_lose(ordinary, source, 1)
+        assert ordinary.api.expect_answer(leaf).header("Lambda-Runtime-Invocation-Id") == "i-1"
+        ordinary.api.expect_next()
+
+
+@pytest.mark.parametrize(
+    ("source", "answers", "leaf", "body"),
+    [
+        ("def handler(e, c): print('served'); return e", 2, "response", b"2"),
+        (STREAMED.replace("'x'", "print('served')"), 1, "error", b"ResponseStreamBroken"),
+    ],
+)
+def test_event_whose_answer_is_lost_is_not_served_again(
+    ordinary: Runtime, streaming: Runtime, source: str, answers: int, leaf: str, body: bytes
+) -> None:
+    runtime = ordinary if answers == 2 else streaming
+    runtime.new_output()
+    serve_and_lose(runtime, source, 2, answers)
+    event = source_event(source, 2)
+    again = runtime.api.answer_to(event, leaf, Lambda_Runtime_Invocation_Id="i-1")
+    assert body in again.body
+    out = runtime.new_output()
+    assert out.count("served") == 1
+    assert "[WARNING] Runtime API: no reply to the" in out
+    assert "came again" in out
+    retried = runtime.api.answer_to(event, Lambda_Runtime_Invocation_Id="i-2")  # by Lambda
+    assert retried.target.endswith("/response")
+
+
+def test_runtime_api_that_takes_no_answer_ends_the_process(tmp_path: Path) -> None:
+    with running(tmp_path, ORDINARY) as runtime:
+        for _ in range(2):
+            runtime.api.give_event()
+            for _ in range(2):
+                runtime.api.read_request()
+                runtime.api.drop_connection()
+        code, out, _ = runtime.finish()
+    assert code == 1
+    assert "takes no answer" in out
 
 
 def test_invocation_id_is_echoed_if_there_is_one(streaming: Runtime) -> None:
@@ -150,7 +195,7 @@ def test_a_write_is_one_system_call() -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
-        client = RuntimeClient(f"{host}:{port}", RuntimeLog({}), connect)
+        client = RuntimeClient(f"{host}:{port}", RuntimeLog({}, LogLines(sys.stdout)), connect)
         client.open_stream(Invocation("r", b"", {}), "text/plain", http1.chunk(b"first"))
         for piece in (b"x", memoryview(b"y" * 8192)):
             client.send(http1.chunk(piece))

@@ -23,7 +23,7 @@ if not sys.flags.safe_path:
     del sys.path[0]  # this file's folder: its modules must not be importable without their package
 sys.path.insert(0, LAYER_PYTHON)
 
-from awslambda.invoke_loop import run  # noqa: E402 -- needs the search path above
+from awslambda import invoke_loop as bootstrap  # noqa: E402 -- needs the search path above
 
 
 def restore_garbage_collection() -> None:
@@ -37,4 +37,4 @@ def restore_garbage_collection() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(os.environ, LAYER_PYTHON, restore_garbage_collection))
+    sys.exit(bootstrap.run(os.environ, LAYER_PYTHON, restore_garbage_collection))

@@ -5,8 +5,10 @@ AwsLambdaError
 │   └── WriteAfterEnd
 ├── ResponseStreamBroken        Lambda accepts no more of this answer
 ├── HandlerLoadError            the function cannot start (names and texts of AWS's client)
-├── UnmarshalError              the event is not JSON
-├── MarshalError                the handler's result cannot be encoded as JSON
+├── ValidationError             what comes in or goes out breaks its format
+│   ├── UnmarshalError          the event is not JSON
+│   ├── ContextUnmarshalError   the client context or the Cognito identity is not JSON
+│   └── MarshalError            the handler's result cannot be encoded as JSON
 └── RuntimeApiError             the Runtime API broke its specification
 """
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_XRAY_CAUSE_BYTES = 64 * 1024
 """Maximum size of X-Ray's error cause, in bytes: Lambda cuts longer ones, which breaks the JSON."""
+VALIDATION = "LambdaValidationError"
+"""X-Ray's name of every ValidationError, from AWS's client."""
 NOT_IN_A_HEADER = dict.fromkeys([*range(32), 127])
 """Control characters, CR and LF among them: RFC 9110 section 5.5."""
 
@@ -63,18 +67,29 @@ class HandlerLoadError(AwsLambdaError):
     Runtime.UserCodeSyntaxError, Runtime.HandlerNotFound, Runtime.BuiltInModuleConflict.
     """
 
-    def __init__(self, error_type: str, message: str) -> None:
+    def __init__(self, error_type: str, message: str, trace: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.error_type = error_type
+        self.trace = trace  # of source that could not be compiled
 
 
-class UnmarshalError(AwsLambdaError):
+class ValidationError(AwsLambdaError):
+    """What comes in or goes out breaks its format; X-Ray has one name for all of these."""
+
+
+class UnmarshalError(ValidationError):
     """The event is not JSON."""
 
     error_type = "Runtime.UnmarshalError"
 
 
-class MarshalError(AwsLambdaError):
+class ContextUnmarshalError(ValidationError):
+    """The client context or the Cognito identity is not JSON."""
+
+    error_type = "Runtime.LambdaContextUnmarshalError"
+
+
+class MarshalError(ValidationError):
     """The handler's result cannot be encoded as JSON."""
 
     error_type = "Runtime.MarshalError"
@@ -104,7 +119,11 @@ def stack_trace(error: BaseException) -> list[str]:
     """One string per frame, innermost last, without the runtime's own frames."""
     import traceback  # noqa: PLC0415 -- takes 9 ms; only failures need it
 
-    return traceback.format_list(_frames(error))
+    if isinstance(error, HandlerLoadError):
+        return list(error.trace)
+    # Tuples have no columns: AWS's client does not mark the failing part of a line.
+    frames = [(f.filename, f.lineno or 0, f.name, f.line) for f in _frames(error)]
+    return traceback.format_list(frames)
 
 
 def _frames(error: BaseException) -> list[FrameSummary]:
@@ -146,7 +165,7 @@ def xray_cause(error: BaseException, working_directory: str) -> str:
         "working_directory": working_directory,
         "exceptions": [
             {
-                "type": error_type(error),
+                "type": VALIDATION if isinstance(error, ValidationError) else error_type(error),
                 "message": message_of(error),
                 "stack": [{"path": f.filename, "line": f.lineno, "label": f.name} for f in frames],
             }

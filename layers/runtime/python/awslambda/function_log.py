@@ -1,7 +1,7 @@
 """The function's `logging`, set up as AWS's own client does.
 
-The root logger writes to standard output: `[LEVEL]<tab>timestamp<tab>request id<tab>message`, or,
-with AWS_LAMBDA_LOG_FORMAT=JSON, one object per line.
+The root logger writes `[LEVEL]<tab>timestamp<tab>request id<tab>message`, or, with
+AWS_LAMBDA_LOG_FORMAT=JSON, objects. Each message is one log event, see `output`.
 https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 
 `logging` takes 12 ms to import, so the runtime sets it up only when the function imports it.
@@ -10,8 +10,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html
 from __future__ import annotations
 
 import sys
+import time
 
-from awslambda.runtime_log import error_fields, timestamp
+from awslambda.errors import message_of
+from awslambda.runtime_log import json_line, timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from awslambda.runtime_log import RuntimeLog
 
 
-TEXT_FORMAT = "[%(levelname)s]\t%(asctime)s\t%(aws_request_id)s\t%(message)s"
-LEVELS = {"TRACE": "DEBUG", "FATAL": "CRITICAL"}  # Lambda's names that `logging` does not know
+TEXT_FORMAT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%S"
+LEVELS = {"TRACE": "DEBUG"}  # Lambda's name that `logging` does not know
 
 
 def set_up_when_imported(log: RuntimeLog) -> None:
@@ -75,22 +78,31 @@ def _set_up(log: RuntimeLog) -> None:
     if not hasattr(logging, "StreamHandler"):
         return  # the function's own package of that name
 
-    class TextFormatter(logging.Formatter):
-        def formatTime(self, record: logging.LogRecord, _format: str | None = None) -> str:  # noqa: N802 -- logging's name
-            return timestamp(record.created)
-
     class JsonFormatter(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            return _json_line(log, record)
+            return json_line(_fields(record)) + "\n"
 
-    def add_request_id(record: logging.LogRecord) -> bool:
+    class LambdaLoggerHandler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            try:
+                is_json = isinstance(self.formatter, JsonFormatter)
+                log.send(self.format(record), has_levels and record.levelno, is_json=is_json)
+            except Exception:  # noqa: BLE001 -- the function's own formatter may raise anything
+                self.handleError(record)
+
+    def add_invocation(record: logging.LogRecord) -> bool:
         """As AWS's client does: the function's own formatters may use it."""
         record.aws_request_id = log.request_id
+        record.tenant_id = log.tenant_id
         return True
 
-    handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(add_request_id)
-    handler.setFormatter(JsonFormatter() if log.is_json else TextFormatter(TEXT_FORMAT))
+    has_levels = log.is_json or bool(log.level)
+    logging.Formatter.converter = time.gmtime
+    handler = LambdaLoggerHandler()
+    handler.addFilter(add_invocation)
+    handler.setFormatter(
+        JsonFormatter() if log.is_json else logging.Formatter(TEXT_FORMAT, TIME_FORMAT)
+    )
     root = logging.getLogger()
     root.addHandler(handler)
     level = LEVELS.get(log.level, log.level)
@@ -98,27 +110,48 @@ def _set_up(log: RuntimeLog) -> None:
         root.setLevel(level)
 
 
-def _json_line(log: RuntimeLog, record: logging.LogRecord) -> str:
-    fields: dict[str, Any] = {"logger": record.name}
-    if record.stack_info:
-        fields["stackInfo"] = record.stack_info
-    if record.exc_info and record.exc_info[1] is not None:
-        fields.update(error_fields(record.exc_info[1]))
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields of a record in JSON, named and ordered as AWS's client does."""
+    import logging  # noqa: PLC0415 -- the function has already imported it
+
     own = vars(record)
-    fields.update({name: own[name] for name in own.keys() - _STANDARD_ATTRIBUTES})
-    line = log.line(record.created, record.levelname, record.getMessage(), fields)
-    return line.removesuffix("\n")
+    has_text_only = record.args or not isinstance(record.msg, dict)
+    fields = {
+        "timestamp": timestamp(record.created),
+        "level": logging.getLevelName(min(logging.CRITICAL, max(0, record.levelno)) // 10 * 10),
+        "message": record.getMessage() if has_text_only else record.msg,
+        "logger": record.name,
+        **_error_fields(record),
+        "requestId": own.get("aws_request_id"),
+        "tenantId": own.get("tenant_id"),
+        "stackInfo": record.stack_info,
+    }
+    extra = {name: own[name] for name in own.keys() - _STANDARD_ATTRIBUTES - fields.keys()}
+    return {name: value for name, value in {**fields, **extra}.items() if value is not None}
+
+
+def _error_fields(record: logging.LogRecord) -> dict[str, Any]:
+    if not record.exc_info or record.exc_info[1] is None:
+        return {}
+    import traceback  # noqa: PLC0415 -- logging has imported it
+
+    return {
+        "stackTrace": traceback.format_tb(record.exc_info[2]),
+        "errorType": type(record.exc_info[1]).__name__,
+        "errorMessage": message_of(record.exc_info[1]),
+        "location": f"{record.pathname}:{record.funcName}:{record.lineno}",
+    }
 
 
 # fmt: off
 _STANDARD_ATTRIBUTES = frozenset(
     (
-        "aws_request_id",
-        "args", "asctime", "created", "exc_info", "exc_text", "filename", "funcName", "levelname",
-        "levelno", "lineno", "message", "module", "msecs", "msg", "name", "pathname", "process",
-        "processName", "relativeCreated", "stack_info", "taskName", "thread", "threadName",
+        "aws_request_id", "tenant_id",
+        "args", "created", "exc_info", "exc_text", "filename", "funcName", "levelname",
+        "levelno", "lineno", "module", "msecs", "msg", "name", "pathname", "process",
+        "processName", "relativeCreated", "stack_info", "thread", "threadName",
     )
 )
 # fmt: on
-"""Attributes of every record; all others come from `extra=`.
-https://docs.python.org/3/library/logging.html#logrecord-attributes"""
+"""Attributes that are not the function's own; the others come from `extra=`, `taskName` from
+asyncio. https://docs.python.org/3/library/logging.html#logrecord-attributes"""

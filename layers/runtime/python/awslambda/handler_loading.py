@@ -23,11 +23,10 @@ def load_handler(handler_string: str) -> Callable[..., Any]:
             "Runtime.MalformedHandlerName",
             f"Bad handler '{handler_string}': expected MODULE.FUNCTION, such as app.handler",
         )
-    module_name = module_name.replace("/", ".")
     if module_name.partition(".")[0] in sys.builtin_module_names:
         raise HandlerLoadError(
             "Runtime.BuiltInModuleConflict",
-            f"Cannot use built-in module {module_name} as a handler module: rename the file",
+            f"Cannot use built-in module {module_name} as a handler module",
         )
     module = _import(module_name)
     if not hasattr(module, attribute):
@@ -40,13 +39,16 @@ def load_handler(handler_string: str) -> Callable[..., Any]:
 
 def _import(module_name: str) -> object:
     try:
-        __import__(module_name)  # importlib.import_module imports `warnings`
-        return sys.modules[module_name]
+        dotted = module_name.replace("/", ".")
+        __import__(dotted)  # importlib.import_module imports `warnings`
+        return sys.modules[dotted]
     except ImportError as error:
         raise HandlerLoadError(
             "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}"
         ) from error
     except SyntaxError as error:
         raise HandlerLoadError(
-            "Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {error}"
+            "Runtime.UserCodeSyntaxError",
+            f"Syntax error in module '{module_name}': {error}",
+            (f'  File "{error.filename}" Line {error.lineno}\n    {error.text}',),
         ) from error

@@ -37,7 +37,7 @@ class Reply(SimpleNamespace):
 def request_head(method: str, target: str, headers: Iterable[tuple[str, str]]) -> bytes:
     """The request line and headers, including the empty line."""
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
 
 def chunk(data: bytes | memoryview) -> list[bytes | memoryview]:
@@ -82,7 +82,7 @@ class ReplyParser:
 
     def _take_head(self) -> Reply | None:
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
-            head = _parse_head(self._buffer[:end].decode("latin-1"))
+            head = _parse_head(self._buffer[:end].decode("utf-8", "surrogateescape"))
             del self._buffer[: end + 4]
             if head.status >= FIRST_FINAL_STATUS:
                 return head

@@ -9,6 +9,7 @@ before the first byte of an answer    POST /error: the caller gets a function er
 after the first byte                  error trailers end the stream, next event
 after the end, in after_response      logged, next event
 Lambda rejects an answer (4xx)        logged, next event
+no reply to an answer                 sent once more over a new connection, next event
 Lambda answers 500                    logged, exit 1
 ====================================  ==========================================================
 """
@@ -35,6 +36,8 @@ from awslambda.errors import (
 from awslambda.function_log import set_up_when_imported
 from awslambda.handler_call import HandlerCall
 from awslambda.handler_loading import load_handler
+from awslambda.json_encoding import JsonEncoder
+from awslambda.output import log_output, unbuffered
 from awslambda.response_stream import ResponseStream, is_streaming
 from awslambda.runtime_api import Failure
 from awslambda.runtime_client import RuntimeClient
@@ -44,7 +47,6 @@ from awslambda.search_path import search_path, site_folders
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping, Sequence
-    from io import TextIOWrapper
     from typing import Any
 
     from awslambda.response_stream import Piece
@@ -52,6 +54,8 @@ if TYPE_CHECKING:
 
 TRACE_ID_VARIABLE = "_X_AMZN_TRACE_ID"  # X-Ray's SDKs read the current trace from it
 CANNOT_CONTINUE = 1  # exit code
+ASCII_ENVIRONMENT = "AWS_Lambda_python3.11"
+"""AWS_EXECUTION_ENV of the runtime whose client escapes what is not ASCII; later ones do not."""
 ENDS_THE_PROCESS = (SystemExit, KeyboardInterrupt)
 """Exceptions with which a handler ends its process; Lambda then reports Runtime.ExitError. Any
 other exception, asyncio's CancelledError too, is an error of its invocation."""
@@ -64,10 +68,12 @@ def run(
 
     when_loaded: called once the handler's module was imported or failed to import.
     """
-    _flush_every_line(sys.stdout)
-    _flush_every_line(sys.stderr)
+    for name in ("stdout", "stderr"):
+        stream = unbuffered(getattr(sys, name))
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     _set_search_path(environ, layer_python)
-    log = RuntimeLog(environ)
+    log = RuntimeLog(environ, log_output(environ, sys.stdout))
     set_up_when_imported(log)
     client = RuntimeClient(environ["AWS_LAMBDA_RUNTIME_API"], log)
     try:
@@ -87,6 +93,17 @@ def run(
     return CANNOT_CONTINUE
 
 
+def handle_event_request(
+    _client: RuntimeClient, handler: Callable[..., Any], event: Any, context: LambdaContext
+) -> Any:
+    """Call the handler. Sentry replaces this function to wrap the second argument."""
+    return handler(event, context)
+
+
+LambdaRuntimeClient = RuntimeClient
+"""AWS's name. Sentry's integration finds it and the function above in `__main__.bootstrap`."""
+
+
 class InvokeLoop:
     """Serves the events of one function, one at a time."""
 
@@ -100,6 +117,9 @@ class InvokeLoop:
         self._client = client
         self._is_streaming = is_streaming(handler)
         self._call = HandlerCall(handler)
+        self._results = JsonEncoder(
+            ascii_only=environ.get("AWS_EXECUTION_ENV") == ASCII_ENVIRONMENT
+        )
         self._environ = environ
         self._facts = dict(environ)  # os.environ decodes on every read
         self._log = log
@@ -112,6 +132,7 @@ class InvokeLoop:
     def _serve(self, invocation: Invocation) -> None:
         self._set_trace_id(invocation.trace_id)
         self._log.request_id = invocation.request_id
+        self._log.tenant_id = invocation.tenant_id
         deferral.begin()
         serve = self._serve_streamed if self._is_streaming else self._serve_buffered
         if serve(invocation):
@@ -120,21 +141,28 @@ class InvokeLoop:
 
     def _serve_buffered(self, invocation: Invocation) -> bool:
         try:
+            context = self._context(invocation)
             event = _parse_event(invocation.event)
-            body = _encode_result(self._call.result(event, self._context(invocation)))
+            result = handle_event_request(self._client, self._call.result, event, context)
+            body, content_type = self._encode(result)
         except ENDS_THE_PROCESS:
             raise
         except BaseException as error:  # noqa: BLE001 -- a handler may raise anything
             self._report_failure(invocation, error)
             return False
-        self._client.post_response(invocation, body)
+        self._client.post_invocation_result(invocation, body, content_type)
         return True
 
     def _serve_streamed(self, invocation: Invocation) -> bool:
         stream = ResponseStream(_InvocationWire(self._client, invocation))
+
+        def handler(event: Any, context: LambdaContext) -> Any:
+            return self._call.stream(event, stream, context)
+
         try:
+            context = self._context(invocation)
             event = _parse_event(invocation.event)
-            returned = self._call.stream(event, stream, self._context(invocation))
+            returned = handle_event_request(self._client, handler, event, context)
             stream.end()
             if returned is not None:
                 self._log.warning("Streaming handlers ignore return values.")
@@ -145,7 +173,7 @@ class InvokeLoop:
             return False
         finally:
             stream.detach_from_invocation()
-        self._client.finish_stream()
+        self._client.post_invocation_result(invocation, None)
         return True
 
     def _end_failed_stream(
@@ -158,19 +186,27 @@ class InvokeLoop:
         self._log.failure(error)
         try:
             stream.fail(error)
-        except ResponseStreamBroken:
-            return  # already logged, or caused by `error`
-        self._client.finish_stream()
+        except ResponseStreamBroken:  # already logged, or caused by `error`
+            stream.detach_from_invocation()
+        self._client.post_invocation_result(invocation, None)
 
     def _report_failure(self, invocation: Invocation, error: BaseException) -> None:
         self._log.failure(error)
-        folder = self._environ.get("LAMBDA_TASK_ROOT", "/var/task")
         document = error_document(error, invocation.request_id)
-        failure = Failure(error_type(error), document, xray_cause(error, folder))
-        self._client.post_error(invocation, failure)
+        failure = Failure(error_type(error), document, xray_cause(error, _working_directory()))
+        self._client.post_invocation_error(invocation, failure)
 
     def _context(self, invocation: Invocation) -> LambdaContext:
-        return LambdaContext(invocation, self._facts)
+        return LambdaContext(invocation, self._facts, self._log.send)
+
+    def _encode(self, result: Any) -> tuple[bytes, str]:
+        """The body of the answer and its content type, as AWS's client posts them."""
+        if isinstance(result, bytes):
+            return result, "application/unknown"
+        try:
+            return self._results.encode(result), "application/json"
+        except Exception as error:
+            raise MarshalError(f"Unable to marshal response: {error}") from error
 
     def _set_trace_id(self, trace_id: str | None) -> None:
         if trace_id is None:
@@ -234,27 +270,24 @@ def _failure(error: BaseException, name: str = "") -> Failure:
 
 def _parse_event(body: bytes) -> Any:
     try:
-        return json.loads(body) if body else None
+        return EVENT_DECODER.decode(body.decode()) if body else None
     except (ValueError, RecursionError) as error:
         raise UnmarshalError(f"Unable to unmarshal input: {error}") from error
 
 
-def _encode_result(result: Any) -> bytes:
+def _reject_constant(name: str) -> None:
+    """AWS's client takes no NaN and no Infinity: they are not JSON."""
+    raise ValueError(f"{name} is not JSON")
+
+
+EVENT_DECODER = json.JSONDecoder(parse_constant=_reject_constant)
+
+
+def _working_directory() -> str:
     try:
-        return RESULT_ENCODER.encode(result).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise MarshalError(f"Unable to marshal response: {error}") from error
-
-
-def _plain_number(value: Any) -> float:
-    """Encode Decimal alone, as AWS's client does: DynamoDB returns every number as Decimal."""
-    if type(value).__name__ == "Decimal":
-        return float(value)
-    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
-
-
-RESULT_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain_number)
-"""Encodes a handler's result: json.dumps would create an encoder for each."""
+        return os.getcwd()  # noqa: PTH109 -- pathlib is slow to import
+    except OSError:
+        return ""  # the function has removed it
 
 
 def _set_search_path(environ: MutableMapping[str, str], layer_python: str) -> None:
@@ -263,10 +296,3 @@ def _set_search_path(environ: MutableMapping[str, str], layer_python: str) -> No
     for folder in site_folders(environ, layer_python, version):
         if os.path.isdir(folder):  # noqa: PTH112 -- pathlib is slow to import
             site.addsitedir(folder)
-
-
-def _flush_every_line(stream: Any) -> None:
-    """Lambda freezes the process between events, so buffered text would come late or never."""
-    text: TextIOWrapper = stream
-    # A handler's text may hold a lone surrogate; that must not cost the log line.
-    text.reconfigure(line_buffering=True, errors="backslashreplace")

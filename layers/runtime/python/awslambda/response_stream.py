@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import functools
 import io
-import json
 from enum import Enum
 
 from awslambda import http1
@@ -13,6 +13,7 @@ from awslambda.errors import (
     error_type,
     trailer_document,
 )
+from awslambda.json_encoding import JsonEncoder
 from awslambda.runtime_api import HTTP_INTEGRATION, OCTET_STREAM, PRELUDE_END, error_trailers
 
 TYPE_CHECKING = False
@@ -39,8 +40,7 @@ PIPELINE_READ_BYTES = 65_400
 """Size of one read of a pipeline's file, in bytes. As a chunk it fits one segment of the loopback
 interface (65,483 bytes), where the Runtime API is. Two segments, as Node.js's default high-water
 mark would need, cost a third more CPU."""
-PIECE_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-"""Encodes what a handler writes: json.dumps would create an encoder for each piece."""
+PIECE_ENCODER = JsonEncoder(",", ":")
 
 
 class _State(Enum):
@@ -53,9 +53,24 @@ def streamify_response(handler: HandlerT) -> HandlerT:
     """Mark `handler(event, response_stream, context)`, plain or async, as one that streams.
 
     The mark decides, not the event: an event does not say whether its Function URL streams.
+    Anything callable can be marked: what takes no attribute (a method, an object with __slots__)
+    comes back wrapped.
     """
-    setattr(handler, STREAMING_MARK, True)
-    return handler
+    if isinstance(handler, (staticmethod, classmethod)):
+        return type(handler)(streamify_response(handler.__func__))
+    try:
+        setattr(handler, STREAMING_MARK, True)
+    except Exception:  # noqa: BLE001 -- an object's own __setattr__ may raise anything
+        return _wrapped(handler)
+    return handler if is_streaming(handler) else _wrapped(handler)
+
+
+def _wrapped(handler: HandlerT) -> HandlerT:
+    @functools.wraps(handler)
+    def call(*arguments: Any) -> Any:
+        return handler(*arguments)
+
+    return streamify_response(call)  # type: ignore[return-value] # called in the same way
 
 
 def is_streaming(handler: Callable[..., Any]) -> bool:
@@ -171,7 +186,7 @@ class ResponseStream(io.RawIOBase):
     def _prelude(self) -> Sequence[Piece]:
         if self._metadata is None:
             return []
-        return http1.chunk(_as_json(self._metadata) + PRELUDE_END)
+        return http1.chunk(PIECE_ENCODER.encode(self._metadata) + PRELUDE_END)
 
 
 class HttpResponseStream:
@@ -220,15 +235,19 @@ def _as_bytes(data: Any) -> bytes | memoryview:
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
-        return data.encode()
+        return _as_utf8(data)
     if data is None:
         raise TypeError("cannot write None: expected text, bytes or a JSON value")
     try:
         view = memoryview(data)
     except TypeError:
-        return _as_json(data)
+        return PIECE_ENCODER.encode(data)
     return view.cast("B") if view.contiguous else view.tobytes()
 
 
-def _as_json(value: Any) -> bytes:
-    return PIECE_ENCODER.encode(value).encode()
+def _as_utf8(text: str) -> bytes:
+    """Join the halves of a surrogate pair; a half alone becomes U+FFFD, as in Node.js."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()

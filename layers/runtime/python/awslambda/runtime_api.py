@@ -78,9 +78,9 @@ def next_request(host: str) -> bytes:
     return http1.request_head("GET", f"{ROOT}/invocation/next", headers)
 
 
-def response_request(host: str, invocation: Invocation, body: bytes) -> bytes:
+def response_request(host: str, invocation: Invocation, body: bytes, content_type: str) -> bytes:
     """The whole answer of an ordinary handler."""
-    headers = [("Content-Type", "application/json"), *_common_headers(host, invocation)]
+    headers = [("Content-Type", content_type), *_common_headers(host, invocation)]
     return _post(_path(invocation, "response"), headers, body)
 
 
@@ -159,7 +159,7 @@ def _url_encoded(text: str) -> str:
         return text  # true of AWS's request ids; urllib.parse takes 5 ms to import
     from urllib.parse import quote  # noqa: PLC0415
 
-    return quote(text, safe="")
+    return quote(text, safe="", errors="surrogateescape")
 
 
 def _milliseconds(text: str) -> int:

@@ -7,15 +7,17 @@ function, which may patch it (gevent does) or set a default timeout.
 from __future__ import annotations
 
 import _socket
+from types import SimpleNamespace
 
 from awslambda import http1, runtime_api
 from awslambda.errors import ResponseStreamBroken, RuntimeApiError
+from awslambda.runtime_api import Failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from awslambda.runtime_api import Failure, Invocation
+    from awslambda.runtime_api import Invocation
     from awslambda.runtime_log import RuntimeLog
 
     Piece = bytes | memoryview
@@ -24,13 +26,35 @@ MAX_LOGGED_REASON_BYTES = 500
 """Maximum length of a logged rejection, in bytes: Lambda's have about 150."""
 RECEIVE_BYTES = 64 * 1024
 """Size of one recv, in bytes: an event has at most 6 MB."""
+_LOST_STREAM = Failure(
+    ResponseStreamBroken.error_type,
+    b'{"errorMessage": "The streamed response got no reply; it cannot be sent again.",'
+    b' "errorType": "Runtime.ResponseStreamBroken", "requestId": "", "stackTrace": []}',
+)
+
+
+class _Answer(SimpleNamespace):
+    """An answer that may have to be sent again."""
+
+    def __init__(self, invocation: Invocation, request: bytes, what: str) -> None:
+        self.invocation = invocation
+        self.request = request
+        self.what = what
+
+    def is_for(self, invocation: Invocation) -> bool:
+        """Whether this event was served; a retry by Lambda has another invocation id."""
+        names = ("request_id", "invocation_id", "event")  # an emulator may give all events one id
+        return all(getattr(invocation, name) == getattr(self.invocation, name) for name in names)
 
 
 class RuntimeClient:
     """Talks to the Runtime API at `address` ("host:port") over one kept connection.
 
     If the connection breaks, the next message opens a new one: a lost answer never costs the next
-    event.
+    event. An answer without a reply is sent once more, and its event is not served again.
+
+    Sentry replaces the methods post_… by their names, which are those of AWS's client: it sends
+    what it has captured before each.
     """
 
     def __init__(
@@ -44,25 +68,44 @@ class RuntimeClient:
         self._log = log
         self._connect = connect or _connect
         self._socket: _socket.socket | None = None
+        self._unanswered: _Answer | None = None
 
     def next_invocation(self) -> Invocation:
         """Wait for the next event, without a timeout.
 
-        A second request is safe: Lambda sends the same event until it is answered.
+        Lambda sends an event again until it is answered. One that was served already gets its
+        answer again. Raises RuntimeApiError if that is in vain.
         """
+        invocation = self._next_event()
+        answer, self._unanswered = self._unanswered, None
+        if answer is None or not answer.is_for(invocation):
+            return invocation
+        self._warn(f"an event came again, as its answer was lost: posting {answer.what} only")
+        if not self._post(answer.request, answer.what):
+            raise RuntimeApiError("the Runtime API gives events, but takes no answer")
+        return self._next_event()
+
+    def _next_event(self) -> Invocation:
         try:
             reply = self._exchange(self._next_request)
         except (OSError, RuntimeApiError):
             reply = self._exchange(self._next_request)  # the kept connection was dead
         return runtime_api.parse_invocation(reply)
 
-    def post_response(self, invocation: Invocation, body: bytes) -> None:
-        """Deliver the whole answer of an ordinary handler."""
-        self._post(runtime_api.response_request(self._host, invocation, body), "response")
+    def post_invocation_result(
+        self, invocation: Invocation, body: bytes | None, content_type: str = "application/json"
+    ) -> None:
+        """Deliver the whole answer of an ordinary handler; None: it was streamed by `send`."""
+        if body is None:
+            self._finish_stream(invocation)
+        else:
+            request = runtime_api.response_request(self._host, invocation, body, content_type)
+            self._answer(_Answer(invocation, request, "response"))
 
-    def post_error(self, invocation: Invocation, failure: Failure) -> None:
+    def post_invocation_error(self, invocation: Invocation, failure: Failure) -> None:
         """Report that a handler failed before its answer began."""
-        self._post(runtime_api.error_request(self._host, invocation, failure), "error")
+        request = runtime_api.error_request(self._host, invocation, failure)
+        self._answer(_Answer(invocation, request, "error"))
 
     def post_init_error(self, failure: Failure) -> None:
         """Report that the function cannot start; exit afterwards."""
@@ -107,25 +150,39 @@ class RuntimeClient:
                 f"Lambda has closed this answer's connection ({error}): stop writing"
             ) from error
 
-    def finish_stream(self) -> None:
+    def _finish_stream(self, invocation: Invocation) -> None:
         """Wait for the reply to a streamed answer, after its last bytes."""
-        if self._socket is None:
-            return
         try:
-            reply = self._receive(self._socket)
+            reply = self._receive(self._socket) if self._socket else None
         except (OSError, RuntimeApiError) as error:
             self.close()
             self._warn(f"no reply to the streamed response: {error}")
+            reply = None
+        if reply is None:  # nobody keeps what was streamed
+            request = runtime_api.error_request(self._host, invocation, _LOST_STREAM)
+            self._unanswered = _Answer(invocation, request, _LOST_STREAM.error_type)
         else:
             self._check(reply, "streamed response")
 
-    def _post(self, request: bytes, what: str) -> None:
+    def _answer(self, answer: _Answer) -> None:
+        if not self._post(answer.request, answer.what):
+            self._unanswered = answer
+
+    def _post(self, request: bytes, what: str) -> bool:
+        """Send twice at most, the second time over a new connection; False without a reply.
+
+        If Lambda has had the first, it rejects the second, which is logged.
+        """
         try:
             reply = self._exchange(request)
-        except (OSError, RuntimeApiError) as error:
-            self._warn(f"no reply to the {what}: {error}")
-        else:
-            self._check(reply, what)
+        except (OSError, RuntimeApiError):
+            try:
+                reply = self._exchange(request)
+            except (OSError, RuntimeApiError) as error:
+                self._warn(f"no reply to the {what}: {error}")
+                return False
+        self._check(reply, what)
+        return True
 
     def _check(self, reply: http1.Reply, what: str) -> None:
         """Accepted or not, the invocation is over. Only status 500 ends the process."""
