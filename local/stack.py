@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 
-from local.api_gateway.connections import Connections
-from local.api_gateway.connections_api import ConnectionsApi
 from local.api_gateway.server import Routes, WebSocketApi
 from local.banner import BannerFacts
 from local.clock import Clock
@@ -158,16 +156,10 @@ class Stack:
         return FunctionUrl(pool, check if facts.url_auth == "aws_iam" else None, self._health)
 
     def _websocket_api(self, facts: BannerFacts) -> WebSocketApi:
-        connections = Connections()
-        check = SignatureCheck(self._keys, "execute-api", REGION)
         pools = {route: self._pools[key] for route, key in self._service.routes().items()}
-        return WebSocketApi(
-            Routes(pools, self._service.route_selection, self._service.stage),
-            connections,
-            ConnectionsApi(connections, check),
-            check=check if facts.websocket_auth == "aws_iam" else None,
-            needs_no_key=facts.websocket_auth == "none",
-        )
+        routes = Routes(pools, self._service.route_selection, self._service.stage)
+        check = SignatureCheck(self._keys, "execute-api", REGION)
+        return WebSocketApi(routes, check, facts.websocket_auth)
 
     def _health(self) -> dict[str, bool]:
         return {key: pool.is_ready() for key, pool in self._pools.items()}

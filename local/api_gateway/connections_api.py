@@ -9,6 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from urllib.parse import unquote
 
 from aiohttp import WSCloseCode, web
@@ -38,24 +39,19 @@ def connection_id_in(path: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
 class ConnectionsApi:
     """The handler of @connections; every request must be signed for execute-api."""
 
-    def __init__(
-        self,
-        connections: Connections,
-        check: SignatureCheck,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._connections = connections
-        self._check = check
-        self._now = now
+    connections: Connections
+    check: SignatureCheck
+    now: Callable[[], float] = time.time
 
     async def handle(self, request: web.BaseRequest, connection_id: str) -> web.Response:
         try:
             # Read more than a message: the signature of a body that is too long is verified, too.
             body = await read_body(request, MAX_REQUEST_BYTES)
-            self._check.verify(http_request(request, body), self._now())
+            self.check.verify(http_request(request, body), self.now())
             return await self._call(request.method, connection_id, body)
         except SignatureRejectedError as error:
             return _error(403, error.error_type, str(error))
@@ -69,14 +65,14 @@ class ConnectionsApi:
     async def _call(self, method: str, connection_id: str, body: bytes) -> web.Response:
         if method == "POST" and len(body) > MAX_MESSAGE_BYTES:
             return _too_large_error()
-        connection = self._connections.find(connection_id)
+        connection = self.connections.find(connection_id)
         if method == "POST":
             await connection.send_text(_utf8(body))
             return _answer(200)
         if method == "GET":
             return _answer(200, json.dumps(_description(connection)))
         if method == "DELETE":
-            self._connections.remove(connection)
+            self.connections.remove(connection)
             connection.end(WSCloseCode.OK)
             return _answer(204)
         return _error(403, "ForbiddenException", "Forbidden")

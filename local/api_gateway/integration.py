@@ -44,20 +44,20 @@ class ProxyAnswer:
         return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110: 2xx is success
 
 
+@dataclass(frozen=True, slots=True)
 class Integrations:
     """The functions of the routes; `selection` says where a message names its route."""
 
-    def __init__(self, pools: Mapping[str, Invoker], selection: str, clock: Clock) -> None:
-        self._pools = pools
-        self._selection = selection
-        self._clock = clock
+    pools: Mapping[str, Invoker]
+    selection: str
+    clock: Clock
 
     async def connect(self, peer: Peer) -> ProxyAnswer:
         """Return the answer of $connect; without that route, every client is accepted."""
-        pool = self._pools.get(CONNECT)
+        pool = self.pools.get(CONNECT)
         if pool is None:
             return ProxyAnswer(HTTPStatus.OK, None)
-        event = connect_event(peer, str(uuid.uuid4()), self._clock.now())
+        event = connect_event(peer, str(uuid.uuid4()), self.clock.now())
         try:
             return await self._answer(pool, event) or ProxyAnswer(HTTPStatus.BAD_GATEWAY, None)
         except TimeoutError:
@@ -68,28 +68,28 @@ class Integrations:
 
         The function has the event before this first waits, so that messages keep their order.
         """
-        route = select_route(body, self._selection, tuple(self._pools))
+        route = select_route(body, self.selection, tuple(self.pools))
         if route is None:
             return FORBIDDEN
-        event = message_event(peer, route, body, request_id, self._clock.now())
+        event = message_event(peer, route, body, request_id, self.clock.now())
         try:
-            answer = await self._answer(self._pools[route], event)
+            answer = await self._answer(self.pools[route], event)
         except TimeoutError:
             return TIMED_OUT
         return FAILED if answer is None else None
 
     def disconnect(self, peer: Peer, code: int, reason: str) -> None:
         """Call $disconnect without waiting for its outcome: best effort, as AWS says."""
-        pool = self._pools.get(DISCONNECT)
+        pool = self.pools.get(DISCONNECT)
         if pool is not None:
-            event = disconnect_event(peer, code, reason, str(uuid.uuid4()), self._clock.now())
+            event = disconnect_event(peer, code, reason, str(uuid.uuid4()), self.clock.now())
             pool.submit(event, WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES))
 
     async def _answer(self, pool: Invoker, event: bytes) -> ProxyAnswer | None:
         """Return the function's answer, or None after a failure; raises TimeoutError."""
         receiver = WholeAnswer(MAX_BUFFERED_RESPONSE_BYTES)
         invocation = pool.submit(event, receiver)
-        async with self._clock.timeout(INTEGRATION_TIMEOUT_S):
+        async with self.clock.timeout(INTEGRATION_TIMEOUT_S):
             # The function continues when API Gateway stops waiting.
             failure = await asyncio.shield(invocation.outcome)
         if failure is not None or receiver.too_large:

@@ -41,26 +41,19 @@ class Routes:
 class WebSocketApi:
     """The handler of the WebSocket port.
 
-    `check` is None if $connect requires no signature. `needs_no_key` means that it requires no key
-    either; then pages of other sites are rejected, which AWS would accept.
+    `check` verifies requests to @connections. `auth` is WEBSOCKET_AUTH: aws_iam requires a signed
+    $connect; none requires no key, so that pages of other sites are rejected, which AWS accepts.
     """
 
     def __init__(
-        self,
-        routes: Routes,
-        connections: Connections,
-        management: ConnectionsApi,
-        *,
-        check: SignatureCheck | None = None,
-        needs_no_key: bool = False,
-        clock: Clock | None = None,
+        self, routes: Routes, check: SignatureCheck, auth: str, clock: Clock | None = None
     ) -> None:
         self._default_stage = routes.default_stage
-        self._connections = connections
-        self._management = management
         self._check = check
-        self._needs_no_key = needs_no_key
+        self._auth = auth
         self._clock = clock or Clock()
+        self._connections = Connections()
+        self._management = ConnectionsApi(self._connections, check)
         self._integrations = Integrations(routes.pools, routes.selection, self._clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -74,7 +67,7 @@ class WebSocketApi:
             return _error(403, "Forbidden")
         if not web.WebSocketResponse().can_prepare(request).ok:
             return _error(426, "Upgrade Required")
-        if self._needs_no_key and not is_own_origin(request.headers.get("Origin")):
+        if self._auth == "none" and not is_own_origin(request.headers.get("Origin")):
             return _error(403, "Pages of other sites require WEBSOCKET_AUTH=forward_key.")
         try:
             access_key = self._authorise(request)
@@ -92,7 +85,7 @@ class WebSocketApi:
 
     def _authorise(self, request: web.BaseRequest) -> str:
         """Return the access key that signed the handshake, "" if it requires no signature."""
-        if self._check is None:
+        if self._auth != "aws_iam":
             return ""
         return self._check.verify(http_request(request), self._clock.now())
 

@@ -8,6 +8,7 @@ import os
 import signal
 from asyncio.subprocess import Process
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from local.console import LineSplitter
@@ -37,41 +38,35 @@ class _Output(asyncio.Protocol):
         self.ended.set_result(None)
 
 
+@dataclass(frozen=True, slots=True)
 class ChildProcess:
     """One running child and the processes it starts; made by `start_child`."""
 
-    def __init__(
-        self,
-        process: Process,
-        group: ProcessGroup,
-        pipe: asyncio.ReadTransport,
-        output: _Output,
-    ) -> None:
-        self._process = process
-        self._group = group
-        self._pipe = pipe
-        self._output = output
+    process: Process
+    group: ProcessGroup
+    pipe: asyncio.ReadTransport
+    output: _Output
 
     async def wait(self) -> int:
         """Wait until the child and its output have ended; return its exit status."""
-        status = await self._process.wait()
+        status = await self.process.wait()
         # What the child started must not outlive it and keep its sockets open.
-        await self._group.close()
-        await asyncio.wait([self._output.ended], timeout=_LAST_OUTPUT_WAIT_S)
-        self._pipe.close()
-        await self._output.ended
+        await self.group.close()
+        await asyncio.wait([self.output.ended], timeout=_LAST_OUTPUT_WAIT_S)
+        self.pipe.close()
+        await self.output.ended
         return status
 
     def kill(self) -> None:
-        self._group.signal(signal.SIGKILL)
+        self.group.signal(signal.SIGKILL)
 
     async def stop(self, grace_s: float = SHUTDOWN_GRACE_S) -> None:
         """Send SIGTERM to the group, then kill what is left of it."""
-        self._group.signal(signal.SIGTERM)
+        self.group.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
-                await self._process.wait()
-        self._group.signal(signal.SIGKILL)
+                await self.process.wait()
+        self.group.signal(signal.SIGKILL)
 
 
 async def start_child(

@@ -60,13 +60,13 @@ class _Claim:
     lifetime_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
 class SignatureCheck:
     """Verifies requests to one service against one key pair."""
 
-    def __init__(self, keys: Credentials, service: str, region: str) -> None:
-        self._keys = keys
-        self._service = service
-        self._region = region
+    keys: Credentials
+    service: str
+    region: str
 
     def verify(self, request: HttpRequest, now: float) -> str:
         """Return the access key that signed `request`; raises SignatureRejectedError."""
@@ -79,7 +79,7 @@ class SignatureCheck:
     def _verify(self, request: HttpRequest, claim: _Claim, now: float) -> str:
         access_key, date = self._scope(claim.credential)
         _check_time(claim, date, now)
-        if not hmac.compare_digest(access_key.encode(), self._keys.access_key.encode()):
+        if not hmac.compare_digest(access_key.encode(), self.keys.access_key.encode()):
             raise SignatureRejectedError(
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
@@ -94,16 +94,16 @@ class SignatureCheck:
         if len(parts) != 5 or parts[4] != "aws4_request":  # noqa: PLR2004 - key/date/region/service/end
             raise _incomplete_error("Credential must be KEY/DATE/REGION/SERVICE/aws4_request")
         access_key, date, region, service, _ = parts
-        if region != self._region:
-            raise _scope_error(f"a valid region: '{self._region}'")
-        if service != self._service:
-            raise _scope_error(f"correct service: '{self._service}'")
+        if region != self.region:
+            raise _scope_error(f"a valid region: '{self.region}'")
+        if service != self.service:
+            raise _scope_error(f"correct service: '{self.service}'")
         return access_key, date
 
     def _expected(self, request: HttpRequest, claim: _Claim) -> str:
         query = f"?{claim.query}" if claim.query else ""
-        keys = SigningKeys(self._keys.access_key, self._keys.secret_key)
-        signer = _Recomputation(keys, self._service, self._region, claim.signed_headers)
+        keys = SigningKeys(self.keys.access_key, self.keys.secret_key)
+        signer = _Recomputation(keys, self.service, self.region, claim.signed_headers)
         message = AWSRequest(
             method=request.method,
             url=f"http://{request.header('host')}{request.raw_path}{query}",

@@ -15,7 +15,6 @@ from local.api_gateway.server import is_own_origin
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
 from tests.local.api_gateway.websocket_bench import (
-    CHECK,
     OK,
     UPGRADE,
     closed_with,
@@ -203,7 +202,7 @@ def presigned(port: int, secret: str) -> str:
 
 
 async def test_connect_may_require_a_signature() -> None:
-    async with serving(CHECK) as it:
+    async with serving("aws_iam") as it:
         async with it.connect(presigned(it.port, "local")):
             assert await it.opened()
         for path in (presigned(it.port, "wrong"), "/"):
@@ -239,7 +238,7 @@ async def test_pages_of_other_sites_are_rejected_where_no_key_is_required() -> N
 
 
 async def test_page_of_another_site_may_connect_with_a_signature() -> None:
-    async with serving(CHECK) as it:
+    async with serving("aws_iam") as it:
         origin = {"Origin": "https://elsewhere.example"}
         async with it.connect(presigned(it.port, "local"), additional_headers=origin):
             assert await it.opened()

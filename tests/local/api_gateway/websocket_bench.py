@@ -18,8 +18,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from yarl import URL
 
-from local.api_gateway.connections import Connections
-from local.api_gateway.connections_api import ConnectionsApi
 from local.api_gateway.server import Routes, WebSocketApi
 from local.http.listening import bind, port_of, serve
 from local.http.sigv4_verification import SignatureCheck
@@ -81,25 +79,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def serving(
-    check: SignatureCheck | None = None, without: tuple[str, ...] = (), **scripts: Script
-) -> AsyncIterator[Bench]:
+async def serving(auth: str = "none", **scripts: Script) -> AsyncIterator[Bench]:
     """Serve a WebSocket API; `on_connect=` is the script of `$connect`, and so on."""
     clock = HandClock()
     routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
     routes |= {name.replace("on_", "$"): script for name, script in scripts.items()}
-    invokers = {
-        route: ScriptedInvoker(script) for route, script in routes.items() if route not in without
-    }
-    connections = Connections()
-    api = WebSocketApi(
-        Routes(invokers, "$request.body.action", "dev"),
-        connections,
-        ConnectionsApi(connections, CHECK),
-        check=check,
-        needs_no_key=check is None,
-        clock=clock,
-    )
+    invokers = {route: ScriptedInvoker(script) for route, script in routes.items()}
+    api = WebSocketApi(Routes(invokers, "$request.body.action", "dev"), CHECK, auth, clock)
     listening = bind("127.0.0.1", 0, "--ws-port")
     runner = await serve(api.handle, listening)
     assert isinstance(runner.server, web.Server)
