@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -80,38 +80,36 @@ class RunningStack:
         return match[1]
 
 
+def stack(config: Path, *options: str, **environ: str) -> AbstractContextManager[RunningStack]:
+    return stack_of(sys.executable, config, *options, **environ)
+
+
 @contextmanager
-def stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]:
+def stack_of(python: str, config: Path, *options: str, **environ: str) -> Iterator[RunningStack]:
     """Start `python -m local` with free ports and `environ` on top of a bare environment.
 
-    Its state is its own. At the end it gets SIGTERM, if it still runs.
+    It has a state of its own, and gets SIGTERM at the end if it still runs.
     """
+    arguments = ["--config", str(config), "--http-port", "0", "--ws-port", "0", *options]
     with TemporaryDirectory(prefix="sluice-state-") as folder:
         own_state = {"STATE_FILE": str(Path(folder) / "state.sqlite3")}
-        with _stack(config, *options, **{**own_state, **environ}) as running:
+        process = subprocess.Popen(
+            [python, "-m", "local", *arguments],
+            cwd=ROOT,
+            env={**inherited("PATH", "HOME", "TMPDIR"), **own_state, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        running = RunningStack(process)
+        try:
             yield running
-
-
-@contextmanager
-def _stack(config: Path, *options: str, **environ: str) -> Iterator[RunningStack]:
-    arguments = ["--config", str(config), "--http-port", "0", "--ws-port", "0", *options]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local", *arguments],
-        cwd=ROOT,
-        env={**inherited("PATH", "HOME", "TMPDIR"), **environ},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    running = RunningStack(process)
-    try:
-        yield running
-    finally:
-        # Politely: a stack that is killed cannot remove its folder.
-        running.end()
-        assert process.stdout is not None
-        process.stdout.close()
+        finally:
+            # Politely: a stack that is killed cannot remove its folder.
+            running.end()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 @contextmanager

@@ -15,10 +15,8 @@ from typing import TextIO
 
 from dotenv import dotenv_values
 
-from scripts.smoke.check import Check, run_check
-from scripts.smoke.report import heading, row, summary
-from scripts.smoke.settings import parse, target_of
-from scripts.smoke.target import SmokeSettingsError, Target
+from scripts.smoke.check import Check, heading, row, run_check, summary
+from scripts.smoke.settings import SmokeSettingsError, Target, parse, target_of
 from scripts.smoke.url_checks import url_checks
 from scripts.smoke.websocket_checks import websocket_checks
 

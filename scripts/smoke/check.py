@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from requests import RequestException
 from websockets.exceptions import WebSocketException
 
-from scripts.smoke.target import Target
+from scripts.smoke.settings import Target
+
+# Long enough to come in pieces.
+ASKS_FOR_A_WHILE = "Count from one to thirty in words, with one sentence about each number."
+
+# Not over when it is cancelled: the demo model, which repeats it, needs seconds for so many words.
+ASKS_FOR_MINUTES = "Count from one to ten thousand in words." + " Do not stop." * 60
+
+VALUE = "42"
+ASKS_FOR_A_VALUE = f"Answer with exactly this text and nothing else: [[{VALUE}]]"
+
+NAME_WIDTH = 40
 
 
 class CheckFailedError(Exception):
@@ -93,3 +104,29 @@ def expect_pieces(count: int) -> None:
     """Raise CheckFailedError for a stream that came as one piece: something holds it back."""
     if count < 2:  # noqa: PLR2004 - more than one
         raise CheckFailedError("stream", "several pieces", f"{count}: something holds it back")
+
+
+def asked(prompt: str) -> list[dict[str, str]]:
+    """The messages of a request that asks only this."""
+    return [{"role": "user", "content": prompt}]
+
+
+def heading() -> str:
+    return f"{'check':{NAME_WIDTH}} result   first byte      total"
+
+
+def row(result: Result) -> str:
+    """One line, and another one for what went wrong."""
+    verdict = "FAILED" if result.failure else "ok"
+    first = "-" if result.first_byte_s is None else _milliseconds(result.first_byte_s)
+    line = f"{result.name:{NAME_WIDTH}} {verdict:6} {first:>12} {_milliseconds(result.total_s):>10}"
+    return f"{line}\n    {result.failure}" if result.failure else line
+
+
+def summary(results: Sequence[Result]) -> str:
+    failed = sum(bool(result.failure) for result in results)
+    return f"{len(results)} checks, {failed or 'none'} failed"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"

@@ -4,19 +4,54 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
-
-from scripts.smoke.target import Addresses, SmokeSettingsError, Target
 
 LOCAL_KEY = "local"
 """What signs for the local stack where the user has no key pair of AWS."""
 
 OUTPUTS = ("StreamLambdaFunctionUrl", "ServiceEndpointWebsocket")
 """osls's names of the addresses among the stack's outputs."""
+
+
+class SmokeSettingsError(Exception):
+    """The checks cannot be started; the text says what to set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the service is; `http_url` has no slash at its end."""
+
+    http_url: str
+    websocket_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`credentials` are botocore's, and sign; the modes are those of the deployment's settings."""
+
+    addresses: Addresses
+    region: str
+    url_auth: str
+    websocket_auth: str
+    credentials: Any = field(repr=False)
+    forward_key: str = field(repr=False)
+
+    @property
+    def url_is_signed(self) -> bool:
+        return self.url_auth == "aws_iam"
+
+    def described(self) -> str:
+        """Two lines: where the service is, and how it is opened."""
+        url = "signed requests" if self.url_is_signed else "forward key"
+        websocket = {"aws_iam": "presigned", "none": "open"}.get(self.websocket_auth, "forward key")
+        return (
+            f"Function URL  {self.addresses.http_url}  ({url})\n"
+            f"WebSocket     {self.addresses.websocket_url}  ({websocket})\n"
+        )
 
 
 @dataclass(frozen=True, slots=True)

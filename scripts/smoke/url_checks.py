@@ -13,21 +13,24 @@ import requests
 from requests.auth import AuthBase
 
 from scripts.smoke.check import (
+    ASKS_FOR_A_VALUE,
+    ASKS_FOR_A_WHILE,
+    VALUE,
     Check,
     CheckFailedError,
     Stopwatch,
+    asked,
     expect,
     expect_pieces,
     expect_text,
 )
-from scripts.smoke.prompts import ASKS_FOR_A_VALUE, ASKS_FOR_A_WHILE, VALUE, asked
+from scripts.smoke.settings import Target
 from scripts.smoke.signing import (
     UNKNOWN_KEY,
     BearerKey,
     FunctionUrlSignature,
     with_wrong_secret,
 )
-from scripts.smoke.target import Target
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then

@@ -12,16 +12,18 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from scripts.smoke.check import (
+    ASKS_FOR_A_WHILE,
+    ASKS_FOR_MINUTES,
     Check,
     CheckFailedError,
     Stopwatch,
+    asked,
     expect,
     expect_pieces,
     expect_text,
 )
-from scripts.smoke.prompts import ASKS_FOR_A_WHILE, ASKS_FOR_MINUTES, asked
+from scripts.smoke.settings import Target
 from scripts.smoke.signing import UNKNOWN_KEY, presigned_websocket_url, with_wrong_secret
-from scripts.smoke.target import Target
 
 OPEN_TIMEOUT_S = 20.0  # with a cold start of $connect
 SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.smoke.settings import deployed_addresses, parse
-from scripts.smoke.target import Addresses
+from scripts.smoke.settings import Addresses, deployed_addresses, parse
 from tests.packaging.account_contents import AccountContents, look_into
 from tests.packaging.cloud_account import CloudAccount, cloud_account
 from tests.packaging.connection_probe import ConnectionProbe, probe_connections

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from scripts.smoke.settings import deployed_addresses, parse
-from scripts.smoke.target import Addresses, SmokeSettingsError
+from scripts.smoke.settings import Addresses, SmokeSettingsError, deployed_addresses, parse
 from tests.packaging.cloud_account import CloudAccount
 from tests.packaging.conftest import CHANGED_MODEL, DeploymentLife, Step
 from tests.packaging.packaged_service import Package

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sysconfig
 import time
 from collections.abc import Iterator
@@ -21,12 +20,12 @@ from botocore.credentials import Credentials
 
 from scripts.smoke.__main__ import all_checks
 from scripts.smoke.check import run_check
-from scripts.smoke.target import Addresses, Target
+from scripts.smoke.settings import Addresses, Target
 from tests.packaging.conftest import DeploymentLife, Step
 from tests.packaging.deployed_function import layers_of, started
 from tests.packaging.lambda_layout import lay_out, lone_python, modules_found_by, unpack
 from tests.packaging.packaged_service import Package
-from tests.running_stack import ROOT, RunningStack
+from tests.running_stack import ROOT, stack_of
 
 FUNCTIONS = ("connect", "disconnect", "default", "stream")
 KEY = "fk-test-packaged"
@@ -99,32 +98,19 @@ def target(
         unpack(by_default.folder / f"{function}.zip", folder)
     for layer in ("runtime", "shared"):
         unpack(by_default.folder / f"{layer}.zip", folder / "layers" / layer)
-    arguments = ["--config", str(folder / "serverless.yml"), "--http-port", "0", "--ws-port", "0"]
-    process = subprocess.Popen(
-        [python, "-m", "local", *arguments],
-        cwd=folder,
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            # For the emulators alone: they pass no PYTHON variable on to functions.
-            "PYTHONPATH": os.pathsep.join((str(ROOT), sysconfig.get_path("purelib"))),
-            "FORWARD_KEY": KEY,
-            "WEBSOCKET_AUTH": "forward_key",
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    stack = RunningStack(process)
-    try:
-        addresses = Addresses(*stack.wait_ready())
+    # For the emulators alone: they pass no PYTHON variable on to functions.
+    packages = os.pathsep.join((str(ROOT), sysconfig.get_path("purelib")))
+    with stack_of(
+        str(python),
+        folder / "serverless.yml",
+        PYTHONPATH=packages,
+        HOME=str(folder),
+        FORWARD_KEY=KEY,
+        WEBSOCKET_AUTH="forward_key",
+    ) as running:
         local = Credentials("local", "local")
+        addresses = Addresses(*running.wait_ready())
         yield Target(addresses, "us-east-1", "aws_iam", "forward_key", local, KEY)
-    finally:
-        stack.end()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 @pytest.mark.parametrize("name", CHECKS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from sluice.settings import read_settings
 from sluice.upstream.targets import read_targets
 from tests.packaging.packaged_service import Package, text_of_sub
-from tests.packaging.plugin_answers import answer
+from tests.packaging.plugin_answers import answers
 
 IN_THIS_ACCOUNT = "${AWS::Region}:${AWS::AccountId}:"
 FUNCTIONS = ("connect", "disconnect", "default", "stream")
@@ -108,60 +108,58 @@ def test_forward_keys_are_read_where_they_let_clients_in(customized: Package) ->
     assert read == parameters(FORWARD_KEY, OPENAI_KEY)
 
 
-def test_untraced_functions_send_no_traces(in_production: Package) -> None:
-    for function in FUNCTIONS:
-        assert tuple(TRACES) not in allowed(in_production, function)
-
-
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://a.example", "AZURE_OPENAI_APIVERSION": "2024-10-21"}
 
 
-@pytest.mark.parametrize(
-    ("settings", "read"),
-    [
-        ({}, ["/openai"]),
-        ({"UPSTREAM_AUTH": "bearer"}, ["/openai"]),
-        ({"UPSTREAM_AUTH": "aws_sigv4"}, []),
-        (AZURE, ["/token"]),
-        ({**AZURE, "UPSTREAM_AUTH": "aws_sigv4"}, ["/token"]),
-        ({**AZURE, "AZURE_OPENAI_TOKEN_PARAMETER": ""}, ["/openai"]),
-        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "azure"}, ["/token"]),
-        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "openai"}, ["/openai"]),
-    ],
+# Settings, and the parameter with the key for the provider that they choose.
+KEYS_READ: tuple[tuple[dict[str, str], list[str]], ...] = (
+    ({}, ["/openai"]),
+    ({"UPSTREAM_AUTH": "bearer"}, ["/openai"]),
+    ({"UPSTREAM_AUTH": "aws_sigv4"}, []),
+    (AZURE, ["/token"]),
+    ({**AZURE, "UPSTREAM_AUTH": "aws_sigv4"}, ["/token"]),
+    ({**AZURE, "AZURE_OPENAI_TOKEN_PARAMETER": ""}, ["/openai"]),
+    ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "azure"}, ["/token"]),
+    ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "openai"}, ["/openai"]),
 )
-def test_key_that_the_functions_read_is_the_one_that_they_may_read(
-    settings: dict[str, str], read: list[str]
-) -> None:
-    named = {"OPENAI_API_KEY_PARAMETER": "/openai", "AZURE_OPENAI_TOKEN_PARAMETER": "/token"}
-    environ = {**named, "AWS_REGION": "us-east-1", **settings}
-    (target,) = read_targets(environ, read_settings(environ))
-    assert [target.keys.parameter] == (read or [""])
-
-    statements = statements_of(["readProviderKeys"], {"settings": environ})
-    found = [each for each in statements if each["Action"] == ["ssm:GetParameter"]]
-    assert [resource_name(name) for each in found for name in each["Resource"]] == parameters(*read)
+NAMED = {"OPENAI_API_KEY_PARAMETER": "/openai", "AZURE_OPENAI_TOKEN_PARAMETER": "/token"}
 
 
-def statements_of(permissions: list[str], deployment: dict[str, object]) -> list[dict[str, Any]]:
-    """What a role allows that has only these permissions of custom.permissions."""
+def test_key_that_the_functions_read_is_the_one_that_they_may_read() -> None:
+    environs = [{**NAMED, "AWS_REGION": "us-east-1", **settings} for settings, _ in KEYS_READ]
+    roles = roles_with(["readProviderKeys"], [{"settings": environ} for environ in environs])
+    for environ, (_, read), statements in zip(environs, KEYS_READ, roles, strict=True):
+        (target,) = read_targets(environ, read_settings(environ))
+        assert [target.keys.parameter] == (read or [""])
+        found = [each for each in statements if each["Action"] == ["ssm:GetParameter"]]
+        names = [resource_name(name) for each in found for name in each["Resource"]]
+        assert names == parameters(*read)
+
+
+def test_traces_are_sent_however_tracing_is_switched_on() -> None:
+    for statements in roles_with([], [{"tracing": on} for on in ("Active", "true", True)]):
+        assert TRACES in [statement["Action"] for statement in statements]
+
+
+def roles_with(
+    permissions: list[str], deployments: Iterable[dict[str, object]]
+) -> list[list[dict[str, Any]]]:
+    """Return what a role with these permissions allows, for each deployment."""
     place = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": "PassThrough"}
-    made = answer("roles", [["connect", permissions]], {**place, **deployment}, of="roles.mjs")
-    policies = made["ConnectRole"]["Properties"]["Policies"]
-    statements: list[dict[str, Any]] = policies[0]["PolicyDocument"]["Statement"]
-    return statements
+    calls = [([["connect", permissions]], {**place, **deployment}) for deployment in deployments]
+    made = answers("roles", calls, of="roles.mjs")
+    (policies,) = zip(
+        *(each["ConnectRole"]["Properties"]["Policies"] for each in made), strict=True
+    )
+    return [policy["PolicyDocument"]["Statement"] for policy in policies]
 
 
-@pytest.mark.parametrize("tracing", ["Active", "true", True])
-def test_traces_are_sent_however_tracing_is_switched_on(tracing: object) -> None:
-    statements = statements_of([], {"tracing": tracing})
-    assert TRACES in [statement["Action"] for statement in statements]
-
-
-def test_parameters_of_other_providers_are_read_by_those_who_ask_them(
+def test_production_reads_the_parameters_of_its_providers_and_sends_no_traces(
     in_production: Package,
 ) -> None:
     forward, extra = "/sluice/prod/forward-key", "/other/key"
     read = {name: allowed(in_production, name).get(GET_PARAMETER, []) for name in FUNCTIONS}
+    assert not any(tuple(TRACES) in allowed(in_production, name) for name in FUNCTIONS)
     assert read == {
         "connect": parameters(forward),
         "disconnect": [],

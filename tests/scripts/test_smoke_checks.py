@@ -9,15 +9,13 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
-import pytest
 from botocore.credentials import Credentials
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from scripts.smoke.__main__ import all_checks, read_settings
-from scripts.smoke.check import Result, run_check
-from scripts.smoke.report import row, summary
-from scripts.smoke.target import Addresses, Target
+from scripts.smoke.check import Result, row, run_check, summary
+from scripts.smoke.settings import Addresses, Target
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -33,7 +31,9 @@ from tests.scripted_upstream import (
 from tests.scripts.smoke_run import closed_port
 
 SECRET = "a-secret-of-nobody-0123456789"
-STREAM = "GET /?message= is streamed"
+DONE = sse("[DONE]")
+
+Script = Callable[..., None]
 
 
 def target(http_url: str = "http://unused", websocket_url: str = "ws://unused") -> Target:
@@ -54,107 +54,65 @@ def failure_of(name: str, where: Target) -> str:
     return run_check(check, where, lambda: next(ticks)).failure
 
 
-def in_pieces(*pieces: bytes) -> Callable[..., None]:
+def in_pieces(*pieces: bytes) -> Script:
     """A script: an event stream whose chunks are these."""
     return lambda _request, connection: connection.sendall(
         EVENT_STREAM_HEAD + b"".join(map(chunk, pieces)) + LAST_CHUNK
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "script", "failure"),
-    [
-        pytest.param(
-            "GET / describes the service",
-            sends(b"<html>", "text/html"),
-            "body: expected a JSON object, found another text",
-            id="page",
-        ),
-        pytest.param(
-            "GET / describes the service",
-            replies(200, {}),
-            "description: expected some fields, found none",
-            id="empty description",
-        ),
-        pytest.param(
-            STREAM,
-            sends(answer_stream(["one", "two"]), "text/event-stream"),
-            "stream: expected several pieces, found 1: something holds it back",
-            id="held back",
-        ),
-        pytest.param(
-            STREAM,
-            replies(200, {}),
-            "content type: expected text/event-stream, found application/json",
-            id="not streamed",
-        ),
-        pytest.param(
-            STREAM,
-            in_pieces(delta("one"), delta("two")),
-            "last event: expected [DONE], found another, or none",
-            id="cut off",
-        ),
-        pytest.param(
-            STREAM,
-            in_pieces(delta("one"), sse({"error": {"code": "c"}}), sse("[DONE]")),
-            "error events: expected 0, found 1",
-            id="error in the stream",
-        ),
-        pytest.param(
-            STREAM,
-            in_pieces(sse({"choices": []}), sse("[DONE]")),
-            "joined deltas: expected some text, found none",
-            id="nothing said",
-        ),
-        pytest.param(
-            STREAM,
-            in_pieces(sse("no json"), sse("[DONE]")),
-            "expected what is documented, found another shape (JSONDecodeError)",
-            id="event of another kind",
-        ),
-        pytest.param(
-            "POST / finds a value",
-            sends(b"41", "text/plain"),
-            "value: expected 42, found another",
-            id="another value",
-        ),
-        pytest.param(
-            "POST /v1/chat/completions",
-            replies(200, {"choices": []}),
-            "expected what is documented, found another shape (IndexError)",
-            id="no choice",
-        ),
-        pytest.param(
-            "no signature is refused",
-            says("come in"),
-            "status: expected 403, found 200",
-            id="open to everybody",
-        ),
-        pytest.param(
-            "wrong signature is refused",
-            replies(401, {}),
-            "status: expected 403, found 401",
-            id="another refusal",
-        ),
-        pytest.param(
-            "bad JSON is 400",
-            replies(400, {"error": {"code": "other"}}),
-            "error code: expected invalid_json, found other",
-            id="another code",
-        ),
-        pytest.param(
-            "unknown path is 404",
-            replies(404, {"detail": "not found"}),
-            "error code: expected unknown_path, found None",
-            id="error of another shape",
-        ),
-    ],
+DESCRIBES, STREAM = "GET / describes the service", "GET /?message= is streamed"
+TEMPLATE, CHAT = "WebSocket: template stream to <END>", "WebSocket: chat"
+OTHER_SHAPE = "expected what is documented, found another shape"
+NOTHING_SAID = "joined deltas: expected some text, found none"
+HELD_BACK = "stream: expected several pieces, found 1: something holds it back"
+
+# A check, what the service does wrong, and what the check says of it.
+URL_FAULTS: tuple[tuple[str, Script, str], ...] = (
+    (DESCRIBES, sends(b"<html>", "text/html"), "body: expected a JSON object, found another text"),
+    (DESCRIBES, replies(200, {}), "description: expected some fields, found none"),
+    (STREAM, sends(answer_stream(["one", "two"]), "text/event-stream"), HELD_BACK),
+    (
+        STREAM,
+        replies(200, {}),
+        "content type: expected text/event-stream, found application/json",
+    ),
+    (
+        STREAM,
+        in_pieces(delta("one"), delta("two")),
+        "last event: expected [DONE], found another, or none",
+    ),
+    (
+        STREAM,
+        in_pieces(delta("one"), sse({"error": {"code": "c"}}), DONE),
+        "error events: expected 0, found 1",
+    ),
+    (
+        STREAM,
+        in_pieces(sse({"choices": []}), DONE),
+        "joined deltas: expected some text, found none",
+    ),
+    (STREAM, in_pieces(sse("no json"), DONE), f"{OTHER_SHAPE} (JSONDecodeError)"),
+    ("POST / finds a value", sends(b"41", "text/plain"), "value: expected 42, found another"),
+    ("POST /v1/chat/completions", replies(200, {"choices": []}), f"{OTHER_SHAPE} (IndexError)"),
+    ("no signature is refused", says("come in"), "status: expected 403, found 200"),
+    ("wrong signature is refused", replies(401, {}), "status: expected 403, found 401"),
+    (
+        "bad JSON is 400",
+        replies(400, {"error": {"code": "other"}}),
+        "error code: expected invalid_json, found other",
+    ),
+    (
+        "unknown path is 404",
+        replies(404, {"detail": "not found"}),
+        "error code: expected unknown_path, found None",
+    ),
 )
-def test_wrong_answer_of_the_url_is_named(
-    upstream: ScriptedUpstream, name: str, script: Callable[..., None], failure: str
-) -> None:
-    upstream.script = script
-    assert failure_of(name, target(upstream.url.removesuffix("/v1"))) == failure
+
+
+def test_wrong_answer_of_the_url_is_named(upstream: ScriptedUpstream) -> None:
+    for name, upstream.script, failure in URL_FAULTS:
+        assert failure_of(name, target(upstream.url.removesuffix("/v1"))) == failure
 
 
 @contextmanager
@@ -184,73 +142,40 @@ def chat_frame(seq: int, text: str = "", **more: Any) -> dict[str, Any]:
     return {"id": "smoke", "seq": seq, "events": events, **more}
 
 
-@pytest.mark.parametrize(
-    ("name", "frames", "failure"),
-    [
-        pytest.param(
-            "WebSocket: template stream to <END>",
-            ["all of it", "<END>"],
-            "stream: expected several pieces, found 1: something holds it back",
-            id="held back",
-        ),
-        pytest.param(
-            "WebSocket: template stream to <END>",
-            [{"error": {"code": "misconfigured"}}],
-            "frame: expected part of an answer, found the error misconfigured",
-            id="error frame",
-        ),
-        pytest.param(
-            "WebSocket: chat",
-            [chat_frame(0, "one"), chat_frame(2, "two"), chat_frame(3, done=True)],
-            "numbers of the frames: expected [0, 1, 2], found [0, 2, 3]",
-            id="gap",
-        ),
-        pytest.param(
-            "WebSocket: chat",
-            [chat_frame(0), chat_frame(1, done=True)],
-            "joined deltas: expected some text, found none",
-            id="nothing said",
-        ),
-        pytest.param(
-            "WebSocket: chat",
-            [chat_frame(0, "one"), chat_frame(1, done=True, cancelled=True)],
-            "cancelled: expected False, found True",
-            id="cancelled by nobody",
-        ),
-        pytest.param(
-            "WebSocket: chat is cancelled",
-            [chat_frame(0, "one"), chat_frame(1, done=True)],
-            "cancelled: expected True, found False",
-            id="not cancelled",
-        ),
-        pytest.param(
-            "WebSocket: ping", [{"type": "ping"}], "type: expected pong, found ping", id="no pong"
-        ),
-        pytest.param(
-            "WebSocket: error frame",
-            ["what?"],
-            "error code: expected invalid_json, found None",
-            id="no error",
-        ),
-        pytest.param(
-            "WebSocket: no key is refused",
-            [],
-            "status: expected 401, found 101",
-            id="open to everybody",
-        ),
-        pytest.param(
-            "WebSocket: unknown key is refused",
-            [],
-            "status: expected 401, found 101",
-            id="open to any key",
-        ),
-    ],
+WEBSOCKET_FAULTS: tuple[tuple[str, list[object], str], ...] = (
+    (TEMPLATE, ["all of it", "<END>"], HELD_BACK),
+    (
+        TEMPLATE,
+        [{"error": {"code": "misconfigured"}}],
+        "frame: expected part of an answer, found the error misconfigured",
+    ),
+    (
+        CHAT,
+        [chat_frame(0, "one"), chat_frame(2, "two"), chat_frame(3, done=True)],
+        "numbers of the frames: expected [0, 1, 2], found [0, 2, 3]",
+    ),
+    (CHAT, [chat_frame(0), chat_frame(1, done=True)], NOTHING_SAID),
+    (
+        CHAT,
+        [chat_frame(0, "one"), chat_frame(1, done=True, cancelled=True)],
+        "cancelled: expected False, found True",
+    ),
+    (
+        f"{CHAT} is cancelled",
+        [chat_frame(0, "one"), chat_frame(1, done=True)],
+        "cancelled: expected True, found False",
+    ),
+    ("WebSocket: ping", [{"type": "ping"}], "type: expected pong, found ping"),
+    ("WebSocket: error frame", ["what?"], "error code: expected invalid_json, found None"),
+    ("WebSocket: no key is refused", [], "status: expected 401, found 101"),
+    ("WebSocket: unknown key is refused", [], "status: expected 401, found 101"),
 )
-def test_wrong_answer_of_the_websocket_is_named(
-    name: str, frames: list[object], failure: str
-) -> None:
-    with websocket_service(*frames) as url:
-        assert failure_of(name, target(websocket_url=url)) == failure
+
+
+def test_wrong_answer_of_the_websocket_is_named() -> None:
+    for name, frames, failure in WEBSOCKET_FAULTS:
+        with websocket_service(*frames) as url:
+            assert failure_of(name, target(websocket_url=url)) == failure
 
 
 def test_service_that_is_not_there_is_named_without_its_address() -> None:
