@@ -73,13 +73,15 @@ def test_ready_stack_is_healthy_and_prints_its_functions_lines(
 
 def test_children_see_what_lambda_and_the_stack_set(service: RunningStack) -> None:
     names = "FROM_FILE BOTH NODE_OPTIONS AWS_PROFILE API_GW_ENDPOINT _HANDLER WEBSOCKET_AUTH"
-    found = post(service.url, ["answer_environment", *names.split(), "LAMBDA_TASK_ROOT"]).json()
+    names += " LAMBDA_TASK_ROOT SSL_CERT_FILE"
+    found = post(service.url, ["answer_environment", *names.split()]).json()
     folder = found.pop("cwd")
     assert found == {
         "FROM_FILE": "$HOME is kept",
         "BOTH": "shell",
         "NODE_OPTIONS": None,
         "AWS_PROFILE": None,
+        "SSL_CERT_FILE": None,
         "API_GW_ENDPOINT": service.websocket_url.replace("ws:", "http:"),
         "_HANDLER": "stand_in.run",
         "WEBSOCKET_AUTH": "none",
