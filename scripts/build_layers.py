@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.certificate_folder import write_certificate_folder
-from scripts.locked_packages import InstallError, check_installed, install, pip_environment
+from scripts.locked_packages import QUICK, InstallError, check_installed, install, pip_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -127,7 +127,7 @@ def locked_packages(
             pip = [sys.executable, "-I", "-m", "pip"]
             options = ["--only-binary=:all:", "--implementation=cp", "--python-version", python]
             options += ["--platform", WHEEL_PLATFORMS[architecture], "--target", str(installed)]
-            install(requirements, pip, options, pip_environment(pip, environ))
+            install(requirements, pip, [*QUICK, *options], pip_environment(pip, environ))
             check_installed(requirements, installed)
             leave_out(installed, PACKAGE_FILES_LEFT_OUT)
             installed.replace(packages)  # in one step: an interrupted build leaves nothing

@@ -18,18 +18,18 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 # pip's options that say where packages come from. https://pip.pypa.io/en/stable/cli/pip_install/
 INDEXES = ("index-url", "extra-index-url", "no-index", "find-links", "cache-dir", "no-cache-dir")
 ACCESS = ("proxy", "trusted-host", "cert", "client-cert", "keyring-provider", "use-feature")
-KEPT = {f"PIP_{option.upper().replace('-', '_')}": option for option in INDEXES + ACCESS}
+PATIENCE = ("timeout", "default-timeout", "retries")
+KEPT = {f"PIP_{name.upper().replace('-', '_')}": name for name in INDEXES + ACCESS + PATIENCE}
 
 # The sections of a pip.conf that `pip install` reads; a later one overrides an earlier one.
 SECTIONS = ("global", "install")
@@ -43,11 +43,8 @@ LIST_ALL = {"PIP_GLOBAL": "0", "PIP_QUIET": "0", "PIP_SITE": "0", "PIP_USER": "0
 OPTIONS = ("-qq", "--no-input", "--disable-pip-version-check", "--no-compile")
 LOCKED = ("--no-deps", "--require-hashes")
 
-# The first run soon says that no registry answers. One that took longer than START_S seconds got
-# packages before it failed, so a second run gives a slow network more time.
-FIRST_RUN = ("--retries", "0", "--timeout", "3")
-SECOND_RUN = ("--retries", "4", "--timeout", "30")
-START_S = 12.0
+# For a few small packages: whether a registry answers is known within 10 seconds.
+QUICK = ("--retries", "1", "--timeout", "3")
 
 # A package that every platform needs; others have a marker after a semicolon.
 PIN = re.compile(r"^([\w.-]+)==[^;\n]+$", re.MULTILINE)
@@ -58,18 +55,11 @@ class InstallError(Exception):
 
 
 def install(
-    lock: Path,
-    pip: Sequence[str],
-    options: Sequence[str],
-    environment: Mapping[str, str],
-    clock: Callable[[], float] = time.monotonic,
+    lock: Path, pip: Sequence[str], options: Sequence[str], environment: Mapping[str, str]
 ) -> None:
     """Run the command `pip` on `lock`. Raises InstallError; pip's messages are then on stderr."""
     command = [*pip, "install", *OPTIONS, *LOCKED, *options, "--requirement", str(lock)]
-    started = clock()
-    code, _ = _run([*command, *FIRST_RUN], environment)
-    if code and clock() - started > START_S:
-        code, _ = _run([*command, *SECOND_RUN], environment)
+    code, _ = _run(command, environment)
     if code:
         raise InstallError(f"pip failed with exit code {code}")
 
@@ -122,9 +112,10 @@ def _normalized(name: str) -> str:
 
 
 def install_into_venv(folder: Path, lock: Path, environ: Mapping[str, str]) -> None:
-    """Install `lock`, first the pip that it names: any older one takes twice as long.
+    """Install `lock`, first the pip that it names.
 
-    This Python's pip installs that pip. If it has none, ensurepip brings one, which takes seconds.
+    That shows whether a registry answers, and an older pip would take twice as long for the rest.
+    This Python's pip installs it. If it has none, ensurepip brings one, which takes seconds.
     """
     python = folder / "bin" / "python"
     has_pip = importlib.util.find_spec("pip") is not None
@@ -136,7 +127,7 @@ def install_into_venv(folder: Path, lock: Path, environ: Mapping[str, str]) -> N
     with tempfile.TemporaryDirectory() as temporary:
         pip_lock = Path(temporary) / "pip.txt"
         pip_lock.write_text(entry("pip", lock.read_text()))
-        install(pip_lock, first_pip, (), environment)
+        install(pip_lock, first_pip, [*QUICK, "--force-reinstall"], environment)
     install(lock, pip, (), environment)
     (packages,) = folder.glob("lib/python3*/site-packages")
     check_installed(lock, packages)

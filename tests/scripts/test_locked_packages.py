@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +13,9 @@ from scripts.locked_packages import (
     InstallError,
     check_installed,
     entry,
-    install,
     pip_environment,
 )
-from tests.scripts.setup_checkout import ROOT, write_program
+from tests.scripts.setup_checkout import ROOT
 
 PIP = [sys.executable, "-I", "-m", "pip"]
 LOCK = """\
@@ -84,41 +82,6 @@ def test_configuration_that_pip_cannot_read_is_reported(tmp_path: Path) -> None:
     file.write_text("not a configuration\n")
     with pytest.raises(InstallError, match="pip cannot read its configuration"):
         pip_environment(PIP, {"PIP_CONFIG_FILE": str(file)})
-
-
-@pytest.mark.parametrize(
-    ("exit_codes", "seconds", "runs"),
-    [
-        ("0", 100.0, 1),
-        ("1", 1.0, 1),  # no network
-        ("1 0", 100.0, 2),  # a slow one
-        ("1 1", 100.0, 2),
-    ],
-)
-def test_pip_gets_a_second_run_unless_it_fails_at_once(
-    tmp_path: Path, exit_codes: str, seconds: float, runs: int
-) -> None:
-    calls = tmp_path / "calls"
-    codes = "".join(
-        f"{number}) exit {code};; " for number, code in enumerate(exit_codes.split(), 1)
-    )
-    pip = write_program(
-        tmp_path / "pip",
-        f'#!/bin/sh\necho "$@" >> {calls}\ncase $(wc -l < {calls} | tr -d " ") in {codes}esac\n',
-    )
-    clock: Iterator[float] = iter([0.0, seconds])
-    fails = exit_codes.endswith("1")
-    try:
-        install(Path("lock.txt"), [str(pip)], ["--option"], {}, clock.__next__)
-    except InstallError:
-        assert fails
-    else:
-        assert not fails
-    commands = calls.read_text().splitlines()
-    assert len(commands) == runs
-    for command in commands:
-        assert command.startswith("install ")
-        assert "--require-hashes --option --requirement lock.txt" in command
 
 
 def test_package_that_pip_left_out_is_named(tmp_path: Path) -> None:
