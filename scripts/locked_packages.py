@@ -44,7 +44,7 @@ OPTIONS = ("-qq", "--no-input", "--disable-pip-version-check", "--no-compile")
 LOCKED = ("--no-deps", "--require-hashes")
 
 # For a few small packages: whether a registry answers is known within 10 seconds.
-QUICK = ("--retries", "1", "--timeout", "3")
+QUICK = ("--retries", "0", "--timeout", "4")
 
 # A package that every platform needs; others have a marker after a semicolon.
 PIN = re.compile(r"^([\w.-]+)==[^;\n]+$", re.MULTILINE)
