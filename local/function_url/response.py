@@ -52,7 +52,7 @@ class ResponseFraming:
         self.keep_alive = request.keep_alive and ends_by_itself
         """Whether the connection can carry another request."""
         self.missing = self._length or 0 if self._has_body else 0
-        """Bytes still missing to the stated length."""
+        """Bytes still missing from the stated length."""
 
     def start(self, now: float) -> bytes:
         """Return the status line and the header fields; `now` is the time for Date."""

@@ -28,7 +28,7 @@ PEER = Peer(
     headers=(("Host", "127.0.0.1:3001"), ("X-A", "1"), ("X-A", "2")),
     query=(("a", "1"),),
 )
-CONTEXT = {
+CONTEXT: dict[str, Any] = {
     "extendedRequestId": "r",
     "requestTime": "18/Sep/2019:11:49:34 +0000",
     "messageDirection": "IN",
@@ -44,8 +44,15 @@ CONTEXT = {
 NOW = 1568807374.0
 
 
-def test_connect_event_has_headers_and_query() -> None:
-    assert json.loads(connect_event(PEER, "r", NOW)) == {
+def test_connect_event_has_headers_query_and_signer() -> None:
+    signer = {
+        "accessKey": "AKIALOCAL",
+        "accountId": "123456789012",
+        "caller": "AIDALOCALUSER00000000",
+        "user": "AIDALOCALUSER00000000",
+        "userArn": "arn:aws:iam::123456789012:user/local",
+    }
+    expected: dict[str, Any] = {
         "headers": {"Host": "127.0.0.1:3001", "X-A": "2"},
         "multiValueHeaders": {"Host": ["127.0.0.1:3001"], "X-A": ["1", "2"]},
         "queryStringParameters": {"a": "1"},
@@ -53,32 +60,18 @@ def test_connect_event_has_headers_and_query() -> None:
         "requestContext": {**CONTEXT, "routeKey": "$connect", "eventType": "CONNECT"},
         "isBase64Encoded": False,
     }
-
-
-def test_connect_event_without_query_has_no_query_keys() -> None:
-    peer = Peer("id=", "dev", "h", "ip", "", 1.0)
-    assert set(json.loads(connect_event(peer, "r", NOW))) == {"requestContext", "isBase64Encoded"}
-
-
-def test_connect_event_names_its_signer_and_a_message_does_not() -> None:
+    assert json.loads(connect_event(PEER, "r", NOW)) == expected
     signed = replace(PEER, access_key="AKIALOCAL")
-    assert json.loads(connect_event(signed, "r", NOW))["requestContext"]["identity"] == {
-        "sourceIp": "127.0.0.1",
-        "userAgent": "ws/1",
-        "accessKey": "AKIALOCAL",
-        "accountId": "123456789012",
-        "caller": "AIDALOCALUSER00000000",
-        "user": "AIDALOCALUSER00000000",
-        "userArn": "arn:aws:iam::123456789012:user/local",
-    }
-    message = json.loads(message_event(signed, "$default", "", "r", NOW))
-    assert message["requestContext"]["identity"] == CONTEXT["identity"]
+    expected["requestContext"]["identity"] = {**CONTEXT["identity"], **signer}
+    assert json.loads(connect_event(signed, "r", NOW)) == expected
+    bare = Peer("id=", "dev", "h", "ip", "", 1.0)
+    assert set(json.loads(connect_event(bare, "r", NOW))) == {"requestContext", "isBase64Encoded"}
 
 
-def test_message_event_has_no_headers() -> None:
-    event: dict[str, Any] = json.loads(message_event(PEER, "$default", "hä", "r", NOW))
-    message_id = event["requestContext"].pop("messageId")
-    assert message_id.endswith("=")
+def test_message_event_has_neither_headers_nor_signer() -> None:
+    signed = replace(PEER, access_key="AKIALOCAL")
+    event = json.loads(message_event(signed, "$default", "hä", "r", NOW))
+    assert event["requestContext"].pop("messageId").endswith("=")
     assert event == {
         "requestContext": {**CONTEXT, "routeKey": "$default", "eventType": "MESSAGE"},
         "body": "hä",
@@ -88,13 +81,9 @@ def test_message_event_has_no_headers() -> None:
 
 def test_disconnect_event_has_code_and_reason() -> None:
     event = json.loads(disconnect_event(PEER, 1001, "bye", "r", NOW))
-    assert event["requestContext"] == {
-        **CONTEXT,
-        "routeKey": "$disconnect",
-        "eventType": "DISCONNECT",
-        "disconnectStatusCode": 1001,
-        "disconnectReason": "bye",
-    }
+    kind = {"routeKey": "$disconnect", "eventType": "DISCONNECT"}
+    end = {"disconnectStatusCode": 1001, "disconnectReason": "bye"}
+    assert event["requestContext"] == {**CONTEXT, **kind, **end}
     assert event["headers"] == {
         "Host": "127.0.0.1:3001",
         "x-api-key": "",
