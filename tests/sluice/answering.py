@@ -1,8 +1,9 @@
-"""ModelAnswers as the functions build them, for the tests of both transports."""
+"""What the benches of both transports share: a scripted model, its answers, the log."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.aws.ssm_parameter import read_parameter
 from sluice.completions.answer import ModelAnswers
@@ -13,6 +14,10 @@ from sluice.upstream.targets import Target, read_targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pytest
+
+    from tests.scripted_upstream import ScriptedUpstream
 
 SECRET = "sk-secret-0123456789"
 
@@ -32,3 +37,17 @@ def answering_with(variables: Mapping[str, str]) -> Answering:
     forward_keys = KeyRing(settings.forward_keys, read_parameter)
     answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
     return Answering(settings, targets, forward_keys, answers)
+
+
+class Bench:
+    """A scripted model, and the log of the gateway in front of it."""
+
+    def __init__(self, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]) -> None:
+        self.upstream = upstream
+        self._capsys = capsys
+
+    def logged(self) -> dict[str, Any]:
+        """The log line of the one request since the last look."""
+        (line,) = self._capsys.readouterr().out.splitlines()
+        fields: dict[str, Any] = json.loads(line)
+        return fields

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
-from tests.sluice.answering import SECRET, answering_with
+from tests.sluice.answering import SECRET, Bench, answering_with
 from tests.sluice.deadlines import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pytest
-
-    from tests.scripted_upstream import ScriptedUpstream
 
 HELLO = [{"role": "user", "content": "Hello"}]
 LOCK = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1234567890"}
@@ -70,12 +66,8 @@ class Reply:
         return self.status, self.error["code"]
 
 
-class UrlBench:
+class UrlBench(Bench):
     """Each request goes to a new gateway, set up by `settings` and upper-case keywords."""
-
-    def __init__(self, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]) -> None:
-        self.upstream = upstream
-        self._capsys = capsys
 
     def ask(
         self,
@@ -112,12 +104,6 @@ class UrlBench:
     def targets(self) -> list[str]:
         """What the upstream was asked for."""
         return [request.target for request in self.upstream.requests]
-
-    def logged(self) -> dict[str, Any]:
-        """The log line of the one request since the last look."""
-        (line,) = self._capsys.readouterr().out.splitlines()
-        fields: dict[str, Any] = json.loads(line)
-        return fields
 
 
 def event_of(

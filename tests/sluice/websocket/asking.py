@@ -9,7 +9,7 @@ from sluice.websocket.cancellation_watch import LookTimes
 from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.events import MessageEvent
 from sluice.websocket.gateway import WebSocketGateway
-from tests.sluice.answering import SECRET, answering_with
+from tests.sluice.answering import SECRET, Bench, answering_with
 from tests.sluice.deadlines import deadline_in
 
 if TYPE_CHECKING:
@@ -57,17 +57,16 @@ class Posts(ConnectionsClient):
         return self
 
 
-class WebSocketBench:
+class WebSocketBench(Bench):
     """Each message goes to a new gateway, set up by upper-case keywords.
 
     state: the store of cancellations, if there is one. posts: where its frames go.
     """
 
     def __init__(self, upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]) -> None:
-        self.upstream = upstream
+        super().__init__(upstream, capsys)
         self.posts = Posts()
         self.state: ConnectionState | None = None
-        self._capsys = capsys
 
     def send(self, message: object, remaining_ms: int = 900_000, **environ: str) -> list[str]:
         """The frames that answer a message."""
@@ -91,12 +90,6 @@ class WebSocketBench:
         assert document["error"].keys() == {"message", "type", "param", "code"}
         error: dict[str, Any] = document["error"]
         return error
-
-    def logged(self) -> dict[str, Any]:
-        """The log line of the one message since the last look."""
-        (line,) = self._capsys.readouterr().out.splitlines()
-        fields: dict[str, Any] = json.loads(line)
-        return fields
 
 
 def message_of(message: object, at_ms: int = AT_MS) -> MessageEvent:

@@ -55,20 +55,13 @@ class Step(Enum):
     FAIL = "fail"
 
 
+_S = State
 TRANSITIONS: Mapping[State, Mapping[Step, State]] = {
-    State.OPEN: {
-        Step.LEAVE: State.DRAINING,
-        Step.GIVE_UP: State.GIVEN_UP,
-        Step.FAIL: State.FAILED,
-    },
-    State.DRAINING: {Step.GIVE_UP: State.GIVEN_UP, Step.FAIL: State.FAILED},
+    _S.OPEN: {Step.LEAVE: _S.DRAINING, Step.GIVE_UP: _S.GIVEN_UP, Step.FAIL: _S.FAILED},
+    _S.DRAINING: {Step.GIVE_UP: _S.GIVEN_UP, Step.FAIL: _S.FAILED},
     # A post that was in flight may still fail.
-    State.GIVEN_UP: {
-        Step.LEAVE: State.GIVEN_UP,
-        Step.GIVE_UP: State.GIVEN_UP,
-        Step.FAIL: State.FAILED,
-    },
-    State.FAILED: {Step.LEAVE: State.FAILED, Step.GIVE_UP: State.FAILED},
+    _S.GIVEN_UP: {Step.LEAVE: _S.GIVEN_UP, Step.GIVE_UP: _S.GIVEN_UP, Step.FAIL: _S.FAILED},
+    _S.FAILED: {Step.LEAVE: _S.FAILED, Step.GIVE_UP: _S.FAILED},
 }
 
 
