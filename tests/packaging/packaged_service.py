@@ -1,4 +1,4 @@
-"""Copies of the service, the real `npx sls` on them, and what it packages."""
+"""Copies of the service, the real sls on them, and what it packages."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ class Service:
     umask: int
 
     def sls(self, *arguments: str, **settings: str) -> str:
-        """Run `npx sls` to its success and return what it printed."""
+        """Run sls to its success and return what it printed."""
         finished = self._run(arguments, settings)
         assert finished.returncode == 0, finished.stdout
         return finished.stdout
 
     def refused(self, *arguments: str, **settings: str) -> str:
-        """Run `npx sls` to its failure and return what it printed, which is no stack trace."""
+        """Run sls to its failure and return what it printed, which is no stack trace."""
         finished = self._run(arguments, settings)
         assert finished.returncode == 1, finished.stdout
         assert "    at " not in finished.stdout
@@ -112,12 +112,11 @@ class Service:
         home = self.folder.parent / f"{self.folder.name}-home"
         home.mkdir(exist_ok=True)
         return subprocess.run(
-            ["npx", "--no-install", "sls", *arguments],
+            [self.folder / "node_modules/.bin/sls", *arguments],
             cwd=self.folder,
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(home),
-                "npm_config_update_notifier": "false",
                 "SLS_AWS_MONITORING_FREQUENCY": POLL_MS,
                 **self.account,
                 **settings,
