@@ -206,17 +206,20 @@ class TelemetryLog:
 
     frames: Path
     out: Path
+    messages: list[tuple[str, str]] = field(default_factory=list)  # with the types of their frames
     _seen: int = 0
 
     def forward(self) -> None:
         frames = self.frames.read_bytes()
         with self.out.open("ab") as out:
             while self._seen < len(frames):
+                kind, length = frames[self._seen :][:4], frames[self._seen :][4:8]
                 start = self._seen + FRAME_HEAD_BYTES
-                length = int.from_bytes(frames[self._seen + 4 : self._seen + 8], "big")
-                self._seen = start + length
-                message = frames[start : self._seen].removesuffix(b"\n")
-                out.write(message.replace(b"\n", LINE_END.encode()) + b"\n")
+                self._seen = start + int.from_bytes(length, "big")
+                message = frames[start : self._seen]
+                self.messages.append((kind.hex(), message.decode()))
+                event = message.removesuffix(b"\n").replace(b"\n", LINE_END.encode())
+                out.write(event + b"\n")
 
 
 @dataclass
@@ -273,25 +276,26 @@ def running(
 ) -> Iterator[Runtime]:
     """The real bootstrap as a child process, with `source` as the function's app.py.
 
-    As on Lambda it has a descriptor for log messages. _LAMBDA_TELEMETRY_LOG_FD="" takes it away.
+    As on Lambda it has a descriptor for log messages. An empty variable is left out.
     """
     (folder / "app.py").write_text(source)
     out, err = folder / "stdout", folder / "stderr"
     log = TelemetryLog(folder / "telemetry", out)
     api = RuntimeApi(log)
     with out.open("ab") as to_out, err.open("wb") as to_err, log.frames.open("ab") as to_log:
+        environ = {
+            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+            "PATH": "/usr/bin:/bin",
+            "AWS_LAMBDA_RUNTIME_API": api.address,
+            "LAMBDA_TASK_ROOT": str(folder),
+            "_HANDLER": handler,
+            "_LAMBDA_TELEMETRY_LOG_FD": str(to_log.fileno()),
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            **variables,
+        }
         process = subprocess.Popen(
             command,
-            env={
-                **{name: value for name, value in os.environ.items() if "COVERAGE_" in name},
-                "PATH": "/usr/bin:/bin",
-                "AWS_LAMBDA_RUNTIME_API": api.address,
-                "LAMBDA_TASK_ROOT": str(folder),
-                "_HANDLER": handler,
-                "_LAMBDA_TELEMETRY_LOG_FD": str(to_log.fileno()),
-                "AWS_LAMBDA_FUNCTION_NAME": "f",
-                **variables,
-            },
+            env={name: value for name, value in environ.items() if value},
             cwd=folder,
             pass_fds=[to_log.fileno()],
             stdout=to_out,

@@ -113,34 +113,27 @@ def _set_up(log: RuntimeLog) -> None:
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
     """The fields of a record in JSON, named and ordered as AWS's client does."""
     import logging  # noqa: PLC0415 -- the function has already imported it
+    import traceback  # noqa: PLC0415 -- logging has imported it
 
     own = vars(record)
-    has_text_only = record.args or not isinstance(record.msg, dict)
+    has_fields = isinstance(record.msg, dict) and not record.args
+    kind, error, trace = record.exc_info or (None, None, None)
     fields = {
         "timestamp": timestamp(record.created),
         "level": logging.getLevelName(min(logging.CRITICAL, max(0, record.levelno)) // 10 * 10),
-        "message": record.getMessage() if has_text_only else record.msg,
+        "message": record.msg if has_fields else record.getMessage(),
         "logger": record.name,
-        **_error_fields(record),
+        "stackTrace": traceback.format_tb(trace) if error else None,
+        "errorType": kind.__name__ if kind else None,
+        "errorMessage": message_of(error) if error else None,
         "requestId": own.get("aws_request_id"),
+        "location": f"{record.pathname}:{record.funcName}:{record.lineno}" if error else None,
         "tenantId": own.get("tenant_id"),
         "stackInfo": record.stack_info,
     }
-    extra = {name: own[name] for name in own.keys() - _STANDARD_ATTRIBUTES - fields.keys()}
-    return {name: value for name, value in {**fields, **extra}.items() if value is not None}
-
-
-def _error_fields(record: logging.LogRecord) -> dict[str, Any]:
-    if not record.exc_info or record.exc_info[1] is None:
-        return {}
-    import traceback  # noqa: PLC0415 -- logging has imported it
-
-    return {
-        "stackTrace": traceback.format_tb(record.exc_info[2]),
-        "errorType": type(record.exc_info[1]).__name__,
-        "errorMessage": message_of(record.exc_info[1]),
-        "location": f"{record.pathname}:{record.funcName}:{record.lineno}",
-    }
+    known = _STANDARD_ATTRIBUTES | fields.keys()
+    fields |= {name: value for name, value in own.items() if name not in known}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 # fmt: off
