@@ -137,6 +137,21 @@ def test_invalid_json_in_and_out_are_errors_of_their_own(ordinary: Runtime) -> N
     assert types == ["Runtime.UnmarshalError", "Runtime.MarshalError"]
 
 
+@pytest.mark.parametrize(
+    ("result", "body"),
+    [("'a\\ud83d'", b'"a\\ud83d"'), ("b'\\xff'", b"\xff")],
+)
+def test_result_is_posted_even_if_the_stock_client_would_die(
+    ordinary: Runtime, result: str, body: bytes
+) -> None:
+    assert ordinary.serve(f"def handler(event, context): return {result}").body == body
+
+
+def test_result_that_is_nested_too_deep_is_an_error_of_its_own(ordinary: Runtime) -> None:
+    source = "def handler(e, c):\n    v = []\n    for _ in range(100_000): v = [v]\n    return v"
+    assert ordinary.serve(source, leaf="error").header(ERROR_TYPE) == "Runtime.MarshalError"
+
+
 def test_trace_id_is_set_for_its_event_only(ordinary: Runtime) -> None:
     source = "import os\ndef handler(e, c): return os.environ.get('_X_AMZN_TRACE_ID')"
     traced = ordinary.serve(source, Lambda_Runtime_Trace_Id="Root=1-a")

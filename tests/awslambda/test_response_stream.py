@@ -5,15 +5,18 @@ from __future__ import annotations
 import array
 import io
 import shutil
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import awslambda
-from awslambda.response_stream import ResponseStream
+from awslambda.response_stream import ResponseStream, is_streaming
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from awslambda.response_stream import Piece
 
@@ -60,6 +63,11 @@ def test_nothing_is_sent_before_the_first_write(stream: Recorded) -> None:
         (memoryview(b"abcd")[::2], b"ac"),
         (array.array("H", [1]), b"\x01\x00"),
         ({"a": [1, "é"]}, '{"a":[1,"é"]}'.encode()),
+        ({"n": Decimal("1.10"), "b": b"x"}, b'{"n":1.10,"b":"x"}'),
+        ("\ud83d", "\ufffd".encode()),
+        ("a\ud83db\ude00", "a\ufffdb\ufffd".encode()),
+        ("\ud83d\ude00", "\U0001f600".encode()),
+        ({"t": "\ud83d"}, b'{"t":"\\ud83d"}'),
     ],
 )
 def test_text_bytes_and_json_values_can_be_written(
@@ -67,6 +75,70 @@ def test_text_bytes_and_json_values_can_be_written(
 ) -> None:
     assert stream.write(data) == len(sent)
     assert stream.wire.packets == [b"%x\r\n%b\r\n" % (len(sent), sent)]
+
+
+def handle(_event: object, stream: ResponseStream, _context: object) -> None:
+    stream.end("x")
+
+
+class Handlers:
+    __slots__ = ()
+
+    def method(self, _event: object, stream: ResponseStream, _context: object) -> None:
+        handle(_event, stream, _context)
+
+    __call__ = method
+
+    @classmethod
+    def of_the_class(cls, *arguments: Any) -> None:
+        cls().method(*arguments)
+
+    @awslambda.streamify_response
+    @classmethod
+    def marked_of_the_class(cls, *arguments: Any) -> None:
+        cls().method(*arguments)
+
+    @awslambda.streamify_response
+    @staticmethod
+    def marked_static(*arguments: Any) -> None:
+        handle(*arguments)
+
+
+class Stubborn(Handlers):
+    def __setattr__(self, _name: str, _value: object) -> None:
+        """Take any attribute and forget it."""
+
+
+@dataclass(frozen=True)
+class Frozen(Handlers):
+    """Refuses any attribute."""
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        handle,
+        partial(handle),
+        Handlers().method,
+        Handlers(),
+        Handlers.of_the_class,
+        Handlers.marked_of_the_class,
+        Handlers.marked_static,
+        Stubborn(),
+        Frozen(),
+    ],
+)
+def test_anything_callable_can_stream(stream: Recorded, handler: Callable[..., Any]) -> None:
+    marked = awslambda.streamify_response(handler)
+    marked({}, stream, None)
+    assert is_streaming(marked)
+    assert is_streaming(wraps(marked)(lambda *_: None))
+    assert stream.wire.packets == [b"1\r\nx\r\n0\r\n\r\n"]
+
+
+def test_mark_on_a_method_leaves_the_class_alone() -> None:
+    awslambda.streamify_response(Handlers().method)
+    assert not is_streaming(Handlers().method)
 
 
 def test_none_cannot_be_written(stream: Recorded) -> None:
