@@ -1,7 +1,6 @@
-"""`npm run smoke -- --stage dev`, or `--local`: is the service up, and does it all work?
+"""`npm run smoke -- --stage dev`, or `--local`: does every part of the service work?
 
-The tests run the same checks against the local stack. Ends with 0 when all have passed, 1 when one
-has failed, 2 when they could not be started.
+Exit code 0: all checks passed. 1: a check failed. 2: the checks could not start.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def all_checks(target: Target) -> list[Check]:
 
 
 def main(arguments: Sequence[str], settings: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    """Run the checks one after the other; `settings` are the shell's variables and .env's."""
+    """Run the checks. `settings` are the shell's variables and those of .env."""
     try:
         target = target_of(parse(arguments), settings)
     except SmokeSettingsError as error:
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str], settings: Mapping[str, str], out: TextIO, err
 
 
 def read_settings(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
-    """The variables of the shell, and those of .env that it lacks."""
+    """Return the variables of the shell, and those of .env that the shell lacks."""
     read = {name: value or "" for name, value in dotenv_values(dotenv).items()}
     return {**read, **environ}
 

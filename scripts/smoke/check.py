@@ -1,4 +1,4 @@
-"""What a check is, how one is run, and what becomes of it."""
+"""What a check is, what it asks the model, how it runs, and the row that it prints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scripts.smoke.settings import Target
 # Long enough to come in pieces.
 ASKS_FOR_A_WHILE = "Count from one to thirty in words, with one sentence about each number."
 
-# Not over when it is cancelled: the demo model, which repeats it, needs seconds for so many words.
+# Long enough to be cancelled: the demo model repeats it, which takes seconds.
 ASKS_FOR_MINUTES = "Count from one to ten thousand in words." + " Do not stop." * 60
 
 VALUE = "42"
@@ -23,7 +23,7 @@ NAME_WIDTH = 40
 
 
 class CheckFailedError(Exception):
-    """The service did something else than expected; the text quotes no answer and no key."""
+    """The service did something unexpected. The text quotes no answer and no key."""
 
     def __init__(self, what: str, expected: object, found: object) -> None:
         super().__init__(what, expected, found)
@@ -53,7 +53,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`run` asks the service and raises CheckFailedError unless it answers as it should."""
+    """`run` calls the service, and raises CheckFailedError for an unexpected answer."""
 
     name: str
     run: Callable[[Target, Stopwatch], None]
@@ -61,7 +61,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`failure` is empty for a check that passed; times are in seconds."""
+    """The result of a check; `failure` is empty if it passed."""
 
     name: str
     failure: str
@@ -70,10 +70,10 @@ class Result:
 
 
 def run_check(check: Check, target: Target, now: Callable[[], float]) -> Result:
-    """Run one check; never raises for what the service or the network does.
+    """Run one check. It raises nothing, whatever the service or the network does.
 
-    Failures name the kind of an error alone: its text may hold a part of an answer, or a presigned
-    address, which lets in for a while.
+    A failure names only the kind of an error: its text may hold part of an answer, or a presigned
+    address, which opens the service for a while.
     """
     watch = Stopwatch(now)
     failure = ""
@@ -89,25 +89,25 @@ def run_check(check: Check, target: Target, now: Callable[[], float]) -> Result:
 
 
 def expect(what: str, found: object, expected: object) -> None:
-    """Raise CheckFailedError unless both are equal; it shows both, so give it no answer's text."""
+    """Raise CheckFailedError unless both are equal. It shows both: pass it no answer's text."""
     if found != expected:
         raise CheckFailedError(what, expected, found)
 
 
 def expect_text(what: str, text: str) -> None:
-    """Raise CheckFailedError unless there is something in `text`, which is not shown."""
+    """Raise CheckFailedError for an empty text, and show none."""
     if not text.strip():
         raise CheckFailedError(what, "some text", "none")
 
 
 def expect_pieces(count: int) -> None:
-    """Raise CheckFailedError for a stream that came as one piece: something holds it back."""
+    """Raise CheckFailedError for a stream in one piece."""
     if count < 2:  # noqa: PLR2004 - more than one
         raise CheckFailedError("stream", "several pieces", f"{count}: something holds it back")
 
 
 def asked(prompt: str) -> list[dict[str, str]]:
-    """The messages of a request that asks only this."""
+    """Return the messages of a request with this prompt."""
     return [{"role": "user", "content": prompt}]
 
 
@@ -116,7 +116,7 @@ def heading() -> str:
 
 
 def row(result: Result) -> str:
-    """One line, and another one for what went wrong."""
+    """Return one line, and a second one for a failure."""
     verdict = "FAILED" if result.failure else "ok"
     first = "-" if result.first_byte_s is None else _milliseconds(result.first_byte_s)
     line = f"{result.name:{NAME_WIDTH}} {verdict:6} {first:>12} {_milliseconds(result.total_s):>10}"

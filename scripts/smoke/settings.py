@@ -11,19 +11,19 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 LOCAL_KEY = "local"
-"""What signs for the local stack where the user has no key pair of AWS."""
+"""Key and secret for the local stack, if the user has no AWS credentials."""
 
 OUTPUTS = ("StreamLambdaFunctionUrl", "ServiceEndpointWebsocket")
-"""osls's names of the addresses among the stack's outputs."""
+"""The outputs of the stack that hold the addresses, as osls names them."""
 
 
 class SmokeSettingsError(Exception):
-    """The checks cannot be started; the text says what to set."""
+    """The checks cannot start. The text says what to set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the service is; `http_url` has no slash at its end."""
+    """The addresses of the service; `http_url` has no slash at its end."""
 
     http_url: str
     websocket_url: str
@@ -31,7 +31,7 @@ class Addresses:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`credentials` are botocore's, and sign; the modes are those of the deployment's settings."""
+    """What to check: addresses, auth modes, and botocore's credentials or the key for them."""
 
     addresses: Addresses
     region: str
@@ -45,7 +45,7 @@ class Target:
         return self.url_auth == "aws_iam"
 
     def described(self) -> str:
-        """Two lines: where the service is, and how it is opened."""
+        """Return two lines: the addresses and how they are opened."""
         url = "signed requests" if self.url_is_signed else "forward key"
         websocket = {"aws_iam": "presigned", "none": "open"}.get(self.websocket_auth, "forward key")
         return (
@@ -65,7 +65,7 @@ class Options:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Parse the command line; ends the program where it cannot."""
+    """Parse the command line, or end the program with its usage."""
     parser = argparse.ArgumentParser(
         prog="npm run smoke --", description="Check a deployed stage, or the local stack."
     )
@@ -81,7 +81,7 @@ def parse(arguments: Sequence[str]) -> Options:
 
 
 def target_of(options: Options, settings: Mapping[str, str]) -> Target:
-    """Return what to check; `settings` are the shell's variables over those of .env.
+    """Return what to check. `settings` are the shell's variables and those of .env.
 
     Raises SmokeSettingsError.
     """
@@ -100,7 +100,7 @@ def target_of(options: Options, settings: Mapping[str, str]) -> Target:
 
 
 def deployed_addresses(cloudformation: Any, options: Options) -> Addresses:
-    """Find the addresses in the outputs of the stack; raises SmokeSettingsError.
+    """Return the addresses in the outputs of the stack. Raises SmokeSettingsError.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
     """
@@ -110,28 +110,28 @@ def deployed_addresses(cloudformation: Any, options: Options) -> Addresses:
     except (BotoCoreError, ClientError) as error:
         raise SmokeSettingsError(
             f"cannot look up the stack {stack} in {options.region}: {error}."
-            " Is it deployed there, and do your AWS credentials allow"
-            " cloudformation:DescribeStacks?"
+            " Check that it is deployed there, and that your AWS credentials allow"
+            " cloudformation:DescribeStacks."
         ) from error
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
     missing = [name for name in OUTPUTS if name not in outputs]
     if missing:
         raise SmokeSettingsError(
-            f"the stack {stack} has no output {' and no '.join(missing)}: deploy it once more"
+            f"the stack {stack} has no output {' and no '.join(missing)}: deploy it again"
         )
     url, websocket = (outputs[name] for name in OUTPUTS)
     return Addresses(url.rstrip("/"), websocket)
 
 
 def _session(options: Options, settings: Mapping[str, str]) -> Any:
-    """AWS's own search for credentials, after those of the settings, as osls does with .env."""
+    """Take the credentials of the settings, or else let boto3 search, as osls does with .env."""
     key, secret = settings.get("AWS_ACCESS_KEY_ID"), settings.get("AWS_SECRET_ACCESS_KEY")
     token = settings.get("AWS_SESSION_TOKEN") or None
     if not (key and secret):
         key, secret, token = (LOCAL_KEY, LOCAL_KEY, None) if options.local else (None, None, None)
     try:
         return boto3.Session(key, secret, token, region_name=options.region)
-    except BotoCoreError as error:  # AWS_PROFILE names none
+    except BotoCoreError as error:  # such as an unknown AWS_PROFILE
         raise SmokeSettingsError(f"cannot use your AWS settings: {error}") from error
 
 
@@ -139,12 +139,12 @@ def _check(target: Target, options: Options) -> None:
     signs = target.url_is_signed or target.websocket_auth == "aws_iam"
     if signs and target.credentials is None:
         raise SmokeSettingsError(
-            "no AWS credentials were found to sign with: set AWS_ACCESS_KEY_ID and"
+            "no AWS credentials were found for signing: set AWS_ACCESS_KEY_ID and"
             " AWS_SECRET_ACCESS_KEY, or log in with the AWS CLI"
         )
     needs_key = not target.url_is_signed or target.websocket_auth == "forward_key"
     if needs_key and not target.forward_key:
         raise SmokeSettingsError(
-            "FORWARD_KEY is not set, in the shell or in .env: set it to a key that the service"
-            f" knows (deployed: one of the SSM parameter /sluice/{options.stage}/forward-key)"
+            "FORWARD_KEY is not set, in the shell or in .env: set it to a key of the service"
+            f" (deployed: one of the SSM parameter /sluice/{options.stage}/forward-key)"
         )

@@ -1,4 +1,4 @@
-"""AWS's signatures, made by botocore: an independent judge of the service's own."""
+"""AWS signatures by botocore, which shares no code with the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 
 UNKNOWN_KEY = "not-a-key-of-this-service"
 PRESIGNED_FOR_S = 60
-"""How long a presigned address lets in: each is used at once."""
+"""Lifetime of a presigned address, which is used at once."""
 
 
 class FunctionUrlSignature(AuthBase):
@@ -35,7 +35,7 @@ class FunctionUrlSignature(AuthBase):
 
 
 class BearerKey(AuthBase):
-    """Shows a forward key; an empty one shows nothing."""
+    """Presents a forward key, unless it is empty."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -47,13 +47,13 @@ class BearerKey(AuthBase):
 
 
 def with_wrong_secret(credentials: Any) -> Credentials:
-    """The same access key and token with a secret that is not theirs."""
+    """Return the same access key and token with another secret."""
     frozen = credentials.get_frozen_credentials()
     return Credentials(frozen.access_key, "not-the-secret", frozen.token)
 
 
 def presigned_websocket_url(url: str, credentials: Any, region: str) -> str:
-    """The address of a WebSocket API with a signature in its query."""
+    """Return the address of a WebSocket API with a signature in its query."""
     request = AWSRequest("GET", "http" + url.removeprefix("ws"))
     SigV4QueryAuth(credentials, "execute-api", region, expires=PRESIGNED_FOR_S).add_auth(request)
     return "ws" + str(request.url).removeprefix("http")

@@ -1,4 +1,4 @@
-"""The Function URL's checks."""
+"""The checks of the Function URL."""
 
 from __future__ import annotations
 
@@ -25,52 +25,50 @@ from scripts.smoke.check import (
     expect_text,
 )
 from scripts.smoke.settings import Target
-from scripts.smoke.signing import (
-    UNKNOWN_KEY,
-    BearerKey,
-    FunctionUrlSignature,
-    with_wrong_secret,
-)
+from scripts.smoke.signing import UNKNOWN_KEY, BearerKey, FunctionUrlSignature, with_wrong_secret
 
 CONNECT_TIMEOUT_S = 10.0
-SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then
+SILENCE_TIMEOUT_S = 60.0  # longer than a cold start and the pauses of a slow model
 COMPLETIONS = "/v1/chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, in the pieces that it came in."""
+    """A reply, in the pieces in which it arrived."""
 
-    status: int
     content_type: str
     pieces: list[bytes]
+
+    @property
+    def text(self) -> str:
+        return b"".join(self.pieces).decode()
 
     @property
     def document(self) -> dict[str, Any]:
         """The body as a JSON object; raises CheckFailedError for another."""
         try:
-            document = json.loads(b"".join(self.pieces))
+            document = json.loads(self.text)
         except ValueError:
             document = None
         if not isinstance(document, dict):
             raise CheckFailedError("body", "a JSON object", "another text")
         return document
 
-    @property
-    def error_code(self) -> object:
-        error = self.document.get("error")
-        return error.get("code") if isinstance(error, dict) else None
-
 
 @dataclass(frozen=True, slots=True)
 class UrlRequest:
-    """A request to the Function URL; `body` is sent as JSON."""
+    """A request to the Function URL; a GET unless it has a `body`."""
 
     path: str
     body: str | None = None
 
-    def send(self, target: Target, watch: Stopwatch, auth: AuthBase | None = None) -> Reply:
-        """Send it with what opens the URL, or with `auth`, and read the answer to its end."""
+    def send(
+        self, target: Target, watch: Stopwatch, status: int = 200, auth: AuthBase | None = None
+    ) -> Reply:
+        """Send it with the right credentials or with `auth`, and read the reply to its end.
+
+        Raises CheckFailedError for another status.
+        """
         with requests.request(
             "GET" if self.body is None else "POST",
             target.addresses.http_url + self.path,
@@ -85,8 +83,8 @@ class UrlRequest:
             for piece in reply.iter_content(chunk_size=None):
                 watch.first_byte()
                 pieces.append(piece)
-            content_type = reply.headers.get("Content-Type", "").partition(";")[0]
-            return Reply(reply.status_code, content_type, pieces)
+            expect("status", reply.status_code, status)
+            return Reply(reply.headers.get("Content-Type", "").partition(";")[0], pieces)
 
 
 def right_auth(target: Target) -> AuthBase:
@@ -101,35 +99,36 @@ def wrong_auth(target: Target) -> AuthBase:
     return BearerKey(UNKNOWN_KEY)
 
 
-def posted(path: str, **document: object) -> UrlRequest:
-    return UrlRequest(path, json.dumps(document))
+def posted(path: str, prompt: str, **document: object) -> UrlRequest:
+    return UrlRequest(path, json.dumps({"messages": asked(prompt), **document}))
 
 
 MESSAGE = UrlRequest(f"/?message={quote(ASKS_FOR_A_WHILE)}")
+COMPLETION = posted(COMPLETIONS, ASKS_FOR_A_WHILE)
+STREAMED_COMPLETION = posted(COMPLETIONS, ASKS_FOR_A_WHILE, stream=True)
+IN_FULL = posted("/", ASKS_FOR_A_WHILE, response_type="full")
+AN_INTEGER = posted("/", ASKS_FOR_A_VALUE, response_type="int")
 
 
 def describes_itself(target: Target, watch: Stopwatch) -> None:
-    reply = UrlRequest("/").send(target, watch)
-    expect("status", reply.status, 200)
-    if not reply.document:
+    if not UrlRequest("/").send(target, watch).document:
         raise CheckFailedError("description", "some fields", "none")
 
 
 def is_healthy(target: Target, watch: Stopwatch) -> None:
-    expect("status", UrlRequest("/healthz").send(target, watch).status, 200)
+    UrlRequest("/healthz").send(target, watch)
 
 
 def streams(request: UrlRequest, target: Target, watch: Stopwatch) -> None:
     reply = request.send(target, watch)
-    expect("status", reply.status, 200)
     expect("content type", reply.content_type, "text/event-stream")
-    expect_text("joined deltas", text_of_events(b"".join(reply.pieces)))
+    expect_text("joined deltas", text_of_events(reply.text))
     expect_pieces(len(reply.pieces))
 
 
-def text_of_events(body: bytes) -> str:
-    """The deltas of an event stream, joined; raises CheckFailedError unless it is whole."""
-    lines = [line for line in body.decode().splitlines() if line.startswith("data:")]
+def text_of_events(stream: str) -> str:
+    """Return the joined deltas of an event stream. Raises CheckFailedError unless it is whole."""
+    lines = [line for line in stream.splitlines() if line.startswith("data:")]
     data = [line.removeprefix("data:").strip() for line in lines]
     if data[-1:] != ["[DONE]"]:
         raise CheckFailedError("last event", "[DONE]", "another, or none")
@@ -139,65 +138,48 @@ def text_of_events(body: bytes) -> str:
     return "".join(choice.get("delta", {}).get("content") or "" for choice in choices)
 
 
-def answers_as_text(request: UrlRequest, target: Target, watch: Stopwatch) -> str:
+def answers_as_text(request: UrlRequest, value: str, target: Target, watch: Stopwatch) -> None:
+    """Expect this value, or any text where it is empty."""
     reply = request.send(target, watch)
-    expect("status", reply.status, 200)
     expect("content type", reply.content_type, "text/plain")
-    text = b"".join(reply.pieces).decode()
-    expect_text("answer", text)
-    return text
-
-
-def answers_in_full(target: Target, watch: Stopwatch) -> None:
-    request = posted("/", messages=asked(ASKS_FOR_A_WHILE), response_type="full")
-    answers_as_text(request, target, watch)
-
-
-def finds_a_value(target: Target, watch: Stopwatch) -> None:
-    request = posted("/", messages=asked(ASKS_FOR_A_VALUE), response_type="int")
-    if answers_as_text(request, target, watch) != VALUE:
-        raise CheckFailedError("value", VALUE, "another")
+    expect_text("answer", reply.text)
+    if value and reply.text != value:
+        raise CheckFailedError("value", value, "another")
 
 
 def lists_models(target: Target, watch: Stopwatch) -> None:
     reply = UrlRequest("/v1/models").send(target, watch)
-    expect("status", reply.status, 200)
     expect("object", reply.document.get("object"), "list")
 
 
 def completes(target: Target, watch: Stopwatch) -> None:
-    reply = posted(COMPLETIONS, messages=asked(ASKS_FOR_A_WHILE)).send(target, watch)
-    expect("status", reply.status, 200)
+    reply = COMPLETION.send(target, watch)
     expect_text("message", reply.document["choices"][0]["message"]["content"])
 
 
-def refuses(request: UrlRequest, status: int, code: str, target: Target, watch: Stopwatch) -> None:
-    reply = request.send(target, watch)
-    expect("status", reply.status, status)
-    expect("error code", reply.error_code, code)
+def rejects(request: UrlRequest, status: int, code: str, target: Target, watch: Stopwatch) -> None:
+    error = request.send(target, watch, status).document.get("error")
+    expect("error code", error.get("code") if isinstance(error, dict) else None, code)
 
 
 def keeps_out(auth: Callable[[Target], AuthBase], target: Target, watch: Stopwatch) -> None:
-    """Lambda itself answers 403 to a signature that is none, the service 401 to a key."""
-    reply = MESSAGE.send(target, watch, auth(target))
-    expect("status", reply.status, 403 if target.url_is_signed else 401)
+    """Lambda itself answers 403 to an invalid signature, the service 401 to an unknown key."""
+    MESSAGE.send(target, watch, 403 if target.url_is_signed else 401, auth(target))
 
 
 def url_checks(target: Target) -> list[Check]:
-    """Everything that is checked of the Function URL."""
     proof, wrong = ("signature", "wrong") if target.url_is_signed else ("key", "unknown")
-    bad_json = partial(refuses, UrlRequest("/", "{"), 400, "invalid_json")
-    unknown_path = partial(refuses, UrlRequest("/no/such/path"), 404, "unknown_path")
-    streamed = posted(COMPLETIONS, messages=asked(ASKS_FOR_A_WHILE), stream=True)
+    bad_json = partial(rejects, UrlRequest("/", "{"), 400, "invalid_json")
+    unknown_path = partial(rejects, UrlRequest("/no/such/path"), 404, "unknown_path")
     return [
         Check("GET / describes the service", describes_itself),
         Check("GET /healthz is 200", is_healthy),
         Check("GET /?message= is streamed", partial(streams, MESSAGE)),
-        Check("POST / in full is text", answers_in_full),
-        Check("POST / finds a value", finds_a_value),
+        Check("POST / in full is text", partial(answers_as_text, IN_FULL, "")),
+        Check("POST / finds a value", partial(answers_as_text, AN_INTEGER, VALUE)),
         Check("GET /v1/models is a list", lists_models),
         Check(f"POST {COMPLETIONS}", completes),
-        Check(f"POST {COMPLETIONS}, streamed", partial(streams, streamed)),
+        Check(f"POST {COMPLETIONS}, streamed", partial(streams, STREAMED_COMPLETION)),
         Check(f"no {proof} is refused", partial(keeps_out, lambda _: BearerKey(""))),
         Check(f"{wrong} {proof} is refused", partial(keeps_out, wrong_auth)),
         Check("bad JSON is 400", bad_json),

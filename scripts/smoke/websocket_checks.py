@@ -1,4 +1,4 @@
-"""The WebSocket API's checks."""
+"""The checks of the WebSocket API."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from scripts.smoke.settings import Target
 from scripts.smoke.signing import UNKNOWN_KEY, presigned_websocket_url, with_wrong_secret
 
 OPEN_TIMEOUT_S = 20.0  # with a cold start of $connect
-SILENCE_TIMEOUT_S = 60.0  # a cold start and a slow model are over by then
+SILENCE_TIMEOUT_S = 60.0  # longer than a cold start and the pauses of a slow model
 END = "<END>"
 CHAT_ID = "smoke"
 PING = {"action": "ping"}
 
 
 def opened(target: Target, *, with_key: bool = True) -> ClientConnection:
-    """Connect with what opens the API, or without it."""
+    """Connect with the right credentials, or with none."""
     url, headers = target.addresses.websocket_url, {}
     if with_key and target.websocket_auth == "aws_iam":
         url = presigned_websocket_url(url, target.credentials, target.region)
@@ -43,7 +43,7 @@ def opened(target: Target, *, with_key: bool = True) -> ClientConnection:
 
 
 def receive(client: ClientConnection, watch: Stopwatch) -> str:
-    """The next frame; raises CheckFailedError for an error frame and for silence."""
+    """Return the next frame. Raises CheckFailedError for an error frame and for silence."""
     try:
         frame = str(client.recv(timeout=SILENCE_TIMEOUT_S))
     except TimeoutError as error:
@@ -62,7 +62,7 @@ def error_code(frame: str) -> str | None:
 
 
 def parsed(frame: str) -> dict[str, Any]:
-    """The frame as a JSON object, or an empty one where it is a text."""
+    """Return the frame as a JSON object, or an empty one for a text."""
     try:
         document = json.loads(frame)
     except ValueError:
@@ -78,7 +78,7 @@ def chat(prompt: str) -> str:
 def answers_a_prompt(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
         client.send(json.dumps({"action": "sendmessage", "data": ASKS_FOR_A_WHILE}))
-        # No mark ends such an answer: two frames of it show that it streams.
+        # No mark ends such an answer. Two frames show that it streams.
         expect_text("frames", receive(client, watch) + receive(client, watch))
 
 
@@ -105,7 +105,7 @@ def chats(target: Target, watch: Stopwatch) -> None:
 
 
 def chat_frames(client: ClientConnection, watch: Stopwatch) -> list[dict[str, Any]]:
-    """The frames of a chat to its last, numbered without a gap."""
+    """Return the frames of a chat to its last. Raises CheckFailedError for a gap."""
     frames = [parsed(receive(client, watch))]
     while not frames[-1].get("done"):
         frames.append(parsed(receive(client, watch)))
@@ -157,7 +157,7 @@ def with_wrong_proof(target: Target) -> ClientConnection:
 def keeps_out(
     attempt: Callable[[Target], ClientConnection], target: Target, watch: Stopwatch
 ) -> None:
-    """API Gateway itself answers 403 to a signature that is none, the service 401 to a key."""
+    """API Gateway itself answers 403 to an invalid signature, the service 401 to an unknown key."""
     status = 101
     try:
         with attempt(target):
@@ -169,7 +169,6 @@ def keeps_out(
 
 
 def websocket_checks(target: Target) -> list[Check]:
-    """Everything that is checked of the WebSocket API."""
     checks = [
         Check("WebSocket: plain prompt", answers_a_prompt),
         Check("WebSocket: template stream to <END>", answers_a_template),

@@ -18,7 +18,7 @@ DASHBOARD = "AWS::CloudWatch::Dashboard"
 
 FREE_ALARM_METRICS = 10  # https://aws.amazon.com/cloudwatch/pricing/
 LONGEST_PATTERN = 1024  # characters, in AWS's API reference of PutMetricFilter
-# Whose fault the client is, or nobody: these outcomes are no failures.
+# The client's faults, and nobody's.
 NOT_FAILURES = {
     "ok",
     "invalid_request",
@@ -90,17 +90,12 @@ def test_patterns_are_short_enough_and_hold_what_they_measure(by_default: Packag
         assert made["MetricNamespace"] == "sluice-dev"
         taken = [d["Value"] for d in made.get("Dimensions", [])] + [value]
         assert [field for field in taken if field != "1" and f"{field} = *" not in pattern] == []
-
-
-def test_outcomes_are_told_apart_by_transport(by_default: Package) -> None:
     (made,) = filters(by_default)["stream", "Outcomes", "1"]["MetricTransformations"]
-    assert made["Dimensions"] == [
-        {"Key": "transport", "Value": "$.transport"},
-        {"Key": "outcome", "Value": "$.outcome"},
-    ]
+    dimensions = [(dimension["Key"], dimension["Value"]) for dimension in made["Dimensions"]]
+    assert dimensions == [("transport", "$.transport"), ("outcome", "$.outcome")]
 
 
-def test_every_error_counts_as_a_failure_or_is_known_to_be_none(by_default: Package) -> None:
+def test_every_error_counts_as_a_failure_unless_it_is_listed(by_default: Package) -> None:
     (pattern,) = patterns(by_default, "FailedRequests")
     named = re.findall(r'"([^"]+)"', pattern)
     failures = {
@@ -134,59 +129,38 @@ def test_alarms_watch_errors_throttles_and_failures(by_default: Package) -> None
         assert "AlarmActions" not in alarm
 
 
-def test_alarms_cost_nothing_in_an_account_without_others(by_default: Package) -> None:
+def test_alarms_measure_what_exists_and_cost_nothing_in_an_account_without_others(
+    by_default: Package,
+) -> None:
+    logged = {name for _, name, _ in filters(by_default)}
     figures = [f for alarm in by_default.of_type(ALARM).values() for f in alarm["Metrics"][1:]]
     assert len(figures) <= FREE_ALARM_METRICS
+    for figure in figures:
+        metric = figure["MetricStat"]["Metric"]
+        if metric["Namespace"] == "AWS/Lambda":
+            (dimension,) = metric["Dimensions"]
+            assert dimension["Value"]["Ref"] in by_default.template["Resources"]
+        else:
+            assert (metric["Namespace"], metric["MetricName"] in logged) == ("sluice-dev", True)
 
 
-def test_alarms_measure_functions_and_metrics_that_there_are(by_default: Package) -> None:
-    logged = {name for _, name, _ in filters(by_default)}
-    for alarm in by_default.of_type(ALARM).values():
-        for figure in alarm["Metrics"][1:]:
-            metric = figure["MetricStat"]["Metric"]
-            if metric["Namespace"] == "AWS/Lambda":
-                ((dimension,),) = (metric["Dimensions"],)
-                assert dimension["Value"]["Ref"] in by_default.template["Resources"]
-            else:
-                assert (metric["Namespace"], metric["MetricName"] in logged) == ("sluice-dev", True)
-
-
-def test_alarms_tell_the_topic_that_they_are_given(customized: Package) -> None:
+def test_alarms_notify_the_topic_that_is_set(customized: Package) -> None:
     for alarm in customized.of_type(ALARM).values():
         assert (alarm["AlarmActions"], alarm["OKActions"]) == ([TOPIC], [TOPIC])
 
 
-def dashboard_body(package: Package) -> dict[str, Any]:
-    (dashboard,) = package.of_type(DASHBOARD).values()
-    body: dict[str, Any] = json.loads(dashboard["DashboardBody"]["Fn::Sub"])
-    return body
-
-
-def test_dashboard_is_named_for_its_stage_and_region(by_default: Package) -> None:
+def test_dashboard_shows_every_metric_of_its_stage_and_of_lambda(by_default: Package) -> None:
     (dashboard,) = by_default.of_type(DASHBOARD).values()
     assert dashboard["DashboardName"] == {"Fn::Sub": "sluice-dev-${AWS::Region}"}
-
-
-def test_dashboard_shows_every_metric_that_is_made(by_default: Package) -> None:
-    shown = json.dumps(dashboard_body(by_default))
+    body = json.loads(dashboard["DashboardBody"]["Fn::Sub"])
+    shown = json.dumps(body)
     for _, name, _ in filters(by_default):
-        assert name in shown or name == "Requests"  # which Outcomes shows in its parts
-
-
-def test_search_quotes_what_is_no_word(by_default: Package) -> None:
-    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html"""
-    searches = re.findall(r"SEARCH\('{(.+?)}", json.dumps(dashboard_body(by_default)))
-    assert searches == [r"\"sluice-dev\",outcome,transport"]
-
-
-def test_dashboard_shows_what_lambda_measures(by_default: Package) -> None:
-    shown = json.dumps(dashboard_body(by_default))
+        assert name in shown or name == "Requests"  # Outcomes shows its parts
     for metric in ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"):
         assert f'"AWS/Lambda", "{metric}"' in shown or f'".", "{metric}"' in shown
-
-
-def test_widgets_fit_into_the_grid_and_follow_the_stack(by_default: Package) -> None:
-    for widget in dashboard_body(by_default)["widgets"]:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
+    assert re.findall(r"SEARCH\('{(.+?)}", shown) == [r"\"sluice-dev\",outcome,transport"]
+    for widget in body["widgets"]:
         assert widget["width"] in (8, 16, 24)
         if widget["type"] != "text":
             assert widget["properties"]["region"] == "${AWS::Region}"
