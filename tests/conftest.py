@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Without __pycache__ each process of each run spends seconds on pytest's rewriting of assertions.
 sys.dont_write_bytecode = False
 
-# A run finds the same each time, whatever the machine's speed; `npm run fuzz` looks further.
+# Every run tries the same examples, at any speed; `npm run fuzz` tries new ones.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 settings.register_profile("fuzz", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")

@@ -38,7 +38,7 @@ class RunningStack:
         return self._shown("WebSocket")
 
     def wait_line(self, part: str) -> str:
-        """Wait for a line that holds `part`, behind the one last waited for."""
+        """Wait for the next line that holds `part`."""
         while (line := self._unseen.get(timeout=PATIENCE_S)) is not None:
             if part in line:
                 return line
@@ -106,7 +106,7 @@ def stack_of(python: str, config: Path, *options: str, **environ: str) -> Iterat
         try:
             yield running
         finally:
-            # Politely: a stack that is killed cannot remove its folder.
+            # SIGTERM, because a killed stack cannot remove its folder.
             running.end()
             assert process.stdout is not None
             process.stdout.close()

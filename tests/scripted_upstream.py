@@ -1,4 +1,4 @@
-"""A model API on a real socket that does what a test says, and keeps what it was asked.
+"""A model API on a real socket that does what a test says, and keeps its requests.
 
 A script gets the request and the connection, and sends whatever it likes, when it likes.
 """
@@ -143,7 +143,7 @@ def silent_until(done: threading.Event) -> Callable[[UpstreamRequest, socket.soc
 
 
 def holds_after(*sends: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: send these, each by itself, and then nothing for as long as somebody listens."""
+    """A script: send these one by one, and then nothing until the client is gone."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         for data in sends:
@@ -167,7 +167,7 @@ def dies_after(data: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
 
 
 def endless(*firsts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: these texts, and then more for as long as somebody listens."""
+    """A script: these texts, and then more until the client is gone."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         connection.sendall(EVENT_STREAM_HEAD + b"".join(chunk(delta(text)) for text in firsts))
@@ -221,7 +221,7 @@ def scripted_upstream(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedUps
 
 
 def refused_url() -> str:
-    """A base URL at which nobody listens."""
+    """A base URL whose port is closed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host, port = listener.getsockname()
     return f"http://{host}:{port}/v1"

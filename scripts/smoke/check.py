@@ -106,7 +106,7 @@ def expect_pieces(count: int) -> None:
         raise CheckFailedError("stream", "several pieces", f"{count}: something holds it back")
 
 
-def asked(prompt: str) -> list[dict[str, str]]:
+def messages_of(prompt: str) -> list[dict[str, str]]:
     """Return the messages of a request with this prompt."""
     return [{"role": "user", "content": prompt}]
 

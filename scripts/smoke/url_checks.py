@@ -19,10 +19,10 @@ from scripts.smoke.check import (
     Check,
     CheckFailedError,
     Stopwatch,
-    asked,
     expect,
     expect_pieces,
     expect_text,
+    messages_of,
 )
 from scripts.smoke.settings import Target
 from scripts.smoke.signing import UNKNOWN_KEY, BearerKey, FunctionUrlSignature, with_wrong_secret
@@ -100,7 +100,7 @@ def wrong_auth(target: Target) -> AuthBase:
 
 
 def posted(path: str, prompt: str, **document: object) -> UrlRequest:
-    return UrlRequest(path, json.dumps({"messages": asked(prompt), **document}))
+    return UrlRequest(path, json.dumps({"messages": messages_of(prompt), **document}))
 
 
 MESSAGE = UrlRequest(f"/?message={quote(ASKS_FOR_A_WHILE)}")

@@ -17,10 +17,10 @@ from scripts.smoke.check import (
     Check,
     CheckFailedError,
     Stopwatch,
-    asked,
     expect,
     expect_pieces,
     expect_text,
+    messages_of,
 )
 from scripts.smoke.settings import Target
 from scripts.smoke.signing import UNKNOWN_KEY, presigned_websocket_url, with_wrong_secret
@@ -71,7 +71,7 @@ def parsed(frame: str) -> dict[str, Any]:
 
 
 def chat(prompt: str) -> str:
-    request = {"messages": asked(prompt)}
+    request = {"messages": messages_of(prompt)}
     return json.dumps({"action": "chat", "id": CHAT_ID, "request": request})
 
 
@@ -84,7 +84,7 @@ def answers_a_prompt(target: Target, watch: Stopwatch) -> None:
 
 def answers_a_template(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
-        client.send(json.dumps({"messages": asked(ASKS_FOR_A_WHILE)}))
+        client.send(json.dumps({"messages": messages_of(ASKS_FOR_A_WHILE)}))
         frames = [receive(client, watch)]
         while frames[-1] != END:
             frames.append(receive(client, watch))

@@ -13,6 +13,7 @@ from tests.scripted_upstream import chunk
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Mapping
 
     from tests.scripted_upstream import UpstreamRequest
 
@@ -22,7 +23,7 @@ EVERY_BYTE = bytes(range(256)) * 300
 
 JSON = "application/json"
 EVENTS = "text/event-stream; charset=utf-8"
-# What a provider's front adds that is nobody's business behind a gateway.
+# Headers of a provider's front that a gateway keeps to itself.
 FRONT = (
     "x-request-id: req_recorded\r\nopenai-processing-ms: 12\r\nSet-Cookie: __cf_bm=upstream\r\n"
     "x-ratelimit-remaining-requests: 99\r\n"
@@ -49,11 +50,11 @@ def recorded(name: str) -> bytes:
 
 
 def answers_like_openai(request: UpstreamRequest, connection: socket.socket) -> None:
-    """A script: the recorded answer to whatever is asked; 404 to what is not recorded."""
-    asked = (request.method, request.target.partition("?")[0])
-    if asked in BINARY_ANSWERS:
-        connection.sendall(_in_chunks(BINARY_ANSWERS[asked], EVERY_BYTE, piece=4096))
-    elif (name := _recorded_name(request, asked)) is None:
+    """A script: the recorded answer to each request; 404 to what is not recorded."""
+    operation = (request.method, request.target.partition("?")[0])
+    if operation in BINARY_ANSWERS:
+        connection.sendall(_in_chunks(BINARY_ANSWERS[operation], EVERY_BYTE, piece=4096))
+    elif (name := _recorded_name(request, operation)) is None:
         connection.sendall(_whole(404, JSON, b'{"error":{"message":"not recorded","code":"x"}}'))
     elif name.endswith(".sse"):
         connection.sendall(_in_chunks(EVENTS, recorded(name), piece=700))
@@ -61,18 +62,17 @@ def answers_like_openai(request: UpstreamRequest, connection: socket.socket) -> 
         connection.sendall(_whole(200, JSON, recorded(name)))
 
 
-def _recorded_name(request: UpstreamRequest, asked: tuple[str, str]) -> str | None:
-    if asked == ("POST", "/v1/chat/completions"):
-        return _chat_name(request)
-    if asked == ("POST", "/v1/responses"):
+def _recorded_name(request: UpstreamRequest, operation: tuple[str, str]) -> str | None:
+    if operation == ("POST", "/v1/chat/completions"):
+        return _chat_name(request.document)
+    if operation == ("POST", "/v1/responses"):
         return "response_stream.sse" if request.document.get("stream") else "response.json"
-    return JSON_ANSWERS.get(asked)
+    return JSON_ANSWERS.get(operation)
 
 
-def _chat_name(request: UpstreamRequest) -> str:
-    asked = request.document
-    kind = "_tools" if "tools" in asked else "_schema" if "response_format" in asked else ""
-    return f"chat{kind}_stream.sse" if asked.get("stream") else f"chat{kind}.json"
+def _chat_name(document: Mapping[str, object]) -> str:
+    kind = "_tools" if "tools" in document else "_schema" if "response_format" in document else ""
+    return f"chat{kind}_stream.sse" if document.get("stream") else f"chat{kind}.json"
 
 
 def _whole(status: int, content_type: str, body: bytes) -> bytes:

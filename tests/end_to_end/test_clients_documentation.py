@@ -230,6 +230,6 @@ def wscat_prints(stack: RunningStack, *shell: str) -> str:
 
 
 def assert_asked_once(upstream: ScriptedUpstream) -> None:
-    (asked,) = upstream.requests
-    assert (asked.method, asked.target) == ("POST", "/v1/chat/completions")
-    assert asked.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    (request,) = upstream.requests
+    assert (request.method, request.target) == ("POST", "/v1/chat/completions")
+    assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"

@@ -45,7 +45,7 @@ def preflight(stack: RunningStack, origin: str) -> requests.Response:
     )
 
 
-def asked(stack: RunningStack, origin: str, key: str = FORWARD_KEY) -> requests.Response:
+def chat(stack: RunningStack, origin: str, key: str = FORWARD_KEY) -> requests.Response:
     headers = {"Origin": origin, "Authorization": f"Bearer {key}"}
     url = f"{stack.url}/v1/chat/completions"
     return requests.post(url, json=BODY, headers=headers, timeout=PATIENCE_S)
@@ -65,14 +65,14 @@ def test_page_of_an_allowed_origin_may_ask(
     assert "authorization" in allowed
     assert "content-type" in allowed
     assert upstream.requests == []
-    reply = asked(page_stack, origin)
+    reply = chat(page_stack, origin)
     assert (reply.headers[ALLOWED], reply.content) == (origin, answer_stream(["Hel", "lo"]))
 
 
 def test_page_of_an_allowed_origin_can_read_an_error(
     page_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    reply = asked(page_stack, ORIGIN, key="fk-unknown")
+    reply = chat(page_stack, ORIGIN, key="fk-unknown")
     assert (reply.status_code, reply.headers[ALLOWED]) == (401, ORIGIN)
     assert reply.json()["error"]["code"] == "invalid_api_key"
     assert upstream.requests == []
@@ -82,7 +82,7 @@ def test_page_of_another_origin_gets_no_permission(
     page_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     assert ALLOWED not in preflight(page_stack, OTHER).headers
-    assert ALLOWED not in asked(page_stack, OTHER).headers
+    assert ALLOWED not in chat(page_stack, OTHER).headers
     assert len(upstream.requests) <= 1
 
 
@@ -90,5 +90,5 @@ def test_no_origin_is_allowed_unless_it_is_named(
     keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     assert ALLOWED not in preflight(keyed_stack, ORIGIN).headers
-    assert ALLOWED not in asked(keyed_stack, ORIGIN).headers
+    assert ALLOWED not in chat(keyed_stack, ORIGIN).headers
     assert len(upstream.requests) == 1

@@ -38,7 +38,7 @@ def kill_children(pid: int) -> None:
 
 
 def killing(pid: int) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: while the model is asked, the function's process dies."""
+    """A script: the function's process dies during the request."""
 
     def script(_request: UpstreamRequest, _connection: socket.socket) -> None:
         kill_children(pid)
@@ -80,7 +80,7 @@ def test_process_that_dies_in_its_answer_leaves_it_visibly_incomplete(
 def test_message_whose_process_cannot_answer_is_an_internal_server_error_frame(
     tmp_path: Path,
 ) -> None:
-    broken = "raise SystemExit(1)  # not before it is asked\n"
+    broken = "raise SystemExit(1)  # not before its first event\n"
     source = (ROOT / "functions/default/handler.py").read_text(encoding="utf-8")
     config = service_in(
         tmp_path,

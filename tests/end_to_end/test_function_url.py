@@ -48,9 +48,9 @@ def test_signed_curl_prints_the_upstreams_events_unchanged(
     assert (reply.status, reply.body) == (200, answer_stream(["Hel", "lo"]))
     assert reply.headers["content-type"] == "text/event-stream"
     assert reply.headers["x-request-id"] == "req_upstream"
-    (asked,) = upstream.requests
-    assert asked.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
-    assert asked.document["messages"] == HELLO
+    (request,) = upstream.requests
+    assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    assert request.document["messages"] == HELLO
 
 
 def test_first_delta_reaches_curl_before_the_upstream_sends_the_second(
@@ -99,12 +99,12 @@ def test_signature_of_our_own_helper_is_accepted(
 def test_template_request_is_answered_as_text(
     signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    for response_type, said, body in (
+    for response_type, texts, body in (
         ("full", ["all ", "of it"], b"all of it"),
         ("int", ["[[4", "2]]"], b"42"),
         ("string", ["[[x]]"], b"x"),
     ):
-        upstream.script = says(*said)
+        upstream.script = says(*texts)
         template = {"prompt_template": "PROMPT_TEST", "messages": HELLO}
         reply = curl(*post(signed_stack, {**template, "response_type": response_type}))
         assert (reply.status, reply.body) == (200, body)
@@ -166,7 +166,7 @@ def test_json_answer_cut_short_is_visibly_incomplete(
     assert curl(*post(signed_stack, {"messages": HELLO})).status == 200
 
 
-def asked(stack: RunningStack, method: str, path: str, **options: Any) -> requests.Response:
+def call(stack: RunningStack, method: str, path: str, **options: Any) -> requests.Response:
     """The reply to a request that shows the forward key."""
     headers = {**KEYED, **options.pop("headers", {})}
     return requests.request(
@@ -178,7 +178,7 @@ def test_bytes_of_every_kind_go_up_and_come_down_unchanged(
     keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     upstream.script = sends(EVERY_BYTE, "audio/mpeg", content_disposition="attachment")
-    reply = asked(
+    reply = call(
         keyed_stack, "PUT", "/v1/what/comes%20next?b=2&a=%2F&flag", data=EVERY_BYTE[::-1],
         headers={"Content-Type": "image/png", "Cookie": "c=1", "X-Title": "Größe".encode()},
     )  # fmt: skip
@@ -197,7 +197,7 @@ def test_head_is_asked_and_answered_without_a_body(
 ) -> None:
     upstream.script = sends(EVERY_BYTE, "audio/mpeg", etag='"e"')
     for _ in range(2):  # what is left of one reply would be the beginning of the next
-        reply = asked(keyed_stack, "HEAD", "/v1/files/file-1/content")
+        reply = call(keyed_stack, "HEAD", "/v1/files/file-1/content")
         assert (reply.status_code, reply.content) == (200, b"")
         assert (reply.headers["content-type"], reply.headers["etag"]) == ("audio/mpeg", '"e"')
     assert [request.method for request in upstream.requests] == ["HEAD", "HEAD"]
@@ -208,7 +208,7 @@ def test_upstream_that_fails_at_first_is_asked_again(
 ) -> None:
     busy = replies(429, {}, retry_after_ms="1")
     upstream.script = one_after_another(busy, hangs_up, says("fine"))
-    reply = asked(keyed_stack, "POST", "/v1/chat/completions", json={"messages": HELLO})
+    reply = call(keyed_stack, "POST", "/v1/chat/completions", json={"messages": HELLO})
     assert reply.content == answer_stream(["fine"])
     assert len(upstream.requests) == 3
 
@@ -226,10 +226,10 @@ def test_azure_behind_the_url(upstream: ScriptedUpstream) -> None:
         UPSTREAM_RETRIES="0",
         FALLBACK_MODELS="gpt-4=gpt-5",
     ) as stack:
-        models = asked(stack, "GET", "/v1/models").json()["data"]
+        models = call(stack, "GET", "/v1/models").json()["data"]
         assert {"gpt-4", "gpt-5"} <= {model["id"] for model in models}
         body = {"model": "gpt-4", "messages": HELLO, "stream": True}
-        assert asked(stack, "POST", "/v1/chat/completions", json=body).content == events + b"\n"
+        assert call(stack, "POST", "/v1/chat/completions", json=body).content == events + b"\n"
     assert [request.target for request in upstream.requests] == [
         f"/openai/deployments/{deployment}/chat/completions?api-version=2024-10-21"
         for deployment in ("four", "five")

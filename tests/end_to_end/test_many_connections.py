@@ -79,7 +79,7 @@ async def all_at_once(url: str) -> None:
     for number, frames in enumerate(answers):
         assert "".join(frames) == words_of(number) + "<END>"
     await asyncio.gather(*(client.close() for client in clients))
-    # What came behind the end mark, had anything come, would wait here.
+    # Anything after the end mark would wait here.
     assert [frame for client in clients async for frame in client] == []
 
 
@@ -88,6 +88,6 @@ def test_two_hundred_clients_get_their_own_answer_each(
 ) -> None:
     upstream.script = echo = Echo()
     asyncio.run(all_at_once(signed_stack.websocket_url))
-    asked = sorted(request.document["messages"][-1]["content"] for request in upstream.requests)
-    assert asked == sorted(words_of(number) for number in range(CLIENTS))
+    questions = [request.document["messages"][-1]["content"] for request in upstream.requests]
+    assert sorted(questions) == sorted(words_of(number) for number in range(CLIENTS))
     assert echo.most_at_once == DEFAULT_CONCURRENCY

@@ -78,8 +78,8 @@ def test_chat(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     assert answer.choices[0].message.content == "Hello! “How” can I help? 🙂"
     assert answer.usage is not None
     assert answer.usage.total_tokens == 29
-    asked = only_request(provider, "POST", "/v1/chat/completions")
-    assert asked.document == {"model": "gpt-4o-mini", "messages": [HELLO], "temperature": 0.5}
+    request = only_request(provider, "POST", "/v1/chat/completions")
+    assert request.document == {"model": "gpt-4o-mini", "messages": [HELLO], "temperature": 0.5}
 
 
 def test_chat_streamed(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
@@ -93,8 +93,8 @@ def test_chat_streamed(client: openai.OpenAI, provider: ScriptedUpstream) -> Non
     texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
     assert "".join(text or "" for text in texts) == "Hello! “How” can I\n\nhelp 🙂?"
     assert chunks[-1].usage is not None
-    asked = only_request(provider, "POST", "/v1/chat/completions")
-    assert asked.document["stream_options"] == {"include_usage": True}
+    request = only_request(provider, "POST", "/v1/chat/completions")
+    assert request.document["stream_options"] == {"include_usage": True}
 
 
 def test_chat_streamed_is_the_providers_bytes(
@@ -115,8 +115,8 @@ def test_chat_with_tools(client: openai.OpenAI, provider: ScriptedUpstream) -> N
     (call,) = answer.choices[0].message.tool_calls or []
     assert call.type == "function"
     assert call.function.arguments == '{"location": "Paris, Île-de-France"}'
-    asked = only_request(provider, "POST", "/v1/chat/completions")
-    assert (asked.document["tools"], asked.document["tool_choice"]) == ([WEATHER], "auto")
+    request = only_request(provider, "POST", "/v1/chat/completions")
+    assert (request.document["tools"], request.document["tool_choice"]) == ([WEATHER], "auto")
 
 
 def test_chat_with_tools_streamed(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
@@ -135,17 +135,17 @@ def test_chat_with_a_json_schema(client: openai.OpenAI, provider: ScriptedUpstre
     )
     event = Event(name="Science Fair", date="Friday", participants=["Alice", "Bob"])
     assert answer.choices[0].message.parsed == event
-    asked = only_request(provider, "POST", "/v1/chat/completions")
-    assert asked.document["response_format"]["json_schema"]["name"] == "Event"
-    assert asked.document["response_format"]["json_schema"]["strict"] is True
+    request = only_request(provider, "POST", "/v1/chat/completions")
+    assert request.document["response_format"]["json_schema"]["name"] == "Event"
+    assert request.document["response_format"]["json_schema"]["strict"] is True
 
 
 def test_response(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     answer = client.responses.create(model="gpt-4.1", input="Grüße", instructions="Be brief.")
     assert answer.output_text == "Hi there! Ça va?"
-    asked = only_request(provider, "POST", "/v1/responses")
+    request = only_request(provider, "POST", "/v1/responses")
     expected = {"model": "gpt-4.1", "input": "Grüße", "instructions": "Be brief."}
-    assert asked.document == expected
+    assert request.document == expected
 
 
 def test_response_streamed(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
@@ -161,8 +161,8 @@ def test_response_streamed(client: openai.OpenAI, provider: ScriptedUpstream) ->
 def test_embeddings(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     answer = client.embeddings.create(model="text-embedding-3-small", input=["Grüße"])
     assert answer.data[0].embedding == [0.5, -0.25, 1.0, 0.0]
-    asked = only_request(provider, "POST", "/v1/embeddings")
-    assert (asked.document["input"], asked.document["encoding_format"]) == (["Grüße"], "base64")
+    request = only_request(provider, "POST", "/v1/embeddings")
+    assert (request.document["input"], request.document["encoding_format"]) == (["Grüße"], "base64")
 
 
 def test_models(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
@@ -181,9 +181,9 @@ def test_image_is_made(client: openai.OpenAI, provider: ScriptedUpstream) -> Non
     answer = client.images.generate(model="gpt-image-1", prompt="A sea otter", size="1024x1024")
     assert answer.data is not None
     assert answer.data[0].b64_json == "iVBORw0KGgo="
-    asked = only_request(provider, "POST", "/v1/images/generations")
+    request = only_request(provider, "POST", "/v1/images/generations")
     expected = {"model": "gpt-image-1", "prompt": "A sea otter", "size": "1024x1024"}
-    assert asked.document == expected
+    assert request.document == expected
 
 
 def test_image_is_edited(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
@@ -197,25 +197,25 @@ def test_audio_is_transcribed(client: openai.OpenAI, provider: ScriptedUpstream)
         model="whisper-1", file=("speech.wav", EVERY_BYTE, "audio/wav"), language="en"
     )
     assert answer.text == "A wild idea: “what if?”"
-    asked = only_request(provider, "POST", "/v1/audio/transcriptions")
-    assert form_of(asked) == {"model": b"whisper-1", "file": EVERY_BYTE, "language": b"en"}
-    assert b'filename="speech.wav"' in asked.body
+    request = only_request(provider, "POST", "/v1/audio/transcriptions")
+    assert form_of(request) == {"model": b"whisper-1", "file": EVERY_BYTE, "language": b"en"}
+    assert b'filename="speech.wav"' in request.body
 
 
 def test_speech_is_binary(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     answer = client.audio.speech.create(model="tts-1", voice="alloy", input="Hello")
     assert answer.content == EVERY_BYTE
     assert answer.response.headers["content-type"] == "audio/mpeg"
-    asked = only_request(provider, "POST", "/v1/audio/speech")
-    assert asked.document == {"model": "tts-1", "voice": "alloy", "input": "Hello"}
+    request = only_request(provider, "POST", "/v1/audio/speech")
+    assert request.document == {"model": "tts-1", "voice": "alloy", "input": "Hello"}
 
 
 def test_file_is_uploaded_read_and_deleted(
     client: openai.OpenAI, provider: ScriptedUpstream
 ) -> None:
     made = client.files.create(file=("data.bin", EVERY_BYTE), purpose="assistants")
-    asked = only_request(provider, "POST", "/v1/files")
-    assert form_of(asked) == {"purpose": b"assistants", "file": EVERY_BYTE}
+    request = only_request(provider, "POST", "/v1/files")
+    assert form_of(request) == {"purpose": b"assistants", "file": EVERY_BYTE}
     provider.requests.clear()
     assert client.files.content(made.id).content == EVERY_BYTE
     only_request(provider, "GET", f"/v1/files/{made.id}/content")

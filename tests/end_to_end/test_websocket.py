@@ -54,9 +54,9 @@ def test_template_stream_is_deltas_and_the_end_mark(
 ) -> None:
     send(client, {"prompt_template": "PROMPT_TEST", "messages": HELLO})
     assert "".join(receive_until(client, "<END>")) == "Hello"
-    (asked,) = upstream.requests
-    assert asked.document["messages"] == [{"role": "system", "content": PROMPT}, *HELLO]
-    assert asked.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    (request,) = upstream.requests
+    assert request.document["messages"] == [{"role": "system", "content": PROMPT}, *HELLO]
+    assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
 
 
 def test_first_delta_reaches_the_client_before_the_upstream_sends_the_second(
@@ -74,12 +74,12 @@ def test_first_delta_reaches_the_client_before_the_upstream_sends_the_second(
 
 
 def test_value_is_one_frame(client: ClientConnection, upstream: ScriptedUpstream) -> None:
-    for response_type, said, frame in (
+    for response_type, text, frame in (
         ("full", "all of it", "all of it"),
         ("int", "It is [[-4]]", "-4"),
         ("string", "[[a b]]", "a b"),
     ):
-        upstream.script = says(*said)
+        upstream.script = says(*text)
         send(client, {"messages": HELLO, "response_type": response_type})
         assert receive(client) == frame
 

@@ -62,8 +62,8 @@ def test_chat_is_the_models_events(client: ClientConnection, upstream: ScriptedU
     frames = receive_until_done(client)
     assert text_of(frames) == "Hello"
     assert {frame["id"] for frame in frames} == {"7"}
-    (asked,) = upstream.requests
-    assert asked.document == {"model": "m", "temperature": 0.5, "messages": HELLO, "stream": True}
+    (request,) = upstream.requests
+    assert request.document == {"model": "m", "temperature": 0.5, "messages": HELLO, "stream": True}
 
 
 def test_chat_that_is_not_streamed_is_one_frame(
@@ -172,7 +172,7 @@ def test_refused_chat_is_an_error_with_its_id(
 
 @pytest.fixture(scope="module")
 def talkative_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
-    """A stack that logs what is said."""
+    """A stack that logs prompts and answers."""
     with ready_service(
         OPENAI_BASE_URL=shared_upstream.url, OPENAI_API_KEY=PROVIDER_KEY, LOG_CHAT="true"
     ) as stack:

@@ -93,32 +93,32 @@ async def receive(client: ClientConnection) -> str:
 
 
 async def receive_until_end(client: ClientConnection) -> str:
-    said = ""
+    text = ""
     while (frame := await receive(client)) != "<END>":
-        said += frame
-    return said
+        text += frame
+    return text
 
 
-class Asked:
-    """A script that tells when the model was asked, and then does what another does."""
+class Announced:
+    """A script that says when a request arrived, and then does what another script does."""
 
     def __init__(self, script: Callable[[UpstreamRequest, socket.socket], None]) -> None:
         self._script = script
-        self._asked = threading.Event()
+        self._arrived = threading.Event()
 
     def __call__(self, request: UpstreamRequest, connection: socket.socket) -> None:
-        self._asked.set()
+        self._arrived.set()
         self._script(request, connection)
 
     async def wait(self) -> None:
-        assert await asyncio.to_thread(self._asked.wait, PATIENCE_S)
+        assert await asyncio.to_thread(self._arrived.wait, PATIENCE_S)
 
 
 def test_answer_that_takes_longer_than_the_integration_may_is_whole(
     upstream: ScriptedUpstream,
 ) -> None:
     gated = GatedAnswer("said after ", "forty seconds")
-    upstream.script = asked = Asked(gated)
+    upstream.script = script = Announced(gated)
 
     async def test(loop: MovableLoop) -> None:
         async with (
@@ -126,7 +126,7 @@ def test_answer_that_takes_longer_than_the_integration_may_is_whole(
             opened(url) as client,
         ):
             await client.send(QUESTION)
-            await asked.wait()
+            await script.wait()
             loop.ahead_s += INTEGRATION_TIMEOUT_S + 11
             gated.open(3)
             assert await receive_until_end(client) == "said after forty seconds"
@@ -137,9 +137,9 @@ def test_answer_that_takes_longer_than_the_integration_may_is_whole(
 def test_function_that_answers_only_with_the_model_is_timed_out(
     upstream: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    """The control of the test above: the same service, model and times, but no after_response."""
+    """The control of the test above: the same without after_response."""
     gated = GatedAnswer("said after ", "forty seconds")
-    upstream.script = asked = Asked(gated)
+    upstream.script = script = Announced(gated)
     yaml = (ROOT / "serverless.yml").read_text(encoding="utf-8")
     assert "functions/default/handler.handler" in yaml
     config = service_in(
@@ -155,11 +155,11 @@ def test_function_that_answers_only_with_the_model_is_timed_out(
     async def test(loop: MovableLoop) -> None:
         async with running(config, OPENAI_BASE_URL=upstream.url) as url, opened(url) as client:
             await client.send(QUESTION)
-            await asked.wait()
+            await script.wait()
             loop.ahead_s += INTEGRATION_TIMEOUT_S + 11
-            told = json.loads(await receive(client))
-            assert told["message"] == "Endpoint request timed out"
-            assert told.keys() == {"message", "connectionId", "requestId"}
+            timed_out = json.loads(await receive(client))
+            assert timed_out["message"] == "Endpoint request timed out"
+            assert timed_out.keys() == {"message", "connectionId", "requestId"}
             gated.open(3)
             # The function itself goes on, as on AWS.
             assert await receive_until_end(client) == "said after forty seconds"
@@ -196,7 +196,7 @@ class CountingRelay:
 
 
 class OneThenMore:
-    """A script: one delta, and behind a gate more for as long as somebody listens."""
+    """A script: one delta, and after a gate more of them until the client is gone."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()

@@ -1,4 +1,4 @@
-"""What must hold of every request that reaches a provider, whoever sent it."""
+"""What every request that reaches a provider has in common."""
 
 from __future__ import annotations
 

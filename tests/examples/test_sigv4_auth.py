@@ -48,8 +48,8 @@ def verify(method: str, url: str, fields: Mapping[str, str], body: bytes) -> str
     """The access key that signed; raises SignatureRejectedError."""
     parts = urlsplit(url)
     headers = {"host": parts.netloc, **{name.lower(): value for name, value in fields.items()}}
-    asked = HttpRequest(method, parts.path, parts.query, tuple(headers.items()), body)
-    return CHECK.verify(asked, time.time())
+    request = HttpRequest(method, parts.path, parts.query, tuple(headers.items()), body)
+    return CHECK.verify(request, time.time())
 
 
 def sent_by_httpx(method: str, url: str, **how: Any) -> httpx2.Request:

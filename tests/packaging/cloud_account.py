@@ -1,4 +1,4 @@
-"""An account to deploy into: a moto server in a process of its own, asked through boto3."""
+"""An account to deploy into: a moto server in a process of its own."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Step:
     """What a command printed, and what was in the account afterwards."""
 
-    said: str
+    printed: str
     account: AccountContents
 
 
@@ -72,7 +72,7 @@ def service(account: CloudAccount, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def deployed(service: Service, account: CloudAccount) -> Step:
-    """The first deployment, by somebody who has set nothing."""
+    """The first deployment, without any setting."""
     return step(service, account)
 
 
@@ -83,7 +83,7 @@ def by_default(
     """What was packaged for the first deployment."""
     kept = tmp_path_factory.mktemp("default") / "package"
     shutil.copytree(service.folder / ".serverless", kept)
-    return Package(kept, deployed.said)
+    return Package(kept, deployed.printed)
 
 
 @pytest.fixture(scope="session")
@@ -117,8 +117,8 @@ def life(
 
 
 def step(service: Service, account: CloudAccount, **settings: str) -> Step:
-    said = service.sls("deploy", **settings)
-    return Step(said, look_into(account))
+    printed = service.sls("deploy", **settings)
+    return Step(printed, look_into(account))
 
 
 def change(service: Service, *modules: str) -> None:
@@ -131,7 +131,7 @@ def change(service: Service, *modules: str) -> None:
 def customized(
     service: Service, by_default: Package, tmp_path_factory: pytest.TempPathFactory
 ) -> Package:
-    """Packaged elsewhere, by somebody with keys in the shell and another umask."""
+    """Packaged in another folder, with keys in the shell and another umask."""
     assert by_default
     settings = {
         **SECRETS,
@@ -151,7 +151,7 @@ def customized(
 def in_production(
     service: Service, by_default: Package, tmp_path_factory: pytest.TempPathFactory
 ) -> Package:
-    """Stage prod in another region, with several providers, and nothing that watches over it."""
+    """Stage prod in another region, with several providers, without alarms and dashboard."""
     assert by_default
     settings = {
         "OPENAI_BASE_URL": "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",

@@ -30,7 +30,7 @@ class ConnectionProbe:
 def probe_connections(
     account: CloudAccount, functions: Mapping[str, Mapping[str, Any]], artifacts: Path, folder: Path
 ) -> ConnectionProbe:
-    """Open connections with and without the key of the SSM parameter, and close the one let in."""
+    """Open connections with and without the right key, and close the accepted one."""
     settings = functions["connect"]["Environment"]["Variables"]
     account.client("ssm").put_parameter(
         Name=settings["FORWARD_KEY_PARAMETER"], Type="SecureString", Value=KEY

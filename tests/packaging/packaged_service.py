@@ -38,7 +38,7 @@ class Package:
     """What `sls` left in its folder, and what it printed meanwhile."""
 
     folder: Path
-    said: str
+    printed: str
 
     @property
     def template(self) -> dict[str, Any]:
@@ -103,8 +103,8 @@ class Service:
         return finished.stdout
 
     def package(self, *arguments: str, **settings: str) -> Package:
-        said = self.sls("package", *arguments, **settings)
-        return Package(self.folder / ".serverless", said)
+        printed = self.sls("package", *arguments, **settings)
+        return Package(self.folder / ".serverless", printed)
 
     def _run(
         self, arguments: tuple[str, ...], settings: Mapping[str, str]

@@ -28,9 +28,9 @@ def digests(functions: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 def test_deployment_prints_both_addresses(deployed: Step) -> None:
     outputs = deployed.account.outputs
-    assert "Service deployed to stack sluice-dev" in deployed.said
-    assert outputs["StreamLambdaFunctionUrl"] in deployed.said
-    assert outputs["ServiceEndpointWebsocket"] in deployed.said
+    assert "Service deployed to stack sluice-dev" in deployed.printed
+    assert outputs["StreamLambdaFunctionUrl"] in deployed.printed
+    assert outputs["ServiceEndpointWebsocket"] in deployed.printed
     assert re.fullmatch(
         r"wss://[\w-]+\.execute-api\.us-east-1\.amazonaws\.com/dev",
         outputs["ServiceEndpointWebsocket"],
@@ -77,7 +77,7 @@ def test_each_function_has_a_log_that_does_not_grow_for_ever(deployed: Step) -> 
 
 
 def test_deployment_without_a_change_is_skipped(deployed: Step, life: DeploymentLife) -> None:
-    assert "No changes to deploy" in life.repeated.said
+    assert "No changes to deploy" in life.repeated.printed
     assert life.repeated.account == deployed.account
 
 
@@ -103,7 +103,7 @@ def test_one_function_gets_new_code_and_keeps_the_rest(life: DeploymentLife) -> 
 
 
 def test_one_function_does_not_get_another_way_in(life: DeploymentLife) -> None:
-    """It would let everybody in, and leave it to an API that does not know of it."""
+    """It would admit everybody and rely on an API that still does not check signatures."""
     refused = "WEBSOCKET_AUTH is deployed as forward_key, and would become aws_iam"
     assert refused in life.of_connect
     variables = life.after_functions.functions["connect"]["Environment"]["Variables"]
@@ -111,7 +111,7 @@ def test_one_function_does_not_get_another_way_in(life: DeploymentLife) -> None:
 
 
 def test_removal_leaves_nothing(life: DeploymentLife) -> None:
-    assert "successfully removed" in life.removed.said
+    assert "successfully removed" in life.removed.printed
     left = life.removed.account
     assert (left.outputs, left.resource_types, left.functions) == ({}, {}, {})
     assert (left.layers, left.tables, left.log_groups, left.buckets) == ({}, [], {}, [])

@@ -30,7 +30,7 @@ STARS = {
 }
 STARS_OF_AN_OPEN_URL = {
     "lambda:InvokeFunctionUrl Principal *": "FUNCTION_URL_AUTH=none: the forward key is the lock",
-    "lambda:InvokeFunction Principal *": "the same, for which AWS wants two permissions",
+    "lambda:InvokeFunction Principal *": "AWS requires both permissions",
 }
 
 

@@ -44,7 +44,7 @@ REFUSALS: tuple[tuple[Settings, Settings, str], ...] = (
     ),
 )
 
-# Settings, the shell's variables, and what is said of each thing that they need.
+# Settings, the shell's variables, and what is printed of each thing that they need.
 REQUIREMENTS: tuple[tuple[Settings, Settings, list[str]], ...] = (
     ({}, {}, []),
     (OPEN, {}, ["SSM SecureString /sluice/dev/forward-key, which must exist"]),
@@ -122,8 +122,8 @@ def test_misspelt_permission_is_refused() -> None:
 
 def test_packaging_an_open_url_warns_once(by_default: Package, customized: Package) -> None:
     warning = "SecureString /sluice/dev/forward-key, which must exist"
-    assert customized.said.count(warning) == 1
-    assert warning not in by_default.said
+    assert customized.printed.count(warning) == 1
+    assert warning not in by_default.printed
 
 
 def test_packaging_reads_dotenv_and_stops_before_it_makes_anything(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_packaging_reads_dotenv_and_stops_before_it_makes_anything(tmp_path: Pat
         "package"
     )
     # The functions' own check of their settings.
-    said = service.refused("package", WEBSOCKET_AUTH="aws_iam", UPSTREAM_RETRIES="many")
-    assert "UPSTREAM_RETRIES must be a whole number from 0 to 10 (got 'many')." in said
+    printed = service.refused("package", WEBSOCKET_AUTH="aws_iam", UPSTREAM_RETRIES="many")
+    assert "UPSTREAM_RETRIES must be a whole number from 0 to 10 (got 'many')." in printed
     assert not (service.folder / ".serverless").exists()
     assert not (service.folder / ".build").exists()

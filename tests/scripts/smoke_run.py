@@ -71,7 +71,7 @@ def smoke(*options: str, **environ: str) -> SmokeRun:
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port that is taken and where nobody listens."""
+    """A port that is taken but not open."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

@@ -34,10 +34,10 @@ NEEDS_NO_PROVIDER = {
 def runs() -> dict[str, SmokeRun]:
     """All services are checked at once: most of the time they wait for the demo model's words."""
     with ExitStack() as open_services:
-        nobody = f"http://127.0.0.1:{open_services.enter_context(closed_port())}/v1"
+        unreachable = f"http://127.0.0.1:{open_services.enter_context(closed_port())}/v1"
         processes = {}
         for name, modes in SERVICES.items():
-            upstream = {"OPENAI_BASE_URL": nobody} if name == "without a provider" else {}
+            upstream = {"OPENAI_BASE_URL": unreachable} if name == "without a provider" else {}
             stack = open_services.enter_context(
                 ready_service(ROOT / "serverless.yml", **modes, **upstream)
             )
