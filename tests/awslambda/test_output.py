@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import os
 import signal
+from array import array
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
-from awslambda.output import TelemetryFrames, log_output
+from awslambda.output import TelemetryFrames, log_output, unbuffered
 from tests.awslambda.scripted_runtime_api import running
 
 if TYPE_CHECKING:
@@ -65,6 +67,22 @@ def test_large_text_arrives_whole_although_signals_interrupt_it(tmp_path: Path) 
     with running(tmp_path, SOURCE.format(words, "signal.setitimer(0, 0)")) as runtime:
         runtime.api.answer_to()
         assert len(runtime.new_output()) == size
+
+
+def test_text_arrives_whole_on_a_pipe_that_must_not_block() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with (
+        os.fdopen(reader, "rb") as received,
+        os.fdopen(writer, "w") as stream,
+        ThreadPoolExecutor() as pool,
+    ):
+        text = unbuffered(stream)
+        whole = pool.submit(received.read)
+        text.write("x" * 1_000_000)
+        text.buffer.write(array("H", range(1000)))
+        stream.close()
+        assert len(whole.result()) == 1_002_000
 
 
 @pytest.mark.parametrize(

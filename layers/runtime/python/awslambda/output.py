@@ -24,21 +24,33 @@ TEXT = 1  # added to the frame's type; JSON is 0
 HIGHEST_LEVEL = 50  # logging.CRITICAL
 
 
-class _AtOnce(io.BufferedWriter):
-    """Passes each write on before it returns. A raw file could write half of it."""
+class _AtOnce(io.FileIO):
+    """Has no buffer, and writes all of what it is given although signals interrupt."""
 
     def write(self, data: Buffer, /) -> int:
-        size = super().write(data)
-        self.flush()
-        return size
+        sent: int | None = super().write(data)
+        if sent == len(data):  # type: ignore[arg-type] # bytes, from a text stream
+            return sent
+        return self._write_rest(memoryview(data).cast("B"), sent)
+
+    def _write_rest(self, data: memoryview, sent: int | None) -> int:
+        done = sent or 0
+        while done < len(data):
+            if sent is None:  # a pipe that is full and must not block
+                import select  # noqa: PLC0415 -- almost never needed
+
+                select.select((), (self,), ())
+            sent = super().write(data[done:])
+            done += sent or 0
+        return len(data)
 
 
 def unbuffered(stream: TextIO) -> TextIO:
-    """Replace a standard stream by one that writes at once; the old one cannot be used any more."""
-    binary = stream.detach()  # type: ignore[attr-defined] # sys.stdout is a TextIOWrapper
-    raw = binary.detach() if isinstance(binary, io.BufferedWriter) else binary  # `python -u`
+    """A text stream that writes to the same file at once."""
+    stream.flush()
+    file = _AtOnce(stream.fileno(), "w", closefd=False)
     # A handler's text may hold a lone surrogate; that must not cost the log line.
-    return io.TextIOWrapper(_AtOnce(raw), stream.encoding, "backslashreplace", write_through=True)
+    return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
 
 class LogLines:
