@@ -22,6 +22,7 @@ sys.dont_write_bytecode = False
 
 # Every run tries the same examples, at any speed; `npm run fuzz` tries new ones.
 settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.register_profile("fast", settings.get_profile("repeatable"), max_examples=20)
 settings.register_profile("fuzz", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
 
@@ -47,7 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Let all processes of a fuzzing run share a seed."""
+    """Let --fast try few examples, and all processes of a fuzzing run share a seed."""
+    if config.getoption("--fast"):
+        settings.load_profile("fast")
     if config.getoption("--hypothesis-profile") == "fuzz" and not config.option.hypothesis_seed:
         config.option.hypothesis_seed = str(random.randrange(2**32))  # noqa: S311 -- no secret
 
