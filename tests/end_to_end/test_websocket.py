@@ -1,10 +1,9 @@
-"""The WebSocket API, used by the `websockets` package."""
+"""The WebSocket API of the whole stack, used by the `websockets` package."""
 
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -16,12 +15,25 @@ from tests.running_stack import PATIENCE_S, RunningStack
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
+    UpstreamRequest,
     endless,
+    holds_after,
     replies,
     says,
 )
 
+if TYPE_CHECKING:
+    import socket
+
 HELLO = [{"role": "user", "content": "Hello"}]
+PING = {"action": "ping"}
+PONG = {"type": "pong"}
+CANCEL = {"action": "cancel", "id": "7"}
+
+
+def chat(request_id: str = "7", **request: Any) -> dict[str, Any]:
+    native = {"messages": HELLO, **request}
+    return {"action": "chat", "id": request_id, "request": native}
 
 
 def send(client: ClientConnection, message: object) -> None:
@@ -34,26 +46,33 @@ def receive(client: ClientConnection) -> str:
     return frame
 
 
-def receive_until(client: ClientConnection, last: str) -> list[str]:
-    frames = []
-    while (frame := receive(client)) != last:
-        frames.append(frame)
+def receive_document(client: ClientConnection) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(receive(client))
+    return document
+
+
+def receive_text(client: ClientConnection) -> str:
+    """The answer to a template request."""
+    text = ""
+    while (frame := receive(client)) != "<END>":
+        text += frame
+    return text
+
+
+def receive_until_done(client: ClientConnection) -> list[dict[str, Any]]:
+    """The frames of a chat."""
+    frames = [receive_document(client)]
+    while not frames[-1].get("done"):
+        frames.append(receive_document(client))
+    assert [frame["seq"] for frame in frames] == list(range(len(frames)))
     return frames
-
-
-def receive_error(client: ClientConnection) -> dict[str, Any]:
-    frame = json.loads(receive(client))
-    assert frame["requestId"]
-    error: dict[str, Any] = frame["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    return error
 
 
 def test_template_stream_is_deltas_and_the_end_mark(
     client: ClientConnection, upstream: ScriptedUpstream
 ) -> None:
     send(client, {"prompt_template": "PROMPT_TEST", "messages": HELLO})
-    assert "".join(receive_until(client, "<END>")) == "Hello"
+    assert receive_text(client) == "Hello"
     (request,) = upstream.requests
     assert request.document["messages"] == [{"role": "system", "content": PROMPT}, *HELLO]
     assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
@@ -62,77 +81,73 @@ def test_template_stream_is_deltas_and_the_end_mark(
 def test_first_delta_reaches_the_client_before_the_upstream_sends_the_second(
     client: ClientConnection, upstream: ScriptedUpstream
 ) -> None:
-    gated = GatedAnswer("one", "two")
-    upstream.script = gated
+    upstream.script = gated = GatedAnswer("one", "two")
     send(client, {"action": "sendmessage", "data": "Hello"})
     gated.open()
     assert receive(client) == "one"
     assert gated.sent == ["one"]
-    gated.open()
+    gated.open(2)
     assert receive(client) == "two"
-    gated.open()
 
 
-def test_value_is_one_frame(client: ClientConnection, upstream: ScriptedUpstream) -> None:
-    for response_type, text, frame in (
-        ("full", "all of it", "all of it"),
-        ("int", "It is [[-4]]", "-4"),
-        ("string", "[[a b]]", "a b"),
+def test_errors_are_frames_and_the_next_message_works(
+    client: ClientConnection, upstream: ScriptedUpstream
+) -> None:
+    refusal = replies(429, {"error": {"message": f"key {PROVIDER_KEY}", "code": "slow_down"}})
+    for message, script, code in (
+        ("no json", says(), "invalid_json"),
+        ("[" * 30_000, says(), "invalid_json"),
+        ({"action": "dance", "id": "7"}, says(), "invalid_field"),
+        (chat(), refusal, "slow_down"),
     ):
-        upstream.script = says(*text)
-        send(client, {"messages": HELLO, "response_type": response_type})
-        assert receive(client) == frame
-
-
-def test_bad_messages_are_error_frames_and_the_next_message_works(
-    client: ClientConnection, upstream: ScriptedUpstream
-) -> None:
-    cases = [
-        ("no json", "invalid_json"),
-        ("[" * 30_000, "invalid_json"),
-        ({"action": "dance"}, "invalid_field"),
-        ({"action": "sendmessage"}, "invalid_field"),
-        ({"messages": HELLO, "response_type": "xml"}, "invalid_field"),
-        ({"messages": HELLO, "prompt_template": "OPENAI_API_KEY"}, "prompt_template_not_allowed"),
-    ]
-    for message, code in cases:
+        upstream.script = script
         send(client, message)
-        assert receive_error(client)["code"] == code
-        send(client, {"messages": HELLO})
-        assert "".join(receive_until(client, "<END>")) == "Hello"
-    assert len(upstream.requests) == len(cases)
-
-
-def test_upstreams_error_is_a_frame_and_the_next_message_works(
-    client: ClientConnection, upstream: ScriptedUpstream
-) -> None:
-    error = {"message": f"key {PROVIDER_KEY}", "type": "t", "param": None, "code": "c"}
-    for status in (401, 429, 500):
-        upstream.script = replies(status, {"error": error})
-        send(client, {"messages": HELLO})
-        assert receive_error(client) == {**error, "message": "key [key]"}
+        frame = receive_document(client)
+        assert (frame["error"]["code"], frame.get("id", "7")) == (code, "7")
+        assert frame["requestId"]
+        assert PROVIDER_KEY not in frame["error"]["message"]
         upstream.script = says("fine")
         send(client, {"messages": HELLO})
-        assert receive_until(client, "<END>") == ["fine"]
+        assert receive_text(client) == "fine"
 
 
-def test_several_connections_are_not_mixed_up(
-    signed_stack: RunningStack, upstream: ScriptedUpstream
+def test_two_chats_at_once_on_one_connection_are_not_mixed_up(
+    client: ClientConnection, upstream: ScriptedUpstream
 ) -> None:
-    def echo(request: Any, connection: Any) -> None:
-        says(*request.document["messages"][-1]["content"])(request, connection)
+    gated = {"one": GatedAnswer("1"), "two": GatedAnswer("2")}
 
-    upstream.script = echo
-    with ExitStack() as open_connections:
-        url = signed_stack.websocket_url
-        clients = [open_connections.enter_context(connect(url)) for _ in range(8)]
-        for number, client in enumerate(clients):
-            send(client, {"messages": [{"role": "user", "content": f"client {number}"}]})
-        for number, client in enumerate(clients):
-            assert "".join(receive_until(client, "<END>")) == f"client {number}"
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        gated[request.document["model"]](request, connection)
+
+    upstream.script = script
+    for name in gated:
+        send(client, chat(name, model=name))
+    for name in ("two", "one"):
+        gated[name].open()
+        frame = receive_document(client)
+        assert (frame["id"], frame["seq"], len(frame["events"])) == (name, 0, 1)
+    send(client, PING)
+    assert receive_document(client) == PONG
+    for name in ("one", "two"):
+        gated[name].open()
+        assert receive_document(client) == {"id": name, "seq": 1, "events": [], "done": True}
 
 
-def test_client_that_leaves_ends_the_upstream_request(
+def test_chat_of_a_silent_model_is_cancelled_and_its_id_can_be_used_again(
+    client: ClientConnection, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = holds_after()
+    send(client, chat())
+    send(client, CANCEL)
+    cancelled = {"id": "7", "seq": 0, "events": [], "done": True, "cancelled": True}
+    assert receive_document(client) == cancelled
+    assert upstream.gone.wait(PATIENCE_S)
+    upstream.script = says("again")
+    send(client, chat())
+    assert "cancelled" not in receive_until_done(client)[-1]
+
+
+def test_disconnect_ends_the_upstream_request(
     signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     upstream.script = endless("first")
@@ -149,6 +164,7 @@ def test_client_that_leaves_ends_the_upstream_request(
         {"query": f"?key={FORWARD_KEY}"},
         {"subprotocols": [Subprotocol("chat"), Subprotocol(f"bearer.{FORWARD_KEY}")]},
     ],
+    ids=["header", "query", "subprotocol"],
 )
 def test_forward_key_opens_the_websocket(
     keyed_stack: RunningStack, upstream: ScriptedUpstream, credentials: dict[str, Any]
@@ -157,12 +173,27 @@ def test_forward_key_opens_the_websocket(
     with connect(url, **credentials) as client:
         assert client.subprotocol == ("chat" if credentials.get("subprotocols") else None)
         send(client, {"messages": HELLO})
-        assert "".join(receive_until(client, "<END>")) == "Hello"
+        assert receive_text(client) == "Hello"
     assert len(upstream.requests) == 1
 
 
-def test_handshake_without_the_key_is_rejected(keyed_stack: RunningStack) -> None:
-    for query in ("", "?key=unknown", "?key="):
+def test_handshake_without_a_known_key_is_rejected(keyed_stack: RunningStack) -> None:
+    for query in ("", "?key=unknown"):
         with pytest.raises(InvalidStatus) as caught, connect(keyed_stack.websocket_url + query):
             pass
         assert caught.value.response.status_code == 401
+
+
+def test_log_has_figures_and_neither_prompt_nor_answer(
+    signed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = says("a private answer")
+    with connect(signed_stack.websocket_url) as client:
+        send(client, chat(model="model-of-figures", messages=[{"content": "a private prompt"}]))
+        frames = receive_until_done(client)
+    line = signed_stack.wait_line("model-of-figures")
+    fields = json.loads(line[line.index("{") :])
+    assert (fields["kind"], fields["outcome"], fields["frames"]) == ("chat", "ok", len(frames))
+    assert fields["total_ms"] >= fields["first_frame_ms"] > 0
+    assert {"request_id", "connection_id", "principal", "joined_deltas"} <= fields.keys()
+    assert "a private" not in signed_stack.text()
