@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PROVIDER_KEY = "sk-test-end-to-end-0123456789"
 FORWARD_KEY = "fk-test-end-to-end"
+PAGE_ORIGIN = "https://app.example"
 PROMPT = "You are a test of the end-to-end kind."
 
 
@@ -47,13 +48,14 @@ def signed_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
 
 @pytest.fixture(scope="session")
 def keyed_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
-    """A forward key opens both the URL and the WebSocket."""
+    """A forward key opens both the URL and the WebSocket; pages of one origin may use the URL."""
     with ready_service(
         OPENAI_BASE_URL=shared_upstream.url,
         OPENAI_API_KEY=PROVIDER_KEY,
         FORWARD_KEY=FORWARD_KEY,
         FUNCTION_URL_AUTH="none",
         WEBSOCKET_AUTH="forward_key",
+        CORS_ALLOW_ORIGINS=PAGE_ORIGIN,
     ) as stack:
         yield stack
         assert stack.end() == 0
