@@ -1,4 +1,4 @@
-"""Targets: which API a path means, by which keys, and never one beyond its base URL."""
+"""Which API a path leads to, with which keys, and never beyond that API's base URL."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ EXTRA = {
     "EXTRA_ROUTE_PREFIX": "/tt, gemini/",
 }
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://r.openai.azure.com", "OPENAI_API_KEY": "sk-1"}
+OPENAI = "https://api.openai.com/v1"
 RUNTIME = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
 
 
@@ -40,69 +41,41 @@ def url_of(environ: dict[str, str], path: str) -> str | None:
     return found[0].provider.request(call, None).url
 
 
-def test_default_target_is_openai_at_v1() -> None:
-    (target,) = targets_of({"OPENAI_API_KEY": "sk-1,sk-2"})
-    assert isinstance(target.provider, OpenAIProvider)
-    assert (target.route_prefix, target.keys.plain) == ("/v1", ("sk-1", "sk-2"))
-
-
 @pytest.mark.parametrize(
     ("path", "url"),
     [
-        ("/v1/chat/completions", "https://api.openai.com/v1/chat/completions"),
-        ("/v1/chat/completions/", "https://api.openai.com/v1/chat/completions"),
-        ("//v1//chat//completions", "https://api.openai.com/v1/chat/completions"),
-        ("/v1", "https://api.openai.com/v1"),
-        ("/v1/", "https://api.openai.com/v1"),
-        ("/v1/models/org%2Fmodel:1", "https://api.openai.com/v1/models/org%2Fmodel:1"),
-        ("/v1/models/a.b..c/.d", "https://api.openai.com/v1/models/a.b..c/.d"),
-        ("/v1/files/a b?c#d", "https://api.openai.com/v1/files/a%20b%3Fc%23d"),
-        ("/v1/files/é\r\n", "https://api.openai.com/v1/files/%C3%A9%0D%0A"),
-        ("/v11/models", None),
-        ("/V1/models", None),
-        ("/chat/completions", None),
-        ("/", None),
-        ("", None),
+        ("/v1/chat/completions/", f"{OPENAI}/chat/completions"),
+        ("//v1//chat//completions", f"{OPENAI}/chat/completions"),
+        ("/v1", OPENAI),
+        ("/v1/", OPENAI),
+        ("/v1/models/org%2Fmodel:1", f"{OPENAI}/models/org%2Fmodel:1"),
+        ("/v1/models/a.b..c/.d", f"{OPENAI}/models/a.b..c/.d"),
+        ("/v1/files/a b?c#d", f"{OPENAI}/files/a%20b%3Fc%23d"),
+        ("/v1/files/é\r\n", f"{OPENAI}/files/%C3%A9%0D%0A"),
         ("/tt/x", "https://one.example/api/x"),
         ("/tt", "https://one.example/api"),
         ("/tt//x/", "https://one.example/api//x/"),
         ("/tt/v1/models", "https://one.example/api/v1/models"),
-        ("/ttx", None),
-        ("/ttx/y", None),
-        ("/tt%2Fx", None),
         ("/gemini/v1beta/models/m:generate", "https://two.example/v1beta/models/m:generate"),
     ],
 )
-def test_path_means_a_url(path: str, url: str | None) -> None:
+def test_path_leads_to_a_url(path: str, url: str) -> None:
     assert url_of(EXTRA, path) == url
 
 
-@pytest.mark.parametrize("prefix", ["/v1", "/tt"])
-@pytest.mark.parametrize(
-    "way_out",
-    [
-        "/../x",
-        "/a/..",
-        "/..",
-        "/.",
-        "/./x",
-        "/%2e%2e/x",
-        "/%2E./x",
-        "/.%2e",
-        "/a%2f..%2fx",
-        "/a/..%2Fx",
-        "/a%2F%2e%2e",
-        "/..%5cx",
-        "/..\\x",
-        "/%252e%252e/x",
-        "/a%252f..%25252fx",
-        "/..;/x",
-        "/..;a=b/x",
-        "/..%3b/x",
-    ],
-)
-def test_path_that_could_leave_the_base_url_means_none(prefix: str, way_out: str) -> None:
-    assert url_of(EXTRA, prefix + way_out) is None
+def test_path_without_a_target_leads_nowhere() -> None:
+    for path in ("/v11/x", "/V1/x", "/chat/completions", "/", "", "/ttx", "/ttx/y", "/tt%2Fx"):
+        assert url_of(EXTRA, path) is None, path
+
+
+def test_path_that_could_leave_the_base_url_leads_nowhere() -> None:
+    for path in (
+        "/../x", "/a/..", "/..", "/.", "/./x", "/%2e%2e/x", "/%2E./x", "/.%2e", "/a%2f..%2fx",
+        "/a/..%2Fx", "/a%2F%2e%2e", "/..%5cx", "/..\\x", "/%252e%252e/x", "/a%252f..%25252fx",
+        "/..;/x", "/..;a=b/x", "/..%3b/x",
+    ):  # fmt: skip
+        for prefix in ("/v1", "/tt"):
+            assert url_of(EXTRA, prefix + path) is None, path
 
 
 @given(st.text("/.%2efFE5cC;\\a", max_size=20))
@@ -129,30 +102,29 @@ def test_longest_prefix_wins_in_any_order() -> None:
     assert url_of(environ, "/a/b/x") == "https://a.example/x"
     assert url_of(environ, "/a/bx") == "https://b.example/bx"
     assert url_of(environ, "/v1/c/x") == "https://c.example/x"
-    assert url_of(environ, "/v1/d/x") == "https://api.openai.com/v1/d/x"
+    assert url_of(environ, "/v1/d/x") == f"{OPENAI}/d/x"
 
 
-@pytest.mark.parametrize("prefix", ["/openai", "openai/", "/openai/v1", " /openai/v1/ "])
-def test_route_prefix_of_the_default_target(prefix: str) -> None:
-    environ = {"OPENAI_ROUTE_PREFIX": prefix}
-    assert url_of(environ, "/openai/v1/models") == "https://api.openai.com/v1/models"
-    assert url_of(environ, "/v1/models") is None
+def test_route_prefix_of_the_default_target() -> None:
+    for setting, prefix in (
+        ("/openai", "/openai/v1"),
+        (" openai/v1/ ", "/openai/v1"),
+        ("/", "/v1"),
+    ):
+        (target,) = targets_of({"OPENAI_ROUTE_PREFIX": setting})
+        assert target.route_prefix == prefix
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "/v1"])
-def test_route_prefix_that_is_none(prefix: str) -> None:
-    assert targets_of({"OPENAI_ROUTE_PREFIX": prefix})[0].route_prefix == "/v1"
-
-
-def test_default_key_goes_to_no_extra_target() -> None:
-    environ = {**EXTRA, "OPENAI_API_KEY": "sk-1"}
-    assert [target.keys.plain for target in targets_of(environ)] == [("sk-1",), (), ()]
-    environ |= {"OPENAI_API_KEY_PARAMETER": "/keys/openai"}
-    assert [target.keys.parameter for target in targets_of(environ)][1:] == ["", ""]
-
-
-def test_extra_keys_are_in_the_order_of_their_urls() -> None:
-    environ = {**EXTRA, "EXTRA_API_KEY": "-, sk-two", "EXTRA_API_KEY_PARAMETER": "/keys/one,-"}
+def test_each_target_has_only_its_own_keys() -> None:
+    environ = {
+        **EXTRA,
+        "OPENAI_API_KEY": "sk-1,sk-2",
+        "OPENAI_API_KEY_PARAMETER": "/keys/openai",
+    }
+    default, *extra = [target.keys for target in targets_of(environ)]
+    assert default == KeySource("OPENAI_API_KEY", ("sk-1", "sk-2"), "/keys/openai")
+    assert extra == [KeySource("EXTRA_API_KEY")] * 2
+    environ |= {"EXTRA_API_KEY": "-, sk-two", "EXTRA_API_KEY_PARAMETER": "/keys/one,-"}
     assert [target.keys for target in targets_of(environ)][1:] == [
         KeySource("EXTRA_API_KEY", (), "/keys/one"),
         KeySource("EXTRA_API_KEY", ("sk-two",), ""),
@@ -160,32 +132,19 @@ def test_extra_keys_are_in_the_order_of_their_urls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "variable"),
+    ("variable", "changed"),
     [
-        ({"EXTRA_ROUTE_PREFIX": "/tt"}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_ROUTE_PREFIX": ""}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_BASE_URL": ""}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_BASE_URL": "https://one.example,"}, "EXTRA_BASE_URL"),
-        ({"EXTRA_BASE_URL": "https://one.example,two.example"}, "EXTRA_BASE_URL"),
-        ({"EXTRA_ROUTE_PREFIX": "/tt,/tt/"}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_ROUTE_PREFIX": "/tt,/v1"}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_ROUTE_PREFIX": "/tt,/"}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_ROUTE_PREFIX": "/tt,/a/../b"}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_ROUTE_PREFIX": "/tt,/a%20b"}, "EXTRA_ROUTE_PREFIX"),
-        ({"EXTRA_API_KEY": "sk-one"}, "EXTRA_API_KEY"),
-        ({"EXTRA_API_KEY": "sk-one,"}, "EXTRA_API_KEY"),
-        ({"EXTRA_API_KEY_PARAMETER": "/a,/b,/c"}, "EXTRA_API_KEY_PARAMETER"),
-        ({"EXTRA_API_KEY_PARAMETER": "sk-one,-"}, "EXTRA_API_KEY_PARAMETER"),
-        ({"OPENAI_ROUTE_PREFIX": "/a b"}, "OPENAI_ROUTE_PREFIX"),
-        ({"UPSTREAM_AUTH": "basic"}, "UPSTREAM_AUTH"),
-        ({"UPSTREAM_AUTH": "aws_sigv4"}, "UPSTREAM_AWS_REGION"),
-        ({"AZURE_OPENAI_PROXY_MODE": "Azure"}, "AZURE_OPENAI_PROXY_MODE"),
-        ({"AZURE_OPENAI_PROXY_MODE": "azure"}, "AZURE_OPENAI_ENDPOINT"),
-        ({**AZURE, "AZURE_OPENAI_MODEL_MAPPER": "x"}, "AZURE_OPENAI_MODEL_MAPPER"),
+        ("EXTRA_ROUTE_PREFIX", {"EXTRA_ROUTE_PREFIX": ""}),
+        ("EXTRA_ROUTE_PREFIX", {"EXTRA_BASE_URL": ""}),
+        ("EXTRA_ROUTE_PREFIX", {"EXTRA_ROUTE_PREFIX": "/tt,/tt/"}),
+        ("EXTRA_ROUTE_PREFIX", {"EXTRA_ROUTE_PREFIX": "/tt,/v1"}),
+        ("EXTRA_API_KEY", {"EXTRA_API_KEY": "sk-one"}),
+        ("EXTRA_API_KEY_PARAMETER", {"EXTRA_API_KEY_PARAMETER": "/a,/b,/c"}),
+        ("UPSTREAM_AWS_REGION", {"UPSTREAM_AUTH": "aws_sigv4"}),
+        ("AZURE_OPENAI_ENDPOINT", {"AZURE_OPENAI_PROXY_MODE": "azure"}),
     ],
-    ids=str,
 )
-def test_wrong_setting_is_named_and_no_key_is_told(changed: dict[str, str], variable: str) -> None:
+def test_error_names_the_setting_and_shows_no_key(variable: str, changed: dict[str, str]) -> None:
     with pytest.raises(SettingsError) as caught:
         targets_of({**EXTRA, **changed})
     assert caught.value.variable == variable
@@ -206,15 +165,14 @@ def test_lists_of_different_length_are_both_named() -> None:
         ("", "https://r.openai.azure.com", AzureProvider),
         ("azure", "https://r.openai.azure.com", AzureProvider),
         ("openai", "https://r.openai.azure.com", OpenAIProvider),
-        ("openai", "", OpenAIProvider),
     ],
 )
-def test_azure_is_asked_by_mode_or_endpoint(mode: str, endpoint: str, kind: type) -> None:
+def test_mode_or_endpoint_selects_azure(mode: str, endpoint: str, kind: type) -> None:
     environ = {"AZURE_OPENAI_PROXY_MODE": mode, "AZURE_OPENAI_ENDPOINT": endpoint}
     assert isinstance(targets_of(environ)[0].provider, kind)
 
 
-def test_azure_token_takes_the_place_of_the_openai_keys() -> None:
+def test_azures_token_replaces_the_openai_keys() -> None:
     assert targets_of(AZURE)[0].keys.plain == ("sk-1",)
     token = {**AZURE, "AZURE_OPENAI_TOKEN": "t-1"}
     assert targets_of(token)[0].keys == KeySource("AZURE_OPENAI_TOKEN", ("t-1",))
@@ -222,7 +180,7 @@ def test_azure_token_takes_the_place_of_the_openai_keys() -> None:
     assert targets_of(parameter)[0].keys.parameter == "/keys/azure"
 
 
-def test_azure_reads_its_mapper_and_the_default_model_that_is_set() -> None:
+def test_azure_gets_its_mapper_and_a_default_model_only_if_one_is_set() -> None:
     mapped = {**AZURE, "AZURE_OPENAI_MODEL_MAPPER": "a=b"}
     names = ["gpt-3.5-turbo", "gpt-3.5-turbo-0301", "a"]
     assert listed_models(mapped) == names
@@ -246,17 +204,11 @@ def listed_models(environ: dict[str, str]) -> list[str]:
         ("https://bedrock-like.example/v1", "", OpenAIProvider, ("sk-1",)),
     ],
 )
-def test_bedrock_is_asked_by_host_or_by_setting(
+def test_host_or_setting_selects_bedrock(
     base_url: str, auth: str, kind: type, keys: tuple[str, ...]
 ) -> None:
-    (target,) = targets_of(
-        {
-            "OPENAI_BASE_URL": base_url,
-            "UPSTREAM_AUTH": auth,
-            "AWS_REGION": "us-east-1",
-            "OPENAI_API_KEY": "sk-1",
-        }
-    )
+    environ = {"OPENAI_BASE_URL": base_url, "UPSTREAM_AUTH": auth, "OPENAI_API_KEY": "sk-1"}
+    (target,) = targets_of({**environ, "AWS_REGION": "us-east-1"})
     assert isinstance(target.provider, kind)
     assert target.keys.plain == keys
 
@@ -266,18 +218,23 @@ def test_extra_target_at_bedrock_is_signed() -> None:
     assert isinstance(targets_of(environ)[1].provider, BedrockProvider)
 
 
-def test_only_the_providers_that_are_asked_are_imported() -> None:
+def test_providers_have_names_for_the_log_and_only_azures_streams_are_mended() -> None:
+    for environ, name in (
+        ({}, "openai"),
+        (AZURE, "azure"),
+        ({"OPENAI_BASE_URL": RUNTIME}, "bedrock"),
+    ):
+        provider = targets_of(environ)[0].provider
+        assert (provider.name, provider.mends_stream_end) == (name, name == "azure")
+
+
+def test_only_selected_providers_are_imported() -> None:
     program = (
         "import sys; from sluice.settings import read_settings; "
         "from sluice.upstream.targets import read_targets; read_targets({}, read_settings({})); "
         "print([name for name in sys.modules if name in ('sluice.aws.sigv4', 'hashlib') or "
         "name.startswith('sluice.upstream.providers.')])"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": str(SHARED)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert ended.stdout.strip() == "['sluice.upstream.providers.openai']"
+    command = [sys.executable, "-c", program]
+    printed = subprocess.check_output(command, env={"PYTHONPATH": str(SHARED)}, text=True)
+    assert printed.strip() == "['sluice.upstream.providers.openai']"

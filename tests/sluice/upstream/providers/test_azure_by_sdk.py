@@ -1,4 +1,4 @@
-"""Azure's classic surface by OpenAI's own client for it: what it sends, we send."""
+"""Azure's classic surface as OpenAI's own client asks it: we send what it sends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENDPOINT, VERSION = "https://r.openai.azure.com", "2024-10-21"
-ENVIRON = {"AZURE_OPENAI_ENDPOINT": ENDPOINT, "AZURE_OPENAI_APIVERSION": VERSION}
 
 
 def sent_by_sdk(ask: Callable[[AzureOpenAI], object]) -> httpx2.Request:
@@ -26,12 +25,9 @@ def sent_by_sdk(ask: Callable[[AzureOpenAI], object]) -> httpx2.Request:
         sent.append(request)
         return httpx2.Response(200, json={"data": [1]})
 
-    transport = httpx2.MockTransport(answer)
+    http = httpx2.Client(transport=httpx2.MockTransport(answer))
     with AzureOpenAI(
-        azure_endpoint=ENDPOINT,
-        api_key="k",
-        api_version=VERSION,
-        http_client=httpx2.Client(transport=transport),
+        azure_endpoint=ENDPOINT, api_key="k", api_version=VERSION, http_client=http
     ) as client:
         ask(client)
     return sent[0]
@@ -44,10 +40,7 @@ def sent_by_sdk(ask: Callable[[AzureOpenAI], object]) -> httpx2.Request:
         ("/completions", lambda c: c.completions.create(model="d", prompt="x")),
         ("/images/generations", lambda c: c.images.generate(model="dall-e-3", prompt="x")),
         ("/images/edits", lambda c: c.images.edit(model="dall-e-3", image=b"x", prompt="x")),
-        (
-            "/audio/transcriptions",
-            lambda c: c.audio.transcriptions.create(model="whisper-1", file=b"RIFF"),
-        ),
+        ("/audio/transcriptions", lambda c: c.audio.transcriptions.create(model="w", file=b"R")),
         ("/audio/speech", lambda c: c.audio.speech.create(model="tts", input="x", voice="alloy")),
         ("/responses", lambda c: c.responses.create(model="gpt-4o", input="x")),
         ("/files", lambda c: c.files.list()),
@@ -61,9 +54,7 @@ def test_url_key_and_body_are_those_of_the_sdk(
     headers = {name.lower(): value for name, value in sent.headers.items()}
     model = model_of(headers, sent.content)
     call = ModelCall(sent.method, path, "", headers, sent.content, model)
-    ours = AzureProvider(
-        surface_of(ENVIRON["AZURE_OPENAI_ENDPOINT"], ENVIRON["AZURE_OPENAI_APIVERSION"]), {}
-    ).request(call, "k")
+    ours = AzureProvider(surface_of(ENDPOINT, VERSION), {}).request(call, "k")
     assert ours.url == str(sent.url)
     assert ours.headers["api-key"] == headers["api-key"]
     assert ours.body == sent.content

@@ -1,4 +1,4 @@
-"""Amazon Bedrock: botocore, asked to sign the same request, has the same signature."""
+"""Amazon Bedrock: botocore signs the same request with the same signature."""
 
 from __future__ import annotations
 
@@ -30,45 +30,44 @@ ENVIRON = {
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
     "AWS_SESSION_TOKEN": "SESSIONTOKEN",
 }
+WEST = SigningScope("us-west-2", "bedrock")
 
 
 def scope(environ: dict[str, str], base_url: str) -> SigningScope:
     return signing_scope(read_settings(environ), base_url, environ.get("AWS_REGION", ""))
 
 
-def provider_at(base_url: str, environ: dict[str, str] | None = None) -> BedrockProvider:
-    environ = ENVIRON if environ is None else environ
+def provider_at(base_url: str, environ: dict[str, str]) -> BedrockProvider:
     return BedrockProvider(base_url, scope(environ, base_url), environ, lambda: NOW)
 
 
-def _signed_by_client(request: UpstreamRequest) -> list[str]:
+def request_of(call: ModelCall, base_url: str = RUNTIME) -> UpstreamRequest:
+    return provider_at(base_url, ENVIRON).request(call, None)
+
+
+def signed_headers(request: UpstreamRequest) -> list[str]:
     names = request.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0]
-    return [n for n in names.split(";") if n not in ("host", "x-amz-date", "x-amz-security-token")]
+    return names.split(";")
 
 
-def botocores_authorization(request: UpstreamRequest, signed: SigningScope) -> str:
-    given = {name: request.headers[name] for name in _signed_by_client(request)}
+def botocores_authorization(request: UpstreamRequest, signed: SigningScope = WEST) -> str:
+    names = {*signed_headers(request)} - {"host", "x-amz-date", "x-amz-security-token"}
+    given = {name: request.headers[name] for name in names}
     judged = AWSRequest(request.method, request.url, headers=given, data=request.body)
     judged.context["timestamp"] = request.headers["x-amz-date"]
     judged.headers["X-Amz-Date"] = request.headers["x-amz-date"]
-    credentials = Credentials(*ENVIRON.values())
     judged.headers["X-Amz-Security-Token"] = ENVIRON["AWS_SESSION_TOKEN"]
-    auth = SigV4Auth(credentials, signed.service, signed.region)
-    auth_string = auth.string_to_sign(judged, auth.canonical_request(judged))
-    signature = auth.signature(auth_string, judged)
-    headers = auth.signed_headers(auth.headers_to_sign(judged))
+    auth = SigV4Auth(Credentials(*ENVIRON.values()), signed.service, signed.region)
+    signature = auth.signature(auth.string_to_sign(judged, auth.canonical_request(judged)), judged)
     return (
         f"AWS4-HMAC-SHA256 Credential={auth.scope(judged)}, "
-        f"SignedHeaders={headers}, Signature={signature}"
+        f"SignedHeaders={auth.signed_headers(auth.headers_to_sign(judged))}, Signature={signature}"
     )
 
 
 @pytest.mark.parametrize(
     ("base_url", "signed"),
-    [
-        (RUNTIME, SigningScope("us-west-2", "bedrock")),
-        (MANTLE, SigningScope("eu-west-1", "bedrock-mantle")),
-    ],
+    [(RUNTIME, WEST), (MANTLE, SigningScope("eu-west-1", "bedrock-mantle"))],
 )
 @pytest.mark.parametrize(
     ("method", "path", "query", "body"),
@@ -82,7 +81,7 @@ def test_signature_is_botocores(
     base_url: str, signed: SigningScope, method: str, path: str, query: str, body: str
 ) -> None:
     call = a_call(path, body.encode(), method=method, query=query)
-    request = provider_at(base_url).request(call, None)
+    request = request_of(call, base_url)
     assert request.url == f"{base_url}{path}" + (f"?{query}" if query else "")
     assert request.headers["authorization"] == botocores_authorization(request, signed)
     assert request.headers["x-amz-security-token"] == "SESSIONTOKEN"
@@ -98,47 +97,43 @@ def test_signature_is_botocores(
         ("/models?a=é", "/models?a=%C3%A9"),
     ],
 )
-def test_what_is_encoded_in_another_way_is_signed_as_it_is_sent(asked: str, sent: str) -> None:
+def test_url_is_signed_as_it_is_sent(asked: str, sent: str) -> None:
     path, _, query = asked.partition("?")
-    request = provider_at(RUNTIME).request(a_call(path, b"", method="GET", query=query), None)
+    request = request_of(a_call(path, b"", method="GET", query=query))
     assert request.url == f"{RUNTIME}{sent}"
     assert requests.Request("GET", request.url).prepare().url == request.url
-    signed = SigningScope("us-west-2", "bedrock")
-    assert request.headers["authorization"] == botocores_authorization(request, signed)
+    assert request.headers["authorization"] == botocores_authorization(request)
 
 
 def test_headers_are_those_of_the_call_and_the_signature() -> None:
-    headers = provider_at(RUNTIME).request(a_call(), None).headers
+    headers = request_of(a_call()).headers
     added = {"accept-encoding", "authorization", "x-amz-date", "x-amz-security-token"}
     assert headers.keys() == KEPT.keys() | added
     assert {name: headers[name] for name in KEPT} == KEPT
 
 
-def test_guardrails_pass_and_are_signed() -> None:
+def test_guardrails_are_sent_and_signed() -> None:
     call = a_call()
     guardrail = {"x-amzn-bedrock-guardrailidentifier": "gr-1"}
-    call = call._replace(headers={**call.headers, **guardrail})
-    request = provider_at(RUNTIME).request(call, None)
+    request = request_of(call._replace(headers={**call.headers, **guardrail}))
     assert request.headers["x-amzn-bedrock-guardrailidentifier"] == "gr-1"
-    assert "x-amzn-bedrock-guardrailidentifier" in request.headers["authorization"]
-    assert request.headers["authorization"] == botocores_authorization(
-        request, SigningScope("us-west-2", "bedrock")
-    )
+    assert "x-amzn-bedrock-guardrailidentifier" in signed_headers(request)
+    assert request.headers["authorization"] == botocores_authorization(request)
 
 
-def test_call_without_a_content_type_is_signed_without_one() -> None:
-    bare = ModelCall("GET", "/models", "", {}, b"", None)
-    headers = provider_at(RUNTIME).request(bare, None).headers
-    assert "SignedHeaders=host;x-amz-date;x-amz-security-token" in headers["authorization"]
+def test_content_type_is_signed_only_if_there_is_one() -> None:
+    names = ["host", "x-amz-date", "x-amz-security-token"]
+    assert signed_headers(request_of(a_call())) == ["content-type", *names]
+    assert signed_headers(request_of(ModelCall("GET", "/models", "", {}, b"", None))) == names
 
 
-def test_key_of_bedrocks_goes_as_a_bearer_and_nothing_is_signed() -> None:
+def test_key_is_sent_as_a_bearer_token_and_nothing_is_signed() -> None:
     headers = provider_at(RUNTIME, {}).request(a_call(), "bedrock-key").headers
     assert headers["authorization"] == "Bearer bedrock-key"
     assert not [name for name in headers if name.startswith("x-amz-")]
 
 
-def test_credentials_are_asked_for_at_each_request() -> None:
+def test_credentials_are_read_for_each_request() -> None:
     environ = dict(ENVIRON)
     provider = provider_at(RUNTIME, environ)
     provider.request(a_call(), None)
@@ -156,15 +151,9 @@ def test_missing_credentials_are_named() -> None:
     ("host", "signed"),
     [
         ("bedrock-runtime.us-east-1.amazonaws.com", ("us-east-1", "bedrock")),
-        (
-            "bedrock-runtime-fips.us-gov-west-1.amazonaws.com",
-            SigningScope("us-gov-west-1", "bedrock"),
-        ),
+        ("bedrock-runtime-fips.us-gov-west-1.amazonaws.com", ("us-gov-west-1", "bedrock")),
         ("bedrock-runtime.cn-north-1.amazonaws.com.cn", ("cn-north-1", "bedrock")),
-        (
-            "vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com",
-            SigningScope("eu-west-3", "bedrock"),
-        ),
+        ("vpce-1.bedrock-runtime.eu-west-3.vpce.amazonaws.com", ("eu-west-3", "bedrock")),
         ("bedrock-runtime.eusc-de-east-1.amazonaws.eu", ("eusc-de-east-1", "bedrock")),
         ("bedrock-mantle.ap-northeast-1.api.aws", ("ap-northeast-1", "bedrock-mantle")),
         ("bedrock-runtime.us-east-1.amazonaws.com.evil.example", None),
@@ -174,23 +163,21 @@ def test_missing_credentials_are_named() -> None:
         ("api.openai.com", None),
     ],
 )
-def test_host_says_what_it_is_signed_for(host: str, signed: tuple[str, str] | None) -> None:
+def test_scope_of_a_host(host: str, signed: tuple[str, str] | None) -> None:
     assert scope_of_host(f"https://{host}/openai/v1") == signed
 
 
-def test_settings_say_what_other_hosts_are_signed_for() -> None:
+def test_settings_give_the_scope_of_other_hosts() -> None:
     inside = "https://models.internal.example/v1"
     environ = {"AWS_REGION": "us-east-1"}
-    assert scope(environ, inside) == SigningScope("us-east-1", "bedrock")
+    assert scope(environ, inside) == ("us-east-1", "bedrock")
     environ |= {"UPSTREAM_AWS_REGION": "eu-west-1", "UPSTREAM_AWS_SERVICE": "execute-api"}
-    assert scope(environ, inside) == SigningScope("eu-west-1", "execute-api")
-    assert scope(environ, RUNTIME) == SigningScope("eu-west-1", "execute-api")
+    assert scope(environ, inside) == scope(environ, RUNTIME) == ("eu-west-1", "execute-api")
     with pytest.raises(SettingsError) as caught:
         scope({}, inside)
     assert caught.value.variable == "UPSTREAM_AWS_REGION"
 
 
-def test_it_answers_nothing_itself() -> None:
-    provider = provider_at(RUNTIME)
+def test_provider_answers_no_call_itself() -> None:
+    provider = provider_at(RUNTIME, ENVIRON)
     assert provider.own_answer(a_call("/models", method="GET")) is None
-    assert (provider.name, provider.mends_stream_end) == ("bedrock", False)

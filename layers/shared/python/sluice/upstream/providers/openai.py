@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class OpenAIProvider:
     """An API below `base_url`, which has no slash at its end."""
 
+    name = "openai"
     mends_stream_end = False
 
-    def __init__(self, base_url: str, name: str = "openai") -> None:
-        self.name = name
+    def __init__(self, base_url: str) -> None:
         self._base_url = base_url
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
