@@ -43,8 +43,7 @@ FUNCTIONS = {
             "http.connection http.http1 http.opening http.transport http.urls "
             "state.connections state.opening "
             "upstream.call upstream.client upstream.headers upstream.providers "
-            "upstream.providers.openai upstream.refusal upstream.reply upstream.retries "
-            "upstream.targets "
+            "upstream.providers.openai upstream.reply upstream.retries upstream.targets "
             "websocket.answer websocket.cancellation_watch "
             "websocket.connections_api websocket.delivery websocket.event_splitting "
             "websocket.events websocket.frames websocket.gateway websocket.request "
@@ -59,8 +58,7 @@ FUNCTIONS = {
             "completions.answer completions.event_stream completions.request completions.usage "
             "http.connection http.http1 http.opening http.transport http.urls "
             "upstream.call upstream.client upstream.headers upstream.providers "
-            "upstream.providers.openai upstream.refusal upstream.reply upstream.retries "
-            "upstream.targets "
+            "upstream.providers.openai upstream.reply upstream.retries upstream.targets "
             "url.events url.gateway url.reply url.routes "
         ),
     },

@@ -185,7 +185,6 @@ class HttpReply:
         stop: Stop | None,
         keep: Callable[[HttpConnection], None],
     ) -> None:
-        self._method = method
         self._waits = waits
         self._stop = stop
         self._keep = keep

@@ -8,11 +8,10 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from sluice.errors import InvalidField, SluiceError, UpstreamError, UpstreamRefused
+from sluice.errors import InvalidField, SluiceError, UpstreamRefused
 from sluice.http.connection import proxy_of
 from sluice.http.transport import HttpRequest, HttpTransport, TransportError, Waits
 from sluice.key_ring import KeyRing
-from sluice.upstream.refusal import refusal
 from sluice.upstream.reply import UpstreamReply, sluice_error
 from sluice.upstream.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from sluice.upstream.transports import Transport
 
 DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
-FIRST_ERROR_STATUS = 400
-FIRST_REDIRECT_STATUS = 300
 MAX_LOGGED_CHARACTERS = 128  # a model's name has some twenty, a client's mistake may have more
 
 
@@ -150,7 +147,7 @@ class UpstreamClient:
         answer = UpstreamReply(reply, to_sluice_error)
         try:
             note(upstream_request_id=answer.request_id)
-            _check_status(answer)
+            answer.check_status()
             answer.wait_for_first_byte()
         except BaseException:
             reply.close()
@@ -168,16 +165,3 @@ def _pause(seconds: float, stop_signal: StopSignal | None) -> None:
         time.sleep(seconds)
     else:
         stop_signal.wait(seconds)
-
-
-def _check_status(answer: UpstreamReply) -> None:
-    """Raises UpstreamRefused with the body of an error."""
-    if answer.status < FIRST_REDIRECT_STATUS:
-        return
-    if answer.status < FIRST_ERROR_STATUS:
-        raise UpstreamError(
-            f"The upstream redirects (status {answer.status}): OPENAI_BASE_URL must be the address "
-            "it redirects to."
-        )
-    headers = {name: v for name, v in answer.headers.items() if name != "content-encoding"}
-    raise refusal(answer.status, headers, answer.error_body())

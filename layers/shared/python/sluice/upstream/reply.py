@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 
 from sluice.deadline import deadline_reached
@@ -10,6 +11,7 @@ from sluice.errors import (
     SluiceError,
     UpstreamBroken,
     UpstreamError,
+    UpstreamRefused,
     UpstreamSilent,
     UpstreamUnreachable,
 )
@@ -23,20 +25,23 @@ from sluice.http.transport import (
     TransportError,
 )
 from sluice.upstream.headers import reply_headers
-from sluice.upstream.refusal import decoded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
+    from typing import Any
 
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
     from sluice.upstream.transports import Reply
 
+ANY_ZLIB_FORMAT = 47  # gzip or zlib, whichever it begins as, and their largest window
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+FIRST_REDIRECT_STATUS = 300
+FIRST_ERROR_STATUS = 400
 REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 """The header in which a provider names its own request id: OpenAI, Azure, Bedrock."""
 
@@ -93,17 +98,22 @@ class UpstreamReply:
         except TransportError as error:
             raise self._to_sluice_error(error) from error.__cause__
 
-    def error_body(self) -> bytes:
-        """The body of an error, as far as it comes; at most MAX_ERROR_BODY_BYTES."""
-        body = bytearray()
-        with contextlib.suppress(UpstreamError):
-            self.wait_for_first_byte()
-            for data in self.chunks():
-                body += data
-                if len(body) >= MAX_ERROR_BODY_BYTES:
-                    break
-        sent = bytes(body[:MAX_ERROR_BODY_BYTES])
-        return decoded(sent, self._content_encoding, MAX_ERROR_BODY_BYTES)
+    def check_status(self) -> None:
+        """Return where the status says that an answer follows.
+
+        Raises UpstreamRefused, whose body still needs mask_keys before a client sees it, and
+        UpstreamError for a redirect; both as wait_for_first_byte.
+        """
+        if self.status < FIRST_REDIRECT_STATUS:
+            return
+        if self.status < FIRST_ERROR_STATUS:
+            raise UpstreamError(
+                f"The upstream redirects (status {self.status}): OPENAI_BASE_URL must be the"
+                " address it redirects to."
+            )
+        headers = {name: v for name, v in self.headers.items() if name != "content-encoding"}
+        body = self._error_body()
+        raise UpstreamRefused(self.status, headers, body, _reported_error(body))
 
     def finish(self) -> None:
         """Read what follows the end of an answer, so that its connection can be kept.
@@ -117,6 +127,17 @@ class UpstreamReply:
                 if not data:
                     return
                 left -= len(data)
+
+    def _error_body(self) -> bytes:
+        """The body of an error, as far as it comes; at most MAX_ERROR_BODY_BYTES."""
+        body = bytearray()
+        with contextlib.suppress(UpstreamError):
+            self.wait_for_first_byte()
+            for data in self.chunks():
+                body += data
+                if len(body) >= MAX_ERROR_BODY_BYTES:
+                    break
+        return _decoded(bytes(body[:MAX_ERROR_BODY_BYTES]), self._content_encoding)
 
 
 def sluice_error(
@@ -154,3 +175,30 @@ def _timeout_error(wait: str, settings: Settings) -> UpstreamError:
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in REQUEST_IDS if name in headers), None)
+
+
+def _decoded(body: bytes, content_encoding: str) -> bytes:
+    """The body without its compression, as far as that can be undone.
+
+    Some servers compress errors that they were asked to send as they are.
+    """
+    if content_encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    import zlib  # noqa: PLC0415 -- few servers do
+
+    try:
+        return zlib.decompressobj(ANY_ZLIB_FORMAT).decompress(body, MAX_ERROR_BODY_BYTES)
+    except zlib.error:
+        return body
+
+
+def _reported_error(body: bytes) -> dict[str, Any] | None:
+    """The error object in a body of OpenAI's shape, or None."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    error = document.get("error") if isinstance(document, dict) else None
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else None
