@@ -33,8 +33,12 @@ WHEEL_PLATFORMS = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x8
 
 SOURCES_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "requirements*")
 
-# bin/ and RECORD hold the path of the Python that pip ran in and the hashes of such files.
-PACKAGE_FILES_LEFT_OUT = ("bin", "*.dist-info/RECORD", "**/__pycache__", "*/tests", "*/test")
+# bin/ and RECORD hold the path of the Python that pip ran in and the hashes of such files. The one
+# package with machine code has the same modules in Python, which run on every architecture.
+PACKAGE_FILES_LEFT_OUT = (
+    *("bin", "*.dist-info/RECORD", "**/__pycache__", "*/tests", "*/test"),
+    "charset_normalizer/*.so",
+)
 
 MOUNT_POINT = "/opt"
 """Where Lambda unpacks layers.

@@ -54,13 +54,21 @@ def test_nothing_of_the_checkout_is_within_reach(python: Path, tmp_path: Path) -
     assert modules_found_by(python, (*ours, *theirs, "json"), tmp_path) == {"json"}
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize(
+    ("function", "environ"),
+    [*((name, {}) for name in FUNCTIONS), ("stream", {"UPSTREAM_TRANSPORT": "requests"})],
+)
 def test_function_starts_from_its_own_zip_and_its_layers(
-    deployed: Step, by_default: Package, python: Path, tmp_path: Path, function: str
+    deployed: Step,
+    by_default: Package,
+    python: Path,
+    tmp_path: Path,
+    function: str,
+    environ: dict[str, str],
 ) -> None:
     configured = deployed.account.functions[function]
     lay_out(by_default.folder, function, layers_of(configured), tmp_path)
-    with started(configured, python, tmp_path) as api:
+    with started(configured, python, tmp_path, **environ) as api:
         api.expect_next()
 
 

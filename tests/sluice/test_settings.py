@@ -141,7 +141,13 @@ def test_azures_mapper_is_pairs_between_commas() -> None:
     [
         (
             {"PROXY": "socks5://proxy:1080"},
-            "PROXY must start with http:// (got socks5://).",
+            "PROXY must start with http:// (got socks5://)."
+            " Use UPSTREAM_TRANSPORT=requests for SOCKS and https proxies.",
+        ),
+        ({"PROXY": "ftp://proxy"}, "PROXY must start with http:// (got ftp://)."),
+        (
+            {"UPSTREAM_TRANSPORT": "httpx"},
+            "UPSTREAM_TRANSPORT must be builtin or requests (got 'httpx').",
         ),
         ({"LOG_CHAT": "1"}, "LOG_CHAT must be true or false (got '1')."),
         (
@@ -157,6 +163,12 @@ def test_message_says_what_is_wrong_and_what_was_expected(
     with pytest.raises(SettingsError) as caught:
         read_settings(environ)
     assert caught.value.message == message
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5", "socks5h"])
+def test_requests_knows_further_proxies(scheme: str) -> None:
+    environ = {"PROXY": f"{scheme}://user:pw@proxy:1080/", "UPSTREAM_TRANSPORT": "requests"}
+    assert read_settings(environ).proxy == f"{scheme}://user:pw@proxy:1080"
 
 
 def test_settings_are_frozen() -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_TIMEOUT_S = 3600  # four times the longest a function may run
 MAX_RETRIES = 10
+PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 NO_KEY = "-"
 """In a list with one entry for each API: this API needs no key."""
 # As text: `re` compiles a pattern at its first use, and most settings are not set.
@@ -140,8 +141,12 @@ def http_url(text: str) -> str:
 
 
 def proxy(text: str) -> str:
-    url, _ = _url(text, scheme="http")
-    return url
+    """The URL of a proxy; UPSTREAM_TRANSPORT decides which schemes count."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme not in PROXY_SCHEMES:
+        raise InvalidValue("must start with http://", f"{scheme}://")
+    url, _ = _url(f"http://{rest}" if separator else text)
+    return url.replace("http", scheme, 1) if separator else url
 
 
 def prefix(text: str) -> str:
@@ -211,14 +216,11 @@ def _by_entry(text: str, check: Callable[[str], object]) -> tuple[str, ...]:
     return own
 
 
-def _url(text: str, scheme: str = "") -> tuple[str, bool]:
+def _url(text: str) -> tuple[str, bool]:
     """A URL without a slash at its end, and whether a user name or a password is in it."""
     url = text.rstrip("/")
     if not url:
         return "", False
-    given, separator, _ = url.partition("://")
-    if scheme and separator and given != scheme:
-        raise InvalidValue(f"must start with {scheme}://", f"{given}://")
     try:
         parts = split_url(url)
     except ValueError:

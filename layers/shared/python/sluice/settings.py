@@ -26,6 +26,8 @@ else:
             return cls
 
 
+BUILT_IN = "builtin"
+"""The transport that is part of Sluice: http.transport."""
 FUNCTIONS, LOCAL, DEPLOY = "functions", "local", "deploy"
 """Where a setting counts: in functions, on one machine alone, or at a deployment alone."""
 
@@ -139,7 +141,13 @@ class Settings:
     upstream_aws_service = Setting("UPSTREAM_AWS_SERVICE", values.any_text, "",
         "Service to sign for, with `aws_sigv4`.", unset="from the host")
     proxy = Setting("PROXY", values.proxy, "",
-        "HTTP proxy between Sluice and the provider: `http://host:port`.")
+        "Proxy between Sluice and the provider: `http://host:port`; with"
+        " `UPSTREAM_TRANSPORT=requests` also `https://` and `socks5h://`.")
+    upstream_transport = Setting("UPSTREAM_TRANSPORT",
+        values.choice(BUILT_IN, "requests"), BUILT_IN,
+        "HTTP client for the provider. `requests` is slower to start, and adds https and SOCKS"
+        " proxies, `HTTPS_PROXY`, `NO_PROXY`, and your own certificate authorities in"
+        " `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`.")
     azure_endpoint = Setting("AZURE_OPENAI_ENDPOINT", values.http_url, "",
         "Endpoint of Azure OpenAI; replaces `OPENAI_BASE_URL`.")
     azure_api_version = Setting("AZURE_OPENAI_APIVERSION", values.any_text, "",
@@ -176,6 +184,10 @@ class Settings:
         """Raises SettingsError, which names the first variable that is wrong."""
         self.__dict__.update({row.attribute: row.read(environ) for row in FUNCTION_SETTINGS})
         self.__dict__["names_a_model"] = bool(environ.get("OPENAI_MODEL", "").strip())
+        scheme = self.proxy.partition("://")[0]
+        if self.upstream_transport == BUILT_IN and scheme not in ("", "http"):
+            hint = "Use UPSTREAM_TRANSPORT=requests for SOCKS and https proxies."
+            raise SettingsError("PROXY", "must start with http://", f"{scheme}://", hint)
 
     names_a_model: bool
     """Whether OPENAI_MODEL is set. Azure has no default model: a deployment must exist."""

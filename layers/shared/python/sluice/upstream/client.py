@@ -12,6 +12,7 @@ from sluice.errors import InvalidField, SluiceError, UpstreamRefused
 from sluice.http.connection import proxy_of
 from sluice.http.transport import HttpRequest, HttpTransport, TransportError, Waits
 from sluice.key_ring import KeyRing
+from sluice.settings import BUILT_IN
 from sluice.upstream.reply import UpstreamReply, sluice_error
 from sluice.upstream.retries import KEY_STATUSES, RetryPlan, jitter, key_rest
 
@@ -156,6 +157,10 @@ class UpstreamClient:
 
 
 def _transport_of(settings: Settings) -> Transport:
+    if settings.upstream_transport != BUILT_IN:
+        from sluice.upstream.transports.requests import RequestsTransport  # noqa: PLC0415 -- slow
+
+        return RequestsTransport(settings.proxy or None)
     return HttpTransport(proxy_of(settings.proxy) if settings.proxy else None)
 
 
