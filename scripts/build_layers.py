@@ -37,7 +37,7 @@ SOURCES_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "requ
 # package with machine code has the same modules in Python, which run on every architecture.
 PACKAGE_FILES_LEFT_OUT = (
     *("bin", "*.dist-info/RECORD", "**/__pycache__", "*/tests", "*/test"),
-    "charset_normalizer/*.so",
+    *("charset_normalizer/*.so", "*.dist-info/WHEEL"),
 )
 
 MOUNT_POINT = "/opt"

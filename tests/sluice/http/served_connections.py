@@ -74,6 +74,14 @@ def says(reply: bytes) -> Script:
     return script
 
 
+def under_tls(context: ssl.SSLContext, script: Script) -> Script:
+    def tls_script(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            script(encrypted)
+
+    return tls_script
+
+
 class RealProxy:
     """A script: an HTTP proxy that finds whatever it is asked for at one address."""
 

@@ -1,40 +1,59 @@
-"""One connection on real sockets: whom it is to, what is asked, and its time-outs."""
+"""One connection on real sockets: whom it is to, whom it trusts, and how it ends.
+
+What a request over it becomes is in tests/sluice/upstream/transports.
+"""
 
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.http.connection import (
-    READ_BYTES,
-    HttpConnection,
-    Origin,
-    Proxy,
-    origin_of,
-    proxy_of,
-)
-from sluice.http.http1 import HttpError
+from sluice.http.connection import READ_BYTES, HttpConnection, Origin, Proxy, origin_of, proxy_of
 from tests.scripted_upstream import PATIENCE_S
-from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.http.connection_asking import (
-    MUCH,
-    OK,
-    ask,
-    connected,
-    keeps_serving,
-    under_tls,
-)
-from tests.sluice.http.served_connections import read_head, says, served
+from tests.sluice.http.served_connections import RealProxy, read_head, says, served, under_tls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.sluice.certificate_authority import CertificateAuthority
+
     Address = tuple[str, int]
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+MUCH = b"x" * 20_000_000  # more than all buffers between two sockets hold
 
-# Whom to connect to.
+
+@contextmanager
+def connection_to(
+    address: Address,
+    proxy: Proxy | None = None,
+    authority: CertificateAuthority | None = None,
+) -> Iterator[HttpConnection]:
+    """Not yet open; under TLS where there is an authority; closed in the end."""
+    origin = Origin("https" if authority else "http", *address)
+    connection = HttpConnection(origin, proxy, str(authority.file) if authority else None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def answers(connection: socket.socket) -> None:
+    """A script: one short reply."""
+    read_head(connection)
+    connection.sendall(OK)
+
+
+def reply_over(connection: HttpConnection) -> bytes:
+    connection.open(PATIENCE_S)
+    connection.request("GET", "/", {}, b"", PATIENCE_S)
+    return connection.receive(PATIENCE_S)
 
 
 @pytest.mark.parametrize(
@@ -88,64 +107,6 @@ def test_proxy_is_told_who_asks(url: str, host: str, port: int, authorization: s
     assert proxy_of(url) == Proxy(host, port, headers)
 
 
-# Asking.
-
-
-class Echo(BaseHTTPRequestHandler):
-    """The standard library's server, which says what it was asked."""
-
-    protocol_version = "HTTP/1.1"
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("content-length", 0))
-        body = f"{self.command} {self.path} {self.headers['x-a']} ".encode()
-        body += b"%d" % len(self.rfile.read(length))
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    do_GET = do_HEAD = do_POST = do_DELETE = _answer  # noqa: N815 -- their names there
-
-    def log_message(self, *_: object) -> None: ...
-
-
-def test_another_server_understands_one_request_after_another() -> None:
-    server = HTTPServer(("127.0.0.1", 0), Echo)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    with connected(("127.0.0.1", server.server_port)) as connection:
-        for method, target, body in (
-            ("GET", "/a?b", b""),
-            ("POST", "/", b"x" * 10),
-            ("POST", "/large", b"x" * 1_000_000),
-            ("HEAD", "/", b""),
-            ("POST", "/empty", b""),
-            ("DELETE", "/d", b"x"),
-        ):
-            said = f"{method} {target} b {len(body)}".encode()
-            expected = b"" if method == "HEAD" else said
-            assert ask(connection, method, target, body) == (200, expected, True)
-            assert connection.was_used
-            assert not connection.is_stale()
-    server.shutdown()
-    server.server_close()
-    thread.join(PATIENCE_S)
-
-
-def test_connection_that_was_closed_is_opened_anew() -> None:
-    with served(keeps_serving) as address, connected(address) as connection:
-        for _ in range(3):
-            assert not connection.is_open
-            assert not connection.was_used
-            assert ask(connection).body == b"ok"
-            connection.close()
-            connection.close()
-        connection.open(PATIENCE_S)
-        assert connection.is_open
-
-
 def test_connection_that_is_forgotten_is_closed() -> None:
     gone = threading.Event()
 
@@ -161,57 +122,11 @@ def test_connection_that_is_forgotten_is_closed() -> None:
 
 
 def test_what_comes_at_once_is_read_in_pieces_of_a_limit() -> None:
-    reply = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + MUCH
-    with served(says(reply)) as address, connected(address) as connection:
-        connection.open(PATIENCE_S)
-        connection.request("GET", "/", {}, b"", PATIENCE_S)
-        left = len(reply)
-        while left:
-            data = connection.receive(PATIENCE_S)
+    with served(says(MUCH)) as address, connection_to(address) as connection:
+        data, left = reply_over(connection), len(MUCH)
+        while left := left - len(data):
             assert 0 < len(data) <= READ_BYTES
-            left -= len(data)
-
-
-def test_header_that_cannot_be_sent_leaves_the_connection_as_it_was() -> None:
-    with served(keeps_serving) as address, connected(address) as connection:
-        connection.open(PATIENCE_S)
-        with pytest.raises(ValueError, match="cannot be sent"):
-            connection.request("GET", "/", {"x": "a\r\nb: c"}, b"", PATIENCE_S)
-        with pytest.raises(ValueError, match="cannot be sent"):
-            connection.request("GET", "/ HTTP/1.1\r\nx:", {}, b"", PATIENCE_S)
-        assert ask(connection).body == b"ok"
-
-
-@pytest.mark.parametrize("behind", [b"HTTP/1.1 200 OK\r\n\r\n", b"\r\n", b""])
-def test_connection_on_which_something_came_unasked_is_stale(behind: bytes) -> None:
-    sent = threading.Event()
-
-    def script(connection: socket.socket) -> None:
-        read_head(connection)
-        connection.sendall(OK)
-        go_on.wait(PATIENCE_S)
-        connection.sendall(behind) if behind else connection.shutdown(socket.SHUT_RDWR)
-        sent.set()
-        connection.recv(1)
-
-    go_on = threading.Event()
-    with served(script) as address, connected(address) as connection:
-        assert ask(connection).is_kept
-        assert not connection.is_stale()
-        go_on.set()
-        assert sent.wait(PATIENCE_S)
-        assert connection.is_stale()
-
-
-# Time-outs.
-
-
-def test_silence_is_a_time_out() -> None:
-    with served(lambda c: c.recv(65536) and c.recv(1)) as address, connected(address) as connection:
-        connection.open(PATIENCE_S)
-        connection.request("GET", "/", {}, b"", PATIENCE_S)
-        with pytest.raises(TimeoutError):
-            connection.receive(0.01)
+            data = connection.receive(PATIENCE_S)
 
 
 def reads_slowly(connection: socket.socket) -> None:
@@ -219,43 +134,195 @@ def reads_slowly(connection: socket.socket) -> None:
         threading.Event().wait(0.001)
 
 
-@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "TLS"])
-def test_whole_request_shares_one_time_out(
-    is_encrypted: bool,  # noqa: FBT001 -- a parameter of the test
-    authority: CertificateAuthority,
-) -> None:
+def test_whole_request_under_tls_shares_one_timeout(authority: CertificateAuthority) -> None:
     """Each piece of it is taken in time, and all of it is not."""
     script = under_tls(authority.serving("127.0.0.1"), reads_slowly)
-    with (
-        served(script if is_encrypted else reads_slowly) as address,
-        connected(address, authority=authority if is_encrypted else None) as connection,
-    ):
+    with served(script) as address, connection_to(address, None, authority) as connection:
         connection.open(PATIENCE_S)
         with pytest.raises(TimeoutError):
             connection.request("POST", "/", {}, MUCH, 0.3)
 
 
-# Replies that do not wait for the request.
+# Whom it trusts.
 
 
-@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "TLS"])
-def test_refusal_of_a_large_body_is_read_although_the_body_was_not(
-    is_encrypted: bool,  # noqa: FBT001 -- a parameter of the test
+@pytest.mark.parametrize(
+    ("certified", "asked", "is_trusted"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("localhost", "localhost", True),
+        ("localhost", "localhost.", True),
+        ("*.api.example", "eu.api.example", True),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example", True),
+        ("localhost", "127.0.0.1", False),
+        ("127.0.0.2", "127.0.0.1", False),
+        ("127.0.0.1", "localhost", False),
+        ("api.example", "example", False),
+        ("*.api.example", "a.eu.api.example", False),
+        ("api.example", "api.example.org", False),
+    ],
+)
+def test_host_must_be_the_one_of_the_certificate(
+    certified: str,
+    asked: str,
+    is_trusted: bool,  # noqa: FBT001 -- a parameter of the test
     authority: CertificateAuthority,
 ) -> None:
-    def refuse(connection: socket.socket) -> None:
-        assert b"content-length: 20000000" in read_head(connection)
-        connection.sendall(b"HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
+    script = under_tls(authority.serving(certified), answers)
+    with (
+        served(script) as upstream,
+        served(RealProxy(upstream)) as proxy,
+        connection_to((asked, 443), Proxy(*proxy, {}), authority) as connection,
+    ):
+        if is_trusted:
+            assert reply_over(connection) == OK
+        else:
+            with pytest.raises(ssl.SSLCertVerificationError):
+                connection.open(PATIENCE_S)
 
-    script = under_tls(authority.serving("127.0.0.1"), refuse) if is_encrypted else refuse
+
+def test_certificate_must_not_have_expired(authority: CertificateAuthority) -> None:
+    script = under_tls(authority.serving("127.0.0.1", days=-1), answers)
+    with (
+        served(script) as address,
+        connection_to(address, None, authority) as connection,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        connection.open(PATIENCE_S)
+
+
+# Tunnels.
+
+
+def test_tunnel_is_open_behind_an_informational_reply(authority: CertificateAuthority) -> None:
+    serving = under_tls(authority.serving("api.example"), answers)
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 100 Wait\r\n\r\nHTTP/1.1 200 OK\r\nContent-")
+        connection.sendall(b"Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n")
+        serving(connection)
+
+    with (
+        served(script) as address,
+        connection_to(("api.example", 443), Proxy(*address, {}), authority) as connection,
+    ):
+        assert reply_over(connection) == OK
+
+
+def test_what_a_proxy_puts_behind_its_reply_is_not_the_upstreams(
+    authority: CertificateAuthority,
+) -> None:
+    serving = under_tls(authority.serving("api.example"), answers)
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + OK.replace(b"ok", b"no"))
+        serving(connection)
+
+    with (
+        served(script) as address,
+        connection_to(("api.example", 443), Proxy(*address, {}), authority) as connection,
+        suppress(OSError),  # where it comes later, and is not TLS
+    ):
+        assert reply_over(connection) == OK
+
+
+# How it ends.
+
+
+def test_connection_that_was_shut_down_before_is_not_opened() -> None:
+    with served(answers) as address, connection_to(address) as connection:
+        connection.shut_down()
+        for _ in range(2):
+            with pytest.raises(ConnectionAbortedError):
+                connection.open(PATIENCE_S)
+
+
+def test_stop_that_comes_with_the_end_hits_no_other_connection() -> None:
+    """The descriptor may be another's by then."""
+    with served(answers) as address:
+        for _ in range(200):
+            connection = HttpConnection(Origin("http", *address))
+            connection.open(PATIENCE_S)
+            barrier = threading.Barrier(2)
+            stopper = threading.Thread(target=stop_at, args=(barrier, connection))
+            stopper.start()
+            barrier.wait(PATIENCE_S)
+            connection.close()
+            pair = socket.socketpair()
+            stopper.join(PATIENCE_S)
+            pair[0].sendall(b"x")
+            assert pair[1].recv(1) == b"x"
+            for each in pair:
+                each.close()
+
+
+def stop_at(barrier: threading.Barrier, connection: HttpConnection) -> None:
+    barrier.wait(PATIENCE_S)
+    connection.shut_down()
+
+
+def test_connection_that_is_cut_off_before_its_handshake_is_not_open(
+    authority: CertificateAuthority,
+) -> None:
+    """Python takes it for one yet to be connected, and would send what comes without TLS."""
+    is_closed = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        connection.recv(1)
+        connection.close()
+        is_closed.set()
+
+    class CutOff(HttpConnection):
+        def _wrap_in_tls(self, end: float) -> None:
+            self.shut_down()
+            assert is_closed.wait(PATIENCE_S)
+            super()._wrap_in_tls(end)
+
     with served(script) as address:
-        for _ in range(5):
-            with connected(address, authority=authority if is_encrypted else None) as connection:
-                assert ask(connection, "POST", "/", MUCH) == (413, b"no", False)
+        connection = CutOff(Origin("https", *address), None, str(authority.file))
+        with pytest.raises(OSError, match=r"not connected|Broken pipe"):
+            connection.open(PATIENCE_S)
+        connection.close()
 
 
-def test_hang_up_in_the_middle_of_a_request_is_found_by_receive() -> None:
-    with served(lambda connection: connection.recv(1) and None) as address:
-        for _ in range(5):
-            with connected(address) as connection, pytest.raises((ConnectionError, HttpError)):
-                ask(connection, "POST", "/", MUCH)
+def test_server_that_waits_to_send_more_hears_at_once_that_nobody_reads() -> None:
+    """Its window is closed, and all that it sent has been read by the time of closing."""
+    full, gone = threading.Event(), threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.settimeout(0)
+        with suppress(BlockingIOError):
+            while connection.send(MUCH):
+                pass
+        full.set()
+        connection.settimeout(PATIENCE_S)
+        try:
+            connection.sendall(MUCH)
+        except OSError:
+            gone.set()
+
+    with served(script) as address, connection_to(address) as connection:
+        reply_over(connection)
+        assert full.wait(PATIENCE_S)
+        connection.shut_down()
+        while connection.receive(PATIENCE_S):
+            pass
+        connection.close(resets=True)
+        assert gone.wait(PATIENCE_S)
+
+
+def test_connection_that_is_refused_leaves_no_descriptor() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address: Any = listener.getsockname()
+    before = open_files()
+    for _ in range(20):
+        with connection_to(address) as connection, pytest.raises(ConnectionRefusedError):
+            connection.open(PATIENCE_S)
+    assert open_files() < before + 20
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))

@@ -12,8 +12,7 @@ from sluice.errors import Cancelled
 from sluice.http.transport import HttpTransport, NoReply, ReplyBroken, Stopped
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import PATIENCE_S, refused_url
-from tests.sluice.http.connection_asking import under_tls
-from tests.sluice.http.served_connections import read_head, served
+from tests.sluice.http.served_connections import read_head, served, under_tls
 from tests.sluice.upstream.transports.sending import (
     CHUNKED,
     OK,

@@ -14,8 +14,7 @@ from sluice.stop_signal import StopSignal
 from sluice.upstream.transports.requests import RequestsTransport
 from tests.scripted_upstream import refused_url
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.http.connection_asking import under_tls
-from tests.sluice.http.served_connections import RealProxy, served
+from tests.sluice.http.served_connections import RealProxy, served, under_tls
 from tests.sluice.http.socks_proxy import SocksProxy
 from tests.sluice.upstream.transports.sending import Sender, keeps_serving, waits
 

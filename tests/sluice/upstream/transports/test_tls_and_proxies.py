@@ -10,8 +10,7 @@ import pytest
 
 from sluice.http.transport import CannotConnect, NoReply
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.http.connection_asking import under_tls
-from tests.sluice.http.served_connections import RealProxy, read_head, served
+from tests.sluice.http.served_connections import RealProxy, read_head, served, under_tls
 from tests.sluice.upstream.transports.sending import (
     MUCH,
     OK,

@@ -105,12 +105,6 @@ class HttpConnection:
         self._lock = allocate_lock()
         self._below: socket.socket | None = None
         self._is_shut_down = False
-        self.was_used = False
-        """Whether it has served a request: then it may have been closed meanwhile."""
-
-    @property
-    def is_open(self) -> bool:
-        return self._socket is not None
 
     def open(self, timeout: float) -> None:
         """Connect; with a proxy's tunnel and a TLS handshake it takes no longer than `timeout`.
@@ -139,7 +133,6 @@ class HttpConnection:
             headers = {**headers, **self._proxy.headers}
         head = request_head(method, target, authority, headers, body)
         self._set_timeout(timeout)
-        self.was_used = True
         with contextlib.suppress(*self._hang_ups()):
             for piece in (head, body) if len(body) > MAX_JOINED_BYTES else (head + body,):
                 self._socket.sendall(piece)
@@ -166,10 +159,9 @@ class HttpConnection:
                     self._below.shutdown(socket.SHUT_RDWR)
 
     def close(self, *, resets: bool = False) -> None:
-        """It may be opened again, unless it was shut down.
+        """End it. resets: the other side learns at once that nobody reads any more.
 
-        resets: tell the other side at once that nobody reads any more. A plain close would leave
-        one that waits to send more, because what it sent had not been read, waiting for a minute.
+        After a plain close, one that waits to send more would wait for a minute.
         """
         with self._lock:
             below, self._below = self._below, None
@@ -179,7 +171,7 @@ class HttpConnection:
         for each in (self._socket, below):
             if each is not None:
                 each.close()
-        self._socket, self._timeout, self.was_used = None, None, False
+        self._socket = None
 
     def __del__(self) -> None:
         self.close()  # who forgets a connection means no other

@@ -134,12 +134,11 @@ class HttpTransport:
             raise CannotConnect(was_sent=False) from error
         reply = HttpReply(request.method, waits, stop, self._keep)
         try:
-            connection = self._take(origin)
-            if connection is None or not reply.begin(
-                connection, request, target, may_fail=self._may_repeat
-            ):
-                connection = HttpConnection(origin, self._proxy, self._trusted_certificates)
-                reply.begin(connection, request, target)
+            kept = self._take(origin)
+            if kept is None or not reply.begin(kept, request, target, may_fail=self._may_repeat):
+                new = HttpConnection(origin, self._proxy, self._trusted_certificates)
+                reply.connect(new)
+                reply.begin(new, request, target)
         except BaseException:
             reply.close()
             raise
@@ -240,6 +239,15 @@ class HttpReply:
         else:
             connection.close(resets=not self._reader.is_over)
 
+    def connect(self, connection: HttpConnection) -> None:
+        """Open a connection for `begin`. For HttpTransport."""
+        self._use(connection)
+        try:
+            connection.open(min(self._waits.connect_s, self._seconds_left()))
+        except (OSError, UnicodeError) as error:
+            self._raise_own_reason(error, CONNECT)
+            raise CannotConnect(was_sent=False) from error
+
     def begin(
         self,
         connection: HttpConnection,
@@ -252,14 +260,13 @@ class HttpReply:
 
         Returns False where may_fail and the connection turns out to have been closed before.
         """
-        self._connection = connection
-        if self._is_stopped:  # `_end_now` sets this first and looks for a connection then
-            connection.shut_down()
-        if not connection.is_open:
-            self._open(connection)
+        self._use(connection)
         self._begun_at = time.monotonic()
+        # A large body may take longer than connecting: only `end` limits it.
+        seconds = self._seconds_left()
         try:
-            self._send(connection, request, target)
+            connection.request(request.method, target, request.headers, request.body, seconds)
+            self._was_sent = True
             while self._reader.head is None:
                 self._held = self._receive(self._first_byte_wait_s())
         except (OSError, HttpError) as error:
@@ -272,23 +279,15 @@ class HttpReply:
             raise NoReply(has_begun=self._reader.has_begun) from error
         return True
 
+    def _use(self, connection: HttpConnection) -> None:
+        self._connection = connection
+        if self._is_stopped:  # `_end_now` sets this first and looks for a connection then
+            connection.shut_down()
+
     @property
     def _head(self) -> ReplyHead:
         assert self._reader.head is not None  # noqa: S101 -- `send` returns with it
         return self._reader.head
-
-    def _open(self, connection: HttpConnection) -> None:
-        try:
-            connection.open(min(self._waits.connect_s, self._seconds_left()))
-        except (OSError, UnicodeError) as error:
-            self._raise_own_reason(error, CONNECT)
-            raise CannotConnect(was_sent=False) from error
-
-    def _send(self, connection: HttpConnection, request: HttpRequest, target: str) -> None:
-        # A large body may take longer than connecting: only `end` limits it.
-        seconds = self._seconds_left()
-        connection.request(request.method, target, request.headers, request.body, seconds)
-        self._was_sent = True
 
     def _next_bytes(self, max_wait_s: float, wait: str) -> bytes:
         try:
