@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator, Mapping
 
-    from sluice.http.transport import Stop
+    from sluice.stop_signal import StopSignal
     from sluice.upstream.transports import Reply, Transport
 
     Script = Callable[[socket.socket], object]
@@ -42,7 +42,7 @@ class Sender:
         body: bytes = b"",
         *,
         method: str = "POST",
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         wait: Waits | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Received:
@@ -55,7 +55,7 @@ class Sender:
         body: bytes = b"",
         *,
         method: str = "POST",
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         wait: Waits | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Iterator[Reply]:

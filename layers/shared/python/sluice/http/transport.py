@@ -15,16 +15,9 @@ from sluice.named_tuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Any, Protocol
 
     from sluice.http.connection import Origin, Proxy
-    from sluice.http.http1 import ReplyHead
-
-    class Stop(Protocol):
-        """Ends a request from another thread: a StopSignal."""
-
-        def listen(self, listener: Callable[[Any], None]) -> None: ...
-        def forget(self, listener: Callable[[Any], None]) -> None: ...
+    from sluice.stop_signal import StopSignal
 
 
 CONNECT, FIRST_BYTE, NEXT_BYTE, END = "connect", "first byte", "next byte", "end"
@@ -46,6 +39,10 @@ class CannotConnect(TransportError):
     """There is no connection: refused, unknown host, untrusted certificate, unwilling proxy."""
 
 
+class Stopped(TransportError):
+    """Another thread has stopped the request."""
+
+
 class TimedOut(TransportError):
     """wait: CONNECT, FIRST_BYTE, NEXT_BYTE or END."""
 
@@ -54,23 +51,16 @@ class TimedOut(TransportError):
         self.wait = wait
 
 
-class Stopped(TransportError):
-    """Another thread has stopped the request."""
+class ReplyBroken(TransportError):
+    """The connection ended, or brought something other than HTTP, within the reply's body."""
 
 
 class NoReply(TransportError):
-    """The connection ended, or brought something other than HTTP, before the reply's headers.
-
-    has_begun: whether any byte of a reply has come.
-    """
+    """The same before the reply's headers. has_begun: whether any byte of a reply has come."""
 
     def __init__(self, *, has_begun: bool) -> None:
         super().__init__(was_sent=True)
         self.has_begun = has_begun
-
-
-class ReplyBroken(TransportError):
-    """The connection ended, or brought something other than HTTP, within the reply's body."""
 
 
 class HttpRequest(NamedTuple):
@@ -121,7 +111,7 @@ class HttpTransport:
         self._lock = allocate_lock()
         self._kept: dict[Origin, list[tuple[HttpConnection, float]]] = {}
 
-    def send(self, request: HttpRequest, waits: Waits, stop: Stop | None = None) -> HttpReply:
+    def send(self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None) -> HttpReply:
         """Send a request; returns when the headers of its reply are there. Close the reply.
 
         Lambda freezes the process between events, so a kept connection may have been closed. Where
@@ -172,21 +162,19 @@ class HttpTransport:
 
 
 class HttpReply:
-    """The reply to one request. One thread reads it; call `close` in the end.
-
-    `status` and `headers` (names in lower case) are known once `send` has returned.
-    """
+    """The reply to one request. One thread reads it; call `close` in the end."""
 
     def __init__(
         self,
         method: str,
         waits: Waits,
-        stop: Stop | None,
+        stop: StopSignal | None,
         keep: Callable[[HttpConnection], None],
     ) -> None:
-        self._waits = waits
-        self._stop = stop
-        self._keep = keep
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        """Names are in lower case."""
+        self._waits, self._stop, self._keep = waits, stop, keep
         self._connection: HttpConnection | None = None
         self._reader = ReplyReader(method)
         self._held = b""
@@ -195,14 +183,6 @@ class HttpReply:
         self._is_stopped = False
         if stop is not None:
             stop.listen(self._end_now)
-
-    @property
-    def status(self) -> int:
-        return self._head.status
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return self._head.headers
 
     def wait_for_body(self) -> None:
         """Return when the body has begun or ended: `read` gives its first bytes at once.
@@ -271,23 +251,19 @@ class HttpReply:
                 self._held = self._receive(self._first_byte_wait_s())
         except (OSError, HttpError) as error:
             self._raise_own_reason(error, FIRST_BYTE)
-            if self._reader.head is not None:
-                return True  # only the body is wrong: `read` says so
             if may_fail and self._failed_at_once():
                 connection.close()
                 return False
-            raise NoReply(has_begun=self._reader.has_begun) from error
+            if self._reader.head is None:
+                raise NoReply(has_begun=self._reader.has_begun) from error
+            # Only the body is wrong: `read` says so.
+        self.status, self.headers = self._reader.head.status, self._reader.head.headers
         return True
 
     def _use(self, connection: HttpConnection) -> None:
         self._connection = connection
         if self._is_stopped:  # `_end_now` sets this first and looks for a connection then
             connection.shut_down()
-
-    @property
-    def _head(self) -> ReplyHead:
-        assert self._reader.head is not None  # noqa: S101 -- `send` returns with it
-        return self._reader.head
 
     def _next_bytes(self, max_wait_s: float, wait: str) -> bytes:
         try:

@@ -17,8 +17,8 @@ from sluice.errors import (
 )
 from sluice.http.transport import (
     CONNECT,
-    END,
     FIRST_BYTE,
+    NEXT_BYTE,
     ReplyBroken,
     Stopped,
     TimedOut,
@@ -147,7 +147,7 @@ def sluice_error(
     if isinstance(error, Stopped) and stop_signal is not None and stop_signal.reason is not None:
         return stop_signal.reason
     if isinstance(error, TimedOut):
-        return deadline_reached() if error.wait == END else _timeout_error(error.wait, settings)
+        return _timeout_error(error.wait, settings)
     if isinstance(error, ReplyBroken):
         return UpstreamBroken("The upstream ended the connection in the middle of its answer.")
     return UpstreamUnreachable(
@@ -156,21 +156,17 @@ def sluice_error(
     )
 
 
-def _timeout_error(wait: str, settings: Settings) -> UpstreamError:
+def _timeout_error(wait: str, settings: Settings) -> SluiceError:
     if wait == CONNECT:
-        return UpstreamUnreachable(
-            f"There was no connection to the upstream for {settings.connect_timeout_s:g} s"
-            " (UPSTREAM_CONNECT_TIMEOUT)."
-        )
+        found = f"for {settings.connect_timeout_s:g} s (UPSTREAM_CONNECT_TIMEOUT)"
+        return UpstreamUnreachable(f"There was no connection to the upstream {found}.")
     if wait == FIRST_BYTE:
-        return UpstreamSilent(
-            f"The upstream sent no first byte for {settings.first_byte_timeout_s:g} s"
-            " (UPSTREAM_FIRST_BYTE_TIMEOUT)."
-        )
-    return UpstreamSilent(
-        f"The upstream paused in its answer for {settings.read_timeout_s:g} s"
-        " (UPSTREAM_READ_TIMEOUT)."
-    )
+        found = f"for {settings.first_byte_timeout_s:g} s (UPSTREAM_FIRST_BYTE_TIMEOUT)"
+        return UpstreamSilent(f"The upstream sent no first byte {found}.")
+    if wait == NEXT_BYTE:
+        found = f"for {settings.read_timeout_s:g} s (UPSTREAM_READ_TIMEOUT)"
+        return UpstreamSilent(f"The upstream paused in its answer {found}.")
+    return deadline_reached()
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

@@ -6,7 +6,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from sluice.http.transport import HttpRequest, Stop, Waits
+    from sluice.http.transport import HttpRequest, Waits
+    from sluice.stop_signal import StopSignal
 
     class Reply(Protocol):
         """See HttpReply."""
@@ -22,5 +23,7 @@ if TYPE_CHECKING:
     class Transport(Protocol):
         """See HttpTransport. What fails raises the TransportErrors of http.transport."""
 
-        def send(self, request: HttpRequest, waits: Waits, stop: Stop | None = None) -> Reply: ...
+        def send(
+            self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None
+        ) -> Reply: ...
         def close(self) -> None: ...

@@ -24,7 +24,8 @@ from sluice.http.transport import CONNECT, END, FIRST_BYTE, Stopped, TimedOut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sluice.http.transport import Stop, TransportError, Waits
+    from sluice.http.transport import TransportError, Waits
+    from sluice.stop_signal import StopSignal
 
 SOCKS_PORT = 1080
 
@@ -36,7 +37,7 @@ class Guard:
     may come one byte at a time.
     """
 
-    def __init__(self, waits: Waits, stop: Stop | None) -> None:
+    def __init__(self, waits: Waits, stop: StopSignal | None) -> None:
         self.waits = waits
         self.needs_new_connection = False
         self.has_kept_connection = False

@@ -34,7 +34,8 @@ from sluice.upstream.transports.guarded_connections import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sluice.http.transport import HttpRequest, Stop, Waits
+    from sluice.http.transport import HttpRequest, Waits
+    from sluice.stop_signal import StopSignal
 
 CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote URLs and headers
@@ -53,7 +54,9 @@ class RequestsTransport:
         self._trusted = trusted_certificates or next(filter(None, named), None)
         self._adapter = _Adapter()
 
-    def send(self, request: HttpRequest, waits: Waits, stop: Stop | None = None) -> RequestsReply:
+    def send(
+        self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None
+    ) -> RequestsReply:
         """See HttpTransport.send."""
         prepared = _prepared(request)
         guard = Guard(waits, stop)
