@@ -11,8 +11,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.end_to_end.curl import SIGNED, curl
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import refused_url
@@ -40,47 +38,32 @@ def test_health_names_every_function(signed_stack: RunningStack) -> None:
     assert functions.keys() == {"connect", "disconnect", "default", "stream"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_all_children_with_exit_code_0(number: signal.Signals) -> None:
+def test_unreachable_upstream_is_a_clear_error_and_ctrl_c_ends_all_children() -> None:
     with ready_service(OPENAI_BASE_URL=refused_url()) as stack:
         children = _descendants(stack.process.pid)
         assert len(children) >= 4
-        assert stack.end(number) == 0
-    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
-
-
-def test_upstream_that_is_not_there_is_a_clear_error_and_the_stack_lives_on() -> None:
-    with ready_service(OPENAI_BASE_URL=refused_url()) as stack:
         for _ in range(2):
             reply = curl(*SIGNED, f"{stack.url}/?message=Hello")
             assert (reply.status, reply.error_code) == (502, "upstream_unreachable")
         assert curl(*SIGNED, f"{stack.url}/healthz").status == 200
+        assert stack.end(signal.SIGINT) == 0
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
 
 
-@pytest.mark.parametrize(
-    ("variables", "variable"),
-    [
-        ({"FUNCTION_URL_AUTH": "none"}, "FORWARD_KEY"),
-        ({"FUNCTION_URL_AUTH": "open"}, "FUNCTION_URL_AUTH"),
-        ({"OPENAI_BASE_URL": "not a url"}, "OPENAI_BASE_URL"),
-        ({"UPSTREAM_READ_TIMEOUT": "soon"}, "UPSTREAM_READ_TIMEOUT"),
-    ],
-)
-def test_wrong_setting_ends_the_start_and_is_named(
-    variables: dict[str, str], variable: str
-) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "local", "--http-port", "0", "--ws-port", "0"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **variables},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 1
-    (line,) = (done.stdout + done.stderr).splitlines()  # and no traceback, which says nothing more
-    assert variable in line
+def test_wrong_setting_ends_the_start_and_is_named() -> None:
+    for variable, value in (("FUNCTION_URL_AUTH", "open"), ("UPSTREAM_READ_TIMEOUT", "soon")):
+        done = subprocess.run(
+            [sys.executable, "-m", "local", "--http-port", "0", "--ws-port", "0"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], variable: value},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 1
+        (line,) = (done.stdout + done.stderr).splitlines()  # and no traceback
+        assert variable in line
 
 
 def _descendants(pid: int) -> list[int]:
