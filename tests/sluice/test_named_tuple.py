@@ -1,4 +1,4 @@
-"""sluice.named_tuple beside typing.NamedTuple, which it stands for."""
+"""sluice.named_tuple compared with typing.NamedTuple, which it replaces."""
 
 from __future__ import annotations
 
@@ -41,21 +41,23 @@ class Nothing(NamedTuple):
     """No fields at all."""
 
 
-def test_fields_defaults_and_documentation_are_those_of_the_standard_librarys() -> None:
+def test_class_and_values_are_like_those_of_typing() -> None:
     for name in ("_fields", "_field_defaults", "__doc__", "__module__", "__match_args__"):
         assert getattr(Point, name) == getattr(Reference, name)
     assert repr(Point(1)) == repr(Reference(1)).replace("Reference", "Point")
     assert tuple(Point(1)) == Point(x=1, y=2) == tuple(Reference(1))
     assert hash(Point(1)) == hash(Reference(1))
+    assert Nothing() == ()
+    assert pickle.loads(pickle.dumps(Point(1, 3))) == Point(1, 3)  # noqa: S301 -- our own
 
 
-def test_methods_are_the_classs_own() -> None:
+def test_class_keeps_its_methods() -> None:
     assert Point(3, 4).sum == 7
     assert Point.origin() == Point(0, 0)
     assert Point(1)._replace(y=5) == Point(1, 5)
 
 
-def test_value_cannot_be_changed() -> None:
+def test_values_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Point(1).x = 2  # type: ignore[misc] # what is tried
     assert not hasattr(Point(1), "__dict__")
@@ -68,15 +70,7 @@ def test_missing_or_unknown_field_is_an_error() -> None:
         Point(1, z=2)  # type: ignore[call-arg] # what is tried
 
 
-def test_class_without_fields_has_none() -> None:
-    assert Nothing() == ()
-
-
-def test_value_can_be_copied_by_pickling() -> None:
-    assert pickle.loads(pickle.dumps(Point(1, 3))) == Point(1, 3)  # noqa: S301 -- our own
-
-
-def test_typing_is_not_imported_for_it() -> None:
+def test_typing_is_not_imported() -> None:
     program = "import sys, sluice.named_tuple; sys.exit('typing' in sys.modules)"
     command = [sys.executable, "-S", "-c", program]
     assert subprocess.run(command, env={"PYTHONPATH": str(LAYER)}, check=False).returncode == 0
