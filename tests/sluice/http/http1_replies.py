@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from sluice.http.http1 import MAX_HEAD_BYTES, MAX_SIZE_LINE_BYTES
 
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-SIZED = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+TWO = b"Content-Length: 2\r\n\r\nok"
+SIZED = OK + b"Content-Length: 5\r\n\r\n"
 
 
 class Reply(NamedTuple):
@@ -23,21 +25,19 @@ class Reply(NamedTuple):
 
 REPLIES = {
     "length": Reply(SIZED + b"Hello", b"Hello"),
-    "length of 0": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
-    "no reason": Reply(b"HTTP/1.1 201\r\nContent-Length: 2\r\n\r\nok", b"ok", 201),
-    "empty reason": Reply(b"HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    "length of 0": Reply(OK + b"Content-Length: 0\r\n\r\n"),
+    "no reason": Reply(b"HTTP/1.1 201\r\n" + TWO, b"ok", 201),
+    "empty reason": Reply(b"HTTP/1.1 200 \r\n" + TWO, b"ok"),
     "reason of two words": Reply(
         b"HTTP/1.1 429 Too Many\r\nContent-Length: 2\r\n\r\nno", b"no", 429
     ),
-    "status nobody knows": Reply(b"HTTP/1.1 599 ?\r\nContent-Length: 2\r\n\r\nno", b"no", 599),
+    "unknown status": Reply(b"HTTP/1.1 599 ?\r\nContent-Length: 2\r\n\r\nno", b"no", 599),
     "line feeds alone": Reply(b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok"),
     "line ends mixed": Reply(b"HTTP/1.1 200 OK\nContent-Length: 2\n\r\nok", b"ok"),
-    "no space behind a colon": Reply(b"HTTP/1.1 200 OK\r\ncontent-length:2\r\n\r\nok", b"ok"),
-    "much space": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: \t 2 \t\r\n\r\nok", b"ok"),
-    "folded header": Reply(
-        b"HTTP/1.1 200 OK\r\nX-Long: a\r\n b\r\n\tc\r\nContent-Length: 2\r\n\r\nok", b"ok"
-    ),
-    "header of no value": Reply(b"HTTP/1.1 200 OK\r\nX:\r\nContent-Length: 2\r\n\r\nok", b"ok"),
+    "no space after a colon": Reply(OK + b"content-length:2\r\n\r\nok", b"ok"),
+    "much space": Reply(OK + b"Content-Length: \t 2 \t\r\n\r\nok", b"ok"),
+    "folded header": Reply(OK + b"X-Long: a\r\n b\r\n\tc\r\n" + TWO, b"ok"),
+    "header of no value": Reply(OK + b"X:\r\n" + TWO, b"ok"),
     "HEAD": Reply(SIZED, method="HEAD"),
     "HEAD of chunks": Reply(CHUNKED, method="HEAD"),
     "204": Reply(b"HTTP/1.1 204 No Content\r\n\r\n", status=204),
@@ -46,21 +46,13 @@ REPLIES = {
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + SIZED + b"Hello",
         b"Hello",
     ),
-    "closes": Reply(
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", b"ok", is_kept=False
-    ),
+    "closes": Reply(OK + b"Connection: close\r\n" + TWO, b"ok", is_kept=False),
     "closes among others": Reply(
-        b"HTTP/1.1 200 OK\r\nConnection: x\r\nConnection: y , CLOSE\r\nContent-Length: 2\r\n\r\nok",
-        b"ok",
-        is_kept=False,
+        OK + b"Connection: x\r\nConnection: y , CLOSE\r\n" + TWO, b"ok", is_kept=False
     ),
-    "1.0": Reply(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", b"ok", is_kept=False),
-    "1.0 kept": Reply(
-        b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok", b"ok"
-    ),
-    "until the end": Reply(
-        b"HTTP/1.1 200 OK\r\n\r\nall of it", b"all of it", is_kept=False, is_framed=False
-    ),
+    "1.0": Reply(b"HTTP/1.0 200 OK\r\n" + TWO, b"ok", is_kept=False),
+    "1.0 kept": Reply(b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n" + TWO, b"ok"),
+    "until the end": Reply(OK + b"\r\nall of it", b"all of it", is_kept=False, is_framed=False),
     "until the end, 1.0": Reply(
         b"HTTP/1.0 200 OK\r\n\r\nall of it", b"all of it", is_kept=False, is_framed=False
     ),
@@ -73,43 +65,32 @@ REPLIES = {
     "chunk extensions": Reply(
         CHUNKED + b'2;a=b;c="d e"\r\nok\r\n1 ; x\r\n!\r\n0;last\r\n\r\n', b"ok!"
     ),
-    "space behind a size": Reply(CHUNKED + b"2  \r\nok\r\n0 \r\n\r\n", b"ok"),
+    "space after a size": Reply(CHUNKED + b"2  \r\nok\r\n0 \r\n\r\n", b"ok"),
     "trailers": Reply(CHUNKED + b"2\r\nok\r\n0\r\nDigest: x\r\nExpires: y\r\n\r\n", b"ok"),
     "line ends in chunks": Reply(CHUNKED + b"4\r\n\r\n\r\n\r\n0\r\n\r\n", b"\r\n\r\n"),
     "chunks between line feeds": Reply(CHUNKED + b"2\nok\n0\n\n", b"ok"),
     "encoding in capitals": Reply(
-        b"HTTP/1.1 200 OK\r\nTRANSFER-ENCODING: Chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", b"x"
+        OK + b"TRANSFER-ENCODING: Chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", b"x"
     ),
     "chunks and a length": Reply(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\nTransfer-Encoding: chunked\r\n\r\n"
-        b"1\r\nx\r\n0\r\n\r\n",
+        OK + b"Content-Length: 999\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
         b"x",
         is_kept=False,
     ),
 }
-NOT_FOR_HTTP_CLIENT = {  # which reads these otherwise, or not at all
-    "1.0 kept",
-    "folded header",
-    "chunks between line feeds",
-    "informational",
-}
+# It reads these differently, or not at all.
+NOT_FOR_HTTP_CLIENT = {"1.0 kept", "folded header", "chunks between line feeds", "informational"}
 MORE_REPLIES = {
-    "same length twice": Reply(
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", b"ok"
-    ),
-    "same length twice in one": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", b"ok"),
-    "encoding that is none": Reply(
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2\r\n\r\nok",
-        b"ok",
-        is_kept=False,
-    ),
+    "same length twice": Reply(OK + b"Content-Length: 2\r\n" + TWO, b"ok"),
+    "same length twice in one": Reply(OK + b"Content-Length: 2, 2\r\n\r\nok", b"ok"),
+    "identity encoding": Reply(OK + b"Transfer-Encoding: identity\r\n" + TWO, b"ok", is_kept=False),
     "chunks of 1.0": Reply(  # RFC 9112 section 6.1: its framing cannot be trusted
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"1\r\nx\r\n0\r\n\r\n",
         b"x",
         is_kept=False,
     ),
-    "tunnel": Reply(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", method="CONNECT"),
+    "tunnel": Reply(OK + b"Content-Length: 5\r\n\r\n", method="CONNECT"),
     "tunnel of chunks": Reply(CHUNKED, method="CONNECT"),
     "tunnel refused": Reply(
         b"HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", b"no", 407, method="CONNECT"
@@ -131,38 +112,38 @@ BROKEN = {
     "status with a sign": b"HTTP/1.1 +20 OK\r\n\r\n",
     "status of other digits": "HTTP/1.1 ²00 OK\r\n\r\n".encode("latin-1"),
     "protocol changed": b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n",
-    "no colon": b"HTTP/1.1 200 OK\r\nContent-Length\r\n\r\n",
-    "no name": b"HTTP/1.1 200 OK\r\n: x\r\n\r\n",
-    "space before the colon": b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n",
-    "space in a name": b"HTTP/1.1 200 OK\r\nContent Length: 5\r\n\r\nHello",
-    "space that is none": "HTTP/1.1 200 OK\r\n\xa0Content-Length: 5\r\n\r\n".encode("latin-1"),
-    "zero in a name": b"HTTP/1.1 200 OK\r\nX\0Y: 5\r\n\r\nHello",
-    "zero in a value": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
-    "line end of one half": b"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 5\r\n\r\nHello",
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
-    "two lengths in one": b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nokk",
-    "half a length": b"HTTP/1.1 200 OK\r\nContent-Length: 2,\r\n\r\nok",
-    "length of nothing": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
-    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-    "length with a sign": b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok",
-    "length in hexadecimal": b"HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok",
-    "length with an underscore": b"HTTP/1.1 200 OK\r\nContent-Length: 1_0\r\n\r\n0123456789",
+    "no colon": OK + b"Content-Length\r\n\r\n",
+    "no name": OK + b": x\r\n\r\n",
+    "space before the colon": OK + b"Transfer-Encoding : chunked\r\n\r\n",
+    "space in a name": OK + b"Content Length: 5\r\n\r\nHello",
+    "no-break space": "HTTP/1.1 200 OK\r\n\xa0Content-Length: 5\r\n\r\n".encode("latin-1"),
+    "zero in a name": OK + b"X\0Y: 5\r\n\r\nHello",
+    "zero in a value": OK + b"X: a\0b\r\nContent-Length: 0\r\n\r\n",
+    "line end of one half": OK + b"X: a\rContent-Length: 5\r\n\r\nHello",
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\nokk",
+    "two lengths in one": OK + b"Content-Length: 2, 3\r\n\r\nokk",
+    "half a length": OK + b"Content-Length: 2,\r\n\r\nok",
+    "length of nothing": OK + b"Content-Length:\r\n\r\n",
+    "negative length": OK + b"Content-Length: -1\r\n\r\n",
+    "length with a sign": OK + b"Content-Length: +2\r\n\r\nok",
+    "length in hexadecimal": OK + b"Content-Length: 0x2\r\n\r\nok",
+    "length with an underscore": OK + b"Content-Length: 1_0\r\n\r\n0123456789",
     "length of other digits": "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\n".encode("latin-1"),
-    "length with a space that is none": b"HTTP/1.1 200 OK\r\nContent-Length: 2\xa0\r\n\r\nok",
-    "length folded": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 0\r\n\r\n0123456789",
-    "length of many digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
-    "other encoding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-    "chunked twice": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
-    "chunked not last": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
-    "encoding behind another space": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n",
-    "no encoding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n\r\n",
+    "length with a no-break space": OK + b"Content-Length: 2\xa0\r\n\r\nok",
+    "length folded": OK + b"Content-Length: 1\r\n 0\r\n\r\n0123456789",
+    "length of many digits": OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
+    "other encoding": OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n",
+    "chunked twice": OK + b"Transfer-Encoding: chunked, chunked\r\n\r\n",
+    "chunked not last": OK + b"Transfer-Encoding: chunked, identity\r\n\r\n",
+    "vertical tab before an encoding": OK + b"Transfer-Encoding: \x0bchunked\r\n\r\n",
+    "no encoding": OK + b"Transfer-Encoding:\r\n\r\n",
     "no size": CHUNKED + b"\r\nok\r\n0\r\n\r\n",
     "size with a sign": CHUNKED + b"+2\r\nok\r\n0\r\n\r\n",
     "negative size": CHUNKED + b"-2\r\nok\r\n0\r\n\r\n",
     "size with a prefix": CHUNKED + b"0x2\r\nok\r\n0\r\n\r\n",
     "size of two numbers": CHUNKED + b"2 2\r\nok\r\n0\r\n\r\n",
     "size with an underscore": CHUNKED + b"0_2\r\nok\r\n0\r\n\r\n",
-    "size behind a space": CHUNKED + b" 2\r\nok\r\n0\r\n\r\n",
+    "space before a size": CHUNKED + b" 2\r\nok\r\n0\r\n\r\n",
     "size of other digits": CHUNKED + "٢\r\nok\r\n0\r\n\r\n".encode(),
     "size of letters": CHUNKED + b"ok\r\nok\r\n0\r\n\r\n",
     "size of many digits": CHUNKED + b"0" * 16 + b"2\r\nok\r\n0\r\n\r\n",
@@ -180,10 +161,11 @@ BROKEN_LATER = {
         CHUNKED + b"2\r\nok\r\n0\r\n" + b"a: b\r\n" * (MAX_HEAD_BYTES // 4 + 1), b"ok"
     ),
 }  # fmt: skip
+ALL_BROKEN = {**{name: (sent, b"") for name, sent in BROKEN.items()}, **BROKEN_LATER}
 CUT_SHORT = {
     "nothing": b"",
     "half a status": b"HTTP/1.1 2",
-    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "half a head": OK + b"Content-Le",
     "informational alone": b"HTTP/1.1 100 Continue\r\n\r\n",
     "half a body": SIZED + b"Hell",
     "half a chunk": CHUNKED + b"5\r\nHell",

@@ -1,4 +1,4 @@
-"""Opening a connection: address after address, within one time-out, and stopped by others."""
+"""Opening a connection: one address after another, within one timeout, and stopped by others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def silent() -> Iterator[Address]:
-    """An address that neither takes a connection nor refuses it: its queue is full."""
+    """An address that neither accepts nor refuses connections: its queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4):
@@ -35,61 +35,59 @@ def listening() -> Iterator[Address]:
         yield listener.getsockname()
 
 
-def resolving(*addresses: Address) -> Callable[..., list[Any]]:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
-    return lambda *_, **__: found
+def found(address: Address, family: int = socket.AF_INET) -> Any:
+    """An entry of what getaddrinfo returns."""
+    return family, socket.SOCK_STREAM, 0, "", address
 
 
-def refusing() -> Address:
+def ignore(_connection: socket.socket) -> None:
+    """Nobody else stops this connection."""
+
+
+def opened(
+    timeout_s: float, *addresses: Any, watch: Callable[[socket.socket], None] = ignore
+) -> socket.socket:
+    """A connection to a name that resolves to these addresses."""
+    return open_socket("name", 1, timeout_s, watch, lambda *_, **__: list(addresses))
+
+
+def refusing() -> Any:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        address: Address = listener.getsockname()
-    return address
+        return found(listener.getsockname())
 
 
-def watched_by_nobody(_connection: socket.socket) -> None: ...
+def test_next_address_is_tried_after_one_refuses(listening: Address) -> None:
+    with opened(5.0, refusing(), found(listening)) as connection:
+        assert connection.getpeername() == listening
 
 
-def test_next_address_is_tried_when_one_refuses(listening: Address) -> None:
-    resolve = resolving(refusing(), listening)
-    with open_socket("name", 1, 5.0, watched_by_nobody, resolve) as connection:
+def test_address_of_an_unknown_family_is_skipped(listening: Address) -> None:
+    with opened(5.0, found(listening, family=999), found(listening)) as connection:
         assert connection.getpeername() == listening
 
 
 def test_silent_address_leaves_time_for_the_next(silent: Address, listening: Address) -> None:
-    resolve = resolving(silent, listening)
-    with open_socket("name", 1, 0.2, watched_by_nobody, resolve) as connection:
+    with opened(0.2, found(silent), found(listening)) as connection:
         assert connection.getpeername() == listening
         assert connection.gettimeout() == 0.2
 
 
-def test_all_addresses_share_one_time_out(silent: Address) -> None:
+def test_all_addresses_share_one_timeout(silent: Address) -> None:
     with pytest.raises(TimeoutError):  # and not after the 100 s that one each would take
-        open_socket("name", 1, 0.5, watched_by_nobody, resolving(*[silent] * 200))
+        opened(0.5, *[found(silent)] * 200)
 
 
-def test_connection_that_everybody_refuses_says_so() -> None:
+def test_last_refusal_is_raised() -> None:
     with pytest.raises(ConnectionRefusedError):
-        open_socket("name", 1, 5.0, watched_by_nobody, resolving(refusing(), refusing()))
+        opened(5.0, refusing(), refusing())
 
 
-def test_connection_that_is_shut_down_while_it_is_made_ends_at_once(silent: Address) -> None:
-    def shut_down(connection: socket.socket) -> None:
-        connection.shutdown(socket.SHUT_RDWR)
-
+def test_connection_that_is_shut_down_while_it_opens_ends_at_once(silent: Address) -> None:
     with pytest.raises(ConnectionError):
-        open_socket("name", 1, PATIENCE_S, shut_down, resolving(silent))
+        opened(PATIENCE_S, found(silent), watch=lambda socket_: socket_.shutdown(socket.SHUT_RDWR))
 
 
 def test_segments_are_sent_at_once(listening: Address) -> None:
     """Or a body would wait for the acknowledgment of its head."""
-    with open_socket(*listening, 5.0, watched_by_nobody) as connection:
+    with open_socket(*listening, 5.0, ignore) as connection:
         assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-def test_address_of_a_family_that_the_machine_lacks_is_passed_over(listening: Address) -> None:
-    found = [
-        (999, socket.SOCK_STREAM, 0, "", listening),
-        (socket.AF_INET, socket.SOCK_STREAM, 0, "", listening),
-    ]
-    with open_socket("name", 1, 5.0, watched_by_nobody, lambda *_, **__: found) as connection:
-        assert connection.getpeername() == listening

@@ -1,4 +1,4 @@
-"""Whom a function trusts, and that it loads what TLS needs for a TLS connection alone."""
+"""Which authorities a function trusts, and that only a TLS connection loads what TLS needs."""
 
 from __future__ import annotations
 
@@ -14,38 +14,29 @@ import certifi
 import pytest
 
 from sluice.http.tls import client_context
-from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.http.served_connections import served
 
 if TYPE_CHECKING:
     import socket
 
+    from tests.sluice.certificate_authority import CertificateAuthority
+
 SHARED = Path(__file__).parents[3] / "layers/shared/python"
-WATCHED = (
-    "ssl",
-    "certifi",
-    "sluice.http.tls",
-    "encodings.idna",
-    "http.client",
-    "email",
+WATCHED = {
+    "ssl", "certifi", "sluice.http.tls", "encodings.idna", "http.client", "email",
     "typing_extensions",
-)
+}  # fmt: skip
+TLS = {"ssl", "sluice.http.tls"}
 
 
-def loaded_after(program: str, *arguments: str, **environ: str) -> list[list[str]]:
-    """Which modules of WATCHED a new process has loaded each time that it calls `report`."""
-    beginning = (
-        "import json, sys\n"
-        f"def report(): print(json.dumps([n for n in {WATCHED} if n in sys.modules]))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", beginning + program, *arguments],
+def loaded_by(program: str, *arguments: str, **environ: str) -> set[str]:
+    """Which modules of WATCHED a new process loads for a program."""
+    command = ["import json, sys", program, "print(json.dumps(list(sys.modules)))"]
+    printed = subprocess.check_output(
+        [sys.executable, "-c", "\n".join(command), *arguments],
         env={"PYTHONPATH": str(SHARED), **environ},
-        capture_output=True,
-        check=True,
-        text=True,
     )
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return WATCHED.intersection(json.loads(printed))
 
 
 def test_certificates_and_host_names_are_verified() -> None:
@@ -55,27 +46,23 @@ def test_certificates_and_host_names_are_verified() -> None:
     assert context.minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
-def test_certifis_authorities_are_trusted_and_no_others() -> None:
-    ours = client_context()
-    theirs = ssl.create_default_context(cafile=certifi.where())
-    assert ours.get_ca_certs(binary_form=True)
-    assert sorted(ours.get_ca_certs(binary_form=True)) == sorted(
-        theirs.get_ca_certs(binary_form=True)
-    )
+def test_exactly_certifis_authorities_are_trusted() -> None:
+    ours = client_context().get_ca_certs(binary_form=True)
+    theirs = ssl.create_default_context(cafile=certifi.where()).get_ca_certs(binary_form=True)
+    assert sorted(ours) == sorted(theirs) != []
 
 
-def test_given_authority_takes_the_place_of_certifis(tmp_path: Path) -> None:
-    authority = CertificateAuthority(tmp_path)
+def test_given_authority_replaces_certifis(authority: CertificateAuthority) -> None:
     (trusted,) = client_context(str(authority.file)).get_ca_certs()
     assert trusted["subject"] == ((("commonName", "Test authority"),),)
 
 
-def test_context_is_made_once_for_each_file(tmp_path: Path) -> None:
-    file = str(CertificateAuthority(tmp_path).file)
+def test_context_is_made_once_for_each_file(authority: CertificateAuthority) -> None:
+    file = str(authority.file)
     assert client_context(file) is client_context(file) is not client_context()
 
 
-def test_file_that_is_missing_or_none_of_certificates_is_an_os_error(tmp_path: Path) -> None:
+def test_file_without_certificates_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         client_context(str(tmp_path / "missing.pem"))
     (tmp_path / "other.pem").write_text("no certificate\n")
@@ -83,43 +70,44 @@ def test_file_that_is_missing_or_none_of_certificates_is_an_os_error(tmp_path: P
         client_context(str(tmp_path / "other.pem"))
 
 
-def test_certifis_file_is_found_without_importing_it() -> None:
+def test_certifis_file_is_found_without_an_import_and_whatever_the_environment_says(
+    authority: CertificateAuthority,
+) -> None:
     program = (
         "from sluice.http.tls import client_context\n"
-        "assert client_context().get_ca_certs()\n"
-        "report()\n"
+        "assert len(client_context().get_ca_certs()) > 10"
     )
-    assert loaded_after(program) == [["ssl", "sluice.http.tls"]]
+    assert loaded_by(program) == TLS
+    file = str(authority.file)
+    environ = {"SSL_CERT_FILE": file, "REQUESTS_CA_BUNDLE": file, "PATH": os.environ["PATH"]}
+    assert loaded_by(program, **environ) == TLS
 
 
-def test_certifi_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_missing_certifi_is_named(tmp_path: Path) -> None:
     program = (
-        "import sys\n"
         "from sluice.http.tls import client_context\n"
         "sys.path[:] = [sys.argv[1]]\n"
         "try: client_context()\n"
-        "except ModuleNotFoundError as error: assert error.name == 'certifi'; report()\n"
+        "except ModuleNotFoundError as error: assert error.name == 'certifi'\n"
+        "else: sys.exit('no error')"
     )
-    assert loaded_after(program, str(tmp_path)) == [["ssl", "sluice.http.tls"]]
+    assert loaded_by(program, str(tmp_path)) == TLS
 
 
 def test_connection_without_tls_loads_nothing_for_it() -> None:
     program = (
         "import sluice.http.connection as c\n"
-        "report()\n"
         "connection = c.HttpConnection(c.Origin('http', '127.0.0.1', int(sys.argv[1])))\n"
         "connection.open(20.0)\n"
         "connection.request('GET', '/', {}, b'', 20.0)\n"
         "connection.receive(20.0)\n"
-        "connection.close()\n"
-        "report()\n"
+        "connection.close()"
     )
     with served(lambda connection: connection.sendall(connection.recv(1))) as (_, port):
-        assert loaded_after(program, str(port)) == [[], []]
+        assert loaded_by(program, str(port)) == set()
 
 
-def test_tls_is_loaded_once_a_connection_is_being_made(tmp_path: Path) -> None:
-    authority = CertificateAuthority(tmp_path)
+def test_tls_is_loaded_by_an_open_connection(authority: CertificateAuthority) -> None:
     context = authority.serving("127.0.0.1")
 
     def script(connection: socket.socket) -> None:
@@ -130,33 +118,18 @@ def test_tls_is_loaded_once_a_connection_is_being_made(tmp_path: Path) -> None:
         "import sluice.http.connection as c\n"
         "origin = c.Origin('https', '127.0.0.1', int(sys.argv[1]))\n"
         "connection = c.HttpConnection(origin, None, sys.argv[2])\n"
-        "report()\n"
+        "assert 'ssl' not in sys.modules\n"
         "connection.open(20.0)\n"
-        "connection.close()\n"
-        "report()\n"
+        "connection.close()"
     )
     with served(script) as (_, port):
-        found = loaded_after(program, str(port), str(authority.file))
-    assert found == [[], ["ssl", "sluice.http.tls"]]
+        assert loaded_by(program, str(port), str(authority.file)) == TLS
 
 
-def test_nothing_of_tls_is_loaded_where_nobody_listens() -> None:
-    """What is refused at once needs no authorities."""
+def test_connection_that_is_refused_loads_nothing_of_tls() -> None:
     program = (
         "import sluice.http.connection as c\n"
         "try: c.HttpConnection(c.Origin('https', 'x' * 64 + '.invalid', 1)).open(20.0)\n"
-        "except (OSError, UnicodeError): report()\n"
+        "except (OSError, UnicodeError): pass"
     )
-    assert loaded_after(program) == [[]]
-
-
-def test_environment_does_not_say_whom_to_trust(tmp_path: Path) -> None:
-    file = str(CertificateAuthority(tmp_path).file)
-    program = (
-        "import os\n"
-        "from sluice.http.tls import client_context\n"
-        "assert len(client_context().get_ca_certs()) > 10\n"
-        "report()\n"
-    )
-    environ = {"SSL_CERT_FILE": file, "REQUESTS_CA_BUNDLE": file, "PATH": os.environ["PATH"]}
-    assert loaded_after(program, **environ) == [["ssl", "sluice.http.tls"]]
+    assert loaded_by(program) == set()

@@ -1,4 +1,4 @@
-"""URLs taken apart, judged by urllib.parse, and written as they are sent, judged by `requests`."""
+"""URLs split as urllib.parse does, and encoded as `requests` does."""
 
 from __future__ import annotations
 
@@ -14,48 +14,19 @@ from sluice.http.http1 import request_head
 from sluice.http.urls import UrlParts, normalized, split_url
 
 URLS = [
-    "http://host",
-    "https://host/",
-    "https://HOST.Example:8443/v1/chat?a=b&c",
-    "http://127.0.0.1:80/v1",
-    "http://[::1]:8080/v1?x",
-    "https://[2001:DB8::1]",
-    "http://user:p%40ss@proxy:3128",
-    "http://a@b@host/",
-    "https://münchen.example/straße?ü",
-    "https://host:/path",
-    "https://host/a?b?c/d:e@f",
-]
-NO_URLS = [
-    "",
-    "host",
-    "//host",
-    "http:/host",
-    "ftp://host",
-    "http://",
-    "http:///path",
-    "http://:80",
-    "http://user@",
-    "http://host:port",
-    "http://host:0",
-    "http://host:65536",
-    "http://ho st",
-    "http://host/a b",
-    "http://host/a\r\nb",
-    "http://host#part",
-    "http://host/#part",
-    "http://[::1",
-    "http://::1",
-    "http://[::1]x",
-    "http://[a]",
-    "http://[127.0.0.1]",
-    "http://host\\@other",
-    "http://host\n",
-    "http://%Z",
-    "http://h%6Fst",
-    "http://[fe80::1%25eth0]",
-    "http://[fe80::1%eth0]:80/",
-]
+    "http://host", "https://host/", "https://HOST.Example:8443/v1/chat?a=b&c",
+    "http://127.0.0.1:80/v1", "http://[::1]:8080/v1?x", "https://[2001:DB8::1]",
+    "http://user:p%40ss@proxy:3128", "http://a@b@host/", "https://münchen.example/straße?ü",
+    "https://host:/path", "https://host/a?b?c/d:e@f",
+]  # fmt: skip
+INVALID_URLS = [
+    "", "host", "//host", "http:/host", "ftp://host", "http://", "http:///path", "http://:80",
+    "http://user@", "http://host:port", "http://host:0", "http://host:65536", "http://ho st",
+    "http://host/a b", "http://host/a\r\nb", "http://host#part", "http://host/#part",
+    "http://[::1", "http://::1", "http://[::1]x", "http://[a]", "http://[127.0.0.1]",
+    "http://host\\@other", "http://host\n", "http://%Z", "http://h%6Fst",
+    "http://[fe80::1%25eth0]", "http://[fe80::1%eth0]:80/",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("url", URLS)
@@ -72,14 +43,14 @@ def test_parts_are_those_of_the_standard_library(url: str) -> None:
     )
 
 
-@pytest.mark.parametrize("url", NO_URLS)
-def test_what_is_no_url_of_http_is_refused(url: str) -> None:
+@pytest.mark.parametrize("url", INVALID_URLS)
+def test_invalid_url_is_rejected(url: str) -> None:
     with pytest.raises(ValueError, match=r"http|port"):
         split_url(url)
 
 
 @given(st.text("htps:/@[]?#%.-0129aZé \\\r\n", max_size=30))
-def test_whatever_is_taken_has_the_host_that_others_find_in_it(text: str) -> None:
+def test_accepted_url_has_the_host_that_urllib_finds(text: str) -> None:
     url = f"http://{text}"
     try:
         parts = split_url(url)
@@ -87,7 +58,7 @@ def test_whatever_is_taken_has_the_host_that_others_find_in_it(text: str) -> Non
         return
     try:
         reference = urlsplit(url)
-    except ValueError:  # of brackets around what is no address: nobody can connect to it
+    except ValueError:  # brackets without an address: nobody can connect to it
         assert ":" in parts.host
     else:
         assert (parts.host, parts.path) == (reference.hostname, reference.path)
@@ -125,20 +96,19 @@ TARGETS = {
 
 
 @pytest.mark.parametrize(("given", "sent"), TARGETS.items())
-def test_target_is_encoded_where_it_must_be_and_nowhere_else(given: str, sent: str) -> None:
+def test_target_is_encoded_only_where_necessary(given: str, sent: str) -> None:
     assert normalized(BASE + given) == BASE + sent
     assert normalized(BASE + sent) == BASE + sent
     assert origin_of(normalized(BASE + given))[1] == sent
 
 
-@pytest.mark.parametrize("origin", ["http://[::1]:8080", "http://EXAMPLE.com", "https://bücher.de"])
-def test_scheme_and_host_stay_as_they_are(origin: str) -> None:
-    assert normalized(f"{origin}/a b") == f"{origin}/a%20b"
+def test_scheme_and_host_do_not_change() -> None:
+    for origin in ("http://[::1]:8080", "http://EXAMPLE.com", "https://bücher.de"):
+        assert normalized(f"{origin}/a b") == f"{origin}/a%20b"
 
 
 ENCODED = st.integers(0, 255).map("%{:02x}".format) | st.integers(0, 255).map("%{:02X}".format)
-# Neither a fragment, which `requests` keeps back, nor a percent sign that begins nothing, which
-# it refuses or encodes with all others; nor segments of dots, which it takes away.
+# `requests` drops fragments and dot segments, and rejects or encodes a lone percent sign.
 CHARACTERS = st.characters(codec="utf-8", exclude_characters="#%.\t\r\n")
 TEXT = st.lists(ENCODED.filter(lambda e: e.lower() != "%2e") | CHARACTERS).map("".join)
 
@@ -149,11 +119,11 @@ def test_requests_sends_the_same(path: str, query: str) -> None:
     assert normalized(url) == requests.Request("GET", url).prepare().url
 
 
-ESCAPED = st.integers(0xDC80, 0xDCFF).map(chr)  # a byte that was no UTF-8
+ESCAPED = st.integers(0xDC80, 0xDCFF).map(chr)  # a byte that was not UTF-8
 
 
 @given(st.text(st.characters() | ESCAPED))
-def test_whatever_a_client_asks_for_is_one_target(text: str) -> None:
+def test_any_text_becomes_one_target(text: str) -> None:
     for url in (f"{BASE}/{text}", f"{BASE}?{text}"):
         sent = normalized(url)
         assert normalized(sent) == sent
