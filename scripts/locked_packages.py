@@ -40,11 +40,11 @@ MISLEADING = ("PYTHONHOME", "PYTHONPATH", "PIP_")
 # With these, `pip config list` lists the settings of every file, whatever the files say.
 LIST_ALL = {"PIP_GLOBAL": "0", "PIP_QUIET": "0", "PIP_SITE": "0", "PIP_USER": "0"}
 
-OPTIONS = ("-qq", "--no-input", "--disable-pip-version-check", "--no-compile")
+OPTIONS = ("-qq", "--no-input", "--disable-pip-version-check")
 LOCKED = ("--no-deps", "--require-hashes")
 
 # For a few small packages: whether a registry answers is known within 10 seconds.
-QUICK = ("--retries", "0", "--timeout", "4")
+QUICK = ("--no-compile", "--retries", "0", "--timeout", "4")
 
 # A package that every platform needs; others have a marker after a semicolon.
 PIN = re.compile(r"^([\w.-]+)==[^;\n]+$", re.MULTILINE)
