@@ -69,6 +69,11 @@ def test_large_text_arrives_whole_although_signals_interrupt_it(tmp_path: Path) 
         assert len(runtime.new_output()) == size
 
 
+def test_stream_without_a_file_is_kept() -> None:
+    stream = io.StringIO()
+    assert unbuffered(stream) is stream
+
+
 def test_text_arrives_whole_on_a_pipe_that_must_not_block() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)

@@ -8,8 +8,8 @@ import threading
 from local.console import Console, LineSplitter
 from local.limits import MAX_WAITING_LOG_LINES
 
-OUTPUT = b"one\r\ntwo\n\nth\xc3\xa9ee\xff\nrest"
-LINES = ["one", "two", "", "théee\ufffd", "rest"]
+OUTPUT = b"one\r\na traceback\rof two lines\n\nth\xc3\xa9ee\xff\nrest"
+LINES = ["one", "a traceback\nof two lines", "", "théee\ufffd", "rest"]
 
 
 def test_output_is_split_into_lines_at_every_split() -> None:

@@ -29,7 +29,7 @@ class _AtOnce(io.FileIO):
 
     def write(self, data: Buffer, /) -> int:
         sent: int | None = super().write(data)
-        if sent == len(data):  # type: ignore[arg-type] # bytes, from a text stream
+        if isinstance(data, bytes) and sent == len(data):  # as from a text stream
             return sent
         return self._write_rest(memoryview(data).cast("B"), sent)
 
@@ -46,9 +46,12 @@ class _AtOnce(io.FileIO):
 
 
 def unbuffered(stream: TextIO) -> TextIO:
-    """A text stream that writes to the same file at once."""
-    stream.flush()
-    file = _AtOnce(stream.fileno(), "w", closefd=False)
+    """A text stream that writes to the same file at once; the stream itself if it has no file."""
+    try:
+        file = _AtOnce(stream.fileno(), "w", closefd=False)
+        stream.reconfigure(line_buffering=True)  # type: ignore[attr-defined] # for whoever kept it
+    except (AttributeError, OSError):
+        return stream
     # A handler's text may hold a lone surrogate; that must not cost the log line.
     return io.TextIOWrapper(file, stream.encoding, "backslashreplace", write_through=True)
 
