@@ -1,94 +1,64 @@
-"""What only the DynamoDB table has; test_store holds what both stores have."""
+"""What only the DynamoDB table does; test_store holds what both stores do."""
 
 from __future__ import annotations
 
-import json
-import socket
-import threading
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice.errors import StateUnavailable
 from sluice.state.dynamodb import DynamoDbState
+from tests.scripted_upstream import ScriptedUpstream, holds_after, refused_url, replies
 from tests.sluice.state.state_opening import LATER, NOW, TABLE, at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.usefixtures("account")
 
 
-@pytest.mark.usefixtures("account")
-def test_refused_endpoint_is_told_after_few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as listening:  # accepts nothing: it does not listen
-        listening.bind(("127.0.0.1", 0))
-        endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
+@pytest.fixture
+def store_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DynamoDbState]:
+    def store(endpoint: str) -> DynamoDbState:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
-        store = DynamoDbState(TABLE, at(NOW))
-        with pytest.raises(StateUnavailable, match="did not answer PutItem"):
-            store.put("the key", {"a": "the value"}, LATER)
-        with pytest.raises(StateUnavailable, match="did not answer BatchGetItem") as refused:
-            store.get_all(["the key"])
+        return DynamoDbState(TABLE, at(NOW))
+
+    return store
+
+
+def operations(endpoint: ScriptedUpstream) -> list[str]:
+    return [sent.headers["x-amz-target"].rpartition(".")[2] for sent in endpoint.requests]
+
+
+def test_refused_endpoint_is_reported(store_at: Callable[[str], DynamoDbState]) -> None:
+    store = store_at(refused_url())
+    with pytest.raises(StateUnavailable, match="did not answer PutItem"):
+        store.put("the key", {"a": "the value"}, LATER)
+    with pytest.raises(StateUnavailable, match="did not answer BatchGetItem") as refused:
+        store.get_all(["the key"])
     assert type(refused.value.__cause__).__name__ == "EndpointConnectionError"
 
 
-@pytest.mark.usefixtures("account")
-def test_silent_endpoint_is_asked_twice_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:  # the kernel accepts, nobody answers
-        endpoint = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
-        with pytest.raises(StateUnavailable, match="did not answer BatchGetItem") as silent:
-            DynamoDbState(TABLE, at(NOW)).get_all(["key"])
-        assert type(silent.value.__cause__).__name__ == "ReadTimeoutError"
-        listening.settimeout(0)
-        asked = 0
-        while True:
-            try:
-                listening.accept()[0].close()
-            except BlockingIOError:
-                break
-            asked += 1
-    assert asked == 2
+def test_silent_endpoint_is_asked_twice(
+    upstream: ScriptedUpstream, store_at: Callable[[str], DynamoDbState]
+) -> None:
+    upstream.script = holds_after()
+    with pytest.raises(StateUnavailable, match="did not answer BatchGetItem") as silent:
+        store_at(upstream.url).get_all(["key"])
+    assert type(silent.value.__cause__).__name__ == "ReadTimeoutError"
+    assert operations(upstream) == ["BatchGetItem"] * 2
 
 
-@contextmanager
-def scripted_endpoint(status: int, document: dict[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """A DynamoDB that always answers this; its URL, and the operations that it was asked for."""
-    operations = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            operations.append(self.headers["X-Amz-Target"].rpartition(".")[2])
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", operations
-        server.shutdown()
-        thread.join()
+def test_throttled_read_is_not_repeated(
+    upstream: ScriptedUpstream, store_at: Callable[[str], DynamoDbState]
+) -> None:
+    left = {TABLE: {"Keys": [{"id": {"S": "key"}}]}}
+    upstream.script = replies(200, {"Responses": {TABLE: []}, "UnprocessedKeys": left})
+    with pytest.raises(StateUnavailable, match="throttled BatchGetItem"):
+        store_at(upstream.url).get_all(["key"])
+    assert operations(upstream) == ["BatchGetItem"]  # the caller looks again
 
 
-@pytest.mark.usefixtures("account")
-def test_keys_that_dynamodb_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    left = {"Responses": {TABLE: []}, "UnprocessedKeys": {TABLE: {"Keys": [{"id": {"S": "key"}}]}}}
-    with scripted_endpoint(200, left) as (url, operations):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        with pytest.raises(StateUnavailable, match="throttled BatchGetItem"):
-            DynamoDbState(TABLE, at(NOW)).get_all(["key"])
-    assert operations == ["BatchGetItem"]  # who looks, looks again
-
-
-@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize(
     ("status", "code", "attempts"),
     [
@@ -97,27 +67,30 @@ def test_keys_that_dynamodb_left_out_are_told(monkeypatch: pytest.MonkeyPatch) -
         (400, "AccessDeniedException", 1),
     ],
 )
-def test_refusal_is_told_by_its_code_after_at_most_two_attempts(
-    monkeypatch: pytest.MonkeyPatch, status: int, code: str, attempts: int
+def test_refusal_is_reported_by_its_code_after_at_most_two_attempts(
+    upstream: ScriptedUpstream,
+    store_at: Callable[[str], DynamoDbState],
+    status: int,
+    code: str,
+    attempts: int,
 ) -> None:
-    refusal = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "the key"}
-    with scripted_endpoint(status, refusal) as (url, operations):
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", url)
-        with pytest.raises(StateUnavailable, match=rf"^The .+ refused PutItem: {code}\.$"):
-            DynamoDbState(TABLE, at(NOW)).put("the key", {}, LATER)
-    assert operations == ["PutItem"] * attempts
+    document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "the key"}
+    upstream.script = replies(status, document)
+    with pytest.raises(StateUnavailable, match=rf"^The .+ refused PutItem: {code}\.$"):
+        store_at(upstream.url).put("the key", {}, LATER)
+    assert operations(upstream) == ["PutItem"] * attempts
 
 
-@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize("endpoint", ["no url", "http://[::1"])
-def test_endpoint_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
+def test_invalid_endpoint_is_reported(
+    store_at: Callable[[str], DynamoDbState], endpoint: str
+) -> None:
     with pytest.raises(StateUnavailable, match="did not answer PutItem"):
-        DynamoDbState(TABLE, at(NOW)).put("key", {}, LATER)
+        store_at(endpoint).put("key", {}, LATER)
 
 
 @pytest.mark.usefixtures("table")
-def test_missing_table_is_told_by_awss_code() -> None:
+def test_missing_table_is_reported_by_awss_code() -> None:
     store = DynamoDbState("another", at(NOW))
     with pytest.raises(StateUnavailable, match="refused PutItem: ResourceNotFoundException"):
         store.put("the key", {"a": "the value"}, LATER)
@@ -125,6 +98,5 @@ def test_missing_table_is_told_by_awss_code() -> None:
         store.get_all(["the key"])
 
 
-@pytest.mark.usefixtures("account")
 def test_no_keys_need_no_call() -> None:
     assert DynamoDbState("no such table", at(NOW)).get_all([]) == {}

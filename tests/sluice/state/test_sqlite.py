@@ -1,4 +1,4 @@
-"""What only the SQLite file has; test_store holds what both stores have."""
+"""What only the SQLite file does; test_store holds what both stores do."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice.errors import StateUnavailable
 from sluice.state.sqlite import MAX_REMOVED, SqliteState
 from tests.sluice.state.state_opening import LATER, NOW, at
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,7 +29,7 @@ for number in range(25):
 """
 
 
-def test_sixteen_processes_begin_on_a_missing_file_at_once(file: Path) -> None:
+def test_sixteen_processes_start_on_a_missing_file_at_once(file: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "layers/shared/python")}
     processes = [
         subprocess.Popen(
@@ -58,13 +54,13 @@ def test_sixteen_processes_begin_on_a_missing_file_at_once(file: Path) -> None:
         assert len(store.get_all([f"{number} {n}" for n in range(25)])) == 25
 
 
-def test_file_is_its_owners_alone(file: Path) -> None:
+def test_only_the_owner_can_read_the_file(file: Path) -> None:
     SqliteState(str(file), at(NOW)).put("key", {"a": 1}, LATER)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_file_removed_meanwhile_is_made_again(file: Path) -> None:
+def test_removed_file_is_made_again(file: Path) -> None:
     store = SqliteState(str(file), at(NOW))
     store.put("key", {"a": 1}, LATER)
     for leftover in file.parent.iterdir():
@@ -74,33 +70,21 @@ def test_file_removed_meanwhile_is_made_again(file: Path) -> None:
     assert store.get_all(["key"]) == {"key": {"a": 2}}
 
 
-def test_put_takes_expired_rows_away_a_few_at_a_time(file: Path) -> None:
-    for number in range(MAX_REMOVED + 2):
-        SqliteState(str(file), at(NOW)).put(str(number), {}, LATER)
-    SqliteState(str(file), at(LATER)).put("new", {}, LATER + 60)
+def test_put_removes_a_few_expired_rows(file: Path) -> None:
+    now, later = SqliteState(str(file), at(NOW)), SqliteState(str(file), at(LATER))
     keys = [str(number) for number in range(MAX_REMOVED + 2)]
-    assert len(SqliteState(str(file), at(NOW)).get_all(keys)) == 2
-    SqliteState(str(file), at(LATER)).put("newer", {}, LATER + 60)
-    assert SqliteState(str(file), at(NOW)).get_all(keys) == {}
+    for key in keys:
+        now.put(key, {}, LATER)
+    for left in (2, 0):
+        later.put("new", {}, LATER + 60)
+        assert len(now.get_all(keys)) == left
 
 
-def under_a_file(folder: Path) -> Path:
-    (folder / "file").write_text("")
-    return folder / "file" / "state.sqlite3"
-
-
-def no_database(folder: Path) -> Path:
-    (folder / "state.sqlite3").write_text("this is no database, however long it is" * 100)
-    return folder / "state.sqlite3"
-
-
-def a_folder(folder: Path) -> Path:
-    return folder
-
-
-@pytest.mark.parametrize("place", [under_a_file, no_database, a_folder])
-def test_file_that_cannot_be_used_is_told(tmp_path: Path, place: Callable[[Path], Path]) -> None:
-    store = SqliteState(str(place(tmp_path)), at(NOW))
+@pytest.mark.parametrize("place", ["text/state", "text", "."])
+def test_unusable_file_is_reported(tmp_path: Path, place: str) -> None:
+    """Below a file, a file that is no database, and a folder."""
+    (tmp_path / "text").write_text("This is not a database, however long it is." * 100)
+    store = SqliteState(str(tmp_path / place), at(NOW))
     with pytest.raises(StateUnavailable, match=r"^The state file could not be written\.$") as put:
         store.put("the key", {"a": "the value"}, LATER)
     with pytest.raises(StateUnavailable, match=r"^The state file could not be read\.$"):
