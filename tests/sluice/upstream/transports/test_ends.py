@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 
 SOON_S = 0.15
 THREADS = 8
+LIMITS = {
+    CONNECT: "connect_s",
+    FIRST_BYTE: "first_byte_s",
+    NEXT_BYTE: "next_byte_s",
+    END: "seconds",
+}
+"""What `waits` calls each wait."""
 REASON = Cancelled("No more.")
 ONE_CHUNK = b"2\r\nok\r\n"
 
@@ -118,46 +125,21 @@ def full_queue() -> Iterator[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
-def test_silence_ends_the_request_by_the_wait_for_that_phase(
-    open_transport: OpenTransport, phase: Phase
-) -> None:
-    limits = {
-        CONNECT: waits(connect_s=SOON_S),
-        FIRST_BYTE: waits(first_byte_s=SOON_S),
-        NEXT_BYTE: waits(next_byte_s=SOON_S),
-        END: waits(seconds=SOON_S),
-    }
-    with stuck_in(open_transport, phase) as stuck:
-        with pytest.raises(TimedOut) as caught:
-            stuck.send(limits[phase.wait])
-        assert caught.value.wait == phase.wait
-        if phase.wait != END:  # in the middle of sending nobody can tell
-            assert caught.value.was_sent == (phase.wait != CONNECT)
-
-
-@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
-def test_end_of_all_time_ends_the_request_in_each_phase(
-    open_transport: OpenTransport, phase: Phase
-) -> None:
-    with stuck_in(open_transport, phase) as stuck:
-        with pytest.raises(TimedOut) as caught:
-            stuck.send(waits(seconds=SOON_S))
-        assert caught.value.wait == END
-
-
-@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
-def test_another_thread_stops_the_request_in_each_phase(
-    open_transport: OpenTransport, phase: Phase
-) -> None:
+def test_request_ends_in_each_phase(open_transport: OpenTransport, phase: Phase) -> None:
+    """By the wait for that phase, by the end of all time, and by another thread."""
+    for wait in {phase.wait, END}:
+        with stuck_in(open_transport, phase) as stuck, pytest.raises(TimedOut) as timed_out:
+            stuck.send(waits(**{LIMITS[wait]: SOON_S}))
+        assert timed_out.value.wait == wait
     signal = StopSignal()
     with stuck_in(open_transport, phase) as stuck:
         stopping = threading.Thread(target=stop_once, args=(signal, stuck))
         stopping.start()
-        with pytest.raises(Stopped) as caught:
+        with pytest.raises(Stopped) as stopped:
             stuck.send(stop=signal)
-        if phase.wait != END:
-            assert caught.value.was_sent == (phase.wait != CONNECT)
         stopping.join(PATIENCE_S)
+    if phase.wait != END:  # in the middle of sending nobody can tell
+        assert stopped.value.was_sent == (phase.wait != CONNECT)
 
 
 def stop_once(signal: StopSignal, stuck: Stuck) -> None:
@@ -165,32 +147,33 @@ def stop_once(signal: StopSignal, stuck: Stuck) -> None:
     signal.stop(REASON)
 
 
-def trickling(head: bytes) -> Callable[[socket.socket], None]:
-    """A script: this, and then a byte every 10 ms for as long as somebody listens."""
+def trickling(head: bytes, byte: bytes) -> Callable[[socket.socket], None]:
+    """A script: a head, and then `byte` every 10 ms for as long as somebody listens."""
 
     def script(connection: socket.socket) -> None:
         read_head(connection)
         connection.sendall(head)
         while True:
-            connection.sendall(b"1")
+            connection.sendall(byte)
             threading.Event().wait(0.01)
 
     return script
 
 
 @pytest.mark.parametrize(
-    ("head", "wait"),
+    ("head", "byte", "wait"),
     [
-        (b"HTTP/1.1 200 OK\r\nX-Endless: ", FIRST_BYTE),
-        (b"HTTP/1.1 200 OK\r\n\r\n", END),
-        (CHUNKED + ONE_CHUNK + b"1;", END),
+        (b"HTTP/1.1 200 OK\r\nX-Endless: ", b"1", FIRST_BYTE),
+        (b"", b"HTTP/1.1 103 Hints\r\n\r\n", FIRST_BYTE),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"1", END),
+        (CHUNKED + ONE_CHUNK + b"1;", b"1", END),
     ],
-    ids=["head", "body", "a chunk's size"],
+    ids=["head", "informational replies", "body", "a chunk's size"],
 )
 def test_upstream_that_trickles_shares_one_wait(
-    open_transport: OpenTransport, head: bytes, wait: str
+    open_transport: OpenTransport, head: bytes, byte: bytes, wait: str
 ) -> None:
-    with sender_to(open_transport, trickling(head)) as (sender, _):
+    with sender_to(open_transport, trickling(head, byte)) as (sender, _):
         with pytest.raises(TimedOut) as caught:
             sender.send(wait=waits(first_byte_s=0.2, seconds=0.4))
         assert caught.value.wait == wait
@@ -198,26 +181,12 @@ def test_upstream_that_trickles_shares_one_wait(
 
 def test_tunnel_that_trickles_shares_one_wait(open_transport: OpenTransport) -> None:
     with (
-        served(trickling(b"HTTP/1.1 200 OK\r\nX: ")) as (host, port),
+        served(trickling(b"HTTP/1.1 200 OK\r\nX: ", b"1")) as (host, port),
         closing(open_transport(f"http://{host}:{port}")) as transport,
     ):
         with pytest.raises(TimedOut) as caught:
             Sender(transport, "https://api.example/").send(wait=waits(connect_s=0.2))
         assert caught.value.wait == CONNECT
-
-
-def test_informational_replies_do_not_lengthen_the_wait_for_the_first_byte(
-    open_transport: OpenTransport,
-) -> None:
-    def script(connection: socket.socket) -> None:
-        while True:
-            connection.sendall(b"HTTP/1.1 103 Hints\r\n\r\n")
-            threading.Event().wait(0.01)
-
-    with sender_to(open_transport, script) as (sender, _):
-        with pytest.raises(TimedOut) as caught:
-            sender.send(wait=waits(first_byte_s=0.2))
-        assert caught.value.wait == FIRST_BYTE
 
 
 def test_head_and_body_share_the_wait_for_the_first_byte(open_transport: OpenTransport) -> None:

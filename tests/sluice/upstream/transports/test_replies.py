@@ -122,14 +122,13 @@ def test_reply_without_a_body_leaves_the_connection_to_the_next(
         assert upstream.connections == 1
 
 
-def test_informational_replies_are_passed_over(open_transport: OpenTransport) -> None:
+def test_informational_replies_are_passed_over_and_headers_of_one_name_joined(
+    open_transport: OpenTransport,
+) -> None:
     hints = b"HTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n"
-    with sender_to(open_transport, sends(hints, hints + OK)) as (sender, _):
-        assert sender.send() == (200, b"ok")
-
-
-def test_headers_of_one_name_are_joined(open_transport: OpenTransport) -> None:
-    with sender_to(open_transport, sends(SIZED)) as (sender, _), sender.reply() as reply:
+    script = sends(hints, hints + SIZED)
+    with sender_to(open_transport, script) as (sender, _), sender.reply() as reply:
+        assert reply.status == 200
         assert reply.headers == {"x-a": "1, 2", "content-length": "11"}
 
 
@@ -185,39 +184,25 @@ def test_each_piece_is_there_before_the_next_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("reply", "status"),
-    [(CHUNKED + b"zz\r\n", 200), (CHUNKED.replace(b"200", b"401") + b"zz\r\n", 401)],
+    ("reply", "status", "good"),
+    [
+        (CHUNKED + b"zz\r\n", 200, b""),
+        (CHUNKED.replace(b"200", b"401") + b"zz\r\n", 401, b""),
+        (CHUNKED + b"2\r\nok\r\nzz\r\n", 200, b"ok"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", 200, b""),  # empty, and its end is the connection's
+    ],
 )
-def test_status_is_known_where_only_the_body_is_broken(
-    open_transport: OpenTransport, reply: bytes, status: int
+def test_status_and_good_bytes_come_before_what_is_broken(
+    open_transport: OpenTransport, reply: bytes, status: int, good: bytes
 ) -> None:
-    """Even if both came at once."""
+    """Even if all came at once."""
     with sender_to(open_transport, sends(reply)) as (sender, _), sender.reply() as found:
         assert found.status == status
+        if good:
+            found.wait_for_body()
+            assert found.read() == good
         with pytest.raises(ReplyBroken):
             found.wait_for_body()
-
-
-def test_good_bytes_before_broken_ones_are_read(open_transport: OpenTransport) -> None:
-    with (
-        sender_to(open_transport, sends(CHUNKED + b"2\r\nok\r\nzz\r\n")) as (sender, _),
-        sender.reply() as reply,
-    ):
-        reply.wait_for_body()
-        assert reply.read() == b"ok"
-        with pytest.raises(ReplyBroken):
-            reply.read()
-
-
-def test_unframed_reply_without_a_body_is_one_that_was_cut_short(
-    open_transport: OpenTransport,
-) -> None:
-    with (
-        sender_to(open_transport, sends(b"HTTP/1.1 200 OK\r\n\r\n")) as (sender, _),
-        sender.reply() as reply,
-        pytest.raises(ReplyBroken),
-    ):
-        reply.wait_for_body()
 
 
 @pytest.mark.parametrize(

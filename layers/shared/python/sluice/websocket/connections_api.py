@@ -44,8 +44,7 @@ class ConnectionsClient:
     """Posts to the connections of one API stage, over kept HTTP connections.
 
     endpoint: "https://{domain}/{stage}". environ: read for the credentials at each post, because
-    Lambda renews them. trusted_certificates: a PEM file, certifi's unless given. Make one for the
-    life of the process.
+    Lambda renews them. Make one for the life of the process.
     """
 
     def __init__(
@@ -53,13 +52,11 @@ class ConnectionsClient:
         endpoint: str,
         environ: Mapping[str, str],
         clock: Callable[[], datetime] = utc_now,
-        trusted_certificates: str | None = None,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._environ = environ
         self._clock = clock
         self._transport = HttpTransport(
-            trusted_certificates=trusted_certificates,
             max_rest_s=MAX_REST_S,
             may_repeat=False,  # a frame must not be posted twice
             clock=lambda: clock().timestamp(),
