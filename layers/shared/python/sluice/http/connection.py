@@ -1,6 +1,6 @@
-"""One HTTP/1.1 connection to one host, directly or through a proxy: opened, used, and stopped.
+"""One HTTP/1.1 connection to one host, directly or through a proxy.
 
-It moves bytes; what they mean is `http1`'s, and what to do about it its owner's.
+It moves bytes. `http1` knows what they mean, and `transport` what to do about it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from _thread import allocate_lock  # `threading` takes a start 1 ms
+from _thread import allocate_lock  # `threading` takes 1 ms to import
 
 from sluice.http.http1 import HttpError, ReplyReader, request_head
 from sluice.http.opening import open_socket
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-READ_BYTES = 64 * 1024  # at most this much of what has come, at once; never waited for
+READ_BYTES = 64 * 1024  # maximum per read; a read does not wait for more than has come
 MAX_JOINED_BYTES = 64 * 1024
-"""A request up to this size goes out as one: copying it costs less than a second system call."""
+"""Maximum size of a request that is sent by one system call: copying it costs less than another."""
 FIRST_REFUSAL = 300
 LINGER_FOR_NOTHING = (1).to_bytes(4, sys.byteorder) + bytes(4)
 """struct linger: on, for 0 s. socket(7): closing then resets the connection."""
 
 
 class Origin(NamedTuple):
-    """Whom a connection is to. host: as in a URL, IPv6 addresses without brackets."""
+    """Where a connection goes. host: as in a URL, IPv6 addresses without brackets."""
 
     scheme: str
     host: str
@@ -45,13 +45,13 @@ class Origin(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """What the Host header says."""
+        """The value of the Host header."""
         is_default = self.port == DEFAULT_PORTS[self.scheme]
         return self.bracketed_host if is_default else f"{self.bracketed_host}:{self.port}"
 
 
 class Proxy(NamedTuple):
-    """An HTTP proxy. headers: what it wants to be told."""
+    """An HTTP proxy. headers: for the proxy itself, such as its login."""
 
     host: str
     port: int
@@ -59,13 +59,13 @@ class Proxy(NamedTuple):
 
 
 class ProxyRefusedError(OSError):
-    """A proxy will not connect to a host."""
+    """A proxy refuses to connect to a host."""
 
 
 def origin_of(url: str) -> tuple[Origin, str]:
-    """Whom to connect to for a URL, and what to ask there: path and query.
+    """Where to connect for a URL, and the target to request there: path and query.
 
-    Raises UnicodeError for a host that cannot be a name, ValueError for no URL at all.
+    Raises UnicodeError for an invalid host name, ValueError for an invalid URL.
     """
     parts = split_url(url)
     host = parts.host if parts.host.isascii() else parts.host.encode("idna").decode()
@@ -88,10 +88,10 @@ def proxy_of(url: str) -> Proxy:
 
 
 class HttpConnection:
-    """A connection to `origin`. One thread uses it; any thread may `shut_down`, once and for good.
+    """A connection to `origin`, to be opened once. Any thread may `shut_down` it.
 
-    Times are in seconds. Whatever fails raises OSError, of which TimeoutError says that it took too
-    long; a connection that failed is to be closed. trusted_certificates: see tls.client_context.
+    Times are in seconds. Failures are OSErrors, timeouts are TimeoutErrors; close a connection that
+    failed. trusted_certificates: see tls.client_context.
     """
 
     def __init__(
@@ -107,9 +107,9 @@ class HttpConnection:
         self._is_shut_down = False
 
     def open(self, timeout: float) -> None:
-        """Connect; with a proxy's tunnel and a TLS handshake it takes no longer than `timeout`.
+        """Connect; `timeout` includes a proxy's tunnel and the TLS handshake.
 
-        Raises UnicodeError too, for a host that cannot be a name.
+        Also raises UnicodeError, for an invalid host name.
         """
         end = time.monotonic() + timeout
         to = self._proxy or self.origin
@@ -122,10 +122,10 @@ class HttpConnection:
     def request(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout: float
     ) -> None:
-        """Send a request for a path and query, its body within `timeout`.
+        """Send a request within `timeout`. target: path and query.
 
-        Where the other side hangs up before it has all, there may be a reply that says why: it, or
-        that there is none, is found by `receive`. Raises ValueError for what cannot be sent.
+        If the other side hangs up in the middle, its reply may say why: read it by `receive`.
+        Raises ValueError for what cannot be sent.
         """
         authority = self.origin.authority
         if self._proxy is not None and self.origin.scheme == "http":
@@ -138,20 +138,20 @@ class HttpConnection:
                 self._socket.sendall(piece)
 
     def receive(self, timeout: float) -> bytes:
-        """What has come, waited for if nothing has; nothing when the other side has closed."""
+        """The next bytes, as soon as there are any; nothing if the other side has closed."""
         if timeout != self._timeout:
             self._set_timeout(timeout)
         data: bytes = self._socket.recv(READ_BYTES)
         return data
 
     def is_stale(self) -> bool:
-        """Whether something came unasked: the other side has closed it, or does not speak HTTP."""
+        """Whether an idle connection is readable: it was closed, or is not HTTP."""
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))
 
     def shut_down(self) -> None:
-        """End whatever the using thread waits for, from another one. Nothing can be sent after."""
+        """End what the using thread waits for, from any thread and for good."""
         with self._lock:
             self._is_shut_down = True
             if self._below is not None:
@@ -174,14 +174,14 @@ class HttpConnection:
         self._socket = None
 
     def __del__(self) -> None:
-        self.close()  # who forgets a connection means no other
+        self.close()  # nobody else can
 
     def _begun(self, connection: socket.socket) -> None:
-        """A connection is being made. What TLS needs is made ready while the other side answers."""
+        """A connection has begun. TLS is imported while the other side answers."""
         with self._lock:
             if self._below is not None:
                 self._below.close()
-            # By a descriptor of its own, for TLS will take that of `connection` away.
+            # By a second descriptor: TLS takes over that of `connection`.
             self._below = connection.dup()
             if self._is_shut_down:
                 raise ConnectionAbortedError
@@ -194,7 +194,7 @@ class HttpConnection:
         return client_context(self._trusted_certificates)
 
     def _hang_ups(self) -> tuple[type[OSError], ...]:
-        """What sending raises where the other side has closed the connection."""
+        """The errors of sending when the other side has closed the connection."""
         if self.origin.scheme == "http":
             return (ConnectionError,)
         from sluice.http.tls import HANG_UPS  # noqa: PLC0415 -- see there
@@ -202,9 +202,9 @@ class HttpConnection:
         return HANG_UPS
 
     def _wrap_in_tls(self, end: float) -> None:
-        # Certificates name a host without the dot at its end.
+        # Certificates name a host without a dot at its end.
         host = self.origin.host.rstrip(".").encode("ascii")
-        # Not while wrapping: a socket that was cut off by then would pass without a handshake.
+        # Not while wrapping: a socket that is cut off by then would pass without a handshake.
         self._socket = self._tls_context().wrap_socket(
             self._socket, server_hostname=host, do_handshake_on_connect=False
         )
@@ -233,7 +233,7 @@ class HttpConnection:
 
 
 def _seconds_to(end: float) -> float:
-    """Until a moment of the monotonic clock. Raises TimeoutError once it has come."""
+    """Seconds until a moment of the monotonic clock. Raises TimeoutError after it."""
     seconds = end - time.monotonic()
     if seconds <= 0:
         raise TimeoutError("timed out")

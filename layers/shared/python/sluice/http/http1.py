@@ -1,7 +1,6 @@
-"""HTTP/1.1 as a client speaks it, without any I/O: requests out, replies in. RFC 9112.
+"""HTTP/1.1 for a client (no I/O): requests out, replies in. RFC 9112.
 
-Every upstream and API Gateway are asked with this alone: http.client, and what stands on it, would
-be most of a function's start.
+Functions use nothing else to send requests: http.client would be most of their start.
 """
 
 from __future__ import annotations
@@ -18,34 +17,34 @@ if TYPE_CHECKING:
     _Body: TypeAlias = "_UnframedBody | _SizedBody | _ChunkedBody"
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of a reply's status line and headers, and again of its trailers. Providers send one or two KB,
-servers stop at 8 to 80; past this the other side does not speak HTTP."""
-MAX_SIZE_LINE_BYTES = 4 * 1024  # of a chunk: some digits, and extensions that nobody sends
-MAX_SIZE_DIGITS = 16  # of a chunk or a body: all of 64 bits, or ten million gigabytes
+"""Maximum size of a reply's status line and headers, and of its trailers. Providers send one or two
+KB, and servers accept 8 to 80."""
+MAX_SIZE_LINE_BYTES = 4 * 1024  # a chunk's size: some digits, and extensions that nobody sends
+MAX_SIZE_DIGITS = 16  # the size of a chunk or a body: 64 bits, or ten million gigabytes
 HEXADECIMAL = b"0123456789ABCDEFabcdef"
 HEAD_END = re.compile(rb"\r?\n\r?\n")  # section 2.2: a line may also end in LF alone
 HEAD_END_BYTES = 4
 STATUS_LINE = re.compile(rb"(HTTP/1\.\d) ([1-9]\d\d)(?: [^\r\0]*)?")
 LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+:[^\r\n\0]*")
-"""A header: a token, and whatever is no line's end. RFC 9110 section 5."""
+"""A header: a token, and anything but a line end. RFC 9110 section 5."""
 REQUEST_LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+ [!-~]+ HTTP/1\.1")
-SPACE = " \t"  # of HTTP; Python's has the ends of some letters in UTF-8
+SPACE = " \t"  # HTTP's; Python would also strip the last bytes of some letters in UTF-8
 VERSION = b"HTTP/1."
 FIRST_FINAL_STATUS = 200  # below: informational, another head follows
 FIRST_REDIRECT_STATUS = 300
 SWITCHING_PROTOCOLS = 101
 NO_BODY_STATUSES = (204, 304)
-METHODS_WITH_BODY = ("POST", "PUT", "PATCH")  # RFC 9110 section 8.6: these tell its length of 0
+METHODS_WITH_BODY = ("POST", "PUT", "PATCH")  # RFC 9110 section 8.6: send a length of 0 too
 OWN_HEADERS = frozenset(("host", "content-length", "transfer-encoding"))
-"""What `request_head` tells: a second one of them could make two requests of one."""
+"""Headers that `request_head` adds: a second one could turn one request into two."""
 
 
 class HttpError(Exception):
-    """The other side does not speak HTTP/1, or not to its end."""
+    """The other side does not speak HTTP/1, or ended in the middle."""
 
 
 class ReplyHead(NamedTuple):
-    """Header names are in lower case; equal ones are joined by commas."""
+    """Header names are in lower case; values of one name are joined by commas."""
 
     status: int
     headers: dict[str, str]
@@ -55,11 +54,11 @@ class ReplyHead(NamedTuple):
 def request_head(
     method: str, target: str, host: str, headers: Mapping[str, str], body: bytes
 ) -> bytes:
-    """The request line and headers, up to and with the empty line.
+    """The request line and headers, with the empty line.
 
-    Values go as UTF-8; bytes that were none, and stand in `headers` as lone surrogates, as
-    themselves. Raises ValueError for what would be read as something else: a line end in a value,
-    a space in the target, a header of OWN_HEADERS.
+    Values are sent as UTF-8; lone surrogates, which stand for bytes that are not UTF-8, as those
+    bytes. Raises ValueError for what a server would misread: a line end in a value, a space in the
+    target, a header of OWN_HEADERS.
     """
     line = f"{method} {target} HTTP/1.1".encode("ascii")
     if not REQUEST_LINE.fullmatch(line):
@@ -75,15 +74,15 @@ def request_head(
 def _line(header: tuple[str, str]) -> bytes:
     name, value = header
     if ":" in name:
-        raise ValueError("A header's name has a colon, and so would be another.")
+        raise ValueError("A header's name has a colon.")
     return b"%b: %b" % (name.encode(), value.strip().encode("utf-8", "surrogateescape"))
 
 
 class ReplyReader:
-    """One reply out of the bytes of a connection, however they are cut.
+    """Reads one reply from the bytes of a connection, however they are cut.
 
-    Feed it what the socket gives until `is_over`, and call `end` when the other side has closed.
-    A reader is for one reply to one request of `method`.
+    Feed it what the socket returns until `is_over`. Call `end` when the other side has closed.
+    method: of the request.
     """
 
     def __init__(self, method: str) -> None:
@@ -92,10 +91,10 @@ class ReplyReader:
         self._body: _Body | None = None
         self._surplus = False
         self.failure: HttpError | None = None
-        """Why nothing good can follow the bytes that `feed` gave last: it raises this next."""
+        """What is wrong after the bytes that `feed` returned last: it raises this next."""
         self.head: ReplyHead | None = None
         self.has_begun = False
-        """Whether a byte of the reply has come, if only of an informational one."""
+        """Whether a byte of a reply has come, informational replies included."""
 
     @property
     def is_over(self) -> bool:
@@ -103,7 +102,7 @@ class ReplyReader:
 
     @property
     def is_framed(self) -> bool:
-        """Whether the head says where the body ends; otherwise the connection's end is its own."""
+        """Whether the head says where the body ends; otherwise it ends with the connection."""
         return self._body is not None and not isinstance(self._body, _UnframedBody)
 
     @property
@@ -116,9 +115,8 @@ class ReplyReader:
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in `data`.
 
-        Raises HttpError, and then again at each call. Where good bytes stand before the bad ones,
-        it does so from the next call on, whatever that brings, so that no byte is lost: see
-        `failure`.
+        Raises HttpError, and again on each call. If good bytes precede the bad ones, it returns
+        them and raises on the next call, so that no byte is lost: see `failure`.
         """
         if self.failure is not None:
             raise self.failure
@@ -130,9 +128,9 @@ class ReplyReader:
             raise
 
     def end(self) -> None:
-        """The other side has closed the connection. Raises HttpError where the reply is not whole.
+        """The other side has closed the connection. Raises HttpError if the reply is incomplete.
 
-        is_over from here on.
+        `is_over` from here on.
         """
         if isinstance(self._body, _UnframedBody):
             self._body.is_over = True
@@ -152,8 +150,8 @@ class ReplyReader:
         return found
 
     def _take_head(self, data: bytes) -> bytes:
-        """Read the head if it is whole; returns what is behind it."""
-        # All but a part of its end has been searched before, maybe once for each byte.
+        """Read the head if it is complete; returns what follows it."""
+        # All but a part of the end has been searched, maybe once per byte.
         start = max(0, len(self._held) - HEAD_END_BYTES + 1)
         data = self._held + data
         while (end := HEAD_END.search(data, start)) is not None and end.start() <= MAX_HEAD_BYTES:
@@ -166,17 +164,17 @@ class ReplyReader:
         if data[: len(VERSION)] != VERSION[: len(data)]:
             raise HttpError("The reply does not begin with an HTTP/1 status line.")
         if len(data) >= MAX_HEAD_BYTES + HEAD_END_BYTES:
-            raise HttpError(f"There is no end of a reply's headers in {MAX_HEAD_BYTES} bytes.")
+            raise HttpError(f"The reply's headers have more than {MAX_HEAD_BYTES} bytes.")
         self._held = data
         return b""
 
 
-# How a body is told from what is behind it. `take` gives the bytes of the body in `data`, and those
-# behind its end; `failure` is what is wrong with the bytes behind those that were taken last.
+# Body framing. `take` returns the bytes of the body in `data`, and those after its end. `failure`
+# is what is wrong after the bytes that were taken last.
 
 
 class _UnframedBody:
-    """Whatever comes until the connection ends."""
+    """Everything until the connection ends."""
 
     is_over = False
     failure = None
@@ -186,7 +184,7 @@ class _UnframedBody:
 
 
 class _SizedBody:
-    """So many bytes."""
+    """A fixed number of bytes."""
 
     failure = None
 
@@ -202,15 +200,15 @@ class _SizedBody:
 
 
 class _ChunkedBody:
-    """Chunk after chunk, each behind a line with its size; RFC 9112 section 7.1."""
+    """Chunks, each after a line with its size. RFC 9112 section 7.1."""
 
     def __init__(self) -> None:
         self.is_over = False
         self.failure: HttpError | None = None
-        self._held = b""  # of a line whose end has not come
-        self._left = 0  # of the chunk under way
-        self._is_behind_chunk = False  # where its line end must come
-        self._is_in_trailers = False  # once the last chunk has come
+        self._held = b""  # the beginning of a line
+        self._left = 0  # bytes of the current chunk
+        self._is_behind_chunk = False  # a line end must come
+        self._is_in_trailers = False  # the last chunk has come
         self._trailer_bytes = 0
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
@@ -238,7 +236,7 @@ class _ChunkedBody:
         return found[0] if len(found) == 1 else b"".join(found), rest
 
     def _take_line(self, data: bytes, start: int) -> int:
-        """Read the line that begins at `start`, or hold what there is of it; returns its end."""
+        """Read the line at `start`, or hold its beginning; returns its end."""
         end = data.find(b"\n", start)
         line = data[start:] if end < 0 else data[start:end]
         if len(line) > MAX_SIZE_LINE_BYTES:
@@ -255,7 +253,7 @@ class _ChunkedBody:
         if self._is_in_trailers:
             self._trailer_bytes += len(line)
             if self._trailer_bytes > MAX_HEAD_BYTES:
-                raise HttpError(f"There are trailers of over {MAX_HEAD_BYTES} bytes.")
+                raise HttpError(f"The trailers have more than {MAX_HEAD_BYTES} bytes.")
             self.is_over = not line
         elif self._is_behind_chunk:
             self._is_behind_chunk = False
@@ -265,7 +263,7 @@ class _ChunkedBody:
 
 
 def _whole_chunk(data: bytes) -> bytes:
-    """The chunk that `data` is from end to end, as providers send it; nothing if it is none."""
+    """The chunk, if `data` is exactly one, as providers send it; otherwise nothing."""
     size_end = data.find(b"\r\n", 0, MAX_SIZE_DIGITS + len(b"\r\n"))
     digits = data[: max(size_end, 0)]
     if not digits or digits.strip(HEXADECIMAL) or not data.endswith(b"\r\n"):
@@ -277,7 +275,7 @@ def _whole_chunk(data: bytes) -> bytes:
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].rstrip(SPACE.encode())
     if not 0 < len(digits) <= MAX_SIZE_DIGITS or digits.strip(HEXADECIMAL):
-        raise HttpError("A chunk's size is no number.")
+        raise HttpError("A chunk's size is not a number.")
     return int(digits, 16)
 
 
@@ -290,18 +288,18 @@ def _body_of(method: str, head: ReplyHead) -> _Body:
     if encoding == "chunked":
         return _ChunkedBody()
     if encoding != "identity":
-        raise HttpError("The reply has a transfer encoding that was not asked for.")
+        raise HttpError("The reply has an unknown transfer encoding.")
     if "content-length" not in head.headers:
         return _UnframedBody()
     lengths = {length.strip(SPACE) for length in head.headers["content-length"].split(",")}
     (length,) = lengths if len(lengths) == 1 else ("",)
     if not (length.isascii() and length.isdecimal() and len(length) <= MAX_SIZE_DIGITS):
-        raise HttpError("The reply's length is no number.")
+        raise HttpError("The reply's length is not a number.")
     return _SizedBody(int(length))
 
 
 def _parse_head(head: bytes) -> ReplyHead:
-    if b"\n " in head or b"\n\t" in head:  # section 5.2: an older way to go on
+    if b"\n " in head or b"\n\t" in head:  # section 5.2: an older way to continue a line
         head = re.sub(rb"\r?\n[ \t]+", b" ", head)
     first, *lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
     status_line = STATUS_LINE.fullmatch(first)
@@ -309,7 +307,7 @@ def _parse_head(head: bytes) -> ReplyHead:
         raise HttpError("The reply does not begin with an HTTP/1 status line.")
     status = int(status_line[2])
     if status == SWITCHING_PROTOCOLS:
-        raise HttpError("The reply changes to a protocol that was not asked for.")
+        raise HttpError("The reply switches to another protocol.")
     headers = _parse_headers(lines)
     return ReplyHead(status, headers, _keeps_connection(status_line[1], headers))
 
@@ -318,7 +316,7 @@ def _parse_headers(lines: Iterable[bytes]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         if not LINE.fullmatch(line):
-            raise HttpError("The reply has a header line that is none.")
+            raise HttpError("The reply has an invalid header line.")
         name, _, value = line.decode("latin-1").partition(":")
         name, value = name.lower(), value.strip(SPACE)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
@@ -328,6 +326,6 @@ def _parse_headers(lines: Iterable[bytes]) -> dict[str, str]:
 def _keeps_connection(version: bytes, headers: Mapping[str, str]) -> bool:
     is_old = version == b"HTTP/1.0"
     if "transfer-encoding" in headers and (is_old or "content-length" in headers):
-        return False  # section 6.1: where it ends may be somebody else's word
+        return False  # section 6.1: the other side may count differently
     wanted = {name.strip(SPACE) for name in headers.get("connection", "").lower().split(",")}
     return "close" not in wanted and (not is_old or "keep-alive" in wanted)

@@ -1,4 +1,4 @@
-"""How a connection is opened, so that another thread can stop that as well."""
+"""Opens a TCP connection that another thread can stop meanwhile."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def open_socket(
     watch: Callable[[socket.socket], None],
     resolve: Callable[..., list[Any]] = socket.getaddrinfo,
 ) -> socket.socket:
-    """A connection to the first address of `host` that takes one, all of them within `timeout_s`.
+    """A connection to the first address of `host` that accepts one; `timeout_s` is for all.
 
-    watch: told of each socket as soon as its connection is being made. Who shuts it down below ends
-    that. resolve: finds the addresses. Raises OSError: TimeoutError where the last address did not
-    answer, gaierror where there is none.
+    watch: called with each socket once its connection has begun; shutting it down ends that.
+    resolve: finds the addresses. Raises OSError: TimeoutError if the last address did not answer,
+    gaierror for an unknown host.
     """
     end = time.monotonic() + timeout_s
-    # As bytes: Python loads its tables of letters for a name that is a text, in 4 ms.
+    # As bytes: for a text, Python loads its tables of letters, in 4 ms.
     name = host.encode() if host.isascii() else host
     found = resolve(name, port, type=socket.SOCK_STREAM)
-    failure = OSError("There is no address.")
+    failure = OSError("The host has no address.")
     for index, (family, kind, protocol, _, address) in enumerate(found):
-        # Its share of the time, so that an address that says nothing leaves some for the others.
+        # A share of the time, so that a silent address leaves some to the others.
         share = max(0.0, end - time.monotonic()) / (len(found) - index)
-        try:  # where a machine has no IPv6, such an address fails here, and at once
+        try:  # on a machine without IPv6, such an address fails here, at once
             connection = socket.socket(family, kind, protocol)
         except OSError as error:
             failure = error
@@ -66,7 +66,7 @@ def _connect(
     begun = connection.connect_ex(address)
     if begun not in (0, errno.EINPROGRESS):
         raise OSError(begun, os.strerror(begun))
-    watch(connection)  # not before: only what has begun can be shut down
+    watch(connection)  # not earlier: only what has begun can be shut down
     poll = select.poll()
     poll.register(connection, select.POLLOUT)
     if not poll.poll(max(0.0, end - time.monotonic()) * 1000):  # `watch` may take a while
@@ -74,4 +74,4 @@ def _connect(
     failed = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if failed:
         raise OSError(failed, os.strerror(failed))
-    connection.getpeername()  # raises where it was shut down and says nothing of it
+    connection.getpeername()  # raises if it was shut down without another sign

@@ -1,4 +1,4 @@
-"""URLs: their parts, as the settings have them, and their form as they are sent. No I/O. RFC 3986.
+"""URLs: their parts, and the form in which they are sent (no I/O). RFC 3986.
 
 urllib.parse is slow to import: it brings `ipaddress`. Only signed requests need it.
 """
@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# A host has no percent sign: no name that DNS knows has one, and the zone of an IPv6 address means
-# something on one machine only. urllib.parse reads both, and lowers the case of a part of them.
+# A host has no percent sign: DNS names have none, and the zone of an IPv6 address counts on one
+# machine only. urllib.parse accepts both, and lowers the case of a part of them.
 URL = (
     r"(?P<scheme>https?)://"
     r"(?:(?P<userinfo>[^\s/?#\\\[\]]*)@)?"
@@ -27,8 +27,8 @@ MAX_PORT = 65535
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # As text: `re` compiles a pattern at its first use, and functions that read no URL start sooner.
 ENCODED_OR_ILLEGAL = r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]"
-"""A percent-encoded byte, or a character that no path or query may hold: section 3.3 and 3.4."""
-ILLEGAL_IN_PATH = r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]"  # a "?" would begin a query
+"""A percent-encoded byte, or a character that is invalid in a path or query: sections 3.3, 3.4."""
+ILLEGAL_IN_PATH = r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]"  # "?" would begin a query
 AUTHORITY_END = r"[/?#]"  # section 3.2
 UNRESERVED = r"[A-Za-z0-9._~-]"
 PRESIGNED_PREFIX = "x-amz-"
@@ -39,7 +39,7 @@ class UrlParts(NamedTuple):
 
     scheme: str
     userinfo: str | None
-    """What stands before an @, as it stands there."""
+    """The text before an @, unchanged."""
     host: str
     port: int
     path: str
@@ -62,12 +62,12 @@ def split_url(url: str) -> UrlParts:
 
 
 def encoded_path(path: str) -> str:
-    """A path with everything encoded that may not stand in one; "%" begins what is already."""
+    """A path with its invalid characters encoded; what is encoded already stays."""
     return re.sub(ILLEGAL_IN_PATH, _encoded, path)
 
 
 def normalized(url: str) -> str:
-    """The URL with everything encoded that must be, and nothing else; section 6.2.2.
+    """The URL with everything encoded that must be, and nothing else. Section 6.2.2.
 
     Whoever verifies a signature writes the URL like this, and whatever a client's URL holds, no
     request is cut in two by it. Scheme and host stay as they are; a path is never empty.
@@ -80,7 +80,7 @@ def normalized(url: str) -> str:
 
 
 def without_signature(query: str) -> str:
-    """A query without what presigned it: that opens this gateway, and is not for a provider.
+    """A query without the signature of a presigned URL, which is for Sluice and not for a provider.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
     """
@@ -89,7 +89,7 @@ def without_signature(query: str) -> str:
 
 
 def without_values(query: str, secrets: Iterable[str]) -> str:
-    """A query without the pairs whose value is a secret: a key of this gateway, shown as ?key=."""
+    """A query without the pairs whose value is a secret, such as ?key= with a forward key."""
     known = frozenset(secrets)
     if not (query and known):
         return query

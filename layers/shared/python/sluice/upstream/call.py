@@ -1,4 +1,4 @@
-"""What is asked of a model's API, before it is known where it goes and by which key. No I/O."""
+"""A request to a model's API, before its target and key are known (no I/O)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ JSON = "application/json"
 MULTIPART = "multipart/form-data"
 OBJECT = re.compile(rb"\s*{")
 BLANKS = re.compile(r"[ \t\n\r]*")  # JSON's, RFC 8259 section 2
-# As text, like every pattern of a rare path: `re` compiles it at its first use, and keeps it.
+# As text, like every rarely used pattern: `re` compiles it at its first use, and keeps it.
 BOUNDARY = r'(?i);\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))'
-"""RFC 2046 section 5.1.1, which bounds it to 70 characters."""
+"""RFC 2046 section 5.1.1: up to 70 characters."""
 MODEL_PART = (
     rb'(?im)^content-disposition:(?:[^"\r\n]|"[^"\r\n]*")*;[ \t]*name=(?:"model"|model)'
     rb"[ \t]*(?:;|\r|$)"
 )
-"""Among the headers of a form's part that holds the model. RFC 7578 section 4.2."""
+"""A header of the form's part that holds the model. RFC 7578 section 4.2."""
 MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; what has more is content
 MAX_MODEL_BYTES = 256  # the longest names, those of fine-tuned models, have about 100
 
@@ -48,7 +48,7 @@ class ModelCall(NamedTuple):
         return self.headers.get("content-type", "").lower().startswith(JSON)
 
     def by_model(self, model: str) -> ModelCall:
-        """The same asked of another model. Only where the body is JSON; a form stays as it is.
+        """The same request for another model, if the body is JSON; a form stays unchanged.
 
         Nothing but the model's name is written anew: numbers, order and blanks stay the client's.
         """
@@ -57,7 +57,7 @@ class ModelCall(NamedTuple):
         try:
             body = _with_model(self.body.decode(), model).encode()
         except (ValueError, RecursionError):
-            return self  # no JSON: the upstream says so better
+            return self  # invalid JSON: the upstream's error says more
         return self._replace(body=body, model=model)
 
 
@@ -70,7 +70,7 @@ def chat_call(body: bytes, model: str | None = None) -> ModelCall:
 
 
 def model_of(headers: Mapping[str, str], body: bytes) -> str | None:
-    """The model that a body names, in JSON or in a form; None where it names none."""
+    """The model that a body names, in JSON or in a form; None if it names none."""
     content_type = headers.get("content-type", "")
     if content_type.lower().startswith(MULTIPART):
         return _model_of_form(content_type, body)
@@ -85,7 +85,7 @@ def model_of(headers: Mapping[str, str], body: bytes) -> str | None:
 
 
 def _can_be_sent(model: str) -> bool:
-    """Half a surrogate pair is JSON, but no text: it has no place in a URL."""
+    """Half a surrogate pair is valid JSON, but cannot be part of a URL."""
     return bool(model) and not any("\ud800" <= character <= "\udfff" for character in model)
 
 
@@ -127,8 +127,8 @@ def _with_model(text: str, model: str) -> str:
 
 
 def _model_values(text: str) -> Iterator[tuple[int, int]]:
-    """Where the values of an object's members named "model" stand. Raises ValueError."""
-    json.loads(text)  # so that what follows is known to be an object, and may be short
+    """Where the values of an object's members named "model" are. Raises ValueError."""
+    json.loads(text)  # it is an object: what follows relies on that
     position = _after_blanks(text, _after_blanks(text, 0) + 1)
     while text[position] == '"':
         name, position = _decode_value(text, position)

@@ -1,4 +1,4 @@
-"""Asks the APIs of models: OpenAI's and compatible ones, Azure's and Amazon Bedrock's.
+"""Sends requests to the APIs of models: OpenAI's and compatible ones, Azure's, Amazon Bedrock's.
 
 https://platform.openai.com/docs/api-reference/introduction
 """
@@ -30,18 +30,17 @@ if TYPE_CHECKING:
     from sluice.upstream.transports import Transport
 
 DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
-MAX_LOGGED_CHARACTERS = 128  # a model's name has some twenty, a client's mistake may have more
+MAX_LOGGED_CHARACTERS = 128  # a model's name has about twenty; a client's mistake may have more
 
 
 def _ignore(**_facts: Any) -> None: ...
 
 
 class UpstreamClient:
-    """Asks the models of `targets`.
+    """Sends requests to `targets`. Make one per process: it keeps connections and refused keys.
 
-    Make one for the life of the process: it keeps connections, and knows which keys were refused.
     read_parameter: see KeyRing. random: 0 to 1, for the pauses between attempts. clock: seconds
-    since 1970, for a Retry-After that is a date. transport: the one of the settings if None.
+    since 1970, for a Retry-After that is a date.
     """
 
     def __init__(
@@ -51,20 +50,19 @@ class UpstreamClient:
         read_parameter: Callable[[str], str],
         random: Callable[[], float] = jitter,
         clock: Callable[[], float] = time.time,
-        transport: Transport | None = None,
     ) -> None:
         self._settings = settings
         self._rings = {target: KeyRing(target.keys, read_parameter) for target in targets}
         self._random = random
         self._clock = clock
-        self._transport = transport or _transport_of(settings)
+        self._transport = _transport_of(settings)
 
     def keys_of(self, target: Target) -> tuple[str, ...]:
-        """A target's keys, read if need be. Raises SettingsError."""
+        """A target's keys, read on first use. Raises SettingsError."""
         return self._rings[target].keys()
 
     def known_keys(self) -> tuple[str, ...]:
-        """The keys of all targets that have been read so far."""
+        """The keys of all targets, as far as they have been read."""
         return tuple(key for ring in self._rings.values() for key in ring.known_keys())
 
     def ask(
@@ -75,15 +73,15 @@ class UpstreamClient:
         stop_signal: StopSignal | None = None,
         note: Callable[..., None] = _ignore,
     ) -> UpstreamReply:
-        """Ask, and again where that may help; returns when the first byte of an answer is there.
+        """Send a request, with retries; returns when the first byte of an answer is there.
 
-        Use the answer as a context manager. stop_signal: ends it, begun or not, from another
-        thread. note: told provider, model, deployment, retries and upstream_request_id, by name.
+        Use the answer as a context manager. stop_signal: ends it from another thread, at any time.
+        note: called with provider, model, deployment, retries and upstream_request_id, by name.
         Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, UpstreamBroken, InvalidField,
-        DeadlineReached, SettingsError, what the provider cannot ask, and the signal's reason.
+        DeadlineReached, SettingsError, what the provider raises, and the signal's reason.
         """
         settings = self._settings
-        # A form stays as it is: it has no other model to be asked of.
+        # A form stays unchanged: no other model can be put into it.
         fallbacks = settings.fallback_models if call.is_json else {}
         plan = RetryPlan(settings.retries, fallbacks, call.model, self._random, self._clock)
         tried: set[str] = set()
@@ -113,7 +111,7 @@ class UpstreamClient:
     def _has_other_key(
         self, target: Target, key: str | None, tried: set[str], error: SluiceError
     ) -> bool:
-        """Set a refused key aside, and tell whether there is another one to try."""
+        """Set a refused key aside; returns whether there is another one to try."""
         if key is None:
             return False
         tried.add(key)

@@ -1,7 +1,7 @@
-"""Which headers go on: from the client to the provider, and back. No I/O.
+"""Which headers pass: from the client to the provider, and back (no I/O).
 
-Everything goes on but what belongs to one connection, to this gateway and its keys, or says who
-asks and on which way: the provider knows the gateway alone, and the client the gateway alone.
+All pass except those of one connection, of Sluice and its keys, and those that reveal the client
+to the provider or the provider's account to the client.
 https://www.rfc-editor.org/rfc/rfc9110#field.connection
 """
 
@@ -21,10 +21,10 @@ HOP_BY_HOP = frozenset(
 )  # fmt: skip
 OF_THE_CLIENT = frozenset(
     (
-        "accept-encoding",  # asked for anew
+        "accept-encoding",  # Sluice sends its own
         "api-key", "authorization", "cookie", "forwarded", "host", "origin", "referer",
         "content-length",  # the body's, which a provider may change
-        "if-modified-since", "if-none-match",  # their answer is a 304, which Lambda cannot stream
+        "if-modified-since", "if-none-match",  # a 304 cannot be streamed by Lambda
         "true-client-ip", "via", "x-api-key", "x-real-ip",
     )
 )  # fmt: skip
@@ -35,7 +35,7 @@ OF_THE_PROVIDER = frozenset(
         "www-authenticate",
     )
 )  # fmt: skip
-CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allows the tab alone
+CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allows only the tab
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
 )  # fmt: skip

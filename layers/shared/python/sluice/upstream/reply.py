@@ -1,4 +1,4 @@
-"""A provider's reply, as it comes, and what the failures of a transport mean for its client."""
+"""A provider's reply, and what a transport's failures mean for the client."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from sluice.stop_signal import StopSignal
     from sluice.upstream.transports import Reply
 
-ANY_ZLIB_FORMAT = 47  # gzip or zlib, whichever it begins as, and their largest window
+ANY_ZLIB_FORMAT = 47  # gzip or zlib, by the first bytes, with the largest window
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
-MAX_BYTES_AFTER_END = 16 * 1024  # what may follow an answer's end: a chunk's, a blank line
-TIMEOUT_AFTER_END_S = 0.2  # it comes with the end, or the connection is not worth keeping
+MAX_BYTES_AFTER_END = 16 * 1024  # after an answer's end: the last chunk, a blank line
+TIMEOUT_AFTER_END_S = 0.2  # later, the connection is not worth keeping
 FIRST_REDIRECT_STATUS = 300
 FIRST_ERROR_STATUS = 400
 REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
@@ -77,7 +77,7 @@ class UpstreamReply:
         self._reply.close()
 
     def wait_for_first_byte(self) -> None:
-        """Return when the body has begun or ended: until then another model may be asked instead.
+        """Return when the body has begun or ended. Until then a retry is possible.
 
         Raises UpstreamSilent, UpstreamBroken, DeadlineReached, and the reason of a stop signal.
         """
@@ -87,7 +87,7 @@ class UpstreamReply:
             raise self._to_sluice_error(error) from error.__cause__
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes of the body, each piece as soon as it is there, as the provider sent them.
+        """The bytes of the body, unchanged, each piece as soon as it has come.
 
         Raises as wait_for_first_byte.
         """
@@ -99,7 +99,7 @@ class UpstreamReply:
             raise self._to_sluice_error(error) from error.__cause__
 
     def check_status(self) -> None:
-        """Return where the status says that an answer follows.
+        """Return if the status says that an answer follows.
 
         Raises UpstreamRefused, whose body still needs mask_keys before a client sees it, and
         UpstreamError for a redirect; both as wait_for_first_byte.

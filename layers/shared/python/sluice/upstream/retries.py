@@ -1,4 +1,4 @@
-"""Whether a request that failed before its first byte is asked again: when, and of which model.
+"""Whether a request that failed before its first byte is retried: when, and with which model.
 
 No I/O: what has happened comes in, what to do next comes out. Once a byte has gone to the client
 nothing is asked again.
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from sluice.errors import SluiceError
 
 UNAUTHORIZED, TOO_MANY_REQUESTS = 401, 429
-KEY_STATUSES = (UNAUTHORIZED, TOO_MANY_REQUESTS)  # another key may fare better, and at once
+KEY_STATUSES = (UNAUTHORIZED, TOO_MANY_REQUESTS)  # another key may work, and at once
 RETRIED_STATUSES = (408, 409, TOO_MANY_REQUESTS)  # and every 5xx: what OpenAI's own clients retry
 FIRST_SERVER_ERROR = 500
 FIRST_PAUSE_S = 0.5  # doubles; OpenAI's own clients begin with it
 MAX_PAUSE_S = 8.0
 MAX_RETRY_AFTER_S = 20.0
-"""The longest wait that an upstream may ask for. A client that sees nothing for longer had rather
-be told: it gets the error with its Retry-After."""
-REFUSED_KEY_REST_S = 300.0  # a key that was revoked does not come back by itself
-BUSY_KEY_REST_S = 20.0  # rate limits count by the minute; Retry-After says it better
-MAX_KEY_REST_S = 300.0  # an upstream that says "tomorrow" may be wrong, and a try costs little
+"""Maximum Retry-After that is obeyed, in seconds. For a longer one, the client gets the error at
+once, with its Retry-After."""
+REFUSED_KEY_REST_S = 300.0  # a revoked key does not come back by itself
+BUSY_KEY_REST_S = 20.0  # rate limits count per minute; Retry-After is more exact
+MAX_KEY_REST_S = 300.0  # an upstream that says "tomorrow" may be wrong
 
 
 class NextAttempt(NamedTuple):
-    """Ask again in `pause_s` seconds; of another model where `model` is one."""
+    """Retry in `pause_s` seconds, with another model unless `model` is None."""
 
     pause_s: float
     model: str | None = None
@@ -59,12 +59,12 @@ class RetryPlan:
         self._failures = 0
         self._models: list[str | None] = []
         self.asked_again = 0
-        """How often so far, of any model and with any key."""
+        """Number of retries so far, with any model and key."""
 
     def after(
         self, error: SluiceError, seconds_left: float, *, has_other_key: bool
     ) -> NextAttempt | None:
-        """What to do after a failure, or None: tell the client.
+        """What to do after a failure; None: send the error to the client.
 
         has_other_key: there is one that has not been tried for this request.
         """
@@ -86,7 +86,7 @@ class RetryPlan:
         return self._fall_back()
 
     def _pause(self, error: SluiceError) -> float | None:
-        """Seconds to wait, or None where the upstream asks for too many."""
+        """Seconds to wait, or None if the upstream asks for too many."""
         wanted = retry_after(error, self._clock())
         if wanted > 0:
             return wanted if wanted <= MAX_RETRY_AFTER_S else None
@@ -103,14 +103,14 @@ class RetryPlan:
 
 
 def jitter() -> float:
-    """0 to 1 at random, so that gateways do not ask as one."""
+    """0 to 1 at random, so that functions do not retry all at once."""
     from random import random  # noqa: PLC0415 -- only failures need it
 
     return random()  # noqa: S311 -- no secret
 
 
 def retry_after(error: SluiceError, now: float) -> float:
-    """The seconds that an upstream wants us to wait; 0.0 where it says nothing that is to come.
+    """The seconds that an upstream asks to wait; 0.0 if it names none, or a moment in the past.
 
     now: seconds since 1970. https://www.rfc-editor.org/rfc/rfc9110#field.retry-after;
     retry-after-ms is OpenAI's own.
@@ -125,14 +125,14 @@ def retry_after(error: SluiceError, now: float) -> float:
 
 
 def key_rest(error: UpstreamRefused, now: float) -> float:
-    """For how many seconds other keys are used, where there are any; now: seconds since 1970."""
+    """Seconds during which other keys are used, if there are any. now: seconds since 1970."""
     if error.reply_status == UNAUTHORIZED:
         return REFUSED_KEY_REST_S
     return min(retry_after(error, now) or BUSY_KEY_REST_S, MAX_KEY_REST_S)
 
 
 def _date(text: str) -> float:
-    """An HTTP date as seconds since 1970; 0.0 where it is none."""
+    """An HTTP date as seconds since 1970; 0.0 if it is invalid."""
     if not text:
         return 0.0
     from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 -- 5 ms of start-up
@@ -145,7 +145,7 @@ def _date(text: str) -> float:
 
 
 def _is_passing(error: SluiceError) -> bool:
-    """Whether the same may well succeed in a moment."""
+    """Whether a retry may succeed."""
     if isinstance(error, UpstreamUnreachable | UpstreamBroken):
         return True
     if not isinstance(error, UpstreamRefused):

@@ -1,4 +1,4 @@
-"""Which APIs stand behind the gateway, and which of them a path means. No I/O."""
+"""The APIs that Sluice calls, and which of them a path means (no I/O)."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SLASH = r"(?:[/\\]|%(?:25)*(?:2f|5c))"  # plain, encoded, or encoded over and ov
 DOT = r"(?:\.|%(?:25)*2e)"
 SEGMENT_END = rf"(?:{SLASH}|;|%(?:25)*3b|\Z)"  # some servers cut parameters off: /..;x/
 DOT_SEGMENT = rf"(?i)(?:\A|{SLASH}){DOT}{{1,2}}{SEGMENT_END}"
-DOT_SIGNS = frozenset(".%")  # without one of which there is no such segment
+DOT_SIGNS = frozenset(".%")  # such a segment has one of them
 SLASHES = re.compile("/+")
 
 
 class Target(NamedTuple):
-    """One API behind the gateway, and where the gateway's clients find it.
+    """One API, and where Sluice's clients find it.
 
     route_prefix: such as /v1, without a slash at its end. keys: the only ones that may go there.
     is_verbatim: whether what follows the prefix goes on as it is; otherwise its doubled slashes
@@ -56,9 +56,11 @@ def read_targets(environ: Mapping[str, str], settings: Settings) -> tuple[Target
     return targets
 
 
-@lru_cache(maxsize=32)  # clients ask for few paths, and each twice: for the log and for the answer
+@lru_cache(
+    maxsize=32
+)  # clients use few paths, each looked up twice: for the log and for the answer
 def find_target(targets: tuple[Target, ...], path: str) -> tuple[Target, str] | None:
-    """The target with the longest prefix of a path, and what of the path is below that.
+    """The target with the longest prefix of a path, and the rest of the path.
 
     None for a path of no target, and for one with a segment "." or "..", however encoded: it could
     leave the target's base URL. An encoded slash alone may stay: names of models hold it.
@@ -74,7 +76,7 @@ def find_target(targets: tuple[Target, ...], path: str) -> tuple[Target, str] | 
 
 
 def _prefix_end(target: Target, path: str) -> int:
-    """How much of the path is the target's prefix, or -1 where it is not below that."""
+    """Length of the target's prefix in the path, or -1 if the path is not below it."""
     prefix = target.route_prefix
     if path.startswith(f"{prefix}/"):
         return len(prefix)
@@ -97,7 +99,7 @@ def _default_target(environ: Mapping[str, str], settings: Settings) -> Target:
 
 
 def _asks_azure(settings: Settings) -> bool:
-    """AZURE_OPENAI_PROXY_MODE; without it, whether AZURE_OPENAI_ENDPOINT is set.
+    """AZURE_OPENAI_PROXY_MODE, or else whether AZURE_OPENAI_ENDPOINT is set.
 
     azure-openai-proxy's default is azure, and its users have set the endpoint.
     """
@@ -118,7 +120,7 @@ def _azure(settings: Settings) -> tuple[Provider, KeySource]:
 def _provider(
     environ: Mapping[str, str], settings: Settings, base_url: str, auth: str = ""
 ) -> Provider:
-    """The provider at a base URL, by its host where `auth` does not say how it is asked."""
+    """The provider at a base URL: by `auth`, or else by its host."""
     host = split_url(base_url).host
     if auth == "bearer" or not (auth or "bedrock-" in host):
         return OpenAIProvider(base_url)

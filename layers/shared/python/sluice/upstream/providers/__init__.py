@@ -1,4 +1,4 @@
-"""Where models are: each kind of provider is a pure module, a call in and an HTTP request out."""
+"""The kinds of providers. Each is a module without I/O: a call in, an HTTP request out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from sluice.upstream.call import ModelCall
 else:
-    Protocol = object  # it says something to type checkers alone
+    Protocol = object  # only type checkers need it
 
-ACCEPT_ENCODING = "identity"  # compressors hold back what is not yet a block
+ACCEPT_ENCODING = "identity"  # a compressor holds bytes back until it has a block
 
 
 class UpstreamRequest(NamedTuple):
@@ -26,8 +26,7 @@ class UpstreamRequest(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     deployment: str | None = None
-    """What the provider is asked to use where that is not the client's word for it: for the log,
-    and for the message where there is none of that name."""
+    """The provider's own name for the model, if it has one: for the log."""
 
 
 class Provider(Protocol):
@@ -35,14 +34,14 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in the log."""
+        """Its name in the log."""
 
     @property
     def mends_stream_end(self) -> bool:
         """Whether its event streams may lack their last line end."""
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        """The request that asks `call`, authenticated by `key` where there is one.
+        """The request for `call`, authenticated by `key` if there is one.
 
         Nothing of the client's own authentication, cookies and way is in it. `body` is the call's
         own object unless a setting changes it. Raises InvalidField, SettingsError.
@@ -53,7 +52,7 @@ class Provider(Protocol):
 
 
 def upstream_headers(call: ModelCall, own_prefix: str | None = None) -> dict[str, str]:
-    """The headers of a call that a provider may see, and how its answer must come.
+    """The headers of a call that a provider may see, and the encoding of its answer.
 
     own_prefix: of the names that are this provider's, and would otherwise be the client's.
     """

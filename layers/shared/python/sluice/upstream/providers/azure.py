@@ -1,4 +1,4 @@
-"""Azure OpenAI: deployments in place of models, and two surfaces to ask them by.
+"""Azure OpenAI: deployments instead of models, and two surfaces.
 
 Classic: /openai/deployments/{deployment}/chat/completions?api-version=2024-10-21, where the URL
 names the deployment; what belongs to no deployment is at /openai/{path}?api-version=….
