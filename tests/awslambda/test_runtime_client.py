@@ -11,7 +11,7 @@ import pytest
 from awslambda import http1
 from awslambda.output import LogLines
 from awslambda.runtime_api import Invocation
-from awslambda.runtime_client import RuntimeClient
+from awslambda.runtime_client import MAX_REPEATS, RuntimeClient
 from awslambda.runtime_log import RuntimeLog
 from tests.awslambda.scripted_runtime_api import Runtime, running, source_event, streamed
 
@@ -121,7 +121,7 @@ def test_event_whose_answer_is_lost_is_not_served_again(
 
 def test_runtime_api_that_takes_no_answer_ends_the_process(tmp_path: Path) -> None:
     with running(tmp_path, ORDINARY) as runtime:
-        for _ in range(2):
+        for _ in range(1 + MAX_REPEATS):
             runtime.api.give_event()
             for _ in range(2):
                 runtime.api.read_request()

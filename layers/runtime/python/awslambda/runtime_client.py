@@ -26,6 +26,8 @@ MAX_LOGGED_REASON_BYTES = 500
 """Maximum length of a logged rejection, in bytes: Lambda's have about 150."""
 RECEIVE_BYTES = 64 * 1024
 """Size of one recv, in bytes: an event has at most 6 MB."""
+MAX_REPEATS = 5
+"""How often in a row an event may come again before the process ends; Lambda starts another."""
 _LOST_STREAM = Failure(
     ResponseStreamBroken.error_type,
     b'{"errorMessage": "The streamed response got no reply; it cannot be sent again.",'
@@ -76,14 +78,15 @@ class RuntimeClient:
         Lambda sends an event again until it is answered. One that was served already gets its
         answer again. Raises RuntimeApiError if that is in vain.
         """
-        invocation = self._next_event()
-        answer, self._unanswered = self._unanswered, None
-        if answer is None or not answer.is_for(invocation):
-            return invocation
-        self._warn(f"an event came again, as its answer was lost: posting {answer.what} only")
-        if not self._post(answer.request, answer.what):
-            raise RuntimeApiError("the Runtime API gives events, but takes no answer")
-        return self._next_event()
+        for _ in range(MAX_REPEATS):
+            invocation = self._next_event()
+            answer = self._unanswered
+            if answer is None or not answer.is_for(invocation):
+                self._unanswered = None
+                return invocation
+            self._warn(f"an event came again, as its answer was lost: posting {answer.what} only")
+            self._answer(answer)
+        raise RuntimeApiError("the Runtime API gives events, but takes no answer")
 
     def _next_event(self) -> Invocation:
         try:
@@ -165,8 +168,7 @@ class RuntimeClient:
             self._check(reply, "streamed response")
 
     def _answer(self, answer: _Answer) -> None:
-        if not self._post(answer.request, answer.what):
-            self._unanswered = answer
+        self._unanswered = None if self._post(answer.request, answer.what) else answer
 
     def _post(self, request: bytes, what: str) -> bool:
         """Send twice at most, the second time over a new connection; False without a reply.
