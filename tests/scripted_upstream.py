@@ -11,6 +11,7 @@ import ssl
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -220,11 +221,22 @@ def scripted_upstream(tls: ssl.SSLContext | None = None) -> Iterator[ScriptedUps
             connection.close()
 
 
+@cache
+def _closed() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken
+
+
+def closed_port() -> int:
+    """A port that refuses connections. It stays bound, so that no other process opens it."""
+    port: int = _closed().getsockname()[1]
+    return port
+
+
 def refused_url() -> str:
     """A base URL whose port is closed."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-    return f"http://{host}:{port}/v1"
+    return f"http://127.0.0.1:{closed_port()}/v1"
 
 
 def _accept(

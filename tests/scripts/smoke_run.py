@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -67,14 +66,6 @@ def finished(process: subprocess.Popen[str]) -> SmokeRun:
 def smoke(*options: str, **environ: str) -> SmokeRun:
     with started(*options, **environ) as process:
         return finished(process)
-
-
-@contextmanager
-def closed_port() -> Iterator[int]:
-    """A port that is taken but not open."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
 
 
 def at(stack: RunningStack) -> tuple[str, ...]:

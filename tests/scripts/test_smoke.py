@@ -7,7 +7,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.running_stack import ROOT, ready_service
-from tests.scripts.smoke_run import SmokeRun, at, closed_port, finished, settings_of, smoke, started
+from tests.scripted_upstream import closed_port, refused_url
+from tests.scripts.smoke_run import SmokeRun, at, finished, settings_of, smoke, started
 
 # Three services start at once, and the demo model takes its time.
 pytestmark = pytest.mark.timeout(180)
@@ -34,10 +35,9 @@ NEEDS_NO_PROVIDER = {
 def runs() -> dict[str, SmokeRun]:
     """All services are checked at once: most of the time they wait for the demo model's words."""
     with ExitStack() as open_services:
-        unreachable = f"http://127.0.0.1:{open_services.enter_context(closed_port())}/v1"
         processes = {}
         for name, modes in SERVICES.items():
-            upstream = {"OPENAI_BASE_URL": unreachable} if name == "without a provider" else {}
+            upstream = {"OPENAI_BASE_URL": refused_url()} if name == "without a provider" else {}
             stack = open_services.enter_context(
                 ready_service(ROOT / "serverless.yml", **modes, **upstream)
             )
@@ -88,10 +88,9 @@ def test_table_holds_no_key(runs: dict[str, SmokeRun]) -> None:
 
 
 def test_stage_that_is_not_deployed_is_an_error_of_its_own() -> None:
-    with closed_port() as port:
-        account = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}", "AWS_MAX_ATTEMPTS": "1"}
-        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-        run = smoke("--stage", "nowhere", FORWARD_KEY=KEY, **account, **keys)
+    account = {"AWS_ENDPOINT_URL": refused_url(), "AWS_MAX_ATTEMPTS": "1"}
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
+    run = smoke("--stage", "nowhere", FORWARD_KEY=KEY, **account, **keys)
     assert (run.status, run.printed) == (2, "")
     assert run.complaint.startswith("error: cannot look up the stack sluice-nowhere in us-east-1")
     assert run.complaint.count("\n") == 1
@@ -104,9 +103,8 @@ def test_missing_key_is_asked_for() -> None:
 
 
 def test_service_that_does_not_run_fails_every_check() -> None:
-    with closed_port() as port:
-        address = f"127.0.0.1:{port}"
-        run = smoke("--local", "--http-url", f"http://{address}", "--ws-url", f"ws://{address}")
+    address = f"127.0.0.1:{closed_port()}"
+    run = smoke("--local", "--http-url", f"http://{address}", "--ws-url", f"ws://{address}")
     assert set(run.verdicts.values()) == {"FAILED"}
     assert run.status == 1
     assert "no working connection" in run.said_below("GET /healthz is 200")

@@ -22,13 +22,13 @@ from tests.scripted_upstream import (
     ScriptedUpstream,
     answer_stream,
     chunk,
+    closed_port,
     delta,
     replies,
     says,
     sends,
     sse,
 )
-from tests.scripts.smoke_run import closed_port
 
 SECRET = "a-secret-of-nobody-0123456789"
 DONE = sse("[DONE]")
@@ -179,12 +179,12 @@ def test_wrong_answer_of_the_websocket_is_named() -> None:
 
 
 def test_service_that_is_not_there_is_named_without_its_address() -> None:
-    with closed_port() as port:
-        nowhere = target(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
-        for check in all_checks(nowhere):
-            failure = run_check(check, nowhere, lambda: 0.0).failure
-            assert failure.startswith("expected an answer, found no working connection (")
-            assert "127.0.0.1" not in failure
+    port = closed_port()
+    nowhere = target(f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}")
+    for check in all_checks(nowhere):
+        failure = run_check(check, nowhere, lambda: 0.0).failure
+        assert failure.startswith("expected an answer, found no working connection (")
+        assert "127.0.0.1" not in failure
 
 
 def test_no_text_shows_what_opens_the_service() -> None:
