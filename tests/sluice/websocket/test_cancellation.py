@@ -65,13 +65,6 @@ class CancellingBench(WebSocketBench):
         super().__init__(upstream, capsys)
         self.state: WatchedState = state
 
-    def cancel_on_request(self, script: Script) -> None:
-        def cancelling(request: UpstreamRequest, connection: socket.socket) -> None:
-            self.state.cancel()
-            script(request, connection)
-
-        self.upstream.script = cancelling
-
     def cancel_on_post(self) -> None:
         self.posts.on_post = lambda _frame: self.state.cancel()
 
@@ -83,14 +76,26 @@ def bench(
     return CancellingBench(upstream, capsys, WatchedState(tmp_path / "state.sqlite3"))
 
 
-def test_chat_is_cancelled_before_the_model_has_answered(bench: CancellingBench) -> None:
-    bench.cancel_on_request(holds_after())
-    assert bench.documents(CHAT) == [{"seq": 0, **ENDED}]
-    assert bench.upstream.gone.wait(PATIENCE_S)
+@pytest.fixture
+def bench_without_store(
+    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str]
+) -> WebSocketBench:
+    return WebSocketBench(upstream, capsys)
 
 
-def test_chat_is_cancelled_while_it_waits_for_a_retry(bench: CancellingBench) -> None:
-    bench.cancel_on_request(replies(503, {"error": {"message": "busy"}}, retry_after="15"))
+@pytest.mark.parametrize(
+    "script",
+    [holds_after(), replies(503, {"error": {"message": "busy"}}, retry_after="15")],
+    ids=["silent", "before a retry"],
+)
+def test_chat_is_cancelled_before_the_model_has_answered(
+    bench: CancellingBench, script: Script
+) -> None:
+    def cancelling(request: UpstreamRequest, connection: socket.socket) -> None:
+        bench.state.cancel()
+        script(request, connection)
+
+    bench.upstream.script = cancelling
     assert bench.documents(CHAT) == [{"seq": 0, **ENDED}]
     assert len(bench.upstream.requests) == 1
 
@@ -155,11 +160,8 @@ def test_frame_is_not_retried_until_the_deadline_for_a_client_that_has_disconnec
     assert bench.logged()["outcome"] == "connection_gone"
 
 
-@pytest.mark.parametrize(
-    ("request_id", "at_ms"), [("7", AT_MS - 1), ("8", AT_MS)], ids=["id used again", "other id"]
-)
-def test_cancellation_of_another_request_does_not_count(
-    bench: CancellingBench, request_id: str, at_ms: int
+def test_cancellation_of_an_earlier_request_with_the_same_id_does_not_count(
+    bench: CancellingBench,
 ) -> None:
     def script(request: UpstreamRequest, connection: socket.socket) -> None:
         for _ in range(2):
@@ -168,7 +170,7 @@ def test_cancellation_of_another_request_does_not_count(
         says("all")(request, connection)
 
     bench.upstream.script = script
-    bench.state.cancelled("c-1=", request_id, at_ms)
+    bench.state.cancelled("c-1=", "7", AT_MS - 1)
     last = bench.documents(CHAT)[-1]
     assert last["done"]
     assert "cancelled" not in last
@@ -178,28 +180,20 @@ def test_cancel_is_recorded_in_the_store_and_gets_no_reply(bench: CancellingBenc
     assert bench.send(CANCEL) == []
     assert bench.state.look("c-1=", "7", AT_MS).is_cancelled
     assert not bench.state.look("c-1=", "7", AT_MS + 1).is_cancelled
-    assert not bench.state.look("c-2=", "7", AT_MS).is_cancelled
 
 
-@pytest.mark.parametrize("has_store", [False, True])
-def test_cancel_without_a_store_or_with_one_that_is_down_is_an_error(
-    upstream: ScriptedUpstream,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    *,
-    has_store: bool,
+def test_cancel_without_a_store_is_an_error(bench_without_store: WebSocketBench) -> None:
+    (frame,) = bench_without_store.documents(CANCEL)
+    assert (bench_without_store.error["code"], frame["id"]) == ("state_unavailable", "7")
+
+
+def test_store_that_is_down_fails_a_cancel_and_is_named_in_the_log_of_an_answer(
+    bench_without_store: WebSocketBench, tmp_path: Path
 ) -> None:
-    bench = WebSocketBench(upstream, capsys)
-    bench.state = ConnectionState(SqliteState(str(tmp_path))) if has_store else None  # a folder
-    (frame,) = bench.documents(CANCEL)
-    assert (bench.error["code"], frame["id"]) == ("state_unavailable", "7")
-
-
-def test_store_that_is_down_is_named_in_the_log_and_does_no_harm(
-    upstream: ScriptedUpstream, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    bench = WebSocketBench(upstream, capsys)
-    bench.state = ConnectionState(SqliteState(str(tmp_path)))
+    bench = bench_without_store
+    bench.state = ConnectionState(SqliteState(str(tmp_path)))  # a folder
+    bench.send(CANCEL)
+    assert bench.error["code"] == bench.logged()["outcome"] == "state_unavailable"
     assert bench.documents(CHAT)[-1]["done"]
     fields = bench.logged()
     assert (fields["outcome"], fields["principal"]) == ("ok", None)
@@ -215,11 +209,9 @@ def test_error_is_sent_while_the_store_is_slow(bench: CancellingBench, tmp_path:
             assert sent.wait(PATIENCE_S)
             return super().look(connection_id, request_id, since_ms)
 
-    dies = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
-
     def script(request: UpstreamRequest, connection: socket.socket) -> None:
         assert looked.wait(PATIENCE_S)
-        dies(request, connection)
+        dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))(request, connection)
 
     def on_post(frame: bytes) -> None:
         if b"upstream_incomplete" in frame:

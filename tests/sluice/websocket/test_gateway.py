@@ -23,7 +23,6 @@ from tests.scripted_upstream import (
     dies_after,
     endless,
     holds_after,
-    refused_url,
     replies,
     says,
     sse,
@@ -126,15 +125,12 @@ def text_of_chat(bench: WebSocketBench) -> str:
     return "".join(each.get("content", "") for each in deltas)
 
 
-def test_event_larger_than_a_frame_comes_in_parts(bench: WebSocketBench) -> None:
+def test_event_larger_than_a_frame_comes_in_parts_with_keys_masked(bench: WebSocketBench) -> None:
     text = "é€😀" * 50_000
     bench.upstream.script = says(text)
     assert text_of_chat(bench) == text
     bench.upstream.script = says("x" * 200_000 + "\ud83d", "\ude00")  # half a character
     assert text_of_chat(bench) == "x" * 200_000 + "\ud83d" + "\ude00"
-
-
-def test_key_is_masked_across_the_parts_of_an_event(bench: WebSocketBench) -> None:
     bench.upstream.script = says(f"Your key is {SECRET}. " * 20_000)
     assert text_of_chat(bench) == "Your key is [key]. " * 20_000
 
@@ -150,63 +146,37 @@ def test_endpoint_is_the_events_unless_it_is_set(bench: WebSocketBench) -> None:
     assert bench.posts.endpoints == ["https://abc.example.com/dev", "http://127.0.0.1:3001"]
 
 
-@pytest.mark.parametrize(
-    ("message", "code", "param"),
-    [
-        ("no json", "invalid_json", None),
-        ({"action": "dance"}, "invalid_field", "action"),
-        ({**TEMPLATE, "response_type": "xml"}, "invalid_field", "response_type"),
-        (
-            {**TEMPLATE, "prompt_template": "OPENAI_API_KEY"},
-            "prompt_template_not_allowed",
-            "prompt_template",
-        ),
-        (
-            {**TEMPLATE, "prompt_template": "PROMPT_\ud800"},
-            "prompt_template_not_allowed",
-            "prompt_template",
-        ),
-    ],
-)
-def test_wrong_request_is_an_error_frame(
-    bench: WebSocketBench, message: object, code: str, param: str | None
-) -> None:
-    bench.send(message)
-    assert (bench.error["code"], bench.error["param"]) == (code, param)
+def test_wrong_request_is_an_error_frame_with_its_id(bench: WebSocketBench) -> None:
+    secret_prompt = {**TEMPLATE, "prompt_template": "OPENAI_API_KEY", "id": "7"}
+    for message, code, param, request_id in (
+        ("no json", "invalid_json", None, None),
+        ({"action": "dance", "id": "mine"}, "invalid_field", "action", "mine"),
+        (secret_prompt, "prompt_template_not_allowed", "prompt_template", "7"),
+    ):
+        (frame,) = bench.documents(message)
+        assert (bench.error["code"], bench.error["param"]) == (code, param)
+        assert frame.get("id") == request_id
     assert bench.upstream.requests == []
 
 
-def test_error_frame_has_the_id_of_the_clients_request(bench: WebSocketBench) -> None:
-    (frame,) = bench.documents({"action": "dance", "id": "mine"})
-    assert frame["id"] == "mine"
-
-
 @pytest.mark.parametrize("message", [PLAIN, CHAT])
-@pytest.mark.parametrize("status", [401, 429, 500])
 def test_upstreams_error_is_a_frame_without_keys(
-    bench: WebSocketBench, status: int, message: dict[str, object]
+    bench: WebSocketBench, message: dict[str, object]
 ) -> None:
     error = {"message": f"bad key {SECRET}", "type": "t", "param": None, "code": "c"}
-    bench.upstream.script = replies(status, {"error": error})
+    bench.upstream.script = replies(401, {"error": error})
     (frame,) = bench.documents(message)
     assert bench.error == {**error, "message": "bad key [key]"}
     assert frame.get("id") == message.get("id")
-
-
-def test_upstream_that_is_not_there_is_an_error_frame(bench: WebSocketBench) -> None:
-    bench.send(PLAIN, OPENAI_BASE_URL=refused_url())
-    assert bench.error["code"] == "upstream_unreachable"
 
 
 @pytest.mark.parametrize(
     ("stream", "code"),
     [
         (b"", "upstream_incomplete"),
-        (b"data: garbage\n\n", "upstream_incomplete"),
-        (b"data: \xff\n\n", "upstream_incomplete"),
         (sse({"error": {"message": "overloaded"}}), "upstream_refused"),
     ],
-    ids=["dies", "not JSON", "not UTF-8", "error event"],
+    ids=["dies", "error event"],
 )
 @pytest.mark.parametrize("message", [TEMPLATE, CHAT])
 def test_answer_that_breaks_off_is_an_error_after_what_came(
@@ -257,8 +227,10 @@ def test_post_without_a_reply_at_the_deadline_is_logged(bench: WebSocketBench) -
     assert (fields["outcome"], fields["frames"]) == ("deadline_exceeded", 0)
 
 
-@pytest.mark.parametrize("is_silent", [False, True])
-@pytest.mark.parametrize("error", [ConnectionGone("gone"), PostForbidden("needs a permission")])
+@pytest.mark.parametrize(
+    ("error", "is_silent"),
+    [(ConnectionGone("gone"), True), (PostForbidden("needs a permission"), False)],
+)
 def test_post_that_fails_for_good_ends_the_upstream_request_and_is_logged(
     bench: WebSocketBench, error: DeliveryError, *, is_silent: bool
 ) -> None:
@@ -272,23 +244,6 @@ def test_post_that_fails_for_good_ends_the_upstream_request_and_is_logged(
     assert bench.send(TEMPLATE) == []
     assert bench.upstream.gone.wait(PATIENCE_S)
     assert bench.logged().items() >= {"outcome": error.code, "detail": error.message}.items()
-
-
-@pytest.mark.parametrize(
-    "head", [b"HTTP/1.0 200 OK\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n"]
-)
-@pytest.mark.parametrize(("response_type", "end"), [("stream", ["<END>"]), ("full", [])])
-def test_upstream_may_close_its_connection_after_an_answer(
-    bench: WebSocketBench, head: bytes, response_type: str, end: list[str]
-) -> None:
-    answer = head + b"Content-Type: text/event-stream\r\n\r\n" + answer_stream(["a"])
-    bench.upstream.script = dies_after(answer)
-    assert bench.send({**TEMPLATE, "response_type": response_type}) == ["a", *end]
-
-
-def test_half_a_character_at_the_end_of_an_answer_does_not_delay_it(bench: WebSocketBench) -> None:
-    bench.upstream.script = says("Hi ", "\ud83d")
-    assert "".join(bench.send(PLAIN)) == "Hi \ufffd"
 
 
 def test_error_stays_one_frame_however_long_it_is(bench: WebSocketBench) -> None:
@@ -340,15 +295,7 @@ def test_log_has_the_figures_of_a_message(bench: WebSocketBench, state: Connecti
     }
 
 
-@pytest.mark.parametrize(
-    ("message", "kind"),
-    [
-        (PLAIN, "plain"),
-        (TEMPLATE, "template"),
-        (CHAT, "chat"),
-        ({"model": "m", "messages": HELLO}, "chat"),
-    ],
-)
+@pytest.mark.parametrize(("message", "kind"), [(PLAIN, "plain"), (CHAT, "chat")])
 def test_log_has_what_was_said_only_if_that_is_set(
     bench: WebSocketBench, message: object, kind: str
 ) -> None:
@@ -357,8 +304,5 @@ def test_log_has_what_was_said_only_if_that_is_set(
     assert not {"messages", "answer"} & bench.logged().keys()
     bench.send(message, LOG_CHAT="true")
     fields = bench.logged()
-    assert (fields["kind"], fields["messages"], fields["answer"]) == (
-        kind,
-        HELLO,
-        "the private answer",
-    )
+    assert fields["kind"] == kind
+    assert (fields["messages"], fields["answer"]) == (HELLO, "the private answer")
