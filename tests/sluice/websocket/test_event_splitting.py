@@ -66,14 +66,10 @@ def test_event_is_split_only_if_it_is_a_byte_too_large() -> None:
 
 
 @pytest.mark.parametrize("name", ["content", "refusal", "reasoning_content"])
-@pytest.mark.parametrize(
-    "text",
-    ["x" * 2000, "é€😀" * 500, '\x00\n"\\' * 500, "\u2028\x7f" * 500],
-    ids=["ascii", "unicode", "controls", "separators"],
-)
-def test_text_of_a_delta_is_split(name: str, text: str) -> None:
-    parts = assert_adds_up(chunk_of(choice_of({name: text})), 600)
-    assert "".join(part["choices"][0]["delta"][name] for part in parts) == text
+def test_text_of_a_delta_is_split(name: str) -> None:
+    for text in ("é€😀" * 500, '\x00\n"\\' * 500):
+        parts = assert_adds_up(chunk_of(choice_of({name: text})), 600)
+        assert "".join(part["choices"][0]["delta"][name] for part in parts) == text
 
 
 def test_half_a_surrogate_pair_stays_for_its_other_half() -> None:
@@ -81,11 +77,6 @@ def test_half_a_surrogate_pair_stays_for_its_other_half() -> None:
     parts = list(split_event(CompletionEvent(data, json.loads(data), ""), 600))
     texts = [json.loads(part.encode())["choices"][0]["delta"]["content"] for part in parts]
     assert "".join(texts) == "x" * 1000 + "\ud83d"
-
-
-def test_other_texts_count_in_bytes() -> None:
-    delta = {"content": "\x00" * 2000, "reasoning_content": "思" * 300}
-    assert_adds_up(chunk_of(choice_of(delta)), 1500)
 
 
 def tool_call(index: int, arguments: str) -> dict[str, Any]:
@@ -96,10 +87,8 @@ def tool_call(index: int, arguments: str) -> dict[str, Any]:
 def test_arguments_of_a_tool_are_split_and_its_name_appears_once() -> None:
     calls = [tool_call(0, "{}"), tool_call(1, json.dumps({"code": "y" * 2000}))]
     first, *others = assert_adds_up(chunk_of(choice_of({"tool_calls": calls})), 700)
-    assert [call["id"] for call in first["choices"][0]["delta"]["tool_calls"]] == [
-        "call_0",
-        "call_1",
-    ]
+    ids = [call["id"] for call in first["choices"][0]["delta"]["tool_calls"]]
+    assert ids == ["call_0", "call_1"]
     for part in others:
         (call,) = part["choices"][0]["delta"]["tool_calls"]
         assert call.keys() == {"index", "function"}
@@ -114,11 +103,8 @@ def test_other_choices_appear_once() -> None:
         choice_of({"content": "three"}, None, 2),
     ]
     first, *others = parts_of(chunk_of(*choices), 700)
-    assert [choice["delta"]["content"][:5] for choice in first["choices"]] == [
-        "one",
-        "zzzzz",
-        "three",
-    ]
+    texts = [choice["delta"]["content"][:5] for choice in first["choices"]]
+    assert texts == ["one", "zzzzz", "three"]
     for part in others:
         assert [choice["index"] for choice in part["choices"]] == [0, 1, 2]
         assert [choice["delta"].keys() for choice in part["choices"]] == [set(), {"content"}, set()]
@@ -153,7 +139,6 @@ def test_null_choice_stays_and_missing_usage_is_not_added() -> None:
 @pytest.mark.parametrize(
     "document",
     [
-        {"choices": [], "long": "x" * 2000},
         {"private": "x" * 2000},
         {"choices": "x" * 2000},
         {"choices": ["x" * 2000]},

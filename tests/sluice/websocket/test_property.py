@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
-ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
+MAX_UNSPLIT_CHARACTERS = 12
+"""An event with a text of this length fits any frame, and is not split."""
+ANY_TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=MAX_UNSPLIT_CHARACTERS)
 LONG_TEXT = st.tuples(ANY_TEXT, st.integers(2_000, 60_000)).map(lambda it: it[0] * it[1])
 
 
@@ -57,22 +59,20 @@ class Course:
     """Limit of a post; a larger one gets 413."""
 
 
-def courses(
-    texts: st.SearchStrategy[list[str]], max_bytes: st.SearchStrategy[int], most: int = 8
-) -> st.SearchStrategy[Course]:
+def courses(texts: st.SearchStrategy[list[str]], max_bytes: int) -> st.SearchStrategy[Course]:
     return st.builds(
         Course,
         texts=texts,
-        cuts=st.lists(st.integers(0, 2**20), max_size=most),
-        plan=st.lists(st.sampled_from(Reply), max_size=most),
-        max_bytes=max_bytes,
+        cuts=st.lists(st.integers(0, 2**20), max_size=20),
+        plan=st.lists(st.sampled_from(Reply), max_size=20),
+        max_bytes=st.just(max_bytes),
     )
 
 
-LIMIT = st.just(MAX_FRAME_BYTES)
-COURSES = courses(st.lists(ANY_TEXT, min_size=1, max_size=30), LIMIT, most=20)
-LARGE_COURSES = courses(st.lists(ANY_TEXT | LONG_TEXT, min_size=1, max_size=4), LIMIT)
-NARROW_COURSES = courses(st.lists(ANY_TEXT, min_size=20, max_size=60), st.integers(3_000, 8_000))
+COURSES = courses(st.lists(ANY_TEXT, min_size=1, max_size=30), MAX_FRAME_BYTES)
+LARGE_COURSES = courses(st.lists(ANY_TEXT | LONG_TEXT, min_size=1, max_size=4), MAX_FRAME_BYTES)
+NARROW_COURSES = courses(st.lists(ANY_TEXT, min_size=20, max_size=60), 3_000)
+"""Frames are halved until they fit."""
 
 
 def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
@@ -110,39 +110,13 @@ def frames_of(course: Course, message: object, upstream: ScriptedUpstream) -> li
     return [frame.decode() for frame in connections.frames]
 
 
-def assert_text_arrives(course: Course, upstream: ScriptedUpstream) -> None:
-    text = "".join(course.texts)
-    *frames, last = frames_of(course, TEMPLATE, upstream)
-    assert ("".join(frames), last) == (text, END_MARK)
-    assert "".join(frames_of(course, PLAIN, upstream)) == text
-
-
-def assert_chat_arrives(course: Course, upstream: ScriptedUpstream) -> list[Any]:
-    """Returns its events; an event that was split is several."""
-    frames = [json.loads(frame) for frame in frames_of(course, CHAT, upstream)]
-    assert [frame["seq"] for frame in frames] == list(range(len(frames)))
-    assert [frame.get("done") for frame in frames] == [None] * (len(frames) - 1) + [True]
-    events = [event for frame in frames for event in frame["events"]]
-    deltas = [choice["delta"] for event in events for choice in event["choices"]]
-    assert "".join(delta.get("content", "") for delta in deltas) == "".join(course.texts)
-    return events
-
-
 def events_of(course: Course) -> list[Any]:
     data = answer_stream(course.texts).decode().split("\n\n")[:-2]
     return [json.loads(line.removeprefix("data: ")) for line in data]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(course=COURSES)
-def test_answer_arrives_whatever_becomes_of_its_posts(course: Course) -> None:
-    with scripted_upstream() as upstream:
-        assert_text_arrives(course, upstream)
-        assert assert_chat_arrives(course, upstream) == events_of(course)
-
-
 @settings(
-    max_examples=15,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -150,16 +124,18 @@ def test_answer_arrives_whatever_becomes_of_its_posts(course: Course) -> None:
         HealthCheck.large_base_example,
     ],
 )
-@given(course=LARGE_COURSES)
-def test_large_answer_arrives_in_frames_of_the_limit(course: Course) -> None:
+@given(course=COURSES | LARGE_COURSES | NARROW_COURSES)
+def test_answer_arrives_whatever_becomes_of_its_posts(course: Course) -> None:
+    text = "".join(course.texts)
     with scripted_upstream() as upstream:
-        assert_text_arrives(course, upstream)
-        assert_chat_arrives(course, upstream)
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(course=NARROW_COURSES)
-def test_answer_arrives_through_a_connection_that_takes_only_small_frames(course: Course) -> None:
-    with scripted_upstream() as upstream:
-        assert_text_arrives(course, upstream)
-        assert assert_chat_arrives(course, upstream) == events_of(course)
+        *texts, last = frames_of(course, TEMPLATE, upstream)
+        assert ("".join(texts), last) == (text, END_MARK)
+        assert "".join(frames_of(course, PLAIN, upstream)) == text
+        frames = [json.loads(frame) for frame in frames_of(course, CHAT, upstream)]
+    assert [frame["seq"] for frame in frames] == list(range(len(frames)))
+    assert [frame.get("done") for frame in frames] == [None] * (len(frames) - 1) + [True]
+    events = [event for frame in frames for event in frame["events"]]
+    deltas = [choice["delta"] for event in events for choice in event["choices"]]
+    assert "".join(delta.get("content", "") for delta in deltas) == text
+    if max(map(len, course.texts)) <= MAX_UNSPLIT_CHARACTERS:
+        assert events == events_of(course)
