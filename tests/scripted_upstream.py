@@ -1,6 +1,6 @@
 """A model API on a real socket that does what a test says, and keeps its requests.
 
-A script gets the request and the connection, and sends whatever it likes, when it likes.
+A script gets the request and the connection, and decides what to send, and when.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-PATIENCE_S = 20.0  # how long a test waits before it has failed
+    Script = Callable[["UpstreamRequest", socket.socket], None]
+
+PATIENCE_S = 20.0  # how long a test waits before it fails
 
 EVENT_STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: req_upstream\r\n"
@@ -45,7 +47,7 @@ class ScriptedUpstream:
     """`script` answers every request until a test sets another; it runs in a thread of its own."""
 
     url: str
-    script: Callable[[UpstreamRequest, socket.socket], None]
+    script: Script
     requests: list[UpstreamRequest] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
     """Set when a script found its client gone."""
@@ -64,7 +66,7 @@ def delta(text: str) -> bytes:
 
 
 def answer_stream(texts: Iterable[str]) -> bytes:
-    """The events of a whole answer, of the shape that providers send."""
+    """The events of a whole answer, as providers send it."""
     role = sse({"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]})
     stop = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     usage = sse({"choices": [], "usage": {"total_tokens": 3}})
@@ -75,7 +77,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def says(*texts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
+def says(*texts: str) -> Script:
     """A script: stream these texts as an answer."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
@@ -84,27 +86,10 @@ def says(*texts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
     return script
 
 
-def replies(
-    status: int, document: object, **headers: str
-) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: one JSON reply; keyword arguments are headers, _ for -."""
-    body = json.dumps(document).encode()
-    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    head = (
-        f"HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\n{named}"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-
-    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
-        connection.sendall(head.encode() + body)
-
-    return script
-
-
 def sends(
     body: bytes, content_type: str = "application/octet-stream", status: int = 200, **headers: str
-) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: one reply of these bytes, but of HEAD; keyword arguments as for `replies`."""
+) -> Script:
+    """A script: one reply, without its body for HEAD. Keyword arguments: headers, with _ for -."""
     named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     head = (
         f"HTTP/1.1 {status} Status\r\nContent-Type: {content_type}\r\n{named}"
@@ -117,10 +102,13 @@ def sends(
     return script
 
 
-def one_after_another(
-    *scripts: Callable[[UpstreamRequest, socket.socket], None],
-) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: each request gets the next of these, and those that are left over the last."""
+def replies(status: int, document: object, **headers: str) -> Script:
+    """A script: one JSON reply; keyword arguments as for `sends`."""
+    return sends(json.dumps(document).encode(), "application/json", status, **headers)
+
+
+def one_after_another(*scripts: Script) -> Script:
+    """A script: each request gets the next of these, and all later ones the last."""
     left = list(scripts)
 
     def script(request: UpstreamRequest, connection: socket.socket) -> None:
@@ -129,13 +117,8 @@ def one_after_another(
     return script
 
 
-def hangs_up(_request: UpstreamRequest, connection: socket.socket) -> None:
-    """A script: take the request and close the connection."""
-    connection.shutdown(socket.SHUT_RDWR)
-
-
-def silent_until(done: threading.Event) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: take the request and say nothing."""
+def silent_until(done: threading.Event) -> Script:
+    """A script: read the request and send nothing."""
 
     def script(_request: UpstreamRequest, _connection: socket.socket) -> None:
         done.wait(PATIENCE_S)
@@ -143,8 +126,8 @@ def silent_until(done: threading.Event) -> Callable[[UpstreamRequest, socket.soc
     return script
 
 
-def holds_after(*sends: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: send these one by one, and then nothing until the client is gone."""
+def holds_after(*sends: bytes) -> Script:
+    """A script: send these one by one, then nothing until the client is gone."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         for data in sends:
@@ -157,8 +140,8 @@ def holds_after(*sends: bytes) -> Callable[[UpstreamRequest, socket.socket], Non
     return script
 
 
-def dies_after(data: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: send this much and hang up."""
+def dies_after(data: bytes) -> Script:
+    """A script: send this and close the connection."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         connection.sendall(data)
@@ -167,8 +150,12 @@ def dies_after(data: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
     return script
 
 
-def endless(*firsts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
-    """A script: these texts, and then more until the client is gone."""
+hangs_up = dies_after(b"")
+"""A script: read the request and close the connection."""
+
+
+def endless(*firsts: str) -> Script:
+    """A script: stream these texts, then more until the client is gone."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
         connection.sendall(EVENT_STREAM_HEAD + b"".join(chunk(delta(text)) for text in firsts))
@@ -179,7 +166,7 @@ def endless(*firsts: str) -> Callable[[UpstreamRequest, socket.socket], None]:
 
 
 class GatedAnswer:
-    """A script whose every delta waits at a gate that the test opens."""
+    """A script whose deltas each wait at a gate that the test opens."""
 
     def __init__(self, *texts: str) -> None:
         self._texts = texts
@@ -250,7 +237,7 @@ def _accept(
             connection, _ = listener.accept()
         except OSError:
             return  # the listener was closed: the test is over
-        with suppress(OSError):  # a client that does not trust us has gone already
+        with suppress(OSError):  # a client that does not trust us is already gone
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connections.append(connection)
             connection = tls.wrap_socket(connection, server_side=True) if tls else connection
