@@ -23,8 +23,8 @@ MODEL_PART = (
     rb"[ \t]*(?:;|\r|$)"
 )
 """A header of the form's part that holds the model. RFC 7578 section 4.2."""
-MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; what has more is content
-MAX_MODEL_BYTES = 256  # the longest names, those of fine-tuned models, have about 100
+MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; more is content
+MAX_MODEL_BYTES = 256  # names of fine-tuned models, the longest, have about 100
 
 _decode_value = json.JSONDecoder().raw_decode
 
@@ -32,8 +32,8 @@ _decode_value = json.JSONDecoder().raw_decode
 class ModelCall(NamedTuple):
     """A request below an API's root, such as POST /chat/completions.
 
-    path: percent-encoded, as the client sent it. query: the same, without its "?". headers: the
-    client's, names in lower case. model: which one the body names, if it does.
+    path and query: percent-encoded, as the client sent them, without the "?". headers: the
+    client's, names in lower case. model: the one that the body names, if any.
     """
 
     method: str
@@ -62,7 +62,7 @@ class ModelCall(NamedTuple):
 
 
 def chat_call(body: bytes, model: str | None = None) -> ModelCall:
-    """The chat completion that the JSON `body` asks for."""
+    """The call for a chat completion with the JSON `body`."""
     headers = {"content-type": JSON}
     return ModelCall(
         "POST", "/chat/completions", "", headers, body, model or model_of(headers, body)
@@ -98,7 +98,7 @@ def _model_of_form(content_type: str, body: bytes) -> str | None:
 
 
 def _parts(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Headers and content of each part of a form. RFC 2046 section 5.1."""
+    """The headers and the content of each part of a form. RFC 2046 section 5.1."""
     boundary = re.search(BOUNDARY, content_type)
     if boundary is None:
         return
@@ -110,9 +110,9 @@ def _parts(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _with_model(text: str, model: str) -> str:
-    """A JSON object with `model` for each of its members of that name, or as its first.
+    """The JSON object with `model` in each of its "model" members, or in a new first one.
 
-    Each, because some readers of JSON take the first of several and some the last.
+    In each, because some parsers of JSON take the first of several and some the last.
     """
     written = json.dumps(model)
     pieces, copied = [], 0

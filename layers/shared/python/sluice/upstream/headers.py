@@ -23,7 +23,7 @@ OF_THE_CLIENT = frozenset(
     (
         "accept-encoding",  # Sluice sends its own
         "api-key", "authorization", "cookie", "forwarded", "host", "origin", "referer",
-        "content-length",  # the body's, which a provider may change
+        "content-length",  # Sluice may change the body
         "if-modified-since", "if-none-match",  # a 304 cannot be streamed by Lambda
         "true-client-ip", "via", "x-api-key", "x-real-ip",
     )
@@ -41,19 +41,19 @@ PRIVATE_PREFIXES = (
 )  # fmt: skip
 
 
-def request_headers(headers: Mapping[str, str], own_prefix: str | None = None) -> dict[str, str]:
+def request_headers(headers: Mapping[str, str], own_prefix: str = "") -> dict[str, str]:
     """The client's headers that a provider may see. Names are in lower case.
 
-    own_prefix: of the names that are this provider's, and would otherwise be the client's.
+    own_prefix: starts the names that this provider gets although others do not.
     """
-    own = (name for name in headers if own_prefix is not None and name.startswith(own_prefix))
-    return {**_passed(headers, OF_THE_CLIENT), **{name: headers[name] for name in own}}
+    own = {name: v for name, v in headers.items() if own_prefix and name.startswith(own_prefix)}
+    return {**_passed(headers, OF_THE_CLIENT), **own}
 
 
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The provider's headers that a client may see, names in lower case.
 
-    Not those with control characters in them, for which Lambda would refuse the whole reply.
+    Without those that have control characters: Lambda would reject the whole reply.
     """
     named = {name.lower(): v for name, v in headers.items() if not CONTROLS.search(v)}
     return _passed(named, OF_THE_PROVIDER)

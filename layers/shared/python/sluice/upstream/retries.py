@@ -39,8 +39,8 @@ class NextAttempt(NamedTuple):
 class RetryPlan:
     """Decides for one request.
 
-    retries: how often each model is asked again. fallbacks: whom to ask next by whom it was not to
-    be had from. random: gives 0 to 1, so that gateways do not ask as one.
+    retries: for each model. fallbacks: the fallback model of each model. random: returns 0 to 1, so
+    that gateways do not retry at the same moment.
     """
 
     def __init__(
@@ -75,9 +75,10 @@ class RetryPlan:
     def _next(
         self, error: SluiceError, seconds_left: float, *, has_other_key: bool
     ) -> NextAttempt | None:
-        if has_other_key and _status(error) in KEY_STATUSES:
+        status = error.reply_status if isinstance(error, UpstreamRefused) else None
+        if has_other_key and status in KEY_STATUSES:
             return NextAttempt(0.0)
-        if not _is_passing(error):
+        if not _is_temporary(error):
             return None
         pause = self._pause(error)
         if self._failures < self._retries and pause is not None and pause < seconds_left:
@@ -144,17 +145,13 @@ def _date(text: str) -> float:
         return 0.0
 
 
-def _is_passing(error: SluiceError) -> bool:
+def _is_temporary(error: SluiceError) -> bool:
     """Whether a retry may succeed."""
     if isinstance(error, UpstreamUnreachable | UpstreamBroken):
         return True
     if not isinstance(error, UpstreamRefused):
         return False
-    told = error.reply_headers.get("x-should-retry")
-    if told in ("true", "false"):
-        return told == "true"
+    should_retry = error.reply_headers.get("x-should-retry")
+    if should_retry in ("true", "false"):
+        return should_retry == "true"
     return error.reply_status in RETRIED_STATUSES or error.reply_status >= FIRST_SERVER_ERROR
-
-
-def _status(error: SluiceError) -> int | None:
-    return error.reply_status if isinstance(error, UpstreamRefused) else None

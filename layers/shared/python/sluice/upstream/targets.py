@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from sluice.upstream.providers import Provider
 
 API_ROOT = "/v1"
-SLASH = r"(?:[/\\]|%(?:25)*(?:2f|5c))"  # plain, encoded, or encoded over and over
+SLASH = r"(?:[/\\]|%(?:25)*(?:2f|5c))"  # plain, or encoded any number of times
 DOT = r"(?:\.|%(?:25)*2e)"
-SEGMENT_END = rf"(?:{SLASH}|;|%(?:25)*3b|\Z)"  # some servers cut parameters off: /..;x/
+SEGMENT_END = rf"(?:{SLASH}|;|%(?:25)*3b|\Z)"  # some servers cut off parameters: /..;x/
 DOT_SEGMENT = rf"(?i)(?:\A|{SLASH}){DOT}{{1,2}}{SEGMENT_END}"
 DOT_SIGNS = frozenset(".%")  # such a segment has one of them
 SLASHES = re.compile("/+")
@@ -42,10 +42,10 @@ class Target(NamedTuple):
 
 
 def read_targets(environ: Mapping[str, str], settings: Settings) -> tuple[Target, ...]:
-    """Every target, first the default one, which is at /v1 or OPENAI_ROUTE_PREFIX/v1.
+    """All targets. The first is the default one, at /v1 or OPENAI_ROUTE_PREFIX/v1.
 
-    Raises SettingsError. Imports the providers that the settings ask for, and no others. environ:
-    is kept by a target whose requests are signed.
+    Raises SettingsError. Imports only the providers that the settings select. A target whose
+    requests are signed keeps `environ`.
     """
     targets = (_default_target(environ, settings), *_extra_targets(environ, settings))
     prefixes = [target.route_prefix for target in targets]
@@ -88,17 +88,17 @@ def _prefix_end(target: Target, path: str) -> int:
 
 def _default_target(environ: Mapping[str, str], settings: Settings) -> Target:
     route_prefix = settings.openai_route_prefix.removesuffix(API_ROOT) + API_ROOT
-    if _asks_azure(settings):
+    if _uses_azure(settings):
         provider, keys = _azure(settings)
         return Target(route_prefix, provider, keys)
     auth = settings.upstream_auth
     provider = _provider(environ, settings, settings.openai_base_url, auth)
-    # A key may be set for something else while requests are signed.
+    # Signed requests need no key, even if one is set for something else.
     keys = KeySource("OPENAI_API_KEY") if auth == "aws_sigv4" else settings.openai_keys
     return Target(route_prefix, provider, keys)
 
 
-def _asks_azure(settings: Settings) -> bool:
+def _uses_azure(settings: Settings) -> bool:
     """AZURE_OPENAI_PROXY_MODE, or else whether AZURE_OPENAI_ENDPOINT is set.
 
     azure-openai-proxy's default is azure, and its users have set the endpoint.
@@ -154,7 +154,7 @@ def _extra_targets(environ: Mapping[str, str], settings: Settings) -> list[Targe
 
 
 def _for_each(variable: str, entries: tuple[str, ...], urls: tuple[str, ...]) -> tuple[str, ...]:
-    """The entries, or an empty one for each URL: another API's key is not theirs."""
+    """The entries, or an empty one for each URL: it must not get another API's key."""
     if entries and len(entries) != len(urls):
         raise _of_other_length(variable, entries, urls)
     return entries or ("",) * len(urls)

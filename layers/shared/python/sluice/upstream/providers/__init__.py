@@ -38,7 +38,7 @@ class Provider(Protocol):
 
     @property
     def mends_stream_end(self) -> bool:
-        """Whether its event streams may lack their last line end."""
+        """Whether its event streams may end without their last line end."""
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         """The request for `call`, authenticated by `key` if there is one.
@@ -51,10 +51,10 @@ class Provider(Protocol):
         """The JSON of an answer that needs no upstream, or None."""
 
 
-def upstream_headers(call: ModelCall, own_prefix: str | None = None) -> dict[str, str]:
+def upstream_headers(call: ModelCall, own_prefix: str = "") -> dict[str, str]:
     """The headers of a call that a provider may see, and the encoding of its answer.
 
-    own_prefix: of the names that are this provider's, and would otherwise be the client's.
+    own_prefix: see request_headers.
     """
     headers = request_headers(call.headers, own_prefix)
     return {**headers, "accept-encoding": ACCEPT_ENCODING}

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 API_VERSION = "AZURE_OPENAI_APIVERSION"
 RESOURCE = re.compile(r"(?P<resource>https?://[^/]+)(?:/openai(?P<v1>/v1)?)?")
-DEFAULT_API_VERSION = "2023-03-15-preview"  # what users of azure-openai-proxy have without saying
+DEFAULT_API_VERSION = "2023-03-15-preview"  # azure-openai-proxy's default
 DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
 V1_VERSIONS = {"v1": "", "preview": "api-version=preview", "latest": "api-version=latest"}
-"""What AZURE_OPENAI_APIVERSION says to choose the v1 surface, and the query that goes with it."""
+"""Values of AZURE_OPENAI_APIVERSION that select the v1 surface, and the query of each."""
 DEFAULT_MAPPER = {
     "gpt-3.5-turbo": "gpt-35-turbo",
     "gpt-3.5-turbo-0301": "gpt-35-turbo-0301",
@@ -47,11 +47,11 @@ PATHS_OF_DEPLOYMENTS = frozenset(
         "/images/generations",
     }
 )
-CREATED = 1_677_649_963  # of every model in azure-openai-proxy's list; Azure tells no time
+CREATED = 1_677_649_963  # as in azure-openai-proxy's list; Azure gives no time
 
 
 class Surface(NamedTuple):
-    """root: the URL before the paths. query: the api-version, where one is needed."""
+    """root: the URL before the paths. query: the api-version, if one is needed."""
 
     root: str
     query: str
@@ -59,16 +59,16 @@ class Surface(NamedTuple):
 
 
 class AzureProvider:
-    """Azure OpenAI by one of its surfaces.
+    """Azure OpenAI through one of its surfaces.
 
-    mapper: from a model's name to its deployment's, over DEFAULT_MAPPER. default_model: is asked
-    where a call that needs a deployment names no model (OPENAI_MODEL); without it such a call is
-    an InvalidField. The client's own api-version gives way to the surface's: Azure refuses two.
+    mapper: the deployment of each model; extends DEFAULT_MAPPER. default_model: for calls that need
+    a deployment and name no model (OPENAI_MODEL); without it they raise InvalidField. The surface's
+    api-version replaces the client's: Azure rejects two.
     """
 
     name = "azure"
     mends_stream_end = True
-    """Its streams have ended with "data: [DONE]" and one line end, which some clients wait at."""
+    """Its streams end with "data: [DONE]" and one line end; some clients wait for a second one."""
 
     def __init__(
         self, surface: Surface, mapper: Mapping[str, str], default_model: str | None = None
@@ -92,7 +92,7 @@ class AzureProvider:
         return UpstreamRequest(call.method, url, headers, asked.body, asked.model)
 
     def own_answer(self, call: ModelCall) -> bytes | None:
-        """The models that the mapper knows: Azure's own list is of what could be deployed."""
+        """The models of the mapper: Azure's own list names what could be deployed."""
         if call.method != "GET":
             return None
         if call.path == "/models":
@@ -109,14 +109,12 @@ class AzureProvider:
         deployment = self._mapper.get(model) or NOT_IN_DEPLOYMENTS.sub("", model) if model else ""
         if not deployment:
             raise InvalidField(
-                "model: expected the name of a model, by which Azure's deployment is found, "
-                "found none.",
-                param="model",
+                "model is required: it names Azure's deployment (got none).", param="model"
             )
         return deployment
 
     def _by_deployment(self, call: ModelCall, model: str | None) -> ModelCall:
-        """The call with what the mapper says in place of its model, or else itself."""
+        """The call with the deployment as its model; the call itself if they are the same."""
         deployment = self._mapper.get(model, model) if model else None
         return call.by_model(deployment) if deployment and deployment != call.model else call
 
@@ -127,10 +125,10 @@ class AzureProvider:
 
 
 def surface_of(endpoint: str, version: str) -> Surface:
-    """Which surface, and where. Raises SettingsError.
+    """The surface that the settings select. Raises SettingsError.
 
-    endpoint: https://NAME.openai.azure.com, also with /openai or /openai/v1 at its end; the last
-    chooses the v1 surface, as AZURE_OPENAI_APIVERSION=v1 does.
+    endpoint: https://NAME.openai.azure.com, with or without /openai or /openai/v1. /openai/v1
+    selects the v1 surface, as AZURE_OPENAI_APIVERSION=v1 does.
     """
     found = RESOURCE.fullmatch(endpoint)
     if found is None:

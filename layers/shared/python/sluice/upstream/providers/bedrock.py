@@ -1,9 +1,9 @@
-"""Amazon Bedrock's OpenAI-compatible endpoints, signed as the function itself.
+"""Amazon Bedrock's OpenAI-compatible endpoints, signed with the function's role.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/endpoints.html
 https://bedrock-runtime.{region}.amazonaws.com/openai/v1 is signed for the service "bedrock",
-https://bedrock-mantle.{region}.api.aws/v1 for "bedrock-mantle". Where there is a key it is one of
-Bedrock's, and goes as any key of OpenAI's does.
+https://bedrock-mantle.{region}.api.aws/v1 for "bedrock-mantle". A Bedrock API key, if there is one,
+is sent instead, as OpenAI's are.
 https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html
 """
 
@@ -31,14 +31,14 @@ HOST = re.compile(
     re.ASCII,
 )
 SERVICES = {"runtime": "bedrock", "mantle": "bedrock-mantle"}
-"""The names in a signature's scope, which are those of the IAM actions."""
+"""The services in a signature's scope; IAM actions have the same names."""
 GUARDRAILS = "x-amzn-bedrock-"
-"""Of headers such as X-Amzn-Bedrock-GuardrailIdentifier, which a client may set.
+"""Prefix of headers such as X-Amzn-Bedrock-GuardrailIdentifier, which a client may set.
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html"""
 
 
 class SigningScope(NamedTuple):
-    """What a signature is for."""
+    """The region and service that a signature is valid for."""
 
     region: str
     service: str
@@ -51,10 +51,9 @@ def scope_of_host(base_url: str) -> SigningScope | None:
 
 
 def signing_scope(settings: Settings, base_url: str, own_region: str) -> SigningScope:
-    """What requests to `base_url` are signed for.
+    """UPSTREAM_AWS_REGION and UPSTREAM_AWS_SERVICE, or else the host's region and service.
 
-    UPSTREAM_AWS_REGION and UPSTREAM_AWS_SERVICE, else what the host says, else `own_region`, the
-    function's. Raises SettingsError.
+    own_region: the function's, for hosts that have none. Raises SettingsError.
     """
     host = scope_of_host(base_url) or SigningScope(own_region, SERVICES["runtime"])
     region = settings.upstream_aws_region or host.region
@@ -67,8 +66,7 @@ def signing_scope(settings: Settings, base_url: str, own_region: str) -> Signing
 class BedrockProvider:
     """An API below `base_url`, which has no slash at its end.
 
-    environ: is asked for credentials at each request, because Lambda renews them. clock: the time
-    in UTC.
+    environ: holds the credentials, which Lambda renews. clock: returns the time in UTC.
     """
 
     name = "bedrock"
@@ -96,11 +94,11 @@ class BedrockProvider:
         return UpstreamRequest(call.method, url, headers, call.body)
 
     def own_answer(self, call: ModelCall) -> bytes | None:
-        del call  # it knows everything better itself
+        del call  # the provider answers all calls
         return None
 
     def _signature(self, call: ModelCall, url: str, headers: Mapping[str, str]) -> dict[str, str]:
-        """The headers that sign a call, and those that matter: a proxy may change the others."""
+        """The headers that sign a call. Only these are signed: a proxy may change the others."""
         of_bedrock = {name: v for name, v in headers.items() if name.startswith(GUARDRAILS)}
         content_type = headers.get("content-type")
         signed = {**of_bedrock, **({"content-type": content_type} if content_type else {})}

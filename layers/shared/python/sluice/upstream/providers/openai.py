@@ -1,4 +1,4 @@
-"""OpenAI's API, and every API that is compatible with it.
+"""OpenAI's API, and compatible ones.
 
 https://platform.openai.com/docs/api-reference/authentication
 """
@@ -29,5 +29,5 @@ class OpenAIProvider:
         return UpstreamRequest(call.method, url, headers, call.body)
 
     def own_answer(self, call: ModelCall) -> bytes | None:
-        del call  # it knows everything better itself
+        del call  # the provider answers all calls
         return None
