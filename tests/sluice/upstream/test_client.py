@@ -20,8 +20,11 @@ from sluice.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
+from sluice.http.transport import CONNECT, TimedOut
+from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
 from sluice.upstream.call import ModelCall
+from sluice.upstream.reply import sluice_error
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -234,6 +237,13 @@ def test_silence_names_its_setting(upstream: ScriptedUpstream, sent: bytes, vari
     with pytest.raises(UpstreamSilent, match=rf"for 0\.05 s .{variable}"):
         one_attempt(upstream.url, **{variable: "0.05"}).read()
     done.set()
+
+
+def test_timeout_of_connecting_names_its_setting() -> None:
+    timeout = TimedOut(CONNECT, was_sent=False)
+    error = sluice_error(timeout, read_settings({"UPSTREAM_CONNECT_TIMEOUT": "0.05"}), None)
+    assert isinstance(error, UpstreamUnreachable)
+    assert "for 0.05 s (UPSTREAM_CONNECT_TIMEOUT)" in error.message
 
 
 @pytest.mark.parametrize(
