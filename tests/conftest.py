@@ -40,6 +40,18 @@ def upstream() -> Iterator[ScriptedUpstream]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """AWS, played by moto. A test removes what it puts there."""
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415 -- slow to import, for few tests
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fast", action="store_true", help="run the modules whose tests start no process"

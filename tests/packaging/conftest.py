@@ -127,45 +127,47 @@ def change(service: Service, *modules: str) -> None:
             file.write("\nCHANGED = True\n")
 
 
+CUSTOM = {
+    **SECRETS,
+    "FUNCTION_URL_AUTH": "none",
+    "WEBSOCKET_AUTH": "aws_iam",
+    "OPENAI_MODEL": "another-model",
+    "ASCII_QUOTES": "true",
+    "LOG_CHAT": "true",
+    "ALARM_TOPIC_ARN": TOPIC,
+    "RESERVED_CONCURRENCY": "20",
+}
+SEVERAL_PROVIDERS = {
+    "OPENAI_BASE_URL": "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
+    "UPSTREAM_AUTH": "aws_sigv4",
+    "BEDROCK_MODELS": "openai.gpt-oss-20b-1:0,openai.gpt-oss-120b-1:0,"
+    "arn:aws:bedrock-mantle:us-west-2:123456789012:project/default,"
+    "arn:aws:bedrock:us-west-2:123456789012:guardrail/abc123",
+    "EXTRA_BASE_URL": "https://api.example.com/v1,https://open.example.com",
+    "EXTRA_ROUTE_PREFIX": "/other,/open",
+    "EXTRA_API_KEY_PARAMETER": "/other/key,-",
+    "AZURE_OPENAI_TOKEN_PARAMETER": "/azure/token",
+}
+PRODUCTION = "--stage prod --region eu-west-1 --param dashboard=false --param alarms=false"
+UNTRACED = "--param tracing=PassThrough"
+
+
 @pytest.fixture(scope="session")
-def customized(
-    service: Service, by_default: Package, tmp_path_factory: pytest.TempPathFactory
-) -> Package:
+def packages(service: Service, by_default: Package) -> Path:
+    """The packages of the layers, installed for the first deployment."""
+    assert by_default
+    return service.folder / ".build"
+
+
+@pytest.fixture(scope="session")
+def customized(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Package:
     """Packaged in another folder, with keys in the shell and another umask."""
-    assert by_default
-    settings = {
-        **SECRETS,
-        "FUNCTION_URL_AUTH": "none",
-        "WEBSOCKET_AUTH": "aws_iam",
-        "OPENAI_MODEL": "another-model",
-        "ASCII_QUOTES": "true",
-        "LOG_CHAT": "true",
-        "ALARM_TOPIC_ARN": TOPIC,
-        "RESERVED_CONCURRENCY": "20",
-    }
-    folder, packages = tmp_path_factory.mktemp("customized"), service.folder / ".build"
-    return copy_service(folder, packages=packages, umask=0o077).package(**settings)
+    service = copy_service(tmp_path_factory.mktemp("customized"), packages=packages, umask=0o077)
+    return service.package(**CUSTOM)
 
 
 @pytest.fixture(scope="session")
-def in_production(
-    service: Service, by_default: Package, tmp_path_factory: pytest.TempPathFactory
-) -> Package:
+def in_production(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Package:
     """Stage prod in another region, with several providers, without alarms and dashboard."""
-    assert by_default
-    settings = {
-        "OPENAI_BASE_URL": "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
-        "UPSTREAM_AUTH": "aws_sigv4",
-        "BEDROCK_MODELS": "openai.gpt-oss-20b-1:0,openai.gpt-oss-120b-1:0,"
-        "arn:aws:bedrock-mantle:us-west-2:123456789012:project/default,"
-        "arn:aws:bedrock:us-west-2:123456789012:guardrail/abc123",
-        "EXTRA_BASE_URL": "https://api.example.com/v1,https://open.example.com",
-        "EXTRA_ROUTE_PREFIX": "/other,/open",
-        "EXTRA_API_KEY_PARAMETER": "/other/key,-",
-        "AZURE_OPENAI_TOKEN_PARAMETER": "/azure/token",
-    }
-    switched_off = ("dashboard=false", "alarms=false", "tracing=PassThrough")
-    params = [word for each in switched_off for word in ("--param", each)]
-    folder, packages = tmp_path_factory.mktemp("production"), service.folder / ".build"
-    production = copy_service(folder, packages=packages)
-    return production.package("--stage", "prod", "--region", "eu-west-1", *params, **settings)
+    service = copy_service(tmp_path_factory.mktemp("production"), packages=packages)
+    return service.package(*PRODUCTION.split(), *UNTRACED.split(), **SEVERAL_PROVIDERS)

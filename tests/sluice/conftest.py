@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from sluice.state.dynamodb import DynamoDbState
 from tests.sluice.certificate_authority import CertificateAuthority
@@ -22,15 +21,6 @@ def authority(tmp_path: Path) -> CertificateAuthority:
     return CertificateAuthority(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def dynamodb_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
     # boto3 reads its region and credentials from the environment, as on Lambda.
@@ -44,10 +34,10 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def table(
     account: None,  # noqa: ARG001 -- what boto3 signs with
-    dynamodb_url: str,
+    moto_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Opening]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", moto_url)
     client = boto3.client("dynamodb")
     client.create_table(
         TableName=TABLE,
