@@ -21,10 +21,13 @@ class Deadline(NamedTuple):
 
     def seconds_left(self) -> float:
         """Seconds left for the answer. Raises DeadlineReached if there are none."""
-        seconds = self.remaining_ms() / 1000 - MARGIN_S
-        if seconds <= 0:
+        seconds = self.seconds_left_or_zero()
+        if not seconds:
             raise deadline_reached()
         return seconds
+
+    def seconds_left_or_zero(self) -> float:
+        return max(0.0, self.remaining_ms() / 1000 - MARGIN_S)
 
     def seconds_to_last_moment(self) -> float:
         """Seconds left to send anything at all, even if only the error that time is up."""

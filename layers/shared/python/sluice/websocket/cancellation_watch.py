@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from sluice.errors import Cancelled, ConnectionGone, DeadlineReached, StateUnavailable
+from sluice.errors import Cancelled, ConnectionGone, StateUnavailable
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -62,13 +62,13 @@ class CancellationWatch:
     def __exit__(self, *_error: object) -> None:
         self._is_over.set()
         # The margin of the deadline is for the client, not for a slow store.
-        self._thread.join(self._seconds_left())
-        if self.principal is None and self.failure is None and self._seconds_left():
+        self._thread.join(self._deadline.seconds_left_or_zero())
+        if not (self.principal or self.failure) and self._deadline.seconds_left_or_zero():
             self._look_once()
 
     def _run(self) -> None:
         pause = self._times.first
-        while not self._is_over.wait(pause) and self._seconds_left():
+        while not self._is_over.wait(pause) and self._deadline.seconds_left_or_zero():
             look = self._look_once()
             if look is not None and (look.is_closed or look.is_cancelled):
                 self._stop(_reason(look))
@@ -83,12 +83,6 @@ class CancellationWatch:
             return None
         self.principal = self.principal or look.principal
         return look
-
-    def _seconds_left(self) -> float:
-        try:
-            return self._deadline.seconds_left()
-        except DeadlineReached:
-            return 0.0
 
 
 def _reason(look: ConnectionLook) -> SluiceError:

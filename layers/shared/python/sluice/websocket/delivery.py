@@ -266,13 +266,8 @@ class Delivery:
                 return self._post(frame, self._deadline.seconds_to_last_moment())
             except PostFailed as error:
                 pause = self._back_off.seconds(attempt)
-                if self._state is State.GIVEN_UP or not self._has_time_for(pause):
+                has_time = self._deadline.seconds_left_or_zero() > pause
+                if self._state is State.GIVEN_UP or not has_time:
                     raise error from None
                 self._back_off.sleep(pause)
                 attempt += 1
-
-    def _has_time_for(self, seconds: float) -> bool:
-        try:
-            return self._deadline.seconds_left() > seconds
-        except DeadlineReached:
-            return False
