@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.sluice.upstream.transports.conftest import OpenTransport
 
-SOON_S = 0.15
+SOON_S = 0.05
 THREADS = 8
 LIMITS = {
     CONNECT: "connect_s",
@@ -175,7 +175,7 @@ def test_upstream_that_trickles_shares_one_wait(
 ) -> None:
     with sender_to(open_transport, trickling(head, byte)) as (sender, _):
         with pytest.raises(TimedOut) as caught:
-            sender.send(wait=waits(first_byte_s=0.2, seconds=0.4))
+            sender.send(wait=waits(first_byte_s=0.1, seconds=0.2))
         assert caught.value.wait == wait
 
 
@@ -185,7 +185,7 @@ def test_tunnel_that_trickles_shares_one_wait(open_transport: OpenTransport) -> 
         closing(open_transport(f"http://{host}:{port}")) as transport,
     ):
         with pytest.raises(TimedOut) as caught:
-            Sender(transport, "https://api.example/").send(wait=waits(connect_s=0.2))
+            Sender(transport, "https://api.example/").send(wait=waits(connect_s=0.1))
         assert caught.value.wait == CONNECT
 
 

@@ -52,7 +52,6 @@ class Guard:
         self._changed = threading.Condition()
         self._is_over = False
         self._wait, self._moment = END, waits.end
-        self.expect(CONNECT, waits.connect_s)
         threading.Thread(target=self._watch_time, name="transport", daemon=True).start()
         if stop is not None:
             stop.listen(self._end_stopped)
@@ -64,6 +63,11 @@ class Guard:
             is_end = moment >= self.waits.end
             self._wait, self._moment = (END, self.waits.end) if is_end else (wait, moment)
             self._changed.notify()
+
+    def connect(self) -> None:
+        """A connection is looked for, or opened."""
+        self.begun_at = None
+        self.expect(CONNECT, self.waits.connect_s)
 
     def watch(self, below: socket.socket) -> None:
         """Shut down this one from now on."""

@@ -77,6 +77,7 @@ class RequestsTransport:
     def _send_guarded(self, prepared: PreparedRequest, guard: Guard) -> RawResponse | None:
         """The reply with its headers; None where a kept connection had been closed."""
         current.guard = guard
+        guard.connect()
         try:
             reply = self._adapter.send(
                 prepared,
