@@ -14,10 +14,9 @@ from tests.scripted_upstream import EVENT_STREAM_HEAD, LAST_CHUNK, chunk
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
     from tests.running_stack import RunningStack
-    from tests.scripted_upstream import ScriptedUpstream, UpstreamRequest
+    from tests.scripted_upstream import Script, ScriptedUpstream, UpstreamRequest
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 STREAMS = {
@@ -29,7 +28,7 @@ STREAMS = {
 }
 
 
-def cut(segment: int, stream: bytes) -> Callable[[UpstreamRequest, socket.socket], None]:
+def cut(segment: int, stream: bytes) -> Script:
     """A script: the stream, its chunks' heads and ends too, in TCP segments of this size."""
     sent = chunk(stream[: len(stream) // 2]) + chunk(stream[len(stream) // 2 :]) + LAST_CHUNK
 

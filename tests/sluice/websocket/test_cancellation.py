@@ -29,10 +29,9 @@ from tests.sluice.websocket.asking import AT_MS, CHAT, PLAIN, TEMPLATE, WebSocke
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
     from pathlib import Path
 
-    Script = Callable[[UpstreamRequest, socket.socket], None]
+    from tests.scripted_upstream import Script
 
 ENDED = {"id": "7", "events": [], "done": True, "cancelled": True}
 ONE_AND_SILENCE = holds_after(EVENT_STREAM_HEAD, chunk(delta("one")))

@@ -31,12 +31,7 @@ from tests.sluice.answering import SECRET
 from tests.sluice.websocket.asking import CHAT, HELLO, PLAIN, TEMPLATE, WebSocketBench
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
-
-    from tests.scripted_upstream import UpstreamRequest
-
-    Script = Callable[[UpstreamRequest, socket.socket], None]
+    from tests.scripted_upstream import Script
 
 
 def slow(frame: bytes) -> None:

@@ -36,7 +36,9 @@ from tests.sluice.websocket.scripted_connections import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from tests.scripted_upstream import Script
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret"}
 
@@ -81,9 +83,7 @@ def pieces(data: bytes, cuts: list[int]) -> Iterator[bytes]:
         yield data[start:end]
 
 
-def says_in_pieces(
-    course: Course, connections: ScriptedConnections
-) -> Callable[[UpstreamRequest, socket.socket], None]:
+def says_in_pieces(course: Course, connections: ScriptedConnections) -> Script:
     """The answer in pieces, each of which releases a late post."""
 
     def script(_request: UpstreamRequest, connection: socket.socket) -> None:
