@@ -1,4 +1,4 @@
-"""What is in the account after a deployment, as far as moto keeps it."""
+"""The contents of the account after a deployment, as far as moto keeps them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STACK = "sluice-dev"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A DynamoDB table; `expiry` is the attribute that its items expire by, if they do."""
+    """A DynamoDB table; `expiry` is the attribute of its TTL."""
 
     name: str
     billing_mode: str
@@ -22,7 +22,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class AccountContents:
-    """All of it; functions and their URLs by the last part of the function's name."""
+    """The contents; functions and URLs by the last part of the function's name."""
 
     outputs: dict[str, str]
     resource_types: dict[str, str]
@@ -84,7 +84,7 @@ def _urls(account: CloudAccount, functions: dict[str, dict[str, Any]]) -> dict[s
 
 
 def _layers(account: CloudAccount) -> dict[str, int]:
-    """The newest version of each layer."""
+    """Return the newest version of each layer."""
     listed = account.client("lambda").list_layers()["Layers"]
     return {each["LayerName"]: each["LatestMatchingVersion"]["Version"] for each in listed}
 
@@ -108,6 +108,6 @@ def _table(client: Any, name: str) -> Table:
 
 
 def _log_groups(account: CloudAccount) -> dict[str, int | None]:
-    """The days that each log group keeps, or None for ever."""
+    """Return the days that each log group keeps, or None for ever."""
     listed = account.client("logs").describe_log_groups()["logGroups"]
     return {group["logGroupName"]: group.get("retentionInDays") for group in listed}

@@ -21,13 +21,13 @@ FAKE_KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 @dataclass(frozen=True, slots=True)
 class CloudAccount:
-    """Where the account is. By its IP address: for a name SDKs ask for BUCKET.name."""
+    """The account's endpoint: an IP address, because SDKs put BUCKET. before a name."""
 
     endpoint: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes AWS's tools use this account and no other."""
+        """The variables that lead AWS's tools to this account."""
         return {
             **FAKE_KEYS,
             "AWS_REGION": REGION,

@@ -1,4 +1,4 @@
-"""What the deployed $connect and $disconnect do with the account's parameters and its table."""
+"""Runs the deployed $connect and $disconnect with the account's parameters and its table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ QUERIES = {"right key": {"key": KEY}, "wrong key": {"key": "another"}, "no key":
 
 @dataclass(frozen=True, slots=True)
 class ConnectionProbe:
-    """$connect's status for each connection, and the ids of what is in the table afterwards."""
+    """$connect's status for each connection, and the ids in the table afterwards."""
 
     statuses: dict[str, int]
     recorded: set[str]
@@ -40,7 +40,7 @@ def probe_connections(
     def running(name: str) -> Iterator[RuntimeApi]:
         deployed = functions[name]
         lay_out(artifacts, name, layers_of(deployed), folder / name)
-        # As on Lambda, boto3 is where the layers are not.
+        # As on Lambda, boto3 is outside the layers.
         with_boto3 = {"LAMBDA_RUNTIME_DIR": sysconfig.get_path("purelib")}
         variables = {**account.environment, **with_boto3}
         with started(
@@ -58,7 +58,7 @@ def probe_connections(
 
 
 def invoke(api: RuntimeApi, connection_id: str, query: Mapping[str, str] | None) -> int:
-    """Give the function one event; what it does after its answer is over when this returns."""
+    """Give the function one event, and wait for its answer and the work after it."""
     event = {
         "headers": {},
         "queryStringParameters": query,

@@ -1,4 +1,4 @@
-"""A function as Lambda starts it: from unpacked zips, with the environment that was deployed."""
+"""Starts a function as Lambda does: from unpacked zips, with the deployed environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.awslambda.scripted_runtime_api import RuntimeApi
 
 
 def layers_of(deployed: Mapping[str, Any]) -> list[str]:
-    """The names of the function's layers in their order, without service and stage."""
+    """Return the names of the function's layers, in order, without service and stage."""
     return [layer["Arn"].split(":")[6].rpartition("-")[2] for layer in deployed["Layers"]]
 
 
@@ -20,9 +20,9 @@ def layers_of(deployed: Mapping[str, Any]) -> list[str]:
 def started(
     deployed: Mapping[str, Any], python: Path, root: Path, **environ: str
 ) -> Iterator[RuntimeApi]:
-    """Start a function that was laid out below `root`; it speaks with the Runtime API given back.
+    """Start a function whose files are below `root`; it uses the Runtime API that this yields.
 
-    deployed: Lambda's configuration of it. environ: what Lambda would set beyond the usual.
+    `deployed` is its configuration in Lambda; `environ` has further variables.
     """
     api = RuntimeApi()
     task = root / "var" / "task"

@@ -1,4 +1,4 @@
-"""The folders that Lambda makes of artifacts, and a Python that knows nothing but itself."""
+"""The folders that Lambda makes of artifacts, and a Python without any package."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def lay_out(artifacts: Path, function: str, layers: Iterable[str], root: Path) -
 
 
 def lone_python(folder: Path) -> Path:
-    """A Python of this version without any package: neither this checkout's nor pip's."""
+    """Make a Python of this version without any package, pip included."""
     venv.create(folder, symlinks=True, with_pip=False)
     return folder / "bin" / "python"
 
 
 def modules_found_by(python: Path, names: Iterable[str], folder: Path) -> set[str]:
-    """Those of the modules that this Python can import in that folder."""
+    """Return those of the modules that this Python can import in that folder."""
     look = "import importlib.util as u, sys; print(*filter(u.find_spec, sys.argv[1:]))"
     done = subprocess.run(
         [python, "-c", look, *names], cwd=folder, env={}, capture_output=True, text=True, check=True

@@ -1,9 +1,8 @@
 """`python moto_program.py`: a moto server whose CloudFormation can deploy this service.
 
-Prints its URL and serves until its input ends, as it does with the program that started it. What
-stock moto lacks for that is filled in here: the types of moto_resources.py; a validation of
-templates without cfn-lint, which `npm run lint` runs; updates, change sets and deletions
-where moto loses a resource or fails.
+It prints its URL and serves until its input ends, which it does with the program that started it.
+It adds what moto lacks: the types of moto_resources.py; a validation of templates without cfn-lint,
+which `npm run lint` runs; updates, change sets and deletions where moto loses a resource or fails.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 
 def stand_in_for_openapi_spec_validator() -> None:
-    """REST APIs' imports want it, and every model that CloudFormation knows imports those."""
+    """moto's CloudFormation imports it for REST APIs, which this service has none of."""
     package = ModuleType("openapi_spec_validator")
     exceptions = ModuleType("openapi_spec_validator.validation.exceptions")
     package.validate = lambda *_arguments: None  # type: ignore[attr-defined]

@@ -26,7 +26,7 @@ class Account:
 
 
 class StackResource:
-    """What moto's CloudFormation asks of a resource; `delete` undoes its creation."""
+    """A resource as moto's CloudFormation sees it; `delete` undoes its creation."""
 
     cf_resource_type = ""
     logical_resource_id = ""
@@ -56,13 +56,13 @@ Update = Callable[[Any, Properties, Account], Any]
 
 
 def keep(resource: Any, _properties: Properties, _account: Account) -> Any:
-    """What becomes of an updated resource of most types: it stays as it was created."""
+    """Leave an updated resource as it was created."""
     return resource
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
-    """A type as moto's CloudFormation calls it, in the place of one of its model classes."""
+    """A resource type for moto's CloudFormation, instead of one of its model classes."""
 
     create: Create
     update: Update = keep
@@ -90,19 +90,19 @@ class ResourceType:
         return self.update(original_resource, properties, Account(account_id, region_name))
 
     def delete_from_cloudformation_json(self, *_arguments: Any) -> None:
-        """Nothing: a StackResource deletes itself."""
+        """Do nothing: a StackResource deletes itself."""
 
     def has_cfn_attr(self, _name: str) -> bool:
         return True
 
 
 def create_record(name: str, _properties: Properties, _account: Account) -> StackResource:
-    """A resource of a type that moto has nothing of: it is in the stack and nowhere else."""
+    """Create a resource of a type that moto lacks: it is in the stack alone."""
     return StackResource(name, {"Arn": f"arn:aws:record:::{name}"})
 
 
 def create_function(name: str, properties: Properties, account: Account) -> Any:
-    """A function with the properties that moto drops."""
+    """Create a function, with the properties that moto drops."""
     function = LambdaFunction.create_from_cloudformation_json(
         name, {"Properties": properties}, account.account_id, account.region
     )
@@ -125,7 +125,7 @@ def set_dropped_properties(function: Any, properties: Properties, _account: Acco
 
 
 def create_layer_version(_name: str, properties: Properties, account: Account) -> LayerVersion:
-    """The next version of the layer that the template names; moto would make a name up."""
+    """Create the next version of the layer that the template names; moto would invent a name."""
     backend = lambda_backends[account.account_id][account.region]
     return backend.publish_layer_version(properties)
 
@@ -149,7 +149,7 @@ def create_function_url(name: str, properties: Properties, account: Account) -> 
 
 
 def create_table(name: str, properties: Properties, account: Account) -> Any:
-    """A table with the properties that moto drops."""
+    """Create a table, with the properties that moto drops."""
     table = Table.create_from_cloudformation_json(
         name, {"Properties": properties}, account.account_id, account.region
     )

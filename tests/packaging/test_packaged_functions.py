@@ -1,9 +1,8 @@
-"""The zips that were deployed, unpacked as Lambda does it, run by a Python that has nothing else.
+"""The deployed zips, unpacked as Lambda does, run by a Python without any package.
 
-The sources of this checkout and the packages of its .venv are out of reach of the functions: what
-they import is in their own zip or in a layer. Three things differ from Lambda: Python is of another
-version, compiled modules are for Lambda's machines, so that their pure Python runs in their place,
-and boto3, which Lambda's Python brings, is there only where a function is to use it.
+The functions cannot reach this checkout's sources and the packages in .venv: what they import is in
+their own zip or in a layer. Two things differ from Lambda: the version of Python, and boto3, which
+is there only for functions that use it.
 """
 
 from __future__ import annotations
@@ -99,14 +98,14 @@ def test_deployed_functions_record_connections_in_the_table_that_their_settings_
 def target(
     by_default: Package, python: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
-    """The local stack over a folder with serverless.yml and what was unpacked, nothing more."""
+    """The local stack over a folder with serverless.yml and the unpacked zips, nothing more."""
     folder = tmp_path_factory.mktemp("unpacked")
     shutil.copyfile(ROOT / "serverless.yml", folder / "serverless.yml")
     for function in FUNCTIONS:
         unpack(by_default.folder / f"{function}.zip", folder)
     for layer in ("runtime", "shared"):
         unpack(by_default.folder / f"{layer}.zip", folder / "layers" / layer)
-    # For the emulators alone: they pass no PYTHON variable on to functions.
+    # For the emulators: they pass no PYTHON variable on to functions.
     packages = os.pathsep.join((str(ROOT), sysconfig.get_path("purelib")))
     with stack_of(
         str(python),
