@@ -28,7 +28,8 @@ MAX_HANDLER_LINES = 80
 
 FLOORS = {
     SLUICE: (
-        "errors named_tuple secret_mask authentication deadline stop_signal error_body request_log",
+        "errors named_tuple text secret_mask authentication deadline stop_signal error_body "
+        "request_log",
         "http",
         "aws",
         "setting_values settings key_ring",

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import requests
 from requests.auth import AuthBase
+from sseclient import SSEClient
 
 from scripts.smoke.check import (
     ASKS_FOR_A_VALUE,
@@ -128,8 +129,7 @@ def streams(request: UrlRequest, target: Target, watch: Stopwatch) -> None:
 
 def text_of_events(stream: str) -> str:
     """Return the joined deltas of an event stream. Raises CheckFailedError unless it is whole."""
-    lines = [line for line in stream.splitlines() if line.startswith("data:")]
-    data = [line.removeprefix("data:").strip() for line in lines]
+    data = [event.data for event in SSEClient(iter((stream.encode(),))).events()]
     if data[-1:] != ["[DONE]"]:
         raise CheckFailedError("last event", "[DONE]", "another, or none")
     events = [json.loads(each) for each in data[:-1]]

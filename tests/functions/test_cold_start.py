@@ -33,10 +33,10 @@ FUNCTIONS = {
         ),
     },
     "default": {
-        "packages": {"sseclient"},
+        "packages": set[str](),
         "sluice": (
             "authentication deadline error_body errors key_ring named_tuple request_log "
-            "secret_mask setting_values settings stop_signal "
+            "secret_mask setting_values settings stop_signal text "
             "aws.sigv4 aws.ssm_parameter "
             "completions.answer completions.event_stream completions.events "
             "completions.parsers completions.request completions.sse completions.usage "
@@ -72,9 +72,7 @@ NOT_AT_START = {
 }
 NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random", "urllib"}
 """connect and disconnect ask nobody."""
-NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "sseclient", "urllib"} | {
-    "threading"
-}
+NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "urllib"} | {"threading"}
 """Parsers of answers, hashes of keys, dates of retries: what few requests need comes with them."""
 
 REPORT = """

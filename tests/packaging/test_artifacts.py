@@ -11,7 +11,7 @@ LARGEST_FUNCTION = 20_000
 LARGEST_LAYER = {"runtime": 150_000, "shared": 2_000_000}
 FUNCTIONS = ("connect", "disconnect", "default", "stream")
 LAYERS = tuple(LARGEST_LAYER)
-PACKAGES = ("certifi", "charset_normalizer", "idna", "requests", "sseclient", "urllib3")
+PACKAGES = ("certifi", "charset_normalizer", "idna", "requests", "urllib3")
 NEEDLESS = {"bin", "tests", "RECORD", "notes.txt", ".env"}
 
 

@@ -49,7 +49,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_of_the_checkout_is_within_reach(python: Path, tmp_path: Path) -> None:
     ours = ("sluice", "awslambda", "functions", "local", "scripts", "tests")
-    theirs = ("requests", "sseclient", "urllib3", "certifi", "idna", "botocore", "boto3")
+    theirs = ("requests", "urllib3", "certifi", "idna", "botocore", "boto3")
     assert modules_found_by(python, (*ours, *theirs, "json"), tmp_path) == {"json"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -19,6 +20,7 @@ from sluice.completions.request import (
     NativeRequest,
     ResponseType,
     TemplateRequest,
+    parse_object,
     plain_request,
 )
 from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken
@@ -36,6 +38,7 @@ from tests.scripted_upstream import (
     holds_after,
     replies,
     says,
+    sends,
     sse,
 )
 from tests.sluice.answering import SECRET, answering_with
@@ -305,3 +308,37 @@ def test_native_request_gets_the_default_model_if_it_needs_one(
     bench.upstream.script = replies(200, {})
     bench.read(bytes_of, native(document))
     assert bench.upstream.requests[0].document == sent
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b'{ "model" : "m",\n "x": 1.0e5 }', b'{ "model" : "m",\n "x": 1.0e5 }'),
+        (b'{"x":1e400, "n": 0.10}', b'{"model": "small", "x":1e400, "n": 0.10}'),
+        (b'{"stop":"a","stop":"b", "model": null}', b'{"stop":"a","stop":"b", "model": "small"}'),
+        (b"{}", b'{"model": "small"}'),
+        (b'\xef\xbb\xbf{"x": 1}', b'{"x": 1, "model": "small"}'),
+        ('{"x": 1}'.encode("utf-16"), b'{"x": 1, "model": "small"}'),
+    ],
+)
+def test_body_without_a_model_keeps_its_bytes_but_for_the_model(
+    bench: AnswerBench, body: bytes, sent: bytes
+) -> None:
+    bench.upstream.script = replies(200, {})
+    bench.read(bytes_of, NativeRequest(body, parse_object(body)), OPENAI_MODEL="small")
+    assert bench.upstream.requests[0].body == sent
+
+
+@pytest.mark.parametrize("read", [events_of, deltas_of, text_of])
+def test_compressed_answer_is_read(bench: AnswerBench, read: Read) -> None:
+    body = gzip.compress(answer_stream(["a", "b"]))
+    bench.upstream.script = sends(body, "text/event-stream", content_encoding="gzip")
+    assert "b" in bench.read(read, LOG_CHAT="true")
+    assert (bench.logged["answer"], bench.logged["usage"]) == ("ab", {"total_tokens": 3})
+
+
+@EACH_WAY
+def test_halves_of_a_character_are_joined_in_the_log(bench: AnswerBench, read: Read) -> None:
+    bench.upstream.script = says("a\ud83d", "\ude00b", "\ud83d")
+    bench.read(read, LOG_CHAT="true")
+    assert bench.logged["answer"] == "a😀b\ufffd"

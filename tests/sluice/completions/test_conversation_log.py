@@ -55,6 +55,7 @@ def test_messages_that_are_too_long_are_cut() -> None:
         (STREAM, answer_stream(["a", "b"]), "ab"),
         (STREAM, answer_stream(["a", "b"])[:-30], "ab"),
         (JSON, b'{"choices":[{"message":{"content":"all"}}]}', "all"),
+        (JSON, b": ping\n\n" + answer_stream(["a", "b"]), "ab"),
         (JSON, b'{"data":[]}', '{"data":[]}'),
         ({"content-type": "audio/mpeg"}, b"ID3\x00\xff", ""),
     ],

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.completions.event_stream import MAX_HELD_BYTES, stream_end, whole_lines
+from sluice.completions.event_stream import (
+    BLANK_LINES,
+    MAX_BLANK_LINE_BYTES,
+    MAX_HELD_BYTES,
+    recognized,
+    stream_end,
+    whole_lines,
+)
 from tests.scripted_upstream import delta
 
 
@@ -33,6 +43,10 @@ def test_line_that_does_not_end_is_not_held_forever() -> None:
         (b"data: [DONE]\n\n", b""),
         (b"data: [DONE]\r\n\r\n", b""),
         (b"data: [DONE]\r\r", b""),
+        (b"data: [DONE]\n\r\n", b""),
+        (b"data: [DONE]\r\r\n", b""),
+        (b"data: [DONE]\r\n\r", b""),
+        (b"data: [DONE]\r", b"\r"),
         (b"data: [DONE]\n", b"\n"),
         (b"data: [DONE]\r\n", b"\n"),
         (b"data: [DONE]", b"\n"),
@@ -41,3 +55,63 @@ def test_line_that_does_not_end_is_not_held_forever() -> None:
 )
 def test_stream_end_adds_the_line_end_that_is_missing(tail: bytes, missing: bytes) -> None:
     assert stream_end(tail) == missing
+
+
+def test_event_may_end_in_any_two_line_ends() -> None:
+    ends = (b"\n", b"\r", b"\r\n")
+    for of_line, of_blank in product(ends, repeat=2):
+        tail = (b"data: a" + of_line + of_blank)[-MAX_BLANK_LINE_BYTES:]
+        is_one_end = (of_line, of_blank) == (b"\r", b"\n")
+        assert tail.endswith(BLANK_LINES) is not is_one_end
+
+
+@pytest.mark.parametrize(
+    ("start", "is_stream"),
+    [
+        (b"data: {", True),
+        (b"data\n", True),
+        (b": ping", True),
+        (b"event:x", True),
+        (b"id: 1", True),
+        (b"retry: 5", True),
+        (b"error: {", True),
+        (b"\xef\xbb\xbf\r\n\ndata:", True),
+        (b'{"data: ": 1}', False),
+        (b" [1]", False),
+        (b"database: x", False),
+        (b"<html>", False),
+        (b"\xef\xbbx", False),
+        (b"dat", False),
+        (b"", False),
+    ],
+)
+def test_first_bytes_tell_an_event_stream_at_every_cut(start: bytes, *, is_stream: bool) -> None:
+    for cut in range(len(start) + 1):
+        pieces = filter(None, (start[:cut], start[cut:]))
+        found, chunks = recognized({"content-type": "text/plain"}, pieces)
+        assert (found, b"".join(chunks)) == (is_stream, start)
+    assert recognized({"content-type": "text/event-stream"}, (start,))[0]
+
+
+def test_blank_bytes_are_not_held_for_ever() -> None:
+    pieces = [b"\n" * MAX_HELD_BYTES, b"\n", b"data: "]
+    found, chunks = recognized({}, iter(pieces))
+    assert (found, b"".join(chunks)) == (False, b"".join(pieces))
+
+
+def test_end_mark_is_seen_at_every_cut_and_passed_at_once() -> None:
+    for end in (b"", b"\n", b"\r\n\r\n", b" \n\n"):
+        stream = delta("a") + b"data: [DONE]" + end
+        for cut in range(len(stream) + 1):
+            ends: list[None] = []
+            lines = whole_lines([stream[:cut], stream[cut:], b"more"], partial(ends.append, None))
+            passed = b""
+            while not ends:
+                passed += next(lines)
+            assert stream.startswith(passed)
+            assert passed.rstrip().endswith(b"[DONE]")
+
+
+def test_end_mark_within_a_text_ends_nothing() -> None:
+    said = [delta("data: [DONE]"), b"data: [DONE]!\n", b"xdata: [DONE]\n"]
+    assert list(whole_lines(said, partial(pytest.fail, "no end mark"))) == said

@@ -11,8 +11,9 @@ from sluice.completions.request import (
     NativeRequest,
     ResponseType,
     TemplateRequest,
-    native_body,
+    parse_object,
     parse_request,
+    parse_template,
     plain_request,
     streamed,
     upstream_body,
@@ -140,23 +141,23 @@ def test_permitted_name_without_a_value_is_unknown() -> None:
         upstream_body(naming("PROMPT_NONE"), SETTINGS, {})
 
 
-def test_native_body_is_passed_on_as_the_same_bytes() -> None:
-    body = b'{ "model" : "m",\n "messages":[], "x": 1.0e5 }'
-    request = parse_request(body)
-    assert isinstance(request, NativeRequest)
-    assert native_body(request, SETTINGS) is request.body
-
-
-@pytest.mark.parametrize("document", [{"stream": True}, {"model": None, "stream": True}])
-def test_native_request_without_a_model_gets_the_default(document: dict[str, Any]) -> None:
-    request = parse(document)
-    assert isinstance(request, NativeRequest)
-    assert json.loads(native_body(request, SETTINGS)) == {"stream": True, "model": "small"}
-
-
 @pytest.mark.parametrize(
     ("stream", "sent"), [({}, True), ({"stream": None}, True), ({"stream": False}, False)]
 )
 def test_chat_is_streamed_unless_it_says_otherwise(stream: dict[str, Any], *, sent: bool) -> None:
     request = streamed({"messages": HELLO, **stream})
     assert json.loads(request.body) == request.document == {"messages": HELLO, "stream": sent}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_number_that_json_does_not_know_is_invalid(number: str) -> None:
+    with pytest.raises(InvalidJson, match=f"{number} is not a number of JSON"):
+        parse_request(f'{{"model": "m", "temperature": {number}}}'.encode())
+
+
+def test_number_too_large_is_never_written_as_one_that_json_does_not_know() -> None:
+    document = parse_object(b'{"messages": [{"role": "user", "content": [{"x": 1e400}]}]}')
+    with pytest.raises(InvalidJson, match="too large"):
+        streamed(document)
+    with pytest.raises(InvalidJson, match="too large"):
+        upstream_body(parse_template(document), SETTINGS, {})

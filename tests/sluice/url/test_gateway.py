@@ -46,7 +46,9 @@ def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(bench: UrlBench
         ("full", ["a ", "é"], "text/plain; charset=utf-8", "a é".encode()),
         ("full", [], "text/plain; charset=utf-8", b"\n"),
         ("int", ["It is [[4", "2]]"], "text/plain; charset=utf-8", b"42"),
-        ("full", ["\ud83d"], "text/plain; charset=utf-8", b"?"),
+        ("full", ["\ud83d"], "text/plain; charset=utf-8", "\ufffd".encode()),
+        ("full", ["a\ud83d", "\ude00b"], "text/plain; charset=utf-8", "a😀b".encode()),
+        ("string", ["[[\ud83d", "\ude00]]"], "text/plain; charset=utf-8", "😀".encode()),
     ],
 )
 def test_template_request(

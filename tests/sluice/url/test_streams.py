@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 import zlib
@@ -171,3 +172,69 @@ def test_half_an_event_at_a_proper_end_is_passed_on_as_it_is(
 ) -> None:
     shared.script = sends(delta("one") + b"data: {", "text/event-stream")
     assert chat(gateway).body == delta("one") + b"data: {"
+
+
+@pytest.mark.parametrize("ends", [b"\n\n", b"\r\n\r\n", b"\n", b""])
+@pytest.mark.parametrize("more", [b"", b": ping\n\n", sse({"usage": {"total_tokens": 3}})])
+@pytest.mark.parametrize("closes", [True, False])
+def test_stream_is_over_at_its_end_mark(
+    shared: ScriptedUpstream,
+    gateway: UrlGateway,
+    capsys: pytest.CaptureFixture[str],
+    ends: bytes,
+    more: bytes,
+    *,
+    closes: bool,
+) -> None:
+    """A provider may then hold the connection, or break it without the last chunk."""
+    stream, done = answer_stream(["a"])[:-2] + ends, threading.Event()
+    pieces = [stream[:-9], stream[-9:], ends and more]
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD)
+        for piece in filter(None, pieces):
+            connection.sendall(chunk(piece))
+        if closes:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            done.wait(PATIENCE_S)
+
+    shared.script = script
+    reply = chat(gateway)
+    done.set()
+    assert reply.body == b"".join(pieces)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-ndjson"])
+def test_events_under_another_name_are_an_event_stream(
+    shared: ScriptedUpstream, gateway: UrlGateway, content_type: str
+) -> None:
+    head = EVENT_STREAM_HEAD.replace(b"text/event-stream", content_type.encode())
+    half = delta("one")[:20]
+    shared.script = dies_after(head + chunk(delta("one")[:3]) + chunk(delta("one")[3:] + half))
+    reply = chat(gateway)
+    assert (reply.headers["content-type"], reply.headers["cache-control"]) == (
+        "text/event-stream",
+        "no-cache",
+    )
+    first, last = reply.body.split(b"\n\n")[:2]
+    assert first + b"\n\n" == delta("one")
+    assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_incomplete"
+
+
+def test_bytes_that_only_look_like_events_are_left_alone(
+    shared: ScriptedUpstream, gateway: UrlGateway
+) -> None:
+    """Events were not requested."""
+    shared.script = sends(b"data: a file", "application/octet-stream")
+    reply = answer_to(event_of("GET", "/v1/files/f/content"), gateway)
+    assert (reply.headers["content-type"], reply.body) == (
+        "application/octet-stream",
+        b"data: a file",
+    )
+    shared.script = sends(b'{"choices": []}', "application/json")
+    reply = chat(gateway)
+    assert reply.headers["content-type"] == "application/json"
+    assert "cache-control" not in reply.headers

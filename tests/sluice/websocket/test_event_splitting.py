@@ -72,6 +72,14 @@ def test_text_of_a_delta_is_split(name: str) -> None:
         assert "".join(part["choices"][0]["delta"][name] for part in parts) == text
 
 
+def test_text_of_a_contents_part_is_split_and_stays_a_part() -> None:
+    text = "x" * 2000
+    document = chunk_of(choice_of({"content": [{"type": "text", "text": text}]}))
+    contents = [part["choices"][0]["delta"]["content"] for part in parts_of(document, 600)]
+    assert [part.keys() for (part,) in contents] == [{"type", "text"}] * len(contents)
+    assert "".join(part["text"] for (part,) in contents) == text
+
+
 def test_half_a_surrogate_pair_stays_for_its_other_half() -> None:
     data = json.dumps(chunk_of(choice_of({"content": "x" * 1000 + "\ud83d"})))
     parts = list(split_event(CompletionEvent(data, json.loads(data), ""), 600))

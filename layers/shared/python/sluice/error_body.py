@@ -6,6 +6,7 @@ import json
 
 from sluice.errors import UpstreamRefused
 from sluice.secret_mask import mask_keys
+from sluice.text import utf8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,4 +48,4 @@ def websocket_frame(
 
 def _document(error: SluiceError, secrets: Iterable[str], extra: dict[str, str]) -> bytes:
     document = json.dumps({"error": error.document(), **extra}, ensure_ascii=False)
-    return mask_keys(document.encode("utf-8", "replace"), secrets)
+    return mask_keys(utf8(document), secrets)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 
-from sluice.completions.event_stream import has_lines, whole_lines
-from sluice.completions.request import ResponseType, TemplateRequest, native_body, upstream_body
+from sluice.completions.event_stream import is_event_stream, is_plain, recognized, whole_lines
+from sluice.completions.request import ResponseType, TemplateRequest, encoded, upstream_body
 from sluice.completions.usage import UsageFinder
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from sluice.upstream.client import UpstreamClient
     from sluice.upstream.reply import UpstreamReply
     from sluice.upstream.targets import Target
+
+
+STREAM_ASKED = rb'"stream"\s*:\s*true'
+"""In a request's JSON. Within a text its quotation marks would be escaped."""
 
 
 class ModelAnswers:
@@ -60,8 +65,13 @@ class ModelAnswers:
         model, prompt = native.document.get("model"), native.document.get("prompt")
         if not model and isinstance(prompt, dict):
             return chat_call(native.body)  # a prompt stored at the provider, which names a model
-        body = native_body(native, self._settings)
-        return chat_call(body, _as_name(model or self._settings.openai_model))
+        if model:
+            return chat_call(native.body, _as_name(model))
+        default = self._settings.openai_model
+        call = chat_call(native.body).by_model(default)
+        if call.model is None:  # JSON in UTF-16, or after a byte order mark
+            call = chat_call(encoded({**native.document, "model": default}), default)
+        return call
 
     @contextmanager
     def ask(
@@ -84,7 +94,10 @@ class ModelAnswers:
             target or self._target, call, deadline, stop_signal, log.note
         ) as upstream:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
-            answer = ModelAnswer(upstream, mask, recording, ascii_quotes=quotes)
+            asks_stream = call is not request or re.search(STREAM_ASKED, call.body) is not None
+            answer = ModelAnswer(
+                upstream, mask, recording, ascii_quotes=quotes, asks_stream=asks_stream
+            )
             try:
                 yield answer
                 answer.finish()
@@ -124,21 +137,30 @@ class ModelAnswer:
         recording: Recording | None,
         *,
         ascii_quotes: bool,
+        asks_stream: bool = False,
     ) -> None:
         self.status = upstream.status
         self.headers = upstream.headers
         self.mends_stream_end = upstream.mends_stream_end
+        self.is_event_stream = is_event_stream(upstream.headers)
+        """By its content type or, once `chunks` has given the first, by its first bytes."""
+        self.has_lines = self.is_event_stream and is_plain(upstream.headers)
+        """The same, but for a compressed event stream, which has no lines."""
         self.usage = UsageFinder()
         self._upstream = upstream
         self._mask = mask
         self._recording = recording
         self._ascii_quotes = ascii_quotes
+        self._asks_stream = asks_stream
         self._is_read = False
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they come; an event stream in whole lines."""
+        """The bytes as they come; an event stream in whole lines, and little after its end mark."""
         chunks = self._upstream.chunks()
-        lines = whole_lines(chunks) if has_lines(self.headers) else chunks
+        if self._asks_stream and not self.is_event_stream and is_plain(self.headers):
+            self.has_lines, chunks = recognized(self.headers, chunks)
+            self.is_event_stream = self.has_lines
+        lines = whole_lines(chunks, self._upstream.end_soon) if self.has_lines else chunks
         for chunk in self._mask.stream(lines):
             self.usage.add(chunk)
             if self._recording is not None:

@@ -12,6 +12,7 @@ from sluice.completions.events import completion_events
 from sluice.completions.parsers import text_deltas
 from sluice.errors import SluiceError
 from sluice.secret_mask import SecretMask
+from sluice.text import utf8
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Itera
     """Record what was said, as much as fits a line, with keys masked."""
     mask = SecretMask(secrets)
     said = _without(mask, shortened(messages))
-    text = mask.apply(answer[:MAX_LOGGED_ANSWER_CHARACTERS].encode("utf-8", "replace")).decode()
+    text = mask.apply(utf8(answer[:MAX_LOGGED_ANSWER_CHARACTERS])).decode()
     log.conversation(said, text)
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 CLIENT_ROLES = ("user", "assistant")  # the system prompt belongs to the operator
 
 
+class NotANumberError(ValueError):
+    """NaN, Infinity or -Infinity, which Python reads and JSON does not know."""
+
+
 class ResponseType(Enum):
     """The part of the model's answer that the client requests."""
 
@@ -57,7 +61,7 @@ class NativeRequest(NamedTuple):
 def parse_object(body: bytes | str) -> dict[str, Any]:
     """Parse a JSON object. Raises InvalidJson."""
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=reject_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidJson(f"Invalid JSON: {_json_fault(error)}.") from error
     if not isinstance(document, dict):
@@ -120,21 +124,22 @@ def upstream_body(
         prompt = system_prompt(request.prompt_template, patterns, environ, secrets)
         messages.insert(0, {"role": "system", "content": prompt})
     document = {"model": settings.openai_model, "messages": messages, "stream": True}
-    return json.dumps(document).encode()
-
-
-def native_body(request: NativeRequest, settings: Settings) -> bytes:
-    """The client's bytes; with the default model only if they name none."""
-    if request.document.get("model"):
-        return request.body
-    return json.dumps({**request.document, "model": settings.openai_model}).encode()
+    return encoded(document)
 
 
 def streamed(document: dict[str, Any]) -> NativeRequest:
     """The provider's own request, streamed unless it says otherwise."""
     if document.get("stream") is None:
         document = {**document, "stream": True}
-    return NativeRequest(json.dumps(document).encode(), document)
+    return NativeRequest(encoded(document), document)
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """A document as JSON. Raises InvalidJson if a number is too large for Python, such as 1e400."""
+    try:
+        return json.dumps(document, allow_nan=False).encode()
+    except ValueError as error:
+        raise InvalidJson("Invalid JSON: a number is too large.") from error
 
 
 def _parse_message(index: int, message: object) -> Message:
@@ -163,7 +168,13 @@ def _parse_response_type(document: dict[str, Any]) -> ResponseType:
         ) from error
 
 
+def reject_constant(name: str) -> None:
+    raise NotANumberError(name)
+
+
 def _json_fault(error: Exception) -> str:
+    if isinstance(error, NotANumberError):
+        return f"{error} is not a number of JSON"
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at line {error.lineno}, column {error.colno}"
     if isinstance(error, UnicodeDecodeError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 
 from sluice.deadline import deadline_reached
@@ -30,16 +29,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
-    from typing import Any
 
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
     from sluice.upstream.transports import Reply
 
-ANY_ZLIB_FORMAT = 47  # gzip or zlib, by the first bytes, with the largest window
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
 MAX_BYTES_AFTER_END = 16 * 1024  # after an answer's end: the last chunk, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # later, the connection is not worth keeping
+MAX_WAIT_AFTER_END_S = 1.0
+"""Maximum wait after the end mark of a stream that is passed on, in seconds: usage may follow it,
+but some providers never close the connection."""
 FIRST_REDIRECT_STATUS = 300
 FIRST_ERROR_STATUS = 400
 REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
@@ -61,6 +61,7 @@ class UpstreamReply:
         self.request_id = _request_id(reply.headers)
         """The provider's name for this request, for the log; None where it sends none."""
         self.mends_stream_end = False
+        self._has_ended = False
         self._content_encoding = reply.headers.get("content-encoding", "")
         self._reply = reply
         self._to_sluice_error = to_sluice_error
@@ -95,6 +96,9 @@ class UpstreamReply:
         try:
             while data := read():
                 yield data
+                if self._has_ended:
+                    yield from self._rest(MAX_WAIT_AFTER_END_S)
+                    return
         except TransportError as error:
             raise self._to_sluice_error(error) from error.__cause__
 
@@ -111,22 +115,34 @@ class UpstreamReply:
                 f"The upstream redirects (status {self.status}): OPENAI_BASE_URL must be the"
                 " address it redirects to."
             )
+        from sluice.upstream.error_words import reported_error  # noqa: PLC0415 -- most requests succeed
+
         headers = {name: v for name, v in self.headers.items() if name != "content-encoding"}
         body = self._error_body()
-        raise UpstreamRefused(self.status, headers, body, _reported_error(body))
+        raise UpstreamRefused(self.status, headers, body, reported_error(body))
+
+    def end_soon(self) -> None:
+        """The answer's own end mark has come: `chunks` waits only briefly for what follows it."""
+        self._has_ended = True
 
     def finish(self) -> None:
         """Read what follows the end of an answer, so that its connection can be kept.
 
         For answers that were read up to their own last event, and not to the end of the body.
         """
-        end, left = time.monotonic() + TIMEOUT_AFTER_END_S, MAX_BYTES_AFTER_END
+        for _ in self._rest(TIMEOUT_AFTER_END_S):
+            pass
+
+    def _rest(self, seconds: float) -> Iterator[bytes]:
+        """What follows the end of an answer. However that ends, the answer is whole."""
+        end, left = time.monotonic() + seconds, MAX_BYTES_AFTER_END
         with contextlib.suppress(TransportError):
-            while left > 0 and (seconds := end - time.monotonic()) > 0:
-                data = self._reply.read(seconds)
+            while left > 0 and (wait := end - time.monotonic()) > 0:
+                data = self._reply.read(wait)
                 if not data:
                     return
                 left -= len(data)
+                yield data
 
     def _error_body(self) -> bytes:
         """The body of an error, as far as it comes; at most MAX_ERROR_BODY_BYTES."""
@@ -137,7 +153,12 @@ class UpstreamReply:
                 body += data
                 if len(body) >= MAX_ERROR_BODY_BYTES:
                     break
-        return _decoded(bytes(body[:MAX_ERROR_BODY_BYTES]), self._content_encoding)
+        sent = bytes(body[:MAX_ERROR_BODY_BYTES])
+        if not self._content_encoding:
+            return sent
+        from sluice.upstream.decompression import decompressed_body  # noqa: PLC0415 -- few servers do
+
+        return decompressed_body(self._content_encoding, sent, MAX_ERROR_BODY_BYTES)
 
 
 def sluice_error(
@@ -171,30 +192,3 @@ def _timeout_error(wait: str, settings: Settings) -> SluiceError:
 
 def _request_id(headers: Mapping[str, str]) -> str | None:
     return next((headers[name] for name in REQUEST_IDS if name in headers), None)
-
-
-def _decoded(body: bytes, content_encoding: str) -> bytes:
-    """The body without its compression, as far as that can be undone.
-
-    Some servers compress errors that they were asked to send as they are.
-    """
-    if content_encoding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        return body
-    import zlib  # noqa: PLC0415 -- few servers do
-
-    try:
-        return zlib.decompressobj(ANY_ZLIB_FORMAT).decompress(body, MAX_ERROR_BODY_BYTES)
-    except zlib.error:
-        return body
-
-
-def _reported_error(body: bytes) -> dict[str, Any] | None:
-    """The error object in a body of OpenAI's shape, or None."""
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    error = document.get("error") if isinstance(document, dict) else None
-    if isinstance(error, str):
-        return {"message": error}
-    return error if isinstance(error, dict) else None

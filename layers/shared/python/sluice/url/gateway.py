@@ -177,9 +177,11 @@ class UrlGateway:
             self._relay(template, exchange)
             return
         with self._answers.ask(template, exchange.log, exchange.deadline) as answer:
+            from sluice.text import utf8  # noqa: PLC0415 -- most answers are streamed
+
             text = answer.text(template.response_type)
         # A streamed body is never empty, and an empty answer is still an answer.
-        exchange.reply.whole(200, TEXT, text.encode("utf-8", "replace") or b"\n")
+        exchange.reply.whole(200, TEXT, utf8(text) or b"\n")
 
     def _pass_through(self, target: Target, path: str, exchange: UrlExchange) -> None:
         """Pass on any request of the provider's API: only the key is replaced."""

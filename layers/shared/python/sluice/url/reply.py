@@ -6,8 +6,8 @@ from itertools import chain
 
 from sluice.completions.event_stream import (
     BLANK_LINES,
+    EVENT_STREAM,
     MAX_BLANK_LINE_BYTES,
-    has_lines,
     is_event_stream,
     stream_end,
 )
@@ -68,21 +68,19 @@ class UrlReply:
 
         may_be_empty: whether an answer without a body is valid.
         """
-        is_stream, chunks = is_event_stream(answer.headers), answer.chunks()
+        chunks = answer.chunks()
         first = next(chunks, b"")
         if not first:
-            if is_stream or not may_be_empty:
+            if answer.is_event_stream or not may_be_empty:
                 raise UpstreamBroken("The upstream sent an empty answer.")
             # Lambda may never end a reply without a body, so it becomes an empty line.
             status = 200 if answer.status == NO_CONTENT else answer.status
             self.whole(status, answer.headers, b"\n")
             return
-        # A proxy must neither store an event stream nor delay it.
-        headers = {**answer.headers, "cache-control": "no-cache"} if is_stream else answer.headers
-        body = self._begin(answer.status, headers)
+        body = self._begin(answer.status, _headers(answer), has_lines=answer.has_lines)
         for chunk in chain((first,), chunks):
             self._write(body, chunk)
-        mends = answer.mends_stream_end and has_lines(answer.headers)
+        mends = answer.mends_stream_end and answer.has_lines
         if mends and (missing := stream_end(self._tail)):
             self._write(body, missing)
         body.end()
@@ -107,10 +105,10 @@ class UrlReply:
         else:
             raise error
 
-    def _begin(self, status: int, headers: Mapping[str, str]) -> Body:
+    def _begin(self, status: int, headers: Mapping[str, str], *, has_lines: bool = False) -> Body:
         self._log.note(status=status)
         self._log.first_byte()
-        self._is_event_stream = has_lines(headers)
+        self._is_event_stream = has_lines
         reply_headers = {**headers, **self._headers}
         self._body = self._open_body({"statusCode": status, "headers": reply_headers})
         return self._body
@@ -120,3 +118,11 @@ class UrlReply:
         self.bytes_sent += len(data)
         self.chunks_sent += 1
         self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
+
+
+def _headers(answer: ModelAnswer) -> dict[str, str]:
+    """The provider's. A proxy must neither store an event stream nor delay it."""
+    if not answer.is_event_stream:
+        return answer.headers
+    headers = {**answer.headers, "cache-control": "no-cache"}
+    return headers if is_event_stream(headers) else {**headers, "content-type": EVENT_STREAM}

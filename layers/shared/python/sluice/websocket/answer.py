@@ -89,8 +89,12 @@ def _deliver(request: ModelRequest, answer: ModelAnswer, delivery: Delivery) -> 
         return
     response_type = _template(request).response_type
     if response_type is ResponseType.STREAM:
+        is_empty = True
         for delta in answer.deltas():
             delivery.send(delta)
+            is_empty = False
+        if is_empty and isinstance(request, PlainPrompt):  # nothing else would tell of its end
+            delivery.send_message("")
     else:
         delivery.send_message(answer.text(response_type))
 

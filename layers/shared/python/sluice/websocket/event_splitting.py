@@ -6,8 +6,7 @@ once only.
 
 from __future__ import annotations
 
-import json
-
+from sluice.completions.events import compact_json
 from sluice.errors import UpstreamBroken
 
 TYPE_CHECKING = False
@@ -32,7 +31,7 @@ def split_event(event: CompletionEvent, max_bytes: int) -> Iterator[str]:
         yield event.data
         return
     path, text = _longest_text(event.document)
-    room = max_bytes - len(_json(_with_text(event.document, path, "")).encode())
+    room = max_bytes - len(compact_json(_with_text(event.document, path, "")).encode())
     step = room // MAX_BYTES_OF_CHARACTER
     if not path or step <= 0:
         raise UpstreamBroken(
@@ -43,7 +42,7 @@ def split_event(event: CompletionEvent, max_bytes: int) -> Iterator[str]:
     for start in range(0, len(text), step):
         part = text[start : start + step]
         is_first, is_last = start == 0, start == last
-        yield _json(_part(event.document, path, part, is_first=is_first, is_last=is_last))
+        yield compact_json(_part(event.document, path, part, is_first=is_first, is_last=is_last))
 
 
 def _part(
@@ -118,14 +117,10 @@ def _alone(value: Any, path: Path, text: str) -> Any:
     inner = _alone(value[step], tuple(rest), text)
     if isinstance(value, list):
         return [inner]
-    return {**_index(value), step: inner}
+    # A part of a content has a type instead of an index.
+    is_part = "index" not in value and value.get("type") == step
+    return {**({"type": step} if is_part else _index(value)), step: inner}
 
 
 def _index(value: dict[str, Any]) -> dict[str, Any]:
     return {"index": value["index"]} if "index" in value else {}
-
-
-def _json(document: object) -> str:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    # Half a surrogate pair stays escaped: the next event may have the other half.
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 
 from sluice.errors import PostTooLarge
+from sluice.text import utf8
 
 MAX_FRAME_BYTES = 128 * 1024
 """https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-execution-service-websocket-limits-table.html"""
@@ -46,8 +47,8 @@ class FrameQueue(ABC):
 
     @property
     def waiting(self) -> int:
-        """How much waits: characters of pieces, with their overhead, and bytes of messages."""
-        return self._pieces_size + sum(map(len, self._messages))
+        """How much waits: characters of pieces and bytes of messages, with their overhead."""
+        return self._pieces_size + sum(map(_size, self._messages))
 
     def add(self, piece: str) -> None:
         """Add a piece, which may share a frame with its neighbors."""
@@ -56,9 +57,8 @@ class FrameQueue(ABC):
             self._pieces_size += _size(piece)
 
     def add_message(self, message: str) -> None:
-        """Add a message, which shares no frame and follows every piece."""
-        if message:
-            self._messages.append(utf8(message))
+        """Add a message, which shares no frame and follows every piece. It may be empty."""
+        self._messages.append(utf8(message))
 
     def finish(self, *, is_cancelled: bool = False) -> None:
         """Mark the end of the answer: no piece follows. A cancelled answer drops what waits."""
@@ -135,7 +135,8 @@ class TextFrames(FrameQueue):
 
     def finish(self, *, is_cancelled: bool = False) -> None:
         super().finish(is_cancelled=is_cancelled)
-        self.add_message(self._end_mark)
+        if self._end_mark:
+            self.add_message(self._end_mark)
 
     def _take_pieces(self) -> bytes | None:
         text = "".join([self._pop() for _ in range(len(self._pieces))])
@@ -211,14 +212,6 @@ class ChatFrames(FrameQueue):
         return events
 
 
-def utf8(text: str) -> bytes:
-    """`text` in UTF-8. Surrogate pairs become their character, single surrogates U+FFFD."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
-
-
 def frame_end(data: bytes, max_bytes: int) -> int:
     """How much of the UTF-8 `data` fits a frame without cutting a character."""
     if len(data) <= max_bytes:
@@ -229,5 +222,5 @@ def frame_end(data: bytes, max_bytes: int) -> int:
     return end
 
 
-def _size(piece: str) -> int:
+def _size(piece: str | bytes) -> int:
     return len(piece) + PIECE_OVERHEAD
