@@ -1,4 +1,4 @@
-"""Who may import whom, where a module belongs, and how long a file may be. See ARCHITECTURE.md."""
+"""What may import what, where a module belongs, and how long a file may be. See ARCHITECTURE.md."""
 
 from __future__ import annotations
 
@@ -47,20 +47,19 @@ FLOORS = {
         "banner stack command_line __main__",
     ),
 }
-"""The rooms of each part, from the ground up: packages, and modules that stand in none. A room may
-import the rooms below it. Rooms on one floor do not import each other; modules that stand in no
-package may."""
+"""The rooms of each part, from the ground up: packages, and modules outside a package. A room may
+import the rooms below it. Rooms on one floor do not import each other, unless both are modules."""
 
 PURPOSES = {
     "http": "HTTP/1.1 as a client",
-    "aws": "AWS's own APIs and signatures",
+    "aws": "AWS's APIs and signatures",
     "state": "what invocations tell each other",
-    "upstream": "providers and how they are asked",
-    "completions": "requests and answers of models",
+    "upstream": "providers, and requests to them",
+    "completions": "what a request asks and what an answer contains",
     "url": "the Function URL",
     "websocket": "the WebSocket API",
 }
-"""The packages of sluice, for whoever adds a module."""
+"""The packages of sluice, for the message of a failure."""
 
 
 class Import(NamedTuple):
@@ -79,12 +78,12 @@ def files_of(folder: str) -> list[Path]:
 
 
 def imports_of(file: Path) -> Iterator[Import]:
-    """Every import, those for types and inside functions too."""
+    """Every import, also those for types and inside functions."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (Import(file, node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}:{node.lineno}: write the whole name of the module"
+            assert node.level == 0, f"{file}:{node.lineno}: write the full name of the module"
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 is_module = module_file(name) is not None
@@ -92,7 +91,7 @@ def imports_of(file: Path) -> Iterator[Import]:
 
 
 def module_file(name: str) -> Path | None:
-    """The file of one of our modules."""
+    """The file of a module, if it is ours."""
     for base in ("", "layers/runtime/python", "layers/shared/python"):
         path = ROOT / base / name.replace(".", "/")
         for file in (path.with_suffix(".py"), path / "__init__.py"):
@@ -102,13 +101,13 @@ def module_file(name: str) -> Path | None:
 
 
 def room_of(file: Path, part: str) -> str:
-    """The package directly below the part, or the module that stands in none."""
+    """The package directly below the part, or the module outside a package."""
     first = file.relative_to(ROOT / part).parts[0]
     return first.removesuffix(".py")
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
-def test_parts_import_only_those_below_them(folder: str) -> None:
+def test_parts_import_only_the_parts_they_may(folder: str) -> None:
     forbidden = OURS - MAY_IMPORT[folder]
     imports = (found for file in files_of(folder) for found in imports_of(file))
     assert [str(found) for found in imports if found.module.split(".")[0] in forbidden] == []
@@ -145,7 +144,7 @@ def test_rooms_import_only_rooms_below_them(part: str) -> None:
 
 
 @pytest.mark.parametrize("part", MAY_IMPORT)
-def test_no_module_imports_itself_by_way_of_others(part: str) -> None:
+def test_imports_have_no_cycle(part: str) -> None:
     graph = {
         file: {m for found in imports_of(file) if (m := module_file(found.module)) is not None}
         for file in files_of(part)

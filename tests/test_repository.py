@@ -1,4 +1,4 @@
-"""What the repository says about itself agrees: versions, and what CI runs."""
+"""Versions agree everywhere, and CI runs what it should."""
 
 from __future__ import annotations
 

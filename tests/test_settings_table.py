@@ -1,4 +1,4 @@
-"""The rows of sluice.settings against all that repeats them: a page, serverless.yml, local."""
+"""The rows of sluice.settings agree with the page, serverless.yml and the local stack."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 DECLARED = re.compile(r"^ {4}([A-Z][A-Z_]+): (.*?)(?: #.*)?$", re.MULTILINE)
 FROM_SHELL = re.compile(r"\$\{env:([A-Z_]+), '(.*)'\}")
 NO_SETTINGS = {"AWS_LAMBDA_EXEC_WRAPPER", "PROMPT_HAIKU", "STATE_TABLE"}
-"""What serverless.yml gives functions and no user sets: a wrapper, an example, its own table."""
+"""Variables of functions that no user sets: a wrapper, an example, the table of the stack."""
 
 
 def declared() -> dict[str, str]:
@@ -31,7 +31,7 @@ def test_page_is_made_from_the_rows() -> None:
     assert page == page_with(ALL_SETTINGS, page), "run `npm run docs`"
 
 
-def test_serverless_yml_passes_on_each_setting_of_a_function_and_no_other() -> None:
+def test_serverless_yml_passes_exactly_the_settings_of_functions() -> None:
     deployed = {row.name for row in ALL_SETTINGS if row.where == FUNCTIONS}
     roles_read_it = {"BEDROCK_MODELS"}
     assert declared().keys() - NO_SETTINGS == (deployed - NO_SETTINGS) | roles_read_it
@@ -40,14 +40,12 @@ def test_serverless_yml_passes_on_each_setting_of_a_function_and_no_other() -> N
 def test_serverless_yml_has_the_defaults_of_the_rows() -> None:
     rows = {row.name: row for row in ALL_SETTINGS}
     for name, value in declared().items():
-        if name in NO_SETTINGS:
-            continue
-        found = FROM_SHELL.fullmatch(value)
-        assert found, f"{name}: {value}"
-        assert found[1] == name
-        row = rows[name]
-        default = found[2].replace("${sls:stage}", "{stage}")
-        assert default == row.default or f"`{default}`" == row.unset, name
+        if name not in NO_SETTINGS:
+            found = FROM_SHELL.fullmatch(value)
+            assert found, f"{name}: {value}"
+            assert found[1] == name
+            default = found[2].replace("${sls:stage}", "{stage}")
+            assert default == rows[name].default or f"`{default}`" == rows[name].unset, name
 
 
 def test_options_of_a_deployment_are_read_from_the_shell() -> None:
@@ -65,7 +63,7 @@ def test_options_of_a_deployment_are_read_from_the_shell() -> None:
     ],
     ids=["FUNCTION_URL_AUTH", "WEBSOCKET_AUTH"],
 )
-def test_local_stack_knows_the_ways_in_that_the_functions_know(
+def test_local_stack_knows_the_auth_modes_of_the_functions(
     row: object, modes: tuple[str, ...]
 ) -> None:
     parse = getattr(row, "parse")  # noqa: B009 -- a row that is an attribute's is seen as its value
@@ -74,14 +72,13 @@ def test_local_stack_knows_the_ways_in_that_the_functions_know(
         parse("another")
 
 
-def test_local_stack_reads_no_variable_that_has_no_row() -> None:
-    named = re.compile(
-        r"\"((?:OPENAI|AZURE|FORWARD|FUNCTION_URL|WEBSOCKET|STATE|LOG|API_GW)_[A-Z_]+)\""
-    )
+def test_local_stack_reads_only_variables_with_a_row() -> None:
+    prefixes = "OPENAI|AZURE|FORWARD|FUNCTION_URL|WEBSOCKET|STATE|LOG|API_GW"
+    named = re.compile(rf'"((?:{prefixes})_[A-Z_]+)"')
     rows = {row.name for row in ALL_SETTINGS}
     for file in (ROOT / "local").rglob("*.py"):
         assert set(named.findall(file.read_text("utf-8"))) <= rows, file.name
 
 
-def test_secrets_stay_on_one_machine() -> None:
+def test_secrets_are_only_for_the_local_stack() -> None:
     assert all(row.where == LOCAL for row in ALL_SETTINGS if row.is_secret)

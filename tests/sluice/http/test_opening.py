@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.http.opening import open_socket
-from tests.scripted_upstream import PATIENCE_S
+from tests.scripted_upstream import PATIENCE_S, closed_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,8 +52,7 @@ def opened(
 
 
 def refusing() -> Any:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return found(listener.getsockname())
+    return found(("127.0.0.1", closed_port()))
 
 
 def test_next_address_is_tried_after_one_refuses(listening: Address) -> None:
