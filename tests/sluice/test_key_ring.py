@@ -7,6 +7,7 @@ import pytest
 from sluice.errors import SettingsError
 from sluice.key_ring import KeyRing
 from sluice.settings import KeySource
+from tests.sluice.hand_clock import HandClock
 
 
 class Parameters:
@@ -23,19 +24,9 @@ class Parameters:
         return self._value
 
 
-class Clock:
-    """Seconds that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def ring_of(*keys: str, clock: Clock | None = None) -> KeyRing:
+def ring_of(*keys: str, clock: HandClock | None = None) -> KeyRing:
     source = KeySource("OPENAI_API_KEY", keys)
-    return KeyRing(source, Parameters(None).read, clock or Clock())
+    return KeyRing(source, Parameters(None).read, clock or HandClock())
 
 
 def next_keys(ring: KeyRing, count: int) -> str:
@@ -55,7 +46,7 @@ def test_turns_stay_fair_among_the_keys_that_are_left(aside: str, turns: str) ->
 
 
 def test_key_comes_back_in_its_turn_after_its_rest() -> None:
-    clock = Clock()
+    clock = HandClock()
     ring = ring_of("a", "b", "c", clock=clock)
     ring.set_aside("b", 20)
     clock.now += 19.9

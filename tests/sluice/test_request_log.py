@@ -17,16 +17,7 @@ from sluice.errors import (
     UpstreamUnreachable,
 )
 from sluice.request_log import RequestLog
-
-
-class HandClock:
-    """Seconds that a test lets pass."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.sluice.hand_clock import HandClock
 
 
 def fields_after(error: BaseException) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sluice.state.connections import (
     connection_state,
 )
 from sluice.state.sqlite import SqliteState
+from tests.sluice.hand_clock import HandClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,23 +26,13 @@ if TYPE_CHECKING:
 NOTHING = ConnectionLook(principal=None, is_closed=False, is_cancelled=False)
 
 
-class Clock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def state(tmp_path: Path, clock: Clock) -> ConnectionState:
+def state(tmp_path: Path, clock: HandClock) -> ConnectionState:
     return ConnectionState(SqliteState(str(tmp_path / "state.sqlite3"), clock), clock)
 
 
@@ -109,7 +100,7 @@ def test_cancellation_is_for_one_request_on_one_connection(state: ConnectionStat
 
 
 def test_connection_is_known_for_its_life_and_its_last_answer(
-    state: ConnectionState, clock: Clock
+    state: ConnectionState, clock: HandClock
 ) -> None:
     state.opened("c", "p")
     clock.now += 2 * 3600 + 15 * 60 - 1
@@ -120,7 +111,7 @@ def test_connection_is_known_for_its_life_and_its_last_answer(
 
 
 def test_end_is_known_for_longer_than_the_longest_answer(
-    state: ConnectionState, clock: Clock
+    state: ConnectionState, clock: HandClock
 ) -> None:
     state.closed("c")
     state.cancelled("c", "r", 1000)
@@ -130,7 +121,7 @@ def test_end_is_known_for_longer_than_the_longest_answer(
     assert state.look("c", "r", 1) == NOTHING
 
 
-def test_every_method_reports_an_unusable_store(tmp_path: Path, clock: Clock) -> None:
+def test_every_method_reports_an_unusable_store(tmp_path: Path, clock: HandClock) -> None:
     (tmp_path / "file").touch()
     state = ConnectionState(SqliteState(str(tmp_path / "file" / "state"), clock), clock)
     for record in RECORDS:

@@ -92,10 +92,6 @@ def test_many_threads_use_one_store(opened: Opening) -> None:
     assert len(store.get_all([str(number) for number in range(64)])) == 64
 
 
-def test_settings_without_a_place_have_no_store() -> None:
-    assert open_store(read_settings({})) is None
-
-
 def test_file_wins_over_table(file: Path) -> None:
     settings = read_settings({"STATE_FILE": str(file), "STATE_TABLE": "a-table"})
     store = open_store(settings, at(NOW))
