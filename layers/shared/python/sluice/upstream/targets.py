@@ -137,11 +137,17 @@ def _provider(
 
 
 def _extra_targets(environ: Mapping[str, str], settings: Settings) -> list[Target]:
-    urls, prefixes = settings.extra_base_urls, settings.extra_route_prefixes
-    if len(prefixes) != len(urls):
-        raise _of_other_length("EXTRA_ROUTE_PREFIX", prefixes, urls)
-    keys = _for_each("EXTRA_API_KEY", settings.extra_api_keys, urls)
-    parameters = _for_each("EXTRA_API_KEY_PARAMETER", settings.extra_api_key_parameters, urls)
+    urls = settings.extra_base_urls
+    nothing = ("",) * len(urls)  # another API's key must not be sent there
+    lists = {
+        "EXTRA_ROUTE_PREFIX": settings.extra_route_prefixes,
+        "EXTRA_API_KEY": settings.extra_api_keys or nothing,
+        "EXTRA_API_KEY_PARAMETER": settings.extra_api_key_parameters or nothing,
+    }
+    for variable, entries in lists.items():
+        if len(entries) != len(urls):
+            rule = f"must have as many entries as EXTRA_BASE_URL, which has {len(urls)}"
+            raise SettingsError(variable, rule, str(len(entries)))
     return [
         Target(
             prefix,
@@ -149,19 +155,5 @@ def _extra_targets(environ: Mapping[str, str], settings: Settings) -> list[Targe
             KeySource("EXTRA_API_KEY", (key,) if key else (), parameter),
             is_verbatim=True,
         )
-        for url, prefix, key, parameter in zip(urls, prefixes, keys, parameters, strict=True)
+        for url, prefix, key, parameter in zip(urls, *lists.values(), strict=True)
     ]
-
-
-def _for_each(variable: str, entries: tuple[str, ...], urls: tuple[str, ...]) -> tuple[str, ...]:
-    """The entries, or an empty one for each URL: it must not get another API's key."""
-    if entries and len(entries) != len(urls):
-        raise _of_other_length(variable, entries, urls)
-    return entries or ("",) * len(urls)
-
-
-def _of_other_length(
-    variable: str, entries: tuple[str, ...], urls: tuple[str, ...]
-) -> SettingsError:
-    rule = f"must have as many entries as EXTRA_BASE_URL, which has {len(urls)}"
-    return SettingsError(variable, rule, str(len(entries)))

@@ -30,23 +30,14 @@ DEFAULT_API_VERSION = "2023-03-15-preview"  # azure-openai-proxy's default
 DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
 V1_VERSIONS = {"v1": "", "preview": "api-version=preview", "latest": "api-version=latest"}
 """Values of AZURE_OPENAI_APIVERSION that select the v1 surface, and the query of each."""
-DEFAULT_MAPPER = {
-    "gpt-3.5-turbo": "gpt-35-turbo",
-    "gpt-3.5-turbo-0301": "gpt-35-turbo-0301",
-}
+DEFAULT_MAPPER = {"gpt-3.5-turbo": "gpt-35-turbo", "gpt-3.5-turbo-0301": "gpt-35-turbo-0301"}
 NOT_IN_DEPLOYMENTS = re.compile("[.:]")
 PATHS_OF_DEPLOYMENTS = frozenset(
-    {
-        "/audio/speech",
-        "/audio/transcriptions",
-        "/audio/translations",
-        "/chat/completions",
-        "/completions",
-        "/embeddings",
-        "/images/edits",
-        "/images/generations",
-    }
-)
+    (
+        "/audio/speech", "/audio/transcriptions", "/audio/translations", "/chat/completions",
+        "/completions", "/embeddings", "/images/edits", "/images/generations",
+    )
+)  # fmt: skip
 CREATED = 1_677_649_963  # as in azure-openai-proxy's list; Azure gives no time
 
 
@@ -95,15 +86,12 @@ class AzureProvider:
         """The models of the mapper: Azure's own list names what could be deployed."""
         if call.method != "GET":
             return None
+        names = [*self._mapper, self._default_model] if self._default_model else [*self._mapper]
+        models = {name: _model(name) for name in names}
         if call.path == "/models":
-            models = [_model(model) for model in self._models()]
-            return json.dumps({"object": "list", "data": models}).encode()
-        model = unquote(call.path.removeprefix("/models/"))
-        return json.dumps(_model(model)).encode() if model in self._models() else None
-
-    def _models(self) -> list[str]:
-        named = [self._default_model] if self._default_model else []
-        return list(dict.fromkeys([*self._mapper, *named]))
+            return json.dumps({"object": "list", "data": [*models.values()]}).encode()
+        model = models.get(unquote(call.path.removeprefix("/models/")))
+        return json.dumps(model).encode() if model else None
 
     def _deployment(self, model: str | None) -> str:
         deployment = self._mapper.get(model) or NOT_IN_DEPLOYMENTS.sub("", model) if model else ""
