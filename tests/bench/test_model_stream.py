@@ -32,7 +32,7 @@ def test_chunk_counts_as_arrived_with_its_last_byte() -> None:
     body = b"".join(event(moment, 250) for moment in SENT)
     for cut in range(1, len(body)):
         pieces = [(10_000_000, body[:cut]), (20_000_000, body[cut:])]
-        # The blank line behind an event may come later without holding anything up.
+        # The blank line after an event may come later without delaying anything.
         whole = [10_000_000 if cut >= 250 * (n + 1) - 1 else 20_000_000 for n in range(len(SENT))]
         assert arrivals(pieces) == list(zip(SENT, whole, strict=True))
 

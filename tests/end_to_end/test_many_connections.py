@@ -31,7 +31,7 @@ CLIENTS = 200
 class Echo:
     """A script: say the question again, each word as a delta of its own.
 
-    It begins when as many ask as may ask at once.
+    It begins when as many clients wait as may be served at once.
     """
 
     def __init__(self) -> None:

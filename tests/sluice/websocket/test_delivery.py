@@ -31,8 +31,8 @@ from sluice.websocket.delivery import (
     after,
 )
 from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD, ChatFrames, TextFrames
+from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.deadlines import FOREVER
-from tests.sluice.websocket.held_posts import PATIENCE_S, HeldPosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,28 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+
+class HeldPosts:
+    """A connection whose every post waits until the test lets it through."""
+
+    def __init__(self) -> None:
+        self._started: queue.Queue[bytes] = queue.Queue()
+        self._permits = threading.Semaphore(0)
+        self.begun = 0
+        self.posted: list[bytes] = []
+
+    def __call__(self, frame: bytes, _timeout_s: float) -> None:
+        self.begun += 1
+        self._started.put(frame)
+        assert self._permits.acquire(timeout=PATIENCE_S)
+        self.posted.append(frame)
+
+    def wait_for_post(self) -> bytes:
+        return self._started.get(timeout=PATIENCE_S)
+
+    def let_through(self, posts: int = 1) -> None:
+        self._permits.release(posts)
 
 
 class Script:

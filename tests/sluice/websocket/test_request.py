@@ -29,9 +29,7 @@ def test_plain_prompt_is_one_user_message() -> None:
     assert request.template.response_type is ResponseType.STREAM
 
 
-@pytest.mark.parametrize(
-    "other", [{}, {"action": "sendmessage"}, {"action": "ask"}, {"id": "7"}, {"temperature": 0.2}]
-)
+@pytest.mark.parametrize("other", [{}, {"action": "sendmessage"}, {"id": "7", "temperature": 0.2}])
 def test_other_fields_of_a_template_request_are_ignored(other: dict[str, object]) -> None:
     request = parse_websocket_request(json.dumps({**other, "messages": HELLO}))
     assert isinstance(request, TemplateRequest)
@@ -55,13 +53,9 @@ def test_other_messages(document: dict[str, object], request_: object) -> None:
     [
         ('{"action":"sendmessage"}', "data"),
         ('{"action":"sendmessage","data":""}', "data"),
-        ('{"action":"sendmessage","data":{"a":1}}', "data"),
         ('{"action":"dance"}', "action"),
         ('{"action":["sendmessage"],"data":"x"}', "action"),
-        ("{}", "action"),
-        ('{"action":"chat","id":"7"}', "request"),
         ('{"action":"chat","id":"7","request":[]}', "request"),
-        ('{"action":"chat","request":{}}', "id"),
         ('{"action":"chat","id":7,"request":{}}', "id"),
         ('{"action":"chat","id":"","request":{}}', "id"),
         ('{"action":"cancel"}', "id"),

@@ -51,7 +51,7 @@ class CancellationWatch:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cancellation", daemon=True)
         self.principal: str | None = None
-        """Who asks, known after the block; None if the store does not say."""
+        """Who sent the message, known after the block; None if the store does not say."""
         self.failure: StateUnavailable | None = None
         """Why the last failed look failed."""
 
