@@ -30,7 +30,7 @@ SHARES_A_DEPLOYMENT = "tests/packaging/"
 """A folder whose modules share packages and a deployment: one process runs them all."""
 
 SLOW = (SHARES_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
-"""What starts first, so that no process is left alone with it at the end."""
+"""What starts first, in this order, so that no process is left alone with it at the end."""
 
 
 @pytest.fixture
@@ -78,7 +78,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+    def place(item: pytest.Item) -> int:
+        found = (index for index, start in enumerate(SLOW) if item.nodeid.startswith(start))
+        return next(found, len(SLOW))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)
