@@ -2,7 +2,7 @@
 // deployment/ describes them; sluice.request_log writes the lines.
 import { capitalized, isOn } from './settings.mjs'
 
-const ALARM_PERIOD_S = 300 // Lambda's figures come each minute; in a shorter period one failure counts too much
+const ALARM_PERIOD_S = 300 // in a shorter period, one failure counts too much
 
 /** The resources by logical id. `observed` is custom.observation; `name` is the stack's. */
 export function observation (observed, options, name) {
@@ -29,21 +29,20 @@ function metricFilters (metrics, namespace) {
 
 function metricFilter ({ metric, where, unit = 'Count', dimensions }, log, field, namespace) {
   const pattern = [where, field && `$.${field} = *`].filter(Boolean).join(' && ')
-  const transformation = {
-    MetricNamespace: namespace,
-    MetricName: metric,
-    MetricValue: field ? `$.${field}` : '1',
-    Unit: unit
-  }
-  if (dimensions) {
-    transformation.Dimensions = dimensions.map((name) => ({ Key: name, Value: `$.${name}` }))
-  }
   return {
     Type: 'AWS::Logs::MetricFilter',
     Properties: {
       LogGroupName: { Ref: `${capitalized(log)}LogGroup` },
       FilterPattern: `{ ${pattern} }`,
-      MetricTransformations: [transformation]
+      MetricTransformations: [{
+        MetricNamespace: namespace,
+        MetricName: metric,
+        MetricValue: field ? `$.${field}` : '1',
+        Unit: unit,
+        ...(dimensions && {
+          Dimensions: dimensions.map((name) => ({ Key: name, Value: `$.${name}` }))
+        })
+      }]
     }
   }
 }
@@ -84,14 +83,13 @@ function statistic (Id, Metric) {
 
 /** The body is a JSON text, into which CloudFormation writes the region. */
 function dashboard (widgets, name) {
-  const body = { 'Fn::Sub': JSON.stringify({ start: '-PT24H', widgets }) }
   return {
     Dashboard: {
       Type: 'AWS::CloudWatch::Dashboard',
-      // With the region, because a dashboard's name is unique in the account.
       Properties: {
+        // With the region, because a dashboard's name is unique in the account.
         DashboardName: { 'Fn::Sub': `${name}-\${AWS::Region}` },
-        DashboardBody: body
+        DashboardBody: { 'Fn::Sub': JSON.stringify({ start: '-PT24H', widgets }) }
       }
     }
   }

@@ -7,7 +7,7 @@ const HERE = '${AWS::Region}:${AWS::AccountId}'
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 const MAX_ROLE_NAME = 64
 
-/** The IAM statements behind each name in custom.permissions. `settings` are the variables. */
+/** The IAM statements of each name in custom.permissions. `settings` are the variables. */
 const PERMISSIONS = {
   // With aws_iam, API Gateway and Lambda check signatures, and functions read no key.
   admitToWebsocket: ({ settings }) =>
@@ -51,7 +51,7 @@ export function roles (granted, deployment) {
 /** A sentence that says why IAM would reject the roles, or undefined. */
 export function refusedRoleNames (names, { project, stage, region }) {
   const longest = names.map((name) => roleName(name, { project, stage, region }))
-    .sort((one, other) => other.length - one.length)[0]
+    .reduce((one, other) => one.length >= other.length ? one : other)
   if (longest.length <= MAX_ROLE_NAME) return
   return `The stage '${stage}' must be ${longest.length - MAX_ROLE_NAME} characters shorter in` +
     ` ${region}: IAM allows ${MAX_ROLE_NAME} characters in a role's name, such as ${longest}.`
@@ -86,23 +86,14 @@ function role (name, Statement, deployment) {
 }
 
 function statements (name, permissions, deployment) {
+  const logStreams = arnOf(`${capitalized(name)}LogGroup`) // it ends with ":*"
+  const isTraced = ['Active', 'true'].includes(String(deployment.tracing))
   return merged([
-    ...writeLog(name),
-    ...(['Active', 'true'].includes(String(deployment.tracing)) ? sendTraces() : []),
+    ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams]),
+    // Traces belong to the account: X-Ray has no resources to name.
+    ...allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], isTraced ? ['*'] : []),
     ...permissions.flatMap((permission) => PERMISSIONS[permission](deployment))
   ])
-}
-
-/** The ARN of a log group ends with ":*", which means its streams. */
-function writeLog (name) {
-  return allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [
-    arnOf(`${capitalized(name)}LogGroup`)
-  ])
-}
-
-/** X-Ray has no resources to name: traces belong to the account. */
-function sendTraces () {
-  return allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], ['*'])
 }
 
 /** What sluice.upstream.targets reads for the default target. Signed requests need no key. */

@@ -1,7 +1,6 @@
 // Which ways in may be deployed, and what settings need in the account. No I/O. The values themselves
 // are checked by scripts/deployed_settings.py.
 
-const SWITCH = ['true', 'false']
 const REQUIRED_PARAMETERS = ['OPENAI_API_KEY_PARAMETER', 'FORWARD_KEY_PARAMETER']
 const NO_KEY = '-' // in EXTRA_API_KEY_PARAMETER: this API needs no key
 /** A base URL at Amazon Bedrock. Its one group is the region. */
@@ -39,7 +38,7 @@ function missingParameter (settings) {
 /** A sentence that says which of these options is wrong, or undefined. */
 export function refusedOption ({ dashboard, alarms }) {
   for (const [name, value] of Object.entries({ dashboard, alarms })) {
-    if (SWITCH.includes(String(value))) continue
+    if (['true', 'false'].includes(String(value))) continue
     return `param ${name} must be true or false (got '${value}').`
   }
 }
@@ -55,8 +54,7 @@ export function refusedWaysIn (settings, deployed) {
 
 /** Sentences that say what must exist in the account, or be set, for this to work. */
 export function requirements (settings, env) {
-  const sentences = [openUrl(settings), unsignedFor(settings), unsignedForExtra(settings)]
-  return [...sentences, ...keysLeftBehind(settings, env)].filter(Boolean)
+  return [openUrl(settings), ...unsigned(settings), ...keysLeftBehind(settings, env)].filter(Boolean)
 }
 
 function openUrl (settings) {
@@ -65,20 +63,17 @@ function openUrl (settings) {
     ` ${settings.FORWARD_KEY_PARAMETER}, which must exist. FORWARD_KEY itself is never deployed.`
 }
 
-function unsignedFor (settings) {
-  if (settings.UPSTREAM_AUTH !== 'aws_sigv4' || settings.BEDROCK_MODELS) return
-  return 'UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock, set BEDROCK_MODELS to the models that the' +
-    ' functions may call. Their roles allow none now.'
-}
-
-/** Further APIs have no UPSTREAM_AUTH: requests to Bedrock are signed if it has no key. */
-function unsignedForExtra (settings) {
+function unsigned (settings) {
+  if (settings.BEDROCK_MODELS) return []
   const keys = list(settings.EXTRA_API_KEY_PARAMETER)
-  const signed = list(settings.EXTRA_BASE_URL)
+  // Further APIs have no UPSTREAM_AUTH: requests to Bedrock are signed if it has no key.
+  const signsExtra = list(settings.EXTRA_BASE_URL)
     .some((url, index) => BEDROCK_HOST.test(url) && (keys[index] ?? NO_KEY) === NO_KEY)
-  if (!signed || settings.BEDROCK_MODELS) return
-  return 'EXTRA_BASE_URL names Amazon Bedrock without a key: set BEDROCK_MODELS to the models that' +
-    ' the functions may call. Their roles allow none now.'
+  return [
+    settings.UPSTREAM_AUTH === 'aws_sigv4' && 'UPSTREAM_AUTH=aws_sigv4: for Amazon Bedrock,',
+    signsExtra && 'EXTRA_BASE_URL names Amazon Bedrock without a key:'
+  ].filter(Boolean).map((reason) => `${reason} set BEDROCK_MODELS to the models that the functions` +
+    ' may call. Their roles allow none now.')
 }
 
 /** Keys that the local stack reads from variables, and a deployment from parameters. */
