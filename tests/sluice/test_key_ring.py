@@ -61,15 +61,15 @@ def test_key_with_the_shortest_rest_is_tried_if_all_are_set_aside() -> None:
         ring.set_aside(key, rest)
     assert next_keys(ring, 2) == "bb"
     assert ring.next_key({"b"}) == "b"
-    assert not ring.has_key_beside(())
+    assert not ring.has_other_key(())
 
 
 def test_untried_key_goes_first() -> None:
     ring = ring_of("a", "b", "c")
-    assert ring.has_key_beside({"a", "c"})
+    assert ring.has_other_key({"a", "c"})
     assert ring.next_key({"a"}) == "b"
     assert ring.next_key({"a", "b"}) == "c"
-    assert not ring.has_key_beside({"a", "b", "c"})
+    assert not ring.has_other_key({"a", "b", "c"})
 
 
 def test_failed_keys_are_tried_again_in_turn_if_no_other_is_left() -> None:

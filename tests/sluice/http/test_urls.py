@@ -58,7 +58,7 @@ def test_accepted_url_has_the_host_that_urllib_finds(text: str) -> None:
         return
     try:
         reference = urlsplit(url)
-    except ValueError:  # brackets without an address: nobody can connect to it
+    except ValueError:  # brackets without an address: no client can connect to it
         assert ":" in parts.host
     else:
         assert (parts.host, parts.path) == (reference.hostname, reference.path)

@@ -82,7 +82,7 @@ def test_put_removes_a_few_expired_rows(file: Path) -> None:
 
 @pytest.mark.parametrize("place", ["text/state", "text", "."])
 def test_unusable_file_is_reported(tmp_path: Path, place: str) -> None:
-    """Below a file, a file that is no database, and a folder."""
+    """Below a file, a file that is not a database, and a folder."""
     (tmp_path / "text").write_text("This is not a database, however long it is." * 100)
     store = SqliteState(str(tmp_path / place), at(NOW))
     with pytest.raises(StateUnavailable, match=r"^The state file could not be written\.$") as put:

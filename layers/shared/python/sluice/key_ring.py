@@ -64,7 +64,7 @@ class KeyRing:
         self._turn = keys.index(key) + 1
         return key
 
-    def has_key_beside(self, tried: Collection[str]) -> bool:
+    def has_other_key(self, tried: Collection[str]) -> bool:
         """Whether there is a key that was not tried and is not set aside."""
         return bool(self._fit(self.keys(), tried))
 

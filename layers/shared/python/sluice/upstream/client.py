@@ -118,7 +118,7 @@ class UpstreamClient:
         ring = self._rings[target]
         if isinstance(error, UpstreamRefused) and error.reply_status in KEY_STATUSES:
             ring.set_aside(key, key_rest(error, self._clock()))
-        return ring.has_key_beside(tried)
+        return ring.has_other_key(tried)
 
     def _ask_once(
         self,
