@@ -27,7 +27,7 @@ def compressed(data: bytes, window: int) -> bytes:
     ("encoding", "body"),
     [
         ("gzip", compressed(TEXT, GZIP)),
-        ("x-gzip", compressed(TEXT, GZIP)),
+        ("x-gzip", compressed(TEXT, GZIP) + b"\0\0\0"),
         ("GZIP", compressed(TEXT[:5], GZIP) + compressed(TEXT[5:], GZIP)),
         ("deflate", compressed(TEXT, ZLIB)),
         ("deflate", compressed(TEXT, RAW)),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 RECORDED = (Path(__file__).parents[2] / "data" / "openai" / "chat_tools_stream.sse").read_bytes()
 BODY = {"model": "m", "messages": [], "stream": True}
+USAGE = sse({"choices": [], "usage": {"total_tokens": 3}})
 COMPRESSED_HEAD = EVENT_STREAM_HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
 
 
@@ -174,9 +175,18 @@ def test_half_an_event_at_a_proper_end_is_passed_on_as_it_is(
     assert chat(gateway).body == delta("one") + b"data: {"
 
 
-@pytest.mark.parametrize("ends", [b"\n\n", b"\r\n\r\n", b"\n", b""])
-@pytest.mark.parametrize("more", [b"", b": ping\n\n", sse({"usage": {"total_tokens": 3}})])
-@pytest.mark.parametrize("closes", [True, False])
+@pytest.mark.parametrize(
+    ("ends", "more", "closes"),
+    [
+        *(
+            (ends, more, True)
+            for ends in (b"\n\n", b"\r\n\r\n", b"\n", b"")
+            for more in (b"", USAGE)
+        ),
+        (b"\n\n", USAGE, False),
+        (b"", b"", False),
+    ],
+)
 def test_stream_is_over_at_its_end_mark(
     shared: ScriptedUpstream,
     gateway: UrlGateway,

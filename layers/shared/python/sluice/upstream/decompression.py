@@ -56,6 +56,8 @@ def _inflated(name: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
             data = held + chunk
             held = b""
             while data:
+                if inflate is not None and inflate.eof and not data.strip(b"\0"):
+                    break  # padding
                 if inflate is None or inflate.eof:  # gzip allows several members in a row
                     if name == DEFLATE and len(data) < len(b"xx"):
                         held = data

@@ -117,7 +117,9 @@ class UrlReply:
         body.write(data)
         self.bytes_sent += len(data)
         self.chunks_sent += 1
-        self._tail = (self._tail + data[-MAX_BLANK_LINE_BYTES:])[-MAX_BLANK_LINE_BYTES:]
+        end = data[-MAX_BLANK_LINE_BYTES:]
+        is_enough = len(end) == MAX_BLANK_LINE_BYTES
+        self._tail = end if is_enough else (self._tail + end)[-MAX_BLANK_LINE_BYTES:]
 
 
 def _headers(answer: ModelAnswer) -> dict[str, str]:
