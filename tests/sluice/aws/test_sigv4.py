@@ -115,9 +115,12 @@ def test_secrets_are_not_in_the_repr() -> None:
     assert "SESSIONTOKEN" not in repr(CREDENTIALS)
 
 
-def test_credentials_come_from_lambdas_environment() -> None:
+def test_credentials_come_from_the_environment_with_or_without_a_token() -> None:
     environ = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": ""}
-    assert Credentials.from_environ(environ) == Credentials("a", "s", None)
+    credentials = Credentials.from_environ(environ)
+    assert credentials == Credentials("a", "s", None)
+    assert sign("GET", URL, b"", credentials, SCOPE).keys() == {"X-Amz-Date", "Authorization"}
+    assert "X-Amz-Security-Token" not in presign("GET", URL, credentials, SCOPE)
 
 
 def _url(path: str, query: list[tuple[str, str]]) -> str:
