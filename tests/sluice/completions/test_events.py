@@ -183,6 +183,7 @@ FLAT = {"code": 400, "message": WORDS, "type": "invalid_request_error"}
         sse({"detail": WORDS}).replace(b"data", b"event: error\ndata"),
         b"error: " + json.dumps(FLAT).encode() + b"\n\n",
         b"error:" + WORDS.encode() + b"\n\n",
+        b"event: Error \r\ndata: " + WORDS.encode() + b"\r\n\r\n",
         json.dumps({"error": {"message": WORDS}}).encode() + b"\n\n",
         json.dumps(FLAT, indent=1).encode() + b"\n\n",
         json.dumps([{"error": {"message": WORDS}}]).encode() + b"\n",
@@ -198,6 +199,19 @@ def test_error_within_an_answer_is_the_providers_in_whatever_form(
                 events_of(stream[:cut], stream[cut:], headers={"content-type": content_type})
             assert caught.value.document()["message"] == WORDS
             assert caught.value.http_status == 502
+
+
+@pytest.mark.parametrize("text", ["Internal Server Error", "[ERROR] no room"])
+def test_text_in_the_place_of_json_is_quoted_if_it_names_an_error(text: str) -> None:
+    for headers, body in (
+        (STREAMED, sse(text)),
+        (WHOLE, text.encode()),
+        ({}, text.encode()),
+        (WHOLE, b"{} " + text.encode()),
+    ):
+        with pytest.raises(UpstreamRefused) as caught:
+            events_of(body, headers=headers)
+        assert caught.value.document()["message"] == text
 
 
 @pytest.mark.parametrize("said", [sse({"message": WORDS}), WORDS.encode() + b"\n\n"])

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from sluice.errors import UpstreamRefused
-from sluice.upstream.error_words import is_error, reported_error
+from sluice.upstream.error_words import MAX_DEPTH, is_error, reported_error
 
 WORDS = "words of the provider"
 PLACE = {"loc": ["body", "messages", 0], "msg": WORDS, "type": "missing"}
 NESTED: object = {"message": {"message": WORDS}}
+NESTED_TOO_DEEP = json.loads('{"message":' * MAX_DEPTH + '"x"' + "}" * MAX_DEPTH)
 OAUTH = {"error": "invalid_grant", "error_description": WORDS}
 
 
@@ -60,7 +61,8 @@ OAUTH = {"error": "invalid_grant", "error_description": WORDS}
         ({"message": "<html>"}, None),
         ({"error": None}, None),
         ({}, None),
-        ([], None),
+        ([1, None], None),
+        ({"message": NESTED_TOO_DEEP}, None),
         (None, None),
     ],
 )

@@ -40,7 +40,7 @@ def _without(mask: SecretMask, messages: Any) -> Any:
     """The messages with keys masked; as text if that breaks their JSON, as for a key of digits."""
     text = mask.apply(json.dumps(messages).encode()).decode()
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=lambda _name: None)  # 1e400 is Infinity in Python
     except ValueError:
         return text
 

@@ -104,7 +104,7 @@ def _whole(chunks: Iterable[bytes], answer: _Answer) -> Iterator[CompletionEvent
         return
     is_stream, pieces = recognized({}, (rest.encode(),))
     if not is_stream:
-        raise UpstreamBroken(NOT_JSON)
+        raise _failure_in_text(rest)
     yield from _streamed(pieces, answer)
 
 
@@ -135,10 +135,13 @@ class _Answer:
         if data == END:
             self.end_at_mark()
             return
-        if event.name == "error":
+        if event.name.strip().lower() == "error":
             raise _refused_with(data)
         _check_size(data)
-        own, document, end = _decoded(data)
+        try:
+            own, document, end = _decoded(data)
+        except NotJsonError as error:
+            raise _failure_in_text(data) from error
         if end < len(data):
             raise UpstreamBroken(NOT_JSON)
         yield self._event(own, document)
@@ -212,6 +215,15 @@ def _refused(reported: dict[str, Any] | None) -> UpstreamRefused:
 
 def _refused_with(text: str) -> UpstreamRefused:
     return _refused(_error_in_text(text))
+
+
+def _failure_in_text(text: str) -> UpstreamBroken | UpstreamRefused:
+    """What a text says that stands where JSON should: an error only if it says so."""
+    from sluice.upstream.error_words import names_an_error  # noqa: PLC0415 -- few answers fail
+
+    said = None if text.startswith("{") else _error_in_text(text)
+    is_error = said is not None and names_an_error(said["message"])
+    return _refused(said) if is_error else UpstreamBroken(NOT_JSON)
 
 
 def _error_in_text(text: str) -> dict[str, Any] | None:

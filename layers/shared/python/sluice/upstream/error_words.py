@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WORDS = (
     "message", "Message", "error_description", "error_message", "errorMessage", "error_msg", "msg",
     "detail", "details", "error", "Error", "errors", "status_msg", "base_resp", "reason",
-    "description", "title", "fault", "faultstring",
+    "description", "title", "fault", "faultstring", "exception",
 )  # fmt: skip
 """The fields that say why, the most telling first; each may hold an object or a list again."""
 OTHER_FIELDS = ("type", "param", "code")
@@ -80,8 +80,12 @@ def is_error(document: object) -> bool:
         return False
     kinds = (document.get("object"), document.get("type"), document.get("code"))
     return any(_is_error_status(document.get(name)) for name in STATUSES) or any(
-        isinstance(kind, str) and re.search(NAMES_AN_ERROR, kind) for kind in kinds
+        isinstance(kind, str) and names_an_error(kind) for kind in kinds
     )
+
+
+def names_an_error(text: str) -> bool:
+    return re.search(NAMES_AN_ERROR, text) is not None
 
 
 def _is_error_status(value: object) -> bool:
