@@ -6,7 +6,8 @@ import time
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from sluice.http.transport import HttpRequest, Waits
+from sluice.http.connection import proxy_of
+from sluice.http.transport import HttpRequest, HttpTransport, Waits
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.http.served_connections import read_head, served
 
@@ -23,6 +24,17 @@ if TYPE_CHECKING:
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 MUCH = b"x" * 20_000_000  # more than all buffers between two sockets hold
+
+
+def built_in(proxy: str | None = None, trusted: str | None = None) -> Transport:
+    return HttpTransport(proxy_of(proxy) if proxy else None, trusted)
+
+
+def by_requests(proxy: str | None = None, trusted: str | None = None) -> Transport:
+    """Imported when it is chosen, as UpstreamClient does."""
+    from sluice.upstream.transports.requests import RequestsTransport  # noqa: PLC0415 -- see above
+
+    return RequestsTransport(proxy, trusted)
 
 
 class Received(NamedTuple):

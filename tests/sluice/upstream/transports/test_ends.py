@@ -35,7 +35,7 @@ from tests.sluice.upstream.transports.sending import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.sluice.upstream.transports.conftest import OpenTransport
+    from tests.sluice.upstream.transports.sending import OpenTransport
 
 SOON_S = 0.05
 THREADS = 8

@@ -23,8 +23,7 @@ from tests.sluice.upstream.transports.sending import (
 )
 
 if TYPE_CHECKING:
-    from tests.sluice.upstream.transports.conftest import OpenTransport
-    from tests.sluice.upstream.transports.sending import Script
+    from tests.sluice.upstream.transports.sending import OpenTransport, Script
 
 
 def test_connection_serves_one_request_after_another(open_transport: OpenTransport) -> None:

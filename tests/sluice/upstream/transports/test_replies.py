@@ -21,7 +21,7 @@ from tests.sluice.upstream.transports.sending import (
 )
 
 if TYPE_CHECKING:
-    from tests.sluice.upstream.transports.conftest import OpenTransport
+    from tests.sluice.upstream.transports.sending import OpenTransport
 
 SIZED = b"HTTP/1.1 200 OK\r\nx-a: 1\r\nX-A: 2\r\nContent-Length: 11\r\n\r\nHello world"
 IN_CHUNKS = CHUNKED + b"6\r\nHello \r\n5\r\nworld\r\n0\r\n\r\n"

@@ -11,12 +11,11 @@ import pytest
 from sluice.errors import Cancelled
 from sluice.http.transport import CONNECT, CannotConnect, Stopped, TimedOut
 from sluice.stop_signal import StopSignal
-from sluice.upstream.transports.requests import RequestsTransport
 from tests.scripted_upstream import refused_url
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.http.served_connections import RealProxy, served, under_tls
 from tests.sluice.http.socks_proxy import SocksProxy
-from tests.sluice.upstream.transports.sending import Sender, keeps_serving, waits
+from tests.sluice.upstream.transports.sending import Sender, by_requests, keeps_serving, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +62,7 @@ def upstreams(authority: CertificateAuthority) -> Iterator[Upstreams]:
 
 def sent_through(proxy: str | None, url: str, authority: CertificateAuthority) -> None:
     """Two requests, the second over the connection of the first."""
-    with closing(RequestsTransport(proxy, str(authority.file))) as transport:
+    with closing(by_requests(proxy, str(authority.file))) as transport:
         sender = Sender(transport, url)
         assert sender.send() == (200, b"ok")
         assert sender.send() == (200, b"ok")
@@ -118,7 +117,7 @@ def test_proxy_that_says_nothing_is_given_up_and_stopped(scheme: str) -> None:
 
     with (
         served(script) as (host, port),
-        closing(RequestsTransport(f"{scheme}://{host}:{port}")) as transport,
+        closing(by_requests(f"{scheme}://{host}:{port}")) as transport,
     ):
         sender = Sender(transport, "http://api.example/")
         with pytest.raises(TimedOut) as caught:
@@ -165,8 +164,8 @@ def test_authorities_of_the_environment_are_trusted(
     variable: str, upstreams: Upstreams, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"https://127.0.0.1:{upstreams.https[1]}/"
-    with closing(RequestsTransport()) as transport, pytest.raises(CannotConnect):
+    with closing(by_requests()) as transport, pytest.raises(CannotConnect):
         Sender(transport, url).send()
     monkeypatch.setenv(variable, str(upstreams.authority.file))
-    with closing(RequestsTransport()) as transport:
+    with closing(by_requests()) as transport:
         assert Sender(transport, url).send() == (200, b"ok")

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-    from tests.sluice.upstream.transports.conftest import OpenTransport
-    from tests.sluice.upstream.transports.sending import Script
+    from tests.sluice.upstream.transports.sending import OpenTransport, Script
 
 
 @pytest.mark.parametrize("through_proxy", [False, True], ids=["direct", "tunnel"])
