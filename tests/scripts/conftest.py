@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def account(moto_url: str) -> Iterator[dict[str, str]]:
     """The environment of programs in an account of moto that holds nothing yet."""
+    ssm = get_backend("ssm")  # imported now, and not within the two seconds that a function waits
     yield {
         "AWS_ENDPOINT_URL": moto_url,
         "AWS_ACCESS_KEY_ID": "testing",
@@ -20,4 +21,4 @@ def account(moto_url: str) -> Iterator[dict[str, str]]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    get_backend("ssm").reset()
+    ssm.reset()
