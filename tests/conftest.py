@@ -32,6 +32,9 @@ SHARES_A_DEPLOYMENT = "tests/packaging/"
 SLOW = (SHARES_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
 """What starts first, in this order, so that no process is left alone with it at the end."""
 
+LONGEST_CASE_NAME = 40
+"""Maximum length of a parameter, in characters, that names a case in the report."""
+
 
 @pytest.fixture
 def upstream() -> Iterator[ScriptedUpstream]:
@@ -75,6 +78,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     is_module = collection_path.suffix == ".py"
     return (is_module and config.getoption("--fast") and starts_processes(collection_path)) or None
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case with a long text by its number: all processes must agree on the names."""
+    is_long = isinstance(val, (bytes, str)) and len(val) > LONGEST_CASE_NAME
+    return argname if is_long else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

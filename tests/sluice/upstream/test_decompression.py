@@ -31,7 +31,7 @@ def compressed(data: bytes, window: int) -> bytes:
         ("GZIP", compressed(TEXT[:5], GZIP) + compressed(TEXT[5:], GZIP)),
         ("deflate", compressed(TEXT, ZLIB)),
         ("deflate", compressed(TEXT, RAW)),
-        ("deflate, gzip", gzip.compress(compressed(TEXT, ZLIB))),
+        ("deflate, gzip", gzip.compress(compressed(TEXT, ZLIB), mtime=0)),
         ("identity, gzip", compressed(TEXT, GZIP)),
         ("identity", TEXT),
         ("", TEXT),
