@@ -7,5 +7,4 @@ import pytest
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Return the event loop that coroutine tests run in."""
     return "asyncio"

@@ -7,7 +7,7 @@ import pytest
 from sluice.errors import SettingsError
 from sluice.key_ring import KeyRing
 from sluice.settings import KeySource
-from tests.sluice.hand_clock import HandClock
+from tests.sluice.clocks import HandClock
 
 
 class Parameters:

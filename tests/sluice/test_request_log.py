@@ -17,7 +17,7 @@ from sluice.errors import (
     UpstreamUnreachable,
 )
 from sluice.request_log import RequestLog
-from tests.sluice.hand_clock import HandClock
+from tests.sluice.clocks import HandClock
 
 
 def fields_after(error: BaseException) -> dict[str, Any]:

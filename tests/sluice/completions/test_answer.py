@@ -42,7 +42,7 @@ from tests.scripted_upstream import (
     sse,
 )
 from tests.sluice.answering import SECRET, answering_with
-from tests.sluice.deadlines import FOREVER
+from tests.sluice.clocks import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

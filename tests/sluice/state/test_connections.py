@@ -17,7 +17,7 @@ from sluice.state.connections import (
     connection_state,
 )
 from sluice.state.sqlite import SqliteState
-from tests.sluice.hand_clock import HandClock
+from tests.sluice.clocks import HandClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable

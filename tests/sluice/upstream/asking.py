@@ -9,7 +9,7 @@ from sluice.settings import read_settings
 from sluice.upstream.call import ModelCall, chat_call
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
-from tests.sluice.deadlines import FOREVER
+from tests.sluice.clocks import FOREVER
 
 if TYPE_CHECKING:
     from sluice.deadline import Deadline

@@ -41,7 +41,7 @@ from tests.scripted_upstream import (
     says,
     silent_until,
 )
-from tests.sluice.deadlines import deadline_in
+from tests.sluice.clocks import deadline_in
 from tests.sluice.upstream.asking import BODY, one_attempt
 
 if TYPE_CHECKING:

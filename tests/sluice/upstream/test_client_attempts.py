@@ -36,7 +36,7 @@ from tests.scripted_upstream import (
     says,
     silent_until,
 )
-from tests.sluice.deadlines import deadline_in
+from tests.sluice.clocks import deadline_in
 from tests.sluice.upstream.asking import BODY, Asker
 
 ERROR = {"error": {"message": "m", "type": "t", "param": None, "code": "c"}}

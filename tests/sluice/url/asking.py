@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
 from tests.sluice.answering import SECRET, Bench, answering_with
-from tests.sluice.deadlines import deadline_in
+from tests.sluice.clocks import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.events import MessageEvent
 from sluice.websocket.gateway import WebSocketGateway
 from tests.sluice.answering import SECRET, Bench, answering_with
-from tests.sluice.deadlines import deadline_in
+from tests.sluice.clocks import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from sluice.errors import Cancelled, ConnectionGone, SluiceError, StateUnavailab
 from sluice.state.connections import ConnectionLook
 from sluice.websocket.cancellation_watch import CancellationWatch, LookTimes
 from tests.scripted_upstream import PATIENCE_S
-from tests.sluice.deadlines import FOREVER
+from tests.sluice.clocks import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -32,7 +32,7 @@ from sluice.websocket.delivery import (
 )
 from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD, ChatFrames, TextFrames
 from tests.scripted_upstream import PATIENCE_S
-from tests.sluice.deadlines import FOREVER
+from tests.sluice.clocks import FOREVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ from tests.scripted_upstream import (
     chunk,
     scripted_upstream,
 )
-from tests.sluice.deadlines import FOREVER
+from tests.sluice.clocks import FOREVER
 from tests.sluice.websocket.asking import CHAT, PLAIN, TEMPLATE, gateway_with, message_of
 from tests.sluice.websocket.scripted_connections import (
     Reply,

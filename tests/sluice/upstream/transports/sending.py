@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.http.connection import proxy_of
 from sluice.http.transport import HttpRequest, HttpTransport, Waits
@@ -49,16 +49,8 @@ class Sender:
         self.transport = transport
         self.url = url
 
-    def send(
-        self,
-        body: bytes = b"",
-        *,
-        method: str = "POST",
-        stop: StopSignal | None = None,
-        wait: Waits | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Received:
-        with self.reply(body, method=method, stop=stop, wait=wait, headers=headers) as reply:
+    def send(self, body: bytes = b"", **options: Any) -> Received:
+        with self.reply(body, **options) as reply:
             return Received(reply.status, read_all(reply))
 
     @contextmanager
