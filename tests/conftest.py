@@ -32,6 +32,14 @@ SHARES_A_DEPLOYMENT = "tests/packaging/"
 SLOW = (SHARES_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
 """What starts first, in this order, so that no process is left alone with it at the end."""
 
+WAITING = (
+    "tests/sluice/upstream/transports/test_ends.py",
+    "tests/sluice/upstream/transports/test_kept_connections.py",
+    "tests/sluice/url/test_streams.py",
+    "tests/sluice/websocket/test_gateway.py",
+)
+"""Modules that wait for timeouts of the real clock, 17 s in all: --fast leaves them out."""
+
 LONGEST_CASE_NAME = 40
 """Maximum length of a parameter, in characters, that names a case in the report."""
 
@@ -57,7 +65,9 @@ def moto_url() -> Iterator[str]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--fast", action="store_true", help="run the modules whose tests start no process"
+        "--fast",
+        action="store_true",
+        help="run the modules whose tests start no process and wait for no timeout",
     )
 
 
@@ -76,8 +86,10 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    is_module = collection_path.suffix == ".py"
-    return (is_module and config.getoption("--fast") and starts_processes(collection_path)) or None
+    if collection_path.suffix != ".py" or not config.getoption("--fast"):
+        return None
+    is_waiting = collection_path.as_posix().endswith(WAITING)
+    return is_waiting or starts_processes(collection_path) or None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
