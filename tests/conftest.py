@@ -37,8 +37,9 @@ WAITING = (
     "tests/sluice/upstream/transports/test_kept_connections.py",
     "tests/sluice/url/test_streams.py",
     "tests/sluice/websocket/test_gateway.py",
+    "tests/sluice/websocket/test_property.py",
 )
-"""Modules that wait for timeouts of the real clock, 17 s in all: --fast leaves them out."""
+"""Modules that wait by the real clock, 18 s in all: --fast leaves them out."""
 
 LONGEST_CASE_NAME = 40
 """Maximum length of a parameter, in characters, that names a case in the report."""
