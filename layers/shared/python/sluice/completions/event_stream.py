@@ -78,14 +78,14 @@ def whole_lines(
     """
     held = b""
     for chunk in chunks:
+        data = held + chunk if held else chunk
+        has_ended = RARE_BYTE in data and END_MARK in data and re.search(END_MARK_LINE, data)
         if not held and chunk.endswith(LINE_ENDS):
-            if RARE_BYTE in chunk and END_MARK in chunk and re.search(END_MARK_LINE, chunk):
+            if has_ended:
                 on_end()
             yield chunk
             continue
-        data = held + chunk if held else chunk
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
-        has_ended = END_MARK in data and re.search(END_MARK_LINE, data)
         if has_ended or len(data) - end > MAX_HELD_BYTES:
             end = len(data)
         held = data[end:]
