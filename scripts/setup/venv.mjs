@@ -6,7 +6,7 @@ import { inCheckout, readJson, readText } from './checkout.mjs'
 import { runInstaller } from './installer.mjs'
 import { findPython, probe } from './python.mjs'
 
-/** SLUICE_VENV: a second one beside .venv, for another Python. */
+/** SLUICE_VENV: a second one next to .venv, for another Python. */
 export const VENV = inCheckout(process.env.SLUICE_VENV || '.venv')
 export const VENV_PYTHON = path.join(VENV, 'bin', 'python')
 export const SERVICE = 'requirements.txt'

@@ -1,4 +1,4 @@
-"""One connection on real sockets: whom it is to, whom it trusts, and how it ends.
+"""One connection on real sockets: where it goes, which certificates it trusts, and how it ends.
 
 What a request over it becomes is in tests/sluice/upstream/transports.
 """

@@ -21,7 +21,7 @@ class Reply(Enum):
     THROTTLED = 429
     FAILED = 500
     DROPPED = 0
-    """The connection is closed in place of a reply."""
+    """The connection is closed instead of a reply."""
     LATE = 1
     """Taken, but not before the model is at its next point."""
 

@@ -1,4 +1,4 @@
-"""Every transport under TLS and through HTTP proxies: whom it trusts, and what a proxy sees."""
+"""Every transport under TLS and through HTTP proxies: what it trusts, and what a proxy sees."""
 
 from __future__ import annotations
 
