@@ -50,17 +50,6 @@ FLOORS = {
 """The rooms of each part, from the ground up: packages, and modules outside a package. A room may
 import the rooms below it. Rooms on one floor do not import each other, unless both are modules."""
 
-PURPOSES = {
-    "http": "HTTP/1.1 as a client",
-    "aws": "AWS's APIs and signatures",
-    "state": "what invocations tell each other",
-    "upstream": "providers, and requests to them",
-    "completions": "what a request asks and what an answer contains",
-    "url": "the Function URL",
-    "websocket": "the WebSocket API",
-}
-"""The packages of sluice, for the message of a failure."""
-
 
 class Import(NamedTuple):
     file: Path
@@ -122,13 +111,15 @@ def test_runtime_needs_nothing_but_python() -> None:
 @pytest.mark.parametrize("part", FLOORS)
 def test_rooms_import_only_rooms_below_them(part: str) -> None:
     floors = {room: n for n, rooms in enumerate(FLOORS[part]) for room in rooms.split()}
+    packages = (ROOT / part).glob("*/__init__.py")
+    purposes = {p.parent.name: ast.get_docstring(ast.parse(p.read_text("utf-8"))) for p in packages}
     wrong = []
     for file in files_of(part):
         room = room_of(file, part)
         if room == "__init__":
             continue
         assert room in floors, (
-            f"{file.relative_to(ROOT)} has no room. Put it into a package ({PURPOSES}), or, if it"
+            f"{file.relative_to(ROOT)} has no room. Put it into a package ({purposes}), or, if it"
             " serves several of them, into FLOORS on the lowest floor that its imports allow."
         )
         for found in imports_of(file):

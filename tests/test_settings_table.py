@@ -10,7 +10,7 @@ import pytest
 from local.project.environment import URL_AUTH_MODES, WEBSOCKET_AUTH_MODES
 from scripts.settings_page import PAGE, page_with
 from sluice.setting_values import InvalidValue
-from sluice.settings import ALL_SETTINGS, DEPLOY, FUNCTIONS, LOCAL, Settings
+from sluice.settings import ALL_SETTINGS, DEPLOY, FUNCTIONS, LOCAL
 
 ROOT = Path(__file__).parents[1]
 DECLARED = re.compile(r"^ {4}([A-Z][A-Z_]+): (.*?)(?: #.*)?$", re.MULTILINE)
@@ -55,21 +55,13 @@ def test_options_of_a_deployment_are_read_from_the_shell() -> None:
             assert f"${{env:{row.name}, '{row.default}'}}" in text
 
 
-@pytest.mark.parametrize(
-    ("row", "modes"),
-    [
-        (vars(Settings)["function_url_auth"], URL_AUTH_MODES),
-        (vars(Settings)["websocket_auth"], WEBSOCKET_AUTH_MODES),
-    ],
-    ids=["FUNCTION_URL_AUTH", "WEBSOCKET_AUTH"],
-)
-def test_local_stack_knows_the_auth_modes_of_the_functions(
-    row: object, modes: tuple[str, ...]
-) -> None:
-    parse = getattr(row, "parse")  # noqa: B009 -- a row that is an attribute's is seen as its value
-    assert [parse(mode) for mode in modes] == list(modes)
-    with pytest.raises(InvalidValue, match=" or ".join(modes)):
-        parse("another")
+def test_local_stack_knows_the_auth_modes_of_the_functions() -> None:
+    rows = {row.name: row for row in ALL_SETTINGS}
+    known = {"FUNCTION_URL_AUTH": URL_AUTH_MODES, "WEBSOCKET_AUTH": WEBSOCKET_AUTH_MODES}
+    for name, modes in known.items():
+        assert [rows[name].parse(mode) for mode in modes] == list(modes)
+        with pytest.raises(InvalidValue, match=" or ".join(modes)):
+            rows[name].parse("another")
 
 
 def test_local_stack_reads_only_variables_with_a_row() -> None:
