@@ -88,8 +88,11 @@ def test_first_delta_is_written_before_the_upstream_sends_the_second(bench: UrlB
 
 
 def test_health_and_description_need_neither_key_nor_model(bench: UrlBench) -> None:
-    assert bench.ask(path="/healthz", settings=LOCK).body == b'{"status":"ok"}'
-    assert json.loads(bench.ask(settings=LOCK).body)["service"] == "sluice"
+    for method in ("GET", "HEAD"):
+        for path in ("/healthz", "//healthz", "/healthz/"):
+            assert bench.ask(method, path, settings=LOCK).body == b'{"status":"ok"}'
+        for path in ("/", "//"):
+            assert json.loads(bench.ask(method, path, settings=LOCK).body)["service"] == "sluice"
     assert bench.targets == []
 
 
@@ -131,7 +134,10 @@ def test_empty_message_is_a_wrong_field(bench: UrlBench) -> None:
 
 
 def test_wrong_method_names_the_right_ones(bench: UrlBench) -> None:
-    assert bench.ask("PUT", "/").headers["Allow"] == "GET, POST"
+    assert bench.ask("PUT", "//").headers["Allow"] == "HEAD, GET, POST"
+    reply = bench.ask("HEAD", query={"message": "Hello"})  # would pay for an unread answer
+    assert (reply.refusal[0], reply.headers["Allow"]) == (405, "GET")
+    assert bench.targets == []
 
 
 def test_content_type_matters_only_if_the_body_is_not_json(bench: UrlBench) -> None:

@@ -27,7 +27,7 @@ from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.upstream.call import ModelCall, model_of
 from sluice.url.reply import UrlReply
-from sluice.url.routes import Routes
+from sluice.url.routes import Routes, not_allowed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,9 +106,9 @@ class UrlGateway:
 
     def _answer(self, exchange: UrlExchange) -> None:
         request = exchange.request
-        own = self._own.get((request.method, request.path))
+        own = self._routes.own(request.method, request.path)
         if own is not None:
-            own(exchange)
+            self._own[own](exchange)
         elif request.method != "OPTIONS" or not self._answer_preflight(exchange):
             target, path = self._routes.target_of(request.method, request.path)
             self._authenticate(exchange)
@@ -158,6 +158,8 @@ class UrlGateway:
             document = {"service": "sluice", "version": VERSION, "paths": self._routes.described}
             exchange.reply.whole(200, JSON, json.dumps(document, indent=2).encode() + b"\n")
             return
+        if exchange.request.method == "HEAD":
+            raise not_allowed("HEAD", ("GET",))  # it would pay for an answer that nobody reads
         self._authenticate(exchange)
         if not message:
             raise InvalidField("message must not be empty.", param="message")

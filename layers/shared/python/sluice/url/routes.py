@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sluice.errors import MethodNotAllowed, UnknownPath
-from sluice.upstream.targets import find_target
+from sluice.upstream.targets import SLASHES, find_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,12 +43,21 @@ class Routes:
             },
         }
 
+    def own(self, method: str, path: str) -> tuple[str, str] | None:
+        """The method and path of what the gateway answers itself, or None.
+
+        Doubled slashes and one at the end do not count, as below an API's prefix; HEAD is a GET.
+        """
+        route = ("GET" if method == "HEAD" else method, _plain(path))
+        return route if route in self._own else None
+
     def target_of(self, method: str, path: str) -> tuple[Target, str]:
         """The API that answers, and its path. Raises MethodNotAllowed, UnknownPath."""
         if method not in PASSED_METHODS:
-            raise _not_allowed(method, PASSED_METHODS)
-        if path in self._own_paths:
-            raise _not_allowed(method, tuple(own for own, where in self._own if where == path))
+            raise not_allowed(method, PASSED_METHODS)
+        if _plain(path) in self._own_paths:
+            allowed = tuple(own for own, where in self._own if where == _plain(path))
+            raise not_allowed(method, ("HEAD", *allowed) if "GET" in allowed else allowed)
         found = find_target(self._targets, path)
         if found is None:
             raise UnknownPath(
@@ -59,13 +68,17 @@ class Routes:
 
     def logged_path(self, path: str) -> str:
         """The path without what a client may have put into it: ids, file names, mistakes."""
-        if path in self._own_paths:
-            return path
+        if _plain(path) in self._own_paths:
+            return _plain(path)
         if find_target(self._targets, path) is None:
             return "(unknown)"
         segments = path.split("/")
         return "/".join(s if WORD.fullmatch(s) or s in ("", "v1") else "*" for s in segments)
 
 
-def _not_allowed(method: str, allowed: tuple[str, ...]) -> MethodNotAllowed:
+def not_allowed(method: str, allowed: tuple[str, ...]) -> MethodNotAllowed:
     return MethodNotAllowed(f"This path allows {', '.join(allowed)}, not {method}.", allowed)
+
+
+def _plain(path: str) -> str:
+    return SLASHES.sub("/", path).rstrip("/") or "/"
