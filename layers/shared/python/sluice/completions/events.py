@@ -173,7 +173,7 @@ class _Answer:
             raise self._failure(fault)
 
     def _failure(self, fault: str) -> UpstreamBroken | UpstreamRefused:
-        return UpstreamBroken(fault) if self._said is None else _refused(self._said)
+        return UpstreamBroken(fault) if self._said is None else _refusal(self._said)
 
     def _without_a_field(self, text: str) -> Iterator[CompletionEvent]:
         error = re.search(ERROR_FIELD, text)
@@ -201,20 +201,20 @@ class _Answer:
         from sluice.upstream.error_words import error_in, is_error  # noqa: PLC0415 -- few events
 
         if is_error(document):
-            raise _refused(error_in(document))
+            raise _refusal(error_in(document))
         if not isinstance(document, dict):
             raise UpstreamBroken("The upstream sent an event that is not a JSON object.")
         self._said = error_in(document) or self._said
 
 
-def _refused(reported: dict[str, Any] | None) -> UpstreamRefused:
+def _refusal(reported: dict[str, Any] | None) -> UpstreamRefused:
     """An error in a stream. The status of its reply was 200, so it gets one here."""
     message = "The upstream reported an error within its answer."
     return UpstreamRefused(502, {}, b"", reported, message)
 
 
 def _refused_with(text: str) -> UpstreamRefused:
-    return _refused(_error_in_text(text))
+    return _refusal(_error_in_text(text))
 
 
 def _failure_in_text(text: str) -> UpstreamBroken | UpstreamRefused:
@@ -223,7 +223,7 @@ def _failure_in_text(text: str) -> UpstreamBroken | UpstreamRefused:
 
     said = None if text.startswith("{") else _error_in_text(text)
     is_error = said is not None and names_an_error(said["message"])
-    return _refused(said) if is_error else UpstreamBroken(NOT_JSON)
+    return _refusal(said) if is_error else UpstreamBroken(NOT_JSON)
 
 
 def _error_in_text(text: str) -> dict[str, Any] | None:
