@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from sluice.settings import DEFAULT_MODEL
+from sluice.upstream.providers.azure import DEFAULT_MAPPER
+
 ROOT = Path(__file__).parents[1]
 PAGES = {
     page: page.read_text(encoding="utf-8")
@@ -13,6 +16,7 @@ PAGES = {
     for page in sorted(ROOT.glob(pattern))
 }
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+MODEL = re.compile(r"\bgpt-\d[\w.]*(?:-[a-z]+)?")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
@@ -36,6 +40,12 @@ def test_npm_scripts_exist() -> None:
     for page, text in PAGES.items():
         named = set(re.findall(r"npm run ([a-z][\w:-]*)", text))
         assert named <= scripts.keys(), page.name
+
+
+def test_pages_name_the_default_model() -> None:
+    """docs/clients.md shows the examples. Azure's users still have deployments of older models."""
+    for page, text in PAGES.items():
+        assert set(MODEL.findall(text)) <= {DEFAULT_MODEL, *DEFAULT_MAPPER}, page.name
 
 
 def test_options_of_a_script_stand_where_npm_passes_them_on() -> None:

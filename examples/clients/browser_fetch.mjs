@@ -3,7 +3,7 @@ export async function streamChat (url, key, messages, onText, signal) {
   const response = await fetch(url + '/v1/chat/completions', {
     method: 'POST',
     headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ model: 'gpt-4o-mini', messages, stream: true }),
+    body: JSON.stringify({ model: 'gpt-6-luna', messages, stream: true }),
     signal // new AbortController().signal, to stop
   })
   if (!response.ok) throw new Error((await response.json()).error.message)

@@ -2,7 +2,7 @@
 export function streamAnswer (url, key, messages, onText) {
   // A page can set no headers here: the key travels as a sub-protocol, next to a real one.
   const socket = new WebSocket(url, ['sluice', `bearer.${key}`])
-  const request = { model: 'gpt-4o-mini', messages }
+  const request = { model: 'gpt-6-luna', messages }
   return new Promise((resolve, reject) => {
     socket.onopen = () => socket.send(JSON.stringify({ action: 'chat', id: '1', request }))
     socket.onerror = () => reject(new Error('cannot connect: check the key'))

@@ -1,4 +1,4 @@
 curl -N "${SLUICE_URL%/}/v1/chat/completions" \
   -H "Authorization: Bearer $FORWARD_KEY" \
   -H "Content-Type: application/json" \
-  -d '{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}], "stream": true}'
+  -d '{"model": "gpt-6-luna", "messages": [{"role": "user", "content": "Hello"}], "stream": true}'

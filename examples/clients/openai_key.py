@@ -5,7 +5,7 @@ from openai import OpenAI
 client = OpenAI(base_url=os.environ["SLUICE_URL"] + "/v1", api_key=os.environ["FORWARD_KEY"])
 
 stream = client.chat.completions.create(
-    model="gpt-4o-mini",
+    model="gpt-6-luna",
     messages=[{"role": "user", "content": "Hello"}],
     stream=True,
 )

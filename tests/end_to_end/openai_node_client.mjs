@@ -1,10 +1,10 @@
 // Operations of OpenAI's Node client, one after the other; prints {operation: result} as JSON.
-// Settings: BASE_URL, API_KEY. Binary content goes in and out as base64, in BYTES and the result.
+// Settings: BASE_URL, API_KEY, MODEL. Binary content goes in and out as base64, in BYTES and the result.
 import OpenAI, { toFile } from 'openai'
 
 const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: process.env.API_KEY, maxRetries: 0 })
 const bytes = Buffer.from(process.env.BYTES, 'base64')
-const chat = { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Grüße “dich” 🙂' }] }
+const chat = { model: process.env.MODEL, messages: [{ role: 'user', content: 'Grüße “dich” 🙂' }] }
 const parameters = { type: 'object', properties: { location: { type: 'string' } } }
 const tools = [{ type: 'function', function: { name: 'get_weather', parameters } }]
 const schema = {

@@ -12,6 +12,7 @@ from botocore.credentials import ReadOnlyCredentials
 from pydantic import BaseModel
 
 from examples.clients.sigv4_auth import HttpxSigV4Auth
+from sluice.settings import DEFAULT_MODEL
 from tests.end_to_end.conftest import FORWARD_KEY
 from tests.end_to_end.recorded_upstream import EVERY_BYTE, answers_like_openai, recorded
 from tests.end_to_end.upstream_request import form_of, only_request
@@ -74,17 +75,17 @@ def client(stack: RunningStack, provider: ScriptedUpstream) -> Iterator[openai.O
 
 
 def test_chat(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
-    answer = client.chat.completions.create(model="gpt-4o-mini", messages=[HELLO], temperature=0.5)
+    answer = client.chat.completions.create(model=DEFAULT_MODEL, messages=[HELLO], temperature=0.5)
     assert answer.choices[0].message.content == "Hello! “How” can I help? 🙂"
     assert answer.usage is not None
     assert answer.usage.total_tokens == 29
     request = only_request(provider, "POST", "/v1/chat/completions")
-    assert request.document == {"model": "gpt-4o-mini", "messages": [HELLO], "temperature": 0.5}
+    assert request.document == {"model": DEFAULT_MODEL, "messages": [HELLO], "temperature": 0.5}
 
 
 def test_chat_streamed(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     stream = client.chat.completions.create(
-        model="gpt-4o-mini",
+        model=DEFAULT_MODEL,
         messages=[HELLO],
         stream=True,
         stream_options={"include_usage": True},
@@ -101,7 +102,7 @@ def test_chat_streamed_is_the_providers_bytes(
     client: openai.OpenAI, provider: ScriptedUpstream
 ) -> None:
     with client.chat.completions.with_streaming_response.create(
-        model="gpt-4o-mini", messages=[HELLO], stream=True
+        model=DEFAULT_MODEL, messages=[HELLO], stream=True
     ) as answer:
         assert b"".join(answer.iter_bytes()) == recorded("chat_stream.sse")
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -110,18 +111,26 @@ def test_chat_streamed_is_the_providers_bytes(
 
 def test_chat_with_tools(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     answer = client.chat.completions.create(
-        model="gpt-4o-mini", messages=[HELLO], tools=[WEATHER], tool_choice="auto"
+        model=DEFAULT_MODEL,
+        messages=[HELLO],
+        tools=[WEATHER],
+        tool_choice="auto",
+        reasoning_effort="none",
     )
     (call,) = answer.choices[0].message.tool_calls or []
     assert call.type == "function"
     assert call.function.arguments == '{"location": "Paris, Île-de-France"}'
     request = only_request(provider, "POST", "/v1/chat/completions")
-    assert (request.document["tools"], request.document["tool_choice"]) == ([WEATHER], "auto")
+    assert request.document["tools"] == [WEATHER]
+    assert (request.document["tool_choice"], request.document["reasoning_effort"]) == (
+        "auto",
+        "none",
+    )
 
 
 def test_chat_with_tools_streamed(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     with client.chat.completions.stream(
-        model="gpt-4o-mini", messages=[HELLO], tools=[WEATHER]
+        model=DEFAULT_MODEL, messages=[HELLO], tools=[WEATHER]
     ) as stream:
         answer = stream.get_final_completion()
     (call,) = answer.choices[0].message.tool_calls or []
@@ -131,7 +140,7 @@ def test_chat_with_tools_streamed(client: openai.OpenAI, provider: ScriptedUpstr
 
 def test_chat_with_a_json_schema(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     answer = client.chat.completions.parse(
-        model="gpt-4o-mini", messages=[HELLO], response_format=Event
+        model=DEFAULT_MODEL, messages=[HELLO], response_format=Event
     )
     event = Event(name="Science Fair", date="Friday", participants=["Alice", "Bob"])
     assert answer.choices[0].message.parsed == event
@@ -167,7 +176,7 @@ def test_embeddings(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
 
 def test_models(client: openai.OpenAI, provider: ScriptedUpstream) -> None:
     models = client.models.list()
-    assert [model.id for model in models] == ["gpt-4o-mini", "text-embedding-3-small"]
+    assert [model.id for model in models] == ["gpt-6-luna", "text-embedding-3-small"]
     assert only_request(provider, "GET", "/v1/models").body == b""
 
 
@@ -261,7 +270,7 @@ def test_async_client_streams(stack: RunningStack, provider: ScriptedUpstream) -
             http_client=openai.DefaultAsyncHttpx2Client(auth=auth),
         ) as client:
             stream = await client.chat.completions.create(
-                model="gpt-4o-mini", messages=[HELLO], stream=True
+                model=DEFAULT_MODEL, messages=[HELLO], stream=True
             )
             return "".join(
                 [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.settings import DEFAULT_MODEL
 from tests.end_to_end.conftest import FORWARD_KEY
 from tests.end_to_end.recorded_upstream import EVERY_BYTE, answers_like_openai
 from tests.end_to_end.upstream_request import check_request, form_of
@@ -22,7 +23,7 @@ PROGRAM = Path(__file__).with_name("openai_node_client.mjs")
 BYTES = EVERY_BYTE[:4096]
 """Fits into an environment variable."""
 
-CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Grüße “dich” 🙂"}]}
+CHAT = {"model": DEFAULT_MODEL, "messages": [{"role": "user", "content": "Grüße “dich” 🙂"}]}
 SCHEMA = {"name": "event", "strict": True, "schema": {"type": "object", "properties": {}}}
 PARAMETERS = {"type": "object", "properties": {"location": {"type": "string"}}}
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": PARAMETERS}}]
@@ -61,7 +62,7 @@ OPERATIONS: dict[str, tuple[str, dict[str, Any] | None, object]] = {
         ["Hi there! Ça va?", "response.completed"],
     ),
     "embeddings": ("/v1/embeddings", EMBEDDINGS, [0.5, -0.25, 1.0, 0.0]),
-    "models": ("/v1/models", None, ["gpt-4o-mini", "text-embedding-3-small"]),
+    "models": ("/v1/models", None, ["gpt-6-luna", "text-embedding-3-small"]),
     "image": ("/v1/images/generations", IMAGE, "iVBORw0KGgo="),
     "transcription": ("/v1/audio/transcriptions", {}, "A wild idea: “what if?”"),
     "speech": (
@@ -80,6 +81,7 @@ def test_each_operation_sends_its_body_and_gets_its_answer(
         "PATH": os.environ["PATH"],
         "BASE_URL": f"{keyed_stack.url}/v1",
         "API_KEY": FORWARD_KEY,
+        "MODEL": DEFAULT_MODEL,
         "BYTES": base64.b64encode(BYTES).decode(),
     }
     printed = subprocess.check_output(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluice.errors import SettingsError
-from sluice.settings import ALL_SETTINGS, read_settings
+from sluice.settings import ALL_SETTINGS, DEFAULT_MODEL, read_settings
 
 WRONG = {
     "OPENAI_BASE_URL": [
@@ -96,7 +96,7 @@ def test_secrets_are_not_in_the_repr() -> None:
 def test_defaults_need_no_environment() -> None:
     settings = read_settings({})
     assert settings.openai_base_url == "https://api.openai.com/v1"
-    assert settings.openai_model == "gpt-4o-mini"
+    assert settings.openai_model == DEFAULT_MODEL
     assert settings.prompt_template_patterns == ("*_TEMPLATE", "PROMPT_*")
     assert (settings.function_url_auth, settings.websocket_auth) == ("aws_iam", "forward_key")
     assert (settings.api_gw_endpoint, settings.openai_keys.plain) == ("", ())

@@ -6,6 +6,7 @@ import gzip
 import json
 import socket
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,6 +26,7 @@ from sluice.completions.request import (
 )
 from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken
 from sluice.request_log import RequestLog
+from sluice.settings import DEFAULT_MODEL
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -134,6 +136,19 @@ def test_text_is_what_the_response_type_says(
 ) -> None:
     bench.upstream.script = says(*texts)
     assert bench.read(lambda answer: answer.text(response_type)) == value
+
+
+def test_reasoning_is_no_part_of_an_answer(bench: AnswerBench) -> None:
+    thoughts = [{"reasoning_content": "[[1]]"}, {"content": None, "reasoning": "[[1]]"}]
+    thinking = b"".join(sse({"choices": [{"delta": thought}]}) for thought in thoughts)
+    message = {"reasoning_content": "[[1]]", "content": "[[2]]"}
+    whole = {"choices": [{"message": message, "finish_reason": "stop"}]}
+    streamed = sends(thinking + answer_stream(["[[2", "]]"]), "text/event-stream")
+    for bench.upstream.script in (streamed, replies(200, whole)):
+        for kind, text in {"INT": "2", "STRING": "2", "FULL": "[[2]]"}.items():
+            read = partial(ModelAnswer.text, response_type=ResponseType[kind])
+            assert bench.read(read) == text
+        assert bench.read(deltas_of) == "[[2]]"
 
 
 def test_answer_without_the_value_is_no_match(bench: AnswerBench) -> None:
@@ -298,7 +313,7 @@ def test_log_line_fits_cloudwatch_whatever_was_said(
     ("document", "sent"),
     [
         ({"model": "m", "n": 1}, {"model": "m", "n": 1}),
-        ({"n": 1}, {"n": 1, "model": "gpt-4o-mini"}),
+        ({"n": 1}, {"n": 1, "model": DEFAULT_MODEL}),
         ({"prompt": {"id": "pmpt_1"}}, {"prompt": {"id": "pmpt_1"}}),  # stored at the provider
     ],
 )

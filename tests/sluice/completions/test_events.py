@@ -96,6 +96,9 @@ def test_stream_may_be_written_in_each_way_of_the_specification(stream: bytes) -
         {"choices": [{"delta": {"content": [{"type": "thinking", "thinking": [{"text": "x"}]}]}}]},
         {"choices": [{"delta": {"content": [{"type": "reasoning", "text": "x"}, {"a": 1}, 7]}}]},
         {"choices": [{"delta": {"tool_calls": []}}]},
+        {"choices": [{"delta": {"content": "", "reasoning_content": "x"}}]},
+        {"choices": [{"delta": {"content": None, "reasoning": "x", "reasoning_details": []}}]},
+        {"choices": [{"delta": {"thinking": "x", "thinking_blocks": [{"text": "x"}]}}]},
     ],
 )
 def test_event_without_text_is_an_event(document: dict[str, object]) -> None:

@@ -105,6 +105,29 @@ def test_value_is_known_before_the_answer_ends() -> None:
     assert read == ["It is [[4", "2]", "]"]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("<think>[[1]]</think>[[2]]", "2"),
+        ("\n <think>\nno </thin k> [[1]]\n</think>\n\n[[2]]", "2"),
+        ("<think></think>[[2]]", "2"),
+        ("<think>[[1]]", None),
+        ("<thinking>[[1]]", "1"),
+        ("So: <think>[[1]]</think>[[2]]", "1"),
+        ("<think", None),
+        ("[[2]]<think>", "2"),
+    ],
+)
+def test_value_is_not_taken_from_thinking(text: str, value: str | None) -> None:
+    for cut in range(len(text) + 1):
+        for pieces in ((text[:cut], text[cut:]), text):
+            if value is None:
+                with pytest.raises(NoMatch):
+                    first_value(ResponseType.STRING, pieces)
+            else:
+                assert first_value(ResponseType.STRING, pieces) == value
+
+
 def test_no_match_quotes_200_characters() -> None:
     with pytest.raises(NoMatch) as caught:
         first_value(ResponseType.STRING, iter(["No. "] * 100))

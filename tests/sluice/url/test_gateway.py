@@ -7,6 +7,7 @@ import json
 import pytest
 
 from sluice.authentication import key_name
+from sluice.settings import DEFAULT_MODEL
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -213,7 +214,7 @@ def test_log_line_has_the_figures_of_a_request(bench: UrlBench) -> None:
         "path": "/",
         "principal": key_name(LOCK["FORWARD_KEY"]),
         "provider": "openai",
-        "model": "gpt-4o-mini",
+        "model": DEFAULT_MODEL,
         "retries": 0,
         "upstream_request_id": "req_upstream",
         "status": 200,

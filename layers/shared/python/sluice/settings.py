@@ -26,6 +26,9 @@ else:
             return cls
 
 
+DEFAULT_MODEL = "gpt-6-luna"
+"""The only place that names it; tests compare the pages and examples with it. A small model without
+a shutdown date at https://developers.openai.com/api/docs/deprecations"""
 BUILT_IN = "builtin"
 """The transport that is part of Sluice: http.transport."""
 FUNCTIONS, LOCAL, DEPLOY = "functions", "local", "deploy"
@@ -96,7 +99,7 @@ class Settings:
         unset="`/sluice/{stage}/openai-api-key`")
     openai_base_url = Setting("OPENAI_BASE_URL", values.base_url, "https://api.openai.com/v1",
         "Base URL of an OpenAI-compatible API.")
-    openai_model = Setting("OPENAI_MODEL", values.any_text, "gpt-4o-mini",
+    openai_model = Setting("OPENAI_MODEL", values.any_text, DEFAULT_MODEL,
         "Model for requests that name none.")
     openai_route_prefix = Setting("OPENAI_ROUTE_PREFIX", values.prefix, "",
         "Prefix of the API's path on the Function URL: the API is at `PREFIX/v1`.")

@@ -25,6 +25,8 @@ far below the function's memory."""
 MAX_VALUE_CHARACTERS = 128 * 1024
 """Maximum length of a [[text]]: what fits a frame."""
 EXCERPT_CHARACTERS = 200
+THINKING, THOUGHT = "<think>", "</think>"
+"""Around the reasoning that some servers leave in the text of an answer, at its beginning."""
 ASCII_QUOTES = {
     **dict.fromkeys(range(0x201C, 0x2020), '"'),
     **dict.fromkeys(range(0x2018, 0x201C), "'"),
@@ -60,13 +62,32 @@ def first_value(kind: ResponseType, deltas: Iterable[str]) -> str:
     """The first [[integer]] or [[text]]; nothing after it is read. Raises NoMatch."""
     search = IntegerSearch() if kind is ResponseType.INT else TextSearch()
     excerpt = ""
-    for delta in deltas:
+    for delta in without_thinking(deltas):
         excerpt += delta[: EXCERPT_CHARACTERS - len(excerpt)]
         value = search.feed(delta)
         if value is not None:
             return value
     form = "[[integer]]" if kind is ResponseType.INT else "[[text]]"
     raise NoMatch(f"The answer has no {form}. It begins: {excerpt}")
+
+
+def without_thinking(deltas: Iterable[str]) -> Iterator[str]:
+    """The deltas without <think>…</think> at the beginning, nor blanks there."""
+    deltas = iter(deltas)
+    begin = ""
+    for delta in deltas:
+        begin = (begin + delta).lstrip()
+        if not THINKING.startswith(begin):
+            break
+    if begin.startswith(THINKING):
+        while THOUGHT not in begin:
+            following = next(deltas, None)
+            if following is None:
+                return
+            begin = begin[-len(THOUGHT) :] + following
+        begin = begin.partition(THOUGHT)[2]
+    yield begin
+    yield from deltas
 
 
 class IntegerSearch:
