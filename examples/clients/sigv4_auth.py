@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Protocol
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import anyio.to_thread
 import httpx2 as httpx
@@ -51,7 +52,7 @@ class FunctionUrlSigner:
     def fields(self, method: str, url: str, sent: Mapping[str, str], body: bytes) -> dict[str, str]:
         """Return Authorization and its companions; `url` and `sent` exactly as they are sent."""
         signed = {name: value for name, value in sent.items() if name.lower() in SIGNED_FIELDS}
-        request = AWSRequest(method=method, url=url, headers=signed, data=body)
+        request = AWSRequest(method=method, url=canonical(url), headers=signed, data=body)
         # Frozen here, so that a refresh cannot come between key and token.
         frozen = self._credentials.get_frozen_credentials()
         SigV4Auth(frozen, "lambda", self._region).add_auth(request)
@@ -59,10 +60,12 @@ class FunctionUrlSigner:
         return {name: request.headers[name] for name in names if name in request.headers}
 
 
-def unambiguous(url: str) -> str:
-    """Return the URL with the spaces of its query as %20: AWS does not read + as a space."""
-    path, mark, query = url.partition("?")
-    return path + mark + query.replace("+", "%20")
+def canonical(url: str) -> str:
+    """Return the URL with its query encoded as AWS encodes it when it verifies a signature."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True, errors="surrogateescape")
+    query = urlencode(pairs, quote_via=quote, errors="surrogateescape")
+    return parts._replace(query=query).geturl()
 
 
 class HttpxSigV4Auth(httpx.Auth):
@@ -92,7 +95,7 @@ class HttpxSigV4Auth(httpx.Auth):
         yield request
 
     def _sign(self, request: httpx.Request) -> None:
-        url = unambiguous(str(request.url))
+        url = canonical(str(request.url))
         request.url = httpx.URL(url)
         fields = self._signer.fields(request.method, url, request.headers, request.content)
         request.headers.update(fields)
@@ -122,7 +125,7 @@ class RequestsSigV4Auth(AuthBase):
                 f"the body must be bytes, text or a file, to sign its hash (got {type(body)}): "
                 "join the pieces first"
             )
-        method, url = request.method or "GET", unambiguous(request.url or "")
+        method, url = request.method or "GET", canonical(request.url or "")
         request.url = url
         request.headers.update(self._signer.fields(method, url, request.headers, body or b""))
         return request

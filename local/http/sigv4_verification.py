@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPMessage
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -26,7 +26,7 @@ from local.project.environment import Credentials
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _STAMP = "%Y%m%dT%H%M%SZ"
-_UNSIGNED = "UNSIGNED-PAYLOAD"
+_SIGNATURE = "X-Amz-Signature"
 _BAD_SIGNATURE = (
     "The request signature we calculated does not match the signature you provided. Check your "
     "AWS Secret Access Key and signing method. Consult the service documentation for details."
@@ -57,7 +57,7 @@ class _Claim:
     signature: str
     stamp: str
     query: str
-    lifetime_s: float | None
+    lifetime_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,10 @@ class SignatureCheck:
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
             )
-        expected = self._expected(request, claim)
-        if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
+        _check_payload(request.header("x-amz-content-sha256"), request.body)
+        expected = [self._expected(request, claim, query) for query in _readings(claim.query)]
+        given = claim.signature.encode()
+        if not any(hmac.compare_digest(signature.encode(), given) for signature in expected):
             raise _invalid_error(_BAD_SIGNATURE)
         return access_key
 
@@ -100,18 +102,16 @@ class SignatureCheck:
             raise _scope_error(f"correct service: '{self.service}'")
         return access_key, date
 
-    def _expected(self, request: HttpRequest, claim: _Claim) -> str:
-        query = f"?{claim.query}" if claim.query else ""
+    def _expected(self, request: HttpRequest, claim: _Claim, query: str) -> str:
         keys = SigningKeys(self.keys.access_key, self.keys.secret_key)
         signer = _Recomputation(keys, self.service, self.region, claim.signed_headers)
         message = AWSRequest(
             method=request.method,
-            url=f"http://{request.header('host')}{request.raw_path}{query}",
+            url=f"http://{request.header('host')}{request.raw_path}?{query}",
             data=request.body,
         )
         for name, value in request.headers:
             message.headers.add_header(name, value)
-        _check_payload(request.header("x-amz-content-sha256"), request.body)
         message.context["timestamp"] = claim.stamp
         text = signer.string_to_sign(message, signer.canonical_request(message))
         return str(signer.signature(text, message))
@@ -138,8 +138,9 @@ def _claim(request: HttpRequest) -> _Claim:
     authorization = request.header("authorization")
     if authorization:
         return _header_claim(request, authorization)
-    if "X-Amz-Signature=" in request.raw_query:
-        return _query_claim(request)
+    given = dict(parse_qsl(request.raw_query, keep_blank_values=True))
+    if _SIGNATURE in given:
+        return _query_claim(request.raw_query, given)
     raise MissingSignatureError
 
 
@@ -153,26 +154,35 @@ def _header_claim(request: HttpRequest, authorization: str) -> _Claim:
     return _checked(
         {**{name: fields.get(name, "") for name in names}, "X-Amz-Date": stamp},
         request.raw_query,
-        None,
+        MAX_CLOCK_SKEW_S,
     )
 
 
-def _query_claim(request: HttpRequest) -> _Claim:
-    given = dict(parse_qsl(request.raw_query, keep_blank_values=True))
+def _query_claim(query: str, given: Mapping[str, str]) -> _Claim:
     if given.get("X-Amz-Algorithm") != _ALGORITHM:
         raise _incomplete_error(f"X-Amz-Algorithm must be {_ALGORITHM}")
-    expires = given.get("X-Amz-Expires", "")
-    if not expires.isdecimal() or not 0 < int(expires) <= MAX_PRESIGNED_S:
-        raise _incomplete_error(f"X-Amz-Expires must be 1 to {MAX_PRESIGNED_S} seconds")
     names = ("Credential", "SignedHeaders", "Signature")
     fields = {name: given.get(f"X-Amz-{name}", "") for name in names}
-    rest = "&".join(
-        part for part in request.raw_query.split("&") if not part.startswith("X-Amz-Signature=")
+    rest = [pair for pair in query.split("&") if unquote(pair.partition("=")[0]) != _SIGNATURE]
+    return _checked(
+        {**fields, "X-Amz-Date": given.get("X-Amz-Date", "")}, "&".join(rest), _lifetime(given)
     )
-    return _checked({**fields, "X-Amz-Date": given.get("X-Amz-Date", "")}, rest, float(expires))
 
 
-def _checked(fields: Mapping[str, str], query: str, lifetime_s: float | None) -> _Claim:
+def _lifetime(given: Mapping[str, str]) -> float:
+    """The seconds that X-Amz-Expires gives a URL. Only S3 requires it: it extends the default.
+
+    https://docs.aws.amazon.com/prescriptive-guidance/latest/presigned-url-best-practices/overview.html
+    """
+    expires = given.get("X-Amz-Expires")
+    if expires is None:
+        return MAX_CLOCK_SKEW_S
+    if not re.fullmatch("[0-9]{1,6}", expires) or not 0 < int(expires) <= MAX_PRESIGNED_S:
+        raise _incomplete_error(f"X-Amz-Expires must be 1 to {MAX_PRESIGNED_S} seconds")
+    return float(expires)
+
+
+def _checked(fields: Mapping[str, str], query: str, lifetime_s: float) -> _Claim:
     missing = [name for name, value in fields.items() if not value]
     if missing:
         raise _incomplete_error(
@@ -193,12 +203,11 @@ def _check_time(claim: _Claim, date: str, now: float) -> None:
         raise _incomplete_error("Date must be in ISO-8601 'basic format'.") from error
     if not claim.stamp.startswith(date):
         raise _scope_error(f"the date of the request: '{claim.stamp[:8]}'")
-    lifetime = MAX_CLOCK_SKEW_S if claim.lifetime_s is None else claim.lifetime_s
-    if now > signed_at + lifetime:
-        earliest = _stamp(now - lifetime)
+    if now > signed_at + claim.lifetime_s:
+        earliest = _stamp(now - claim.lifetime_s)
         raise _invalid_error(
             f"Signature expired: {claim.stamp} is now earlier than {earliest} "
-            f"({_stamp(now)} - {lifetime / 60:.0f} min.)",
+            f"({_stamp(now)} - {claim.lifetime_s / 60:.0f} min.)",
         )
     if signed_at > now + MAX_CLOCK_SKEW_S:
         raise _invalid_error(
@@ -208,10 +217,33 @@ def _check_time(claim: _Claim, date: str, now: float) -> None:
 
 
 def _check_payload(stated: str, body: bytes) -> None:
-    if not stated or stated == _UNSIGNED:
-        return
-    if not hmac.compare_digest(stated.encode(), hashlib.sha256(body).hexdigest().encode()):
+    """Refuse another body, and UNSIGNED-PAYLOAD too: Lambda does not support unsigned payloads.
+
+    https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html
+    """
+    actual = hashlib.sha256(body).hexdigest()
+    if stated and not hmac.compare_digest(stated.encode(), actual.encode()):
         raise _invalid_error(_BAD_SIGNATURE)
+
+
+def _readings(query: str) -> set[str]:
+    """The query as AWS may read it: each name and value decoded and encoded anew.
+
+    AWS does not document whether + is a space and whether a pair without a name counts. Common
+    signers differ, and each way is accepted.
+    """
+    pairs = [pair.partition("=") for pair in query.split("&") if pair]
+    named = [pair for pair in pairs if pair[0]]
+    return {
+        "&".join(f"{_encoded(name, plus)}={_encoded(value, plus)}" for name, _, value in chosen)
+        for chosen in (pairs, named)
+        for plus in ("%20", "%2B")
+    }
+
+
+def _encoded(text: str, plus: str) -> str:
+    sent = text.replace("+", plus).encode("utf-8", "surrogateescape")
+    return quote(unquote_to_bytes(sent), safe="")
 
 
 def _from_date(date: str) -> str:

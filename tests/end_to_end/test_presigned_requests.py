@@ -1,8 +1,12 @@
-"""A presigned URL opens the Function URL and goes no further."""
+"""Signed and presigned requests open both transports, and the signature goes no further."""
 
 from __future__ import annotations
 
+import http.client
+import os
+from base64 import b64encode
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import httpx2
 from botocore.auth import SigV4QueryAuth
@@ -11,10 +15,45 @@ from botocore.credentials import ReadOnlyCredentials
 
 from tests.end_to_end.recorded_upstream import answers_like_openai, recorded
 from tests.end_to_end.upstream_request import only_request
+from tests.running_stack import ready_service
+from tests.sigv4_signers import signed_requests
 
 if TYPE_CHECKING:
     from tests.running_stack import RunningStack
     from tests.scripted_upstream import ScriptedUpstream
+
+ODD_QUERY = "b=x,y&a=%7e*&a=x%2fy&flag&=%C3%A9&a[]=b=c+d&"
+HANDSHAKE = {
+    "connection": "Upgrade",
+    "upgrade": "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": b64encode(os.urandom(16)).decode(),
+}
+
+
+def status_of(url: str, target: str, headers: dict[str, str]) -> int:
+    """The status of a GET request, sent as it is."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    try:
+        connection.putrequest("GET", target, skip_host=True)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_odd_query_of_each_signer_opens_both_transports() -> None:
+    with ready_service(WEBSOCKET_AUTH="aws_iam", OPENAI_API_KEY="sk-unused") as stack:
+        for service, url, path, added, opened in (
+            ("lambda", stack.url, "/healthz", {}, 200),
+            ("execute-api", stack.websocket_url, "/dev", HANDSHAKE, 101),
+        ):
+            host = urlsplit(url).netloc
+            for request in signed_requests([ODD_QUERY], host, path, ("local", "local")):
+                status = status_of(url, request.target, {**request.headers, **added})
+                assert status == (opened if request.service == service else 403), request
 
 
 def test_signature_in_the_query_is_not_for_the_provider(

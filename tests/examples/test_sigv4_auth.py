@@ -21,6 +21,7 @@ from local.http.requests import HttpRequest
 from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
 from local.project.environment import Credentials
 from tests.examples.example_sources import EXAMPLES
+from tests.sigv4_signers import AMBIGUOUS_QUERIES, ODD_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -101,12 +102,28 @@ def test_request_is_signed_as_it_is_sent() -> None:
                 verify("POST", str(sent.url), sent.headers, body + b"!")
 
 
-def test_spaces_of_a_query_are_sent_in_the_form_that_everybody_reads_alike() -> None:
-    by_httpx = sent_by_httpx("GET", f"{URL}/a+b", params={"message": "a b+c"})
-    by_requests = prepared_by_requests("GET", f"{URL}/a+b", params={"message": "a b+c"})
-    for sent in (by_httpx, by_requests):
-        assert str(sent.url) == f"{URL}/a+b?message=a%20b%2Bc"
-        assert verify("GET", str(sent.url), sent.headers, b"") == "AKID"
+def test_query_is_sent_in_the_form_that_everybody_reads_alike() -> None:
+    sent_as = {
+        "message=a+b%2Bc": "message=a%20b%2Bc",
+        "a=b,c&a=*&a[]=x/y": "a=b%2Cc&a=%2A&a%5B%5D=x%2Fy",
+        "a=b=c&flag&a=%2f%7e": "a=b%3Dc&flag=&a=%2F~",
+        "a=%ff&é=%25&&=v&": "a=%FF&%C3%A9=%25&=v",
+    }
+    for given, query in sent_as.items():
+        for url in (
+            str(sent_by_httpx("GET", f"{URL}/a+b?{given}").url),
+            prepared_by_requests("GET", f"{URL}/a+b?{given}").url,
+        ):
+            assert url == f"{URL}/a+b?{query}"
+
+
+def test_odd_query_is_signed_as_it_is_sent() -> None:
+    signer = FunctionUrlSigner(REGION, Source(KEYS))
+    for query in (*ODD_QUERIES, *AMBIGUOUS_QUERIES):
+        url = f"{URL}/?{query}"
+        assert verify("GET", url, signer.fields("GET", url, {}, b""), b"") == "AKID"
+        for sent in (sent_by_httpx("GET", url), prepared_by_requests("GET", url)):
+            assert verify("GET", str(sent.url), sent.headers, b"") == "AKID", query
 
 
 def test_httpx_body_in_pieces_is_read_whole() -> None:

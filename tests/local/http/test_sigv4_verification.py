@@ -50,6 +50,9 @@ def with_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
     return replace(request, headers=(*kept, (name, value)))
 
 
+UNSIGNED = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+
+
 def sha256(body: bytes) -> dict[str, str]:
     return {"X-Amz-Content-SHA256": hashlib.sha256(body).hexdigest()}
 
@@ -60,7 +63,6 @@ def sha256(body: bytes) -> dict[str, str]:
         signed(),
         signed(body=b'{"a": 1}', headers={"Content-Type": "application/json"}),
         signed(target="/v1/a%20b/@x?b=2&a=1&a=0", method="GET"),
-        signed(headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}, body=b"any"),
         signed(headers=sha256(b"z"), body=b"z"),
         signed(keys=SigningKeys("AKID", "secret", "token")),
         signed(headers={"X-Spaces": "  a   b  "}),
@@ -106,6 +108,8 @@ PRESIGNED = presigned()
         (signed(region="eu-west-1"), "InvalidSignatureException", "valid region: 'us-east-1'"),
         (signed(service="execute-api"), "InvalidSignatureException", "service: 'lambda'"),
         (signed(body=b"z", headers=sha256(b"y")), "InvalidSignatureException", "does not match"),
+        (signed(body=b"z", headers=UNSIGNED), "InvalidSignatureException", "does not match"),
+        (signed(method="GET", headers=UNSIGNED), "InvalidSignatureException", "does not match"),
         (
             replace(PRESIGNED, raw_query=PRESIGNED.raw_query.replace("a=1", "a=2")),
             "InvalidSignatureException",
@@ -119,6 +123,14 @@ def test_foreign_signature_is_rejected(
     with pytest.raises(SignatureRejectedError, match=message) as caught:
         CHECK.verify(request_, COLLECTED_AT)
     assert caught.value.error_type == error_type
+
+
+@pytest.mark.parametrize("query", ["a=b,c", "a=*", "a=%2f", "a=b=c", "a=%41", "a=x+y", "a=1&"])
+def test_query_signed_as_it_is_sent_is_rejected_if_aws_encodes_it_in_another_way(
+    query: str,
+) -> None:
+    with pytest.raises(SignatureRejectedError, match="does not match"):
+        CHECK.verify(signed(target=f"/?{query}"), time.time())
 
 
 @pytest.mark.parametrize("headers", [(), (("Authorization", "Bearer x"),)])
@@ -168,7 +180,17 @@ def test_incomplete_authorization_is_rejected_with_what_is_missing(
         CHECK.verify(HttpRequest("GET", "/", "", headers), now)
 
 
-@pytest.mark.parametrize("expires", ["0", "604801", "x", ""])
+def test_presigned_url_without_a_lifetime_is_valid_as_long_as_signed_headers() -> None:
+    url, now = presigned_url(f"http://{HOST}/dev", keys=KEYS, expires=None), time.time()
+    assert "Expires" not in url
+    request = HttpRequest("GET", "/dev", url.partition("?")[2], (("Host", HOST),))
+    assert CHECK.verify(request, now + 290) == "AKID"
+    for age, message in ((303, "Signature expired: .* 5 min"), (-303, "not yet current")):
+        with pytest.raises(SignatureRejectedError, match=message):
+            CHECK.verify(request, now + age)
+
+
+@pytest.mark.parametrize("expires", ["0", "604801", "x", "", "-1", "1.5", "²", "9" * 5000])
 def test_lifetime_out_of_range_is_rejected(expires: str) -> None:
     request = presigned(expires=77)
     changed = replace(
@@ -176,6 +198,12 @@ def test_lifetime_out_of_range_is_rejected(expires: str) -> None:
     )
     with pytest.raises(SignatureRejectedError, match="X-Amz-Expires must be"):
         CHECK.verify(changed, time.time())
+
+
+def test_name_of_the_signature_may_be_encoded() -> None:
+    request = presigned()
+    encoded = replace(request, raw_query=request.raw_query.replace("X-Amz-Si", "%58-Amz%2DSi"))
+    assert CHECK.verify(encoded, time.time()) == "AKID"
 
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data/connections_sigv4.json").read_text())[

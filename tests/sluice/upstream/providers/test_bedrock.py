@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -53,7 +54,9 @@ def signed_headers(request: UpstreamRequest) -> list[str]:
 def botocores_authorization(request: UpstreamRequest, signed: SigningScope = WEST) -> str:
     names = {*signed_headers(request)} - {"host", "x-amz-date", "x-amz-security-token"}
     given = {name: request.headers[name] for name in names}
-    judged = AWSRequest(request.method, request.url, headers=given, data=request.body)
+    url, _, query = request.url.partition("?")
+    judged = AWSRequest(request.method, url, headers=given, data=request.body)
+    judged.params = parse_qsl(query, keep_blank_values=True)
     judged.context["timestamp"] = request.headers["x-amz-date"]
     judged.headers["X-Amz-Date"] = request.headers["x-amz-date"]
     judged.headers["X-Amz-Security-Token"] = ENVIRON["AWS_SESSION_TOKEN"]
@@ -95,6 +98,7 @@ def test_signature_is_botocores(
         ("/models/a%2Db%7e", "/models/a-b~"),
         ("/models?filter[a]=b|c", "/models?filter%5Ba%5D=b%7Cc"),
         ("/models?a=é", "/models?a=%C3%A9"),
+        ("/models?after=x:y&a+b", "/models?after=x:y&a%20b"),
     ],
 )
 def test_url_is_signed_as_it_is_sent(asked: str, sent: str) -> None:

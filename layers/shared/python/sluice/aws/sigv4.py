@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from sluice.named_tuple import NamedTuple
 
@@ -160,9 +160,15 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    """The pairs in order. They are encoded already, and stay as they are sent."""
-    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&")) if query else []
-    return "&".join(f"{name}={value}" for name, value in pairs)
+    """The pairs in order, encoded anew, as AWS does it: a URL may leave more of them as it is."""
+    pairs = (pair.partition("=") for pair in query.split("&") if pair)
+    encoded = sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)
+    return "&".join(f"{name}={value}" for name, value in encoded)
+
+
+def _encoded(text: str) -> str:
+    """Decoded, with + for a space, and encoded again: only letters, digits and -_.~ stay."""
+    return quote(unquote_to_bytes(text.replace("+", " ")), safe="~")
 
 
 def _names(signed_headers: Mapping[str, str]) -> str:

@@ -85,7 +85,8 @@ class BedrockProvider:
         self._clock = clock
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        url = url_of(self._base_url, call.path, call.query)
+        # A signature's verifier may read + as itself: a space is sent in the form that is clear.
+        url = url_of(self._base_url, call.path, call.query.replace("+", "%20"))
         headers = upstream_headers(call, GUARDRAILS)
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
