@@ -19,9 +19,10 @@ from sluice.upstream.targets import read_targets
 def check(variables: dict[str, object]) -> None:
     """Check them as the functions will. Raises SettingsError.
 
-    Values that CloudFormation fills in are objects, and pass.
+    Values that CloudFormation fills in are objects, and pass. FORWARD_KEY is not deployed, but
+    what is in the shell is likely what its parameter holds.
     """
-    known = {row.name for row in ALL_SETTINGS if row.where != LOCAL}
+    known = {"FORWARD_KEY"} | {row.name for row in ALL_SETTINGS if row.where != LOCAL}
     texts = {name: v for name, v in variables.items() if name in known and isinstance(v, str)}
     for row in ALL_SETTINGS:
         row.read(texts)

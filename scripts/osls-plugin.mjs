@@ -65,6 +65,7 @@ export default class SluicePlugin {
     const { alarmTopic, reservedConcurrency } = this.options
     const settings = {
       ...this.declared.environment,
+      FORWARD_KEY: process.env.FORWARD_KEY,
       ALARM_TOPIC_ARN: alarmTopic,
       RESERVED_CONCURRENCY: String(reservedConcurrency)
     }

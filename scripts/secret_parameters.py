@@ -16,16 +16,22 @@ import getpass
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python"))
+
+from sluice.setting_values import InvalidValue, forward_keys, keys
+
 # As in serverless.yml.
 SERVICE = "sluice"
 DEFAULT_STAGE = "dev"
 DEFAULT_REGION = "us-east-1"
-NAMES = ("openai-api-key", "forward-key", "azure-openai-token")
+FORWARD_KEY = "forward-key"
+NAMES = ("openai-api-key", FORWARD_KEY, "azure-openai-token")
 
 FULL_NAME = re.compile(r"/[\w./-]+", re.ASCII)
 KEYS = re.compile(r"[!#-\[\]-~]+")  # what sluice.settings accepts: keys, and commas between them
@@ -95,12 +101,20 @@ def parameter_name(name: str, stage: str) -> str:
     return full
 
 
-def checked_value(text: str) -> str:
-    """Return one key, or several between commas, without a line end. Raises SecretsError."""
+def checked_value(text: str, name: str) -> str:
+    """Return one key, or several between commas, without a line end. Raises SecretsError.
+
+    name: the full name of the parameter. Forward keys must be longer than others.
+    """
     value = text.strip()
     if not KEYS.fullmatch(value):
         found = "it holds a character that no key has" if value else "it is empty"
         raise SecretsError(f"The value must be one key, or several separated by commas ({found}).")
+    parse = forward_keys if name.endswith(f"/{FORWARD_KEY}") else keys
+    try:
+        parse(value)  # as the functions will
+    except InvalidValue as error:
+        raise SecretsError(f"The value {error.rule}. {error.hint}".strip()) from None
     if len(value) > MAX_VALUE_BYTES:
         raise SecretsError(f"The value is too long: {len(value)} of {MAX_VALUE_BYTES} characters.")
     return value
@@ -121,7 +135,7 @@ def _run(
     name = parameter_name(chosen.name, chosen.stage)
     if chosen.command == "set":
         text = ask(f"Value of {name}: ") if stdin.isatty() else stdin.read()
-        value = checked_value(text)
+        value = checked_value(text, name)
         stdout.write(_call(f"store {name} in {region}", _set, connect, name, value, region))
     else:
         stdout.write(_call(f"delete {name} in {region}", _delete, connect, name, region))

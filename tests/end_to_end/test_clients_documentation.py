@@ -184,7 +184,7 @@ def test_program_of_the_readme_prints_the_answer(
 ) -> None:
     (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     program = program.replace("http://127.0.0.1:3000", keyed_stack.url)
-    program = program.replace("my-key", FORWARD_KEY)
+    program = program.replace("my-own-key-for-clients", FORWARD_KEY)
     assert run(keyed_stack, *PYTHON, "-c", program) == "Hello"
     assert_asked_once(upstream)
 

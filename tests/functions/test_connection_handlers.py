@@ -53,7 +53,9 @@ def test_connection_is_recorded_once_its_client_has_the_answer(tmp_path: Path) -
 
 def test_refused_client_leaves_no_record(tmp_path: Path) -> None:
     file = tmp_path / "state.sqlite3"
-    _, answer, stores = invoke("connect", event(), STATE_FILE=str(file), FORWARD_KEY="k")
+    _, answer, stores = invoke(
+        "connect", event(), STATE_FILE=str(file), FORWARD_KEY="fk-secret-0123456789"
+    )
     assert answer == {"statusCode": 401}
     assert stores == []
     assert not file.exists()

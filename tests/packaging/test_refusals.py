@@ -135,5 +135,8 @@ def test_packaging_reads_dotenv_and_stops_before_it_makes_anything(tmp_path: Pat
     # The functions' own check of their settings.
     printed = service.refused("package", WEBSOCKET_AUTH="aws_iam", UPSTREAM_RETRIES="many")
     assert "UPSTREAM_RETRIES must be a whole number from 0 to 10 (got 'many')." in printed
+    printed = service.refused("package", WEBSOCKET_AUTH="aws_iam", FORWARD_KEY="my-key")
+    assert "FORWARD_KEY must hold keys of at least 16 characters." in printed
+    assert "openssl rand -hex 24" in printed
     assert not (service.folder / ".serverless").exists()
     assert not (service.folder / ".build").exists()

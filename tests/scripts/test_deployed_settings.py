@@ -46,6 +46,7 @@ def test_settings_that_functions_take_pass(settings: dict[str, str]) -> None:
         ("WEBSOCKET_AUTH", "iam"),
         ("FUNCTION_URL_AUTH", "NONE"),
         ("FORWARD_KEY_PARAMETER", "forward-key"),
+        ("FORWARD_KEY", "sk-secret"),
         ("OPENAI_API_KEY_PARAMETER", "/sluice/*"),
         ("OPENAI_API_KEY_PARAMETER", "sk-secret"),
         ("AZURE_OPENAI_TOKEN_PARAMETER", "token"),

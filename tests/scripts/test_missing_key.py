@@ -16,7 +16,7 @@ MISSING = (
     "FORWARD_KEY_PARAMETER must name an SSM parameter that this function may read"
     f" (got {FORWARD_KEY}: ParameterNotFound)."
 )
-KEYS = ["a-key", "None", ""]
+KEYS = ["a-key-of-clients", "None", ""]
 
 # For each key, prints the log line of a request, then what the client gets.
 ASK = """
@@ -43,8 +43,8 @@ def test_websocket_opens_once_the_key_is_stored_to_those_who_have_it(
     log, answer = connect_with("None", account)
     assert answer == {"statusCode": 500}
     assert (log["outcome"], log["detail"]) == ("misconfigured", MISSING)
-    assert run_with(connect_to(account), "set", "forward-key", value="a-key\n")[0] == 0
-    assert connect_with("a-key", account)[1]["statusCode"] == 200
+    assert run_with(connect_to(account), "set", "forward-key", value="a-key-of-clients\n")[0] == 0
+    assert connect_with("a-key-of-clients", account)[1]["statusCode"] == 200
     assert connect_with("another-key", account)[1] == {"statusCode": 401}
 
 

@@ -106,7 +106,7 @@ def until(terminal: int, expected: bytes) -> bytes:
 
 def test_another_value_is_another_version(run: Run, account: dict[str, str]) -> None:
     arguments = ("set", "forward-key", "--stage", "prod", "--region", "eu-west-1")
-    run(*arguments, value="old")
+    run(*arguments, value="an-older-forward-key")
     _, written = run(*arguments)
     assert written.startswith("Stored /sluice/prod/forward-key in eu-west-1, version 2.\n")
     assert "Running functions use the old value" in written
@@ -180,11 +180,24 @@ def test_wrong_profile_is_a_sentence() -> None:
 def test_value_is_one_key_or_several() -> None:
     longest = "a" * MAX_VALUE_BYTES
     for text in ("sk-1", "sk-1,sk-2\n", "  k\r\n", longest):
-        assert checked_value(text) == text.strip()
+        assert checked_value(text, OPENAI_KEY) == text.strip()
     for text in ("", " \n", "a b", "a, b", "a\nb", 'a"b', "ä", longest + "a"):
         with pytest.raises(SecretsError, match=r"^The value (must be|is too long)") as caught:
-            checked_value(text)
+            checked_value(text, OPENAI_KEY)
         assert len(text) < 4 or text not in str(caught.value)
+
+
+def test_weak_key_is_not_stored(run: Run) -> None:
+    short = (
+        "secrets: The value must hold keys of at least 16 characters."
+        " Make one with `openssl rand -hex 24`.\n"
+    )
+    for name in ("forward-key", "/other/forward-key"):
+        for value in ("a", "my-key", f"{KEY},my-key"):
+            assert run("set", name, value=value) == (1, short)
+    status, written = run("set", "openai-api-key", value="1234567890123456")
+    assert (status, written.count("must hold no number")) == (1, 1)
+    assert run("list")[1].startswith("Nothing is stored")
 
 
 def test_names_are_those_of_serverless_yml() -> None:

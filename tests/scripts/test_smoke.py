@@ -13,7 +13,7 @@ from tests.scripts.smoke_run import SmokeRun, at, finished, settings_of, smoke, 
 # Three services start at once, and the demo model takes its time.
 pytestmark = pytest.mark.timeout(180)
 
-KEY = "fk-test-smoke"
+KEY = "fk-test-of-smoke-checks"
 SERVICES = {
     "signed": {"WEBSOCKET_AUTH": "aws_iam"},
     "keyed": {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY},

@@ -6,7 +6,7 @@ import pytest
 
 from sluice.errors import SettingsError
 from sluice.key_ring import KeyRing
-from sluice.settings import KeySource
+from sluice.settings import KeySource, read_settings
 from tests.sluice.clocks import HandClock
 
 
@@ -103,6 +103,16 @@ def test_invalid_key_in_a_parameter_is_reported_without_quoting_it() -> None:
         with pytest.raises(SettingsError, match="OPENAI_API_KEY_PARAMETER") as caught:
             ring.keys()
         assert "sk" not in str(caught.value)
+
+
+def test_short_forward_key_in_a_parameter_is_reported_with_how_to_make_a_longer_one() -> None:
+    source = read_settings({"FORWARD_KEY_PARAMETER": "/name"}).forward_keys
+    with pytest.raises(SettingsError) as caught:
+        KeyRing(source, Parameters("fk-short").read).keys()
+    assert caught.value.message == (
+        "/name, which FORWARD_KEY_PARAMETER names, must hold keys of at least 16 characters."
+        " Make one with `openssl rand -hex 24`."
+    )
 
 
 def test_missing_or_empty_parameter_is_an_error_and_not_an_open_door() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.secret_mask import SecretMask
+from sluice.setting_values import MIN_SECRET_CHARACTERS
 
 SECRET = "sk-secret-0123456789"
 
@@ -34,6 +35,14 @@ def test_chunk_without_any_part_of_a_secret_is_passed_at_once_and_not_copied(
 ) -> None:
     chunk = b'data: {"text": "demo"}\n\n'
     assert next(SecretMask(secrets).stream(iter([chunk, b"more"]))) is chunk
+
+
+def test_words_of_short_keys_stay_and_every_forward_key_is_masked() -> None:
+    short = "EMPTY", "ollama", "sk-local", "17951823", "of-15-signs-abc"
+    text = f'{{"created":1795182321,"text":"{" ".join(short)}"}}'.encode()
+    assert SecretMask(short).apply(text) is text
+    shortest = "a" * MIN_SECRET_CHARACTERS
+    assert SecretMask([shortest]).apply(shortest.encode()) == b"[key]"
 
 
 def test_text_without_a_secret_is_the_same_object() -> None:

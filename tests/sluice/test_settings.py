@@ -12,9 +12,10 @@ WRONG = {
         "api.openai.com", "http://[::1", "http://127.0.0.1:99999/v1",
         "https://user:password@host/v1", "https://host/v1?api-version=1",
     ],
-    "OPENAI_API_KEY": ['sk-"quoted"', "sk with blanks"],
+    "OPENAI_API_KEY": ['sk-"quoted"', "sk with blanks", "1234567890123456", "a,12.5e4567890123"],
     "OPENAI_API_KEY_PARAMETER": ["sk-pasted-by-mistake"],
-    "FORWARD_KEY": ["schlüssel"],
+    "FORWARD_KEY": ["schlüssel", "a", "of-fifteen-sign", "of-16-characters,a", "two keys of blanks",
+                    "1234567890123456", "1234567890-1234567890"],
     "FORWARD_KEY_PARAMETER": ["no-slash"],
     "API_GW_ENDPOINT": ["wss://x"],
     "PROXY": ["socks5://x", "https://proxy:3128"],
@@ -63,6 +64,12 @@ def test_invalid_value_is_reported_with_its_variable(variable: str, values: list
             "httpx",
             "UPSTREAM_TRANSPORT must be builtin or requests (got 'httpx').",
         ),
+        (
+            "FORWARD_KEY",
+            "my-key",
+            "FORWARD_KEY must hold keys of at least 16 characters."
+            " Make one with `openssl rand -hex 24`.",
+        ),
         ("LOG_CHAT", "1", "LOG_CHAT must be true or false (got '1')."),
         (
             "OPENAI_BASE_URL",
@@ -88,7 +95,11 @@ def test_invalid_value_that_may_be_a_secret_is_not_quoted() -> None:
 
 
 def test_secrets_are_not_in_the_repr() -> None:
-    environ = {"OPENAI_API_KEY": "sk-1", "FORWARD_KEY": "fk-1", "PROXY": "http://user:pw@proxy"}
+    environ = {
+        "OPENAI_API_KEY": "sk-1",
+        "FORWARD_KEY": "fk-1-abcdefghijk",
+        "PROXY": "http://user:pw@proxy",
+    }
     shown = repr(read_settings(environ))
     assert not any(secret in shown for secret in ("sk-1", "fk-1", "pw"))
 
@@ -149,6 +160,11 @@ def test_requests_knows_more_proxies(scheme: str) -> None:
 
 def test_several_keys_are_separated_by_commas() -> None:
     assert read_settings({"OPENAI_API_KEY": " a, b ,,c"}).openai_keys.plain == ("a", "b", "c")
+
+
+def test_keys_of_local_servers_may_be_any_word() -> None:
+    for word in ("x", "EMPTY", "ollama", "sk-local", "12345678"):
+        assert read_settings({"OPENAI_API_KEY": word}).openai_keys.plain == (word,)
 
 
 def test_settings_are_frozen() -> None:

@@ -118,7 +118,7 @@ def test_secret_is_never_a_prompt_whatever_the_patterns_say(name: str, patterns:
 
 
 def test_value_that_contains_a_key_is_never_a_prompt() -> None:
-    secrets = ("sk-1234567890", "fk-1234567890", "demo")
+    secrets = ("sk-1234567890-abc", "fk-1234567890-abc", "demo")
     for secret in secrets[:2]:
         with pytest.raises(PromptTemplateNotAllowed):
             upstream_body(naming("PROMPT_A"), SETTINGS, {"PROMPT_A": f"use {secret}"}, secrets)

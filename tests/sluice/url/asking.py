@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HELLO = [{"role": "user", "content": "Hello"}]
-LOCK = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1234567890"}
+LOCK = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1234567890-of-clients"}
 
 
 @dataclass

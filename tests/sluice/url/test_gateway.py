@@ -23,6 +23,7 @@ from tests.scripted_upstream import (
 from tests.sluice.answering import SECRET
 from tests.sluice.url.asking import HELLO, LOCK, Reply, UrlBench, answer_to, event_of, gateway_of
 
+ONE, TWO = "fk-1-0123456789ab", "fk-2-0123456789ab"
 BEARER = {"authorization": f"Bearer {LOCK['FORWARD_KEY']}"}
 
 
@@ -151,10 +152,18 @@ def test_content_type_matters_only_if_the_body_is_not_json(bench: UrlBench) -> N
 
 @pytest.mark.parametrize(
     "headers",
-    [{"authorization": "Bearer fk-2"}, {"api-key": "fk-1"}, {"x-api-key": "fk-2"}],
+    [
+        {"authorization": f"Bearer {TWO}"},
+        {"api-key": ONE},
+        {"x-api-key": TWO},
+    ],
 )
 def test_forward_key_opens_a_url_without_iam(bench: UrlBench, headers: dict[str, str]) -> None:
-    reply = bench.hello(headers=headers, FUNCTION_URL_AUTH="none", FORWARD_KEY="fk-1,fk-2")
+    reply = bench.hello(
+        headers=headers,
+        FUNCTION_URL_AUTH="none",
+        FORWARD_KEY=f"{ONE},{TWO}",
+    )
     assert reply.status == 200
     assert bench.upstream.requests[0].headers["authorization"] == f"Bearer {SECRET}"
 
@@ -164,13 +173,13 @@ def test_forward_key_opens_a_url_without_iam(bench: UrlBench, headers: dict[str,
     [
         {},
         {"authorization": "Bearer fk-3"},
-        {"authorization": "fk-1"},
+        {"authorization": ONE},
         {"authorization": f"Bearer {SECRET}"},
         {"authorization": "Bearer \udcff"},  # a byte that is not UTF-8
         {"api-key": "é"},
     ],
 )
-@pytest.mark.parametrize("keys", ["fk-1,fk-2", ""])
+@pytest.mark.parametrize("keys", [f"{ONE},{TWO}", ""])
 def test_unknown_key_is_401_and_the_model_is_not_asked(
     bench: UrlBench, headers: dict[str, str], keys: str
 ) -> None:
@@ -271,9 +280,9 @@ def test_rejected_request_is_logged_without_its_key(bench: UrlBench) -> None:
 
 
 def test_forward_key_in_the_query_is_not_for_the_provider(bench: UrlBench) -> None:
-    lock = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-of-some+body"}
-    headers = {"authorization": "Bearer fk-of-some+body"}
-    query = "limit=2&key=fk-of-some%2Bbody&key=another"
+    lock = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-of-some+body-else"}
+    headers = {"authorization": "Bearer fk-of-some+body-else"}
+    query = "limit=2&key=fk-of-some%2Bbody-else&key=another"
     bench.ask(path="/v1/models", headers=headers, raw_query=query, settings=lock)
     assert bench.targets == ["/v1/models?limit=2&key=another"]
 

@@ -18,6 +18,7 @@ from sluice.websocket.events import ConnectRequest, DisconnectEvent, parse_conne
 if TYPE_CHECKING:
     from pathlib import Path
 
+ONE, TWO = "fk-1-0123456789ab", "fk-2-0123456789ab"
 USER = "arn:aws:iam::123456789012:user/jo"
 OPENED = ConnectRequest("c", "r", {}, {})
 CLOSED = DisconnectEvent("c", "r", 1001)
@@ -33,7 +34,7 @@ def connect(
     identity: dict[str, str] | None = None,
     **environ: str,
 ) -> Admission:
-    settings = read_settings({"FORWARD_KEY": "fk-1,fk-2", **environ})
+    settings = read_settings({"FORWARD_KEY": f"{ONE},{TWO}", **environ})
     event = {
         "requestContext": {"connectionId": "c", "requestId": "r", "identity": identity or {}},
         "headers": headers or {},
@@ -59,21 +60,26 @@ def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("headers", "query", "key", "protocol"),
     [
-        ({"Authorization": "Bearer fk-1"}, {}, b"fk-1", None),
-        ({}, {"key": "fk-2"}, b"fk-2", None),
-        ({"Sec-WebSocket-Protocol": "bearer.fk-1"}, {}, b"fk-1", None),
-        ({"Sec-WebSocket-Protocol": "chat, bearer.fk-1"}, {}, b"fk-1", "chat"),
+        ({"Authorization": f"Bearer {ONE}"}, {}, ONE, None),
+        ({}, {"key": TWO}, TWO, None),
+        ({"Sec-WebSocket-Protocol": f"bearer.{ONE}"}, {}, ONE, None),
+        (
+            {"Sec-WebSocket-Protocol": f"chat, bearer.{ONE}"},
+            {},
+            ONE,
+            "chat",
+        ),
     ],
 )
 def test_known_key_is_accepted_and_named_by_its_digest(
     capsys: pytest.CaptureFixture[str],
     headers: dict[str, str],
     query: dict[str, str],
-    key: bytes,
+    key: str,
     protocol: str | None,
 ) -> None:
     chosen = {"Sec-WebSocket-Protocol": protocol} if protocol else {}
-    name = "key-" + hashlib.sha256(key).hexdigest()[:12]
+    name = "key-" + hashlib.sha256(key.encode()).hexdigest()[:12]
     # A signer's name does not replace the key's.
     admission = connect(headers, query, identity={"userArn": USER})
     assert admission == Admission(name, {"statusCode": 200, "headers": chosen})
@@ -85,10 +91,10 @@ def test_known_key_is_accepted_and_named_by_its_digest(
 @pytest.mark.parametrize(
     ("headers", "query", "keys"),
     [
-        ({}, {}, "fk-1"),
-        ({"Authorization": "Bearer fk-3"}, {}, "fk-1"),
-        ({}, {"key": "fk-wrong"}, "fk-1"),
-        ({"Sec-WebSocket-Protocol": "bearer."}, {}, "fk-1"),
+        ({}, {}, ONE),
+        ({"Authorization": "Bearer fk-3"}, {}, ONE),
+        ({}, {"key": "fk-wrong"}, ONE),
+        ({"Sec-WebSocket-Protocol": "bearer."}, {}, ONE),
         ({}, {"key": ""}, ""),
     ],
 )

@@ -79,12 +79,13 @@ class KeyRing:
     def _read_keys(self) -> tuple[str, ...]:
         variable, name = f"{self._source.variable}_PARAMETER", self._source.parameter
         try:
-            keys = setting_values.keys(self._read_parameter(name))
+            keys = self._source.parse(self._read_parameter(name))
         except LookupError as error:
             rule = "must name an SSM parameter that this function may read"
             raise SettingsError(variable, rule, f"{name}: {error}") from error
         except setting_values.InvalidValue as error:
-            raise SettingsError(f"{name}, which {variable} names,", error.rule) from None
+            told = f"{name}, which {variable} names,"
+            raise SettingsError(told, error.rule, hint=error.hint) from None
         if not keys:
             raise SettingsError(variable, "must name an SSM parameter that holds a key", name)
         return keys

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MASKED = b"[key]"
-MIN_MASKED_CHARACTERS = 8  # shorter keys are words that appear in any text
+MIN_MASKED_CHARACTERS = 16
+"""As long as setting_values requires of secrets. Shorter keys are words of ordinary text."""
 # Providers quote a key they reject, and mask only its middle: "sk-proj-a1B2********c3D4".
 QUOTED_KEY = rb"\b[sp]k-[\w*.-]{8,}"
 

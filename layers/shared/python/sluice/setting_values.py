@@ -18,8 +18,12 @@ MAX_RETRIES = 10
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 NO_KEY = "-"
 """In a list with one entry for each API: this API needs no key."""
+MIN_SECRET_CHARACTERS = 16
+"""Minimum length of a key that is a secret. Others can be guessed, and they are words of ordinary
+text, such as EMPTY and ollama, which answers keep."""
 # As text: `re` compiles a pattern at its first use, and most settings are not set.
 KEY = r"[!#-\[\]-~]+"  # RFC 9110's visible characters, without those that JSON escapes
+NUMBER = r"[0-9eE+.:\[\]{}-]+"  # in JSON outside a text, where no mask may stand
 PARAMETER_NAME = r"(?a)/[\w./-]+"  # the full name of an SSM parameter
 ORIGIN = r"(https?|[a-z-]+-extension|capacitor|ionic)://[\w.:\[\]-]+|null"
 PREFIX = r"(?a)(?:/(?!\.)[\w.~-]+)+"
@@ -95,6 +99,17 @@ def keys(text: str) -> tuple[str, ...]:
     found = texts(text)
     if not all(re.fullmatch(KEY, key) for key in found):
         raise InvalidValue("must be a comma-separated list of keys: ASCII, without spaces")
+    if any(len(key) >= MIN_SECRET_CHARACTERS and re.fullmatch(NUMBER, key) for key in found):
+        raise InvalidValue("must hold no number: it cannot be masked in JSON")
+    return found
+
+
+def forward_keys(text: str) -> tuple[str, ...]:
+    """Keys that clients present: secrets, although their owner may choose them."""
+    found = keys(text)
+    if any(len(key) < MIN_SECRET_CHARACTERS for key in found):
+        rule = f"must hold keys of at least {MIN_SECRET_CHARACTERS} characters"
+        raise InvalidValue(rule, hint="Make one with `openssl rand -hex 24`.")
     return found
 
 

@@ -82,6 +82,8 @@ class KeySource(NamedTuple):
     variable: str
     plain: tuple[str, ...] = ()
     parameter: str = ""
+    parse: Callable[[str], tuple[str, ...]] = values.keys
+    """Reads and checks what the parameter holds."""
 
     def __repr__(self) -> str:
         return f"KeySource(variable={self.variable!r}, parameter={self.parameter!r})"
@@ -105,8 +107,9 @@ class Settings:
         "Prefix of the API's path on the Function URL: the API is at `PREFIX/v1`.")
     fallback_models = Setting("FALLBACK_MODELS", values.fallbacks, "",
         "Models to try after retries fail: `model=other,…`.")
-    forward_key = Setting("FORWARD_KEY", values.keys, "",
-        "API keys that your clients present to Sluice.", where=LOCAL, is_secret=True)
+    forward_key = Setting("FORWARD_KEY", values.forward_keys, "",
+        "API keys that your clients present to Sluice, each of 16 characters or more, no spaces.",
+        where=LOCAL, is_secret=True)
     forward_key_parameter = Setting("FORWARD_KEY_PARAMETER", values.parameter, "",
         "Name of the SSM SecureString that holds `FORWARD_KEY`.",
         unset="`/sluice/{stage}/forward-key`")
@@ -205,7 +208,8 @@ class Settings:
 
     @property
     def forward_keys(self) -> KeySource:
-        return KeySource("FORWARD_KEY", self.forward_key, self.forward_key_parameter)
+        named = self.forward_key_parameter
+        return KeySource("FORWARD_KEY", self.forward_key, named, values.forward_keys)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"Settings are frozen: {name} cannot be set.")

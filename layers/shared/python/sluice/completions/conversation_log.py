@@ -37,7 +37,7 @@ def log_conversation(log: RequestLog, messages: Any, answer: str, secrets: Itera
 
 
 def _without(mask: SecretMask, messages: Any) -> Any:
-    """The messages with keys masked; as text if that breaks their JSON, as for a key of digits."""
+    """The messages with keys masked; as text if that breaks their JSON, after a backslash."""
     text = mask.apply(json.dumps(messages).encode()).decode()
     try:
         return json.loads(text, parse_constant=lambda _name: None)  # 1e400 is Infinity in Python
