@@ -12,7 +12,7 @@ WRONG = {
         "api.openai.com", "http://[::1", "http://127.0.0.1:99999/v1",
         "https://user:password@host/v1", "https://host/v1?api-version=1",
     ],
-    "OPENAI_API_KEY": ['sk-"quoted"', "sk with blanks", "1234567890123456", "a,12.5e4567890123"],
+    "OPENAI_API_KEY": ['sk-"quoted"', "sk with blanks", "1234567890123456", "12.5e45678901234"],
     "OPENAI_API_KEY_PARAMETER": ["sk-pasted-by-mistake"],
     "FORWARD_KEY": ["schlüssel", "a", "of-fifteen-sign", "of-16-characters,a", "two keys of blanks",
                     "1234567890123456", "1234567890-1234567890"],
