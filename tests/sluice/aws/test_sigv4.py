@@ -21,7 +21,7 @@ VECTORS = json.loads(
     (Path(__file__).parents[2] / "data/connections_sigv4.json").read_text(encoding="utf-8")
 )["vectors"]
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "SESSIONTOKEN")
-NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC).timestamp()
 SCOPE = Scope("us-east-1", "execute-api", NOW)
 URL = "https://abc.execute-api.us-east-1.amazonaws.com"
 

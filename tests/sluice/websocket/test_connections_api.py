@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC).timestamp()
 ENVIRON = {
     "AWS_ACCESS_KEY_ID": "AKID",
     "AWS_SECRET_ACCESS_KEY": "secret",
@@ -134,7 +134,7 @@ def test_connection_that_rested_is_not_trusted_with_a_frame(upstream: ScriptedUp
     endpoint = upstream.url.replace("/v1", "/prod")
     with closing(ConnectionsClient(endpoint, ENVIRON, clock=lambda: times[-1])) as client:
         for seconds in (0, 4, 8, 14):
-            times.append(NOW + timedelta(seconds=seconds))
+            times.append(NOW + seconds)
             client.post("id", b"x")
     assert [ports.index(port) for port in ports] == [0, 0, 0, 3]
 

@@ -25,7 +25,7 @@ from tests.sluice.upstream.providers.asking import KEPT, a_call
 
 RUNTIME = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
 MANTLE = "https://bedrock-mantle.eu-west-1.api.aws/v1"
-NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC).timestamp()
 ENVIRON = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+import time
 from functools import lru_cache
-from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_PRESIGNED_S = 604_800  # AWS's limit for a presigned URL: a week
@@ -48,12 +48,12 @@ class Scope(NamedTuple):
 
     region: str
     service: str
-    now: datetime
-    """The time of signing, in UTC. AWS accepts it for five minutes."""
+    now: float
+    """The time of signing, in seconds since 1970. AWS accepts it for five minutes."""
 
     @property
     def timestamp(self) -> str:
-        return self.now.strftime("%Y%m%dT%H%M%SZ")
+        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.now))
 
     @property
     def text(self) -> str:
@@ -96,6 +96,8 @@ def presign(
     """
     if not 0 < expires_s <= MAX_PRESIGNED_S:
         raise ValueError(f"expires_s must be 1 to {MAX_PRESIGNED_S} (got {expires_s})")
+    from urllib.parse import quote  # noqa: PLC0415 -- see _canonical_path
+
     signed = {"host": host_header(url)}
     authentication = {
         "X-Amz-Algorithm": ALGORITHM,
@@ -118,15 +120,15 @@ def canonical_request(
     method: str, url: str, signed_headers: Mapping[str, str], payload_hash: str
 ) -> str:
     """The canonical form of a request. Names in `signed_headers` are in lower case."""
-    parts = urlsplit(url)
+    path, _, query = _split(url)[2].partition("?")
     headers = "".join(
         f"{n}:{' '.join(signed_headers[n].split())}\n" for n in sorted(signed_headers)
     )
     return "\n".join(
         [
             method.upper(),
-            _canonical_path(parts.path),
-            _canonical_query(parts.query),
+            _canonical_path(path),
+            _canonical_query(query),
             headers,
             _names(signed_headers),
             payload_hash,
@@ -141,14 +143,23 @@ def string_to_sign(canonical: str, scope: Scope) -> str:
 
 def host_header(url: str) -> str:
     """The Host header for a URL: with the port if it is not the scheme's default."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2].lower()
-    default = DEFAULT_PORTS.get(parts.scheme)
-    return host.removesuffix(f":{default}") if parts.port == default else host
+    scheme, host, _ = _split(url)
+    return host.rpartition("@")[2].lower().removesuffix(f":{DEFAULT_PORTS.get(scheme)}")
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """Scheme, host with port, and the rest without a fragment."""
+    scheme, _, rest = url.partition("#")[0].partition("://")
+    host = re.split(r"[/?]", rest, maxsplit=1)[0]
+    return scheme.lower(), host, rest[len(host) :]
 
 
 def _canonical_path(path: str) -> str:
     """RFC 3986 section 5.2.4, without empty segments, then encoded again."""
+    if path in ("", "/"):  # the only path of most services, and urllib.parse is slow to import
+        return "/"
+    from urllib.parse import quote  # noqa: PLC0415
+
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -168,6 +179,8 @@ def _canonical_query(query: str) -> str:
 
 def _encoded(text: str) -> str:
     """Decoded, with + for a space, and encoded again: only letters, digits and -_.~ stay."""
+    from urllib.parse import quote, unquote_to_bytes  # noqa: PLC0415 -- see _canonical_path
+
     return quote(unquote_to_bytes(text.replace("+", " ")), safe="~")
 
 

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-how-to-c
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from sluice.aws.sigv4 import Credentials, Scope, sign
@@ -36,10 +35,6 @@ OK, FORBIDDEN, GONE, TOO_LARGE, TOO_MANY_REQUESTS = 200, 403, 410, 413, 429
 FIRST_SERVER_ERROR = 500
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ConnectionsClient:
     """Posts to the connections of one API stage, over kept HTTP connections.
 
@@ -51,7 +46,7 @@ class ConnectionsClient:
         self,
         endpoint: str,
         environ: Mapping[str, str],
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._environ = environ
@@ -59,7 +54,7 @@ class ConnectionsClient:
         self._transport = HttpTransport(
             max_rest_s=MAX_REST_S,
             may_repeat=False,  # a frame must not be posted twice
-            clock=lambda: clock().timestamp(),
+            clock=clock,
         )
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+import time
 from urllib.parse import urlsplit
 
 from sluice.aws.sigv4 import Credentials, Scope, sign
@@ -66,7 +66,7 @@ def signing_scope(settings: Settings, base_url: str, own_region: str) -> Signing
 class BedrockProvider:
     """An API below `base_url`, which has no slash at its end.
 
-    environ: holds the credentials, which Lambda renews. clock: returns the time in UTC.
+    environ: holds the credentials, which Lambda renews. clock: seconds since 1970.
     """
 
     name = "bedrock"
@@ -77,7 +77,7 @@ class BedrockProvider:
         base_url: str,
         scope: SigningScope,
         environ: Mapping[str, str],
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._base_url = base_url
         self._scope = scope
