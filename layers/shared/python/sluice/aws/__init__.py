@@ -1,1 +1,1 @@
-"""AWS from inside a function: signatures and parameters."""
+"""AWS's APIs as a client: signatures, SSM, DynamoDB."""

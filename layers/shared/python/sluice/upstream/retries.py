@@ -122,7 +122,11 @@ def retry_after(error: SluiceError, now: float) -> float:
             return max(0.0, float(headers[name]) * unit)
         except (KeyError, ValueError):
             continue
-    return max(0.0, _date(headers.get("retry-after", "")) - now)
+    if "retry-after" not in headers:
+        return 0.0
+    from sluice.http.dates import http_date  # noqa: PLC0415 -- see there
+
+    return max(0.0, http_date(headers["retry-after"]) - now)
 
 
 def key_rest(error: UpstreamRefused, now: float) -> float:
@@ -130,19 +134,6 @@ def key_rest(error: UpstreamRefused, now: float) -> float:
     if error.reply_status == UNAUTHORIZED:
         return REFUSED_KEY_REST_S
     return min(retry_after(error, now) or BUSY_KEY_REST_S, MAX_KEY_REST_S)
-
-
-def _date(text: str) -> float:
-    """An HTTP date as seconds since 1970; 0.0 if it is invalid."""
-    if not text:
-        return 0.0
-    from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 -- 5 ms of start-up
-
-    parsed = parsedate_tz(text)
-    try:
-        return float(mktime_tz(parsed)) if parsed else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
 
 
 def _is_temporary(error: SluiceError) -> bool:
