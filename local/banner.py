@@ -18,6 +18,7 @@ class BannerFacts:
     upstream: str
     own_keys: bool
     has_forward_key: bool
+    unencrypted: tuple[str, ...] = ()
     logs_chats: bool = False
 
     def rejects_everyone(self) -> bool:
@@ -81,6 +82,10 @@ def _notes(facts: BannerFacts) -> list[str]:
     shows_key = facts.url_auth == "none" or facts.websocket_auth == "forward_key"
     if facts.has_forward_key and shows_key:
         notes.append("FORWARD_KEY below stands for one of the keys in your .env or shell.")
+    notes.extend(
+        f"{variable} is http://: the key and all prompts cross the network in clear text."
+        for variable in facts.unencrypted
+    )
     if facts.logs_chats:
         notes.append("LOG_CHAT=true: messages and answers are logged.")
     return notes

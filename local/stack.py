@@ -28,6 +28,7 @@ from local.project.environment import (
     check_auth,
     function_environment,
     has_forward_key,
+    unencrypted,
     upstream_host,
     user_credentials,
 )
@@ -146,6 +147,7 @@ class Stack:
             upstream=upstream_host(url),
             own_keys=self._user.has_own_keys(),
             has_forward_key=has_forward_key(connect),
+            unencrypted=unencrypted(url),
             logs_chats=connect.get("LOG_CHAT", "").strip().lower() == "true",
         )
 

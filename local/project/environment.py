@@ -33,6 +33,7 @@ STATE_FILE = ".state/sluice.sqlite3"
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
 _NO_ACCOUNT_HERE = ("OPENAI_API_KEY_PARAMETER", "FORWARD_KEY_PARAMETER")
 _NAMES_AN_UPSTREAM = ("OPENAI_BASE_URL", "OPENAI_API_KEY_PARAMETER", "AZURE_OPENAI_ENDPOINT")
+_ADDRESSES = ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "EXTRA_BASE_URL")
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -222,6 +223,20 @@ def upstream_host(environment: Mapping[str, str]) -> str:
         )
     host = f"[{host}]" if ":" in host else host
     return f"{scheme}://{host}" + (f":{port}" if port else "")
+
+
+def unencrypted(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables that have keys and prompts sent over a network in clear text."""
+    return tuple(
+        name
+        for name in _ADDRESSES
+        if any(map(_is_unencrypted, environment.get(name, "").split(",")))
+    )
+
+
+def _is_unencrypted(url: str) -> bool:
+    scheme, host, _ = _parts(url)
+    return scheme == "http" and not is_loopback(host)
 
 
 def _uses_azure(environment: Mapping[str, str]) -> bool:

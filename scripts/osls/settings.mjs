@@ -2,6 +2,9 @@
 // are checked by scripts/deployed_settings.py.
 
 const REQUIRED_PARAMETERS = ['OPENAI_API_KEY_PARAMETER', 'FORWARD_KEY_PARAMETER']
+const ADDRESSES = ['OPENAI_BASE_URL', 'AZURE_OPENAI_ENDPOINT', 'EXTRA_BASE_URL']
+/** An http:// URL of another machine. */
+const UNENCRYPTED = /^http:\/\/(?!(?:localhost|127\.[\d.]+|\[::1\])(?:[:/]|$))/i
 const NO_KEY = '-' // in EXTRA_API_KEY_PARAMETER: this API needs no key
 /** A base URL at Amazon Bedrock. Its one group is the region. */
 export const BEDROCK_HOST =
@@ -54,7 +57,15 @@ export function refusedWaysIn (settings, deployed) {
 
 /** Sentences that say what must exist in the account, or be set, for this to work. */
 export function requirements (settings, env) {
-  return [openUrl(settings), ...unsigned(settings), ...keysLeftBehind(settings, env)].filter(Boolean)
+  return [
+    openUrl(settings), ...unencrypted(settings), ...unsigned(settings), ...keysLeftBehind(settings, env)
+  ].filter(Boolean)
+}
+
+function unencrypted (settings) {
+  return ADDRESSES.filter((name) => list(settings[name]).some((url) => UNENCRYPTED.test(url)))
+    .map((name) => `${name} is http://: the key and all prompts will cross the network in clear` +
+      ' text. Use https:// if the server has it.')
 }
 
 function openUrl (settings) {

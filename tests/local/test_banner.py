@@ -97,6 +97,7 @@ def test_banner_shows_only_what_works(
         ({"place": EVERYWHERE}, "can sign with local:local"),
         ({"has_forward_key": True}, "Set WEBSOCKET_AUTH=forward_key to require one"),
         ({"url_auth": "none", "has_forward_key": True}, "one of the keys in your .env"),
+        ({"unencrypted": ("OPENAI_BASE_URL",)}, "OPENAI_BASE_URL is http://: the key and all"),
         ({"logs_chats": True}, "messages and answers are logged"),
     ],
 )

@@ -47,6 +47,17 @@ REFUSALS: tuple[tuple[Settings, Settings, str], ...] = (
 # Settings, the shell's variables, and what is printed of each thing that they need.
 REQUIREMENTS: tuple[tuple[Settings, Settings, list[str]], ...] = (
     ({}, {}, []),
+    (
+        {"OPENAI_BASE_URL": "http://plain.example/v1", "AZURE_OPENAI_ENDPOINT": "http://[::1]:8"}
+        | {"EXTRA_BASE_URL": "https://a.example, HTTP://localhost.example"},
+        {},
+        ["OPENAI_BASE_URL is http://: the key and", "EXTRA_BASE_URL is http://: the key and"],
+    ),
+    (
+        {"OPENAI_BASE_URL": "http://127.0.0.1:8/v1", "EXTRA_BASE_URL": "http://localhost"},
+        {},
+        [],
+    ),
     (OPEN, {}, ["SSM SecureString /sluice/dev/forward-key, which must exist"]),
     ({"UPSTREAM_AUTH": "aws_sigv4"}, {}, ["for Amazon Bedrock, set BEDROCK_MODELS"]),
     ({"UPSTREAM_AUTH": "aws_sigv4", "BEDROCK_MODELS": "m"}, {}, []),

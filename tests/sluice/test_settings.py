@@ -129,7 +129,7 @@ READ: list[tuple[str, str, str, object]] = [
     ("ASCII_QUOTES", "True", "ascii_quotes", True),
     ("LOG_CHAT", " TRUE ", "log_chat", True),
     ("OPENAI_BASE_URL", "https://host", "openai_base_url", "https://host/v1"),
-    ("OPENAI_BASE_URL", "http://host:8080/", "openai_base_url", "http://host:8080/v1"),
+    ("OPENAI_BASE_URL", " http://host:8080/ ", "openai_base_url", "http://host:8080"),
     ("OPENAI_BASE_URL", "http://host:8080/v1/", "openai_base_url", "http://host:8080/v1"),
     ("OPENAI_BASE_URL", "https://host/openai/v1", "openai_base_url", "https://host/openai/v1"),
     ("UPSTREAM_CONNECT_TIMEOUT", "0.5", "connect_timeout_s", 0.5),

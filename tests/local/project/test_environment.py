@@ -17,6 +17,7 @@ from local.project.environment import (
     function_arn,
     function_environment,
     lambda_environment,
+    unencrypted,
     upstream_host,
     user_credentials,
 )
@@ -239,6 +240,14 @@ def test_upstream_is_shown_without_user_and_path(
     environment: dict[str, str], expected: str
 ) -> None:
     assert upstream_host(environment) == expected
+
+
+def test_http_of_another_machine_is_unencrypted() -> None:
+    here = "http://127.0.0.1:8/v1, http://[::1]:9,http://localhost"
+    there = "http://192.168.0.9:11434/v1"
+    assert unencrypted({"OPENAI_BASE_URL": here, "EXTRA_BASE_URL": "https://x,-"}) == ()
+    environment = {"OPENAI_BASE_URL": there, "EXTRA_BASE_URL": f"{here}, {there},{there}"}
+    assert unencrypted(environment) == ("OPENAI_BASE_URL", "EXTRA_BASE_URL")
 
 
 @pytest.mark.parametrize(

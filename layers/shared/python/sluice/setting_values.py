@@ -131,12 +131,12 @@ def parameters_by_entry(text: str) -> tuple[str, ...]:
 
 
 def base_url(text: str) -> str:
-    """A base URL without a slash at its end; a host alone gets /v1.
+    """A base URL without a slash at its end; a host alone gets /v1, a host with a slash does not.
 
     Users of openai-forward write https://api.openai.com, whose API is below /v1.
     """
     url = http_url(text)
-    return url if not url or split_url(url).path else f"{url}/v1"
+    return url if not url or split_url(text).path else f"{url}/v1"
 
 
 def base_urls(text: str) -> tuple[str, ...]:

@@ -100,7 +100,8 @@ class Settings:
         "Name of the SSM SecureString that holds `OPENAI_API_KEY`.",
         unset="`/sluice/{stage}/openai-api-key`")
     openai_base_url = Setting("OPENAI_BASE_URL", values.base_url, "https://api.openai.com/v1",
-        "Base URL of an OpenAI-compatible API.")
+        "Base URL of an OpenAI-compatible API. A host without a path gets `/v1`; with a slash at"
+        " its end, `https://host/`, it does not.")
     openai_model = Setting("OPENAI_MODEL", values.any_text, DEFAULT_MODEL,
         "Model for requests that name none.")
     openai_route_prefix = Setting("OPENAI_ROUTE_PREFIX", values.prefix, "",
