@@ -32,14 +32,13 @@ def banner(facts: BannerFacts) -> str:
     return "\n".join(
         [
             "Sluice is running locally.",
-            f"  Function URL   {place.http_url()}   ({_url_auth(facts.url_auth)})",
+            f"  Function URL   {place.http_url()}   ({_url_auth(facts)})",
             f"  WebSocket      {place.ws_url()}     ({_websocket_auth(facts)})",
             f"  Upstream       {_upstream(facts)}",
             *(f"  Note           {note}" for note in _notes(facts)),
             "",
             "Try it:",
-            f"  {curl_line(facts)}",
-            f"  {wscat_line(facts)}",
+            *(f"  {line}" for line in (curl_line(facts), wscat_line(facts), *_sdk_lines(facts))),
             "",
             "Ready. Press Ctrl-C to stop.",
         ]
@@ -67,14 +66,17 @@ def wscat_line(facts: BannerFacts) -> str:
     return f"npx wscat -c {url}{header} -x {message} -w 10"
 
 
+def _sdk_lines(facts: BannerFacts) -> list[str]:
+    """Return how OpenAI's SDK gets in, if a key is all that it needs."""
+    if facts.url_auth != "none" and facts.own_keys:
+        return []
+    key = 'os.environ["FORWARD_KEY"]' if facts.url_auth == "none" else '"local"'
+    return [f'OpenAI(base_url="{facts.place.http_url()}/v1", api_key={key})']
+
+
 def _notes(facts: BannerFacts) -> list[str]:
     """Return what may surprise the user: who can connect, and what is logged."""
     notes = []
-    if facts.url_auth == "aws_iam" and not (facts.own_keys or is_loopback(facts.place.host)):
-        notes.append(
-            "Anyone who can reach this machine can sign with local:local. "
-            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-        )
     if facts.has_forward_key and facts.websocket_auth == "none":
         notes.append(
             "The WebSocket requires no key. Set WEBSOCKET_AUTH=forward_key to require one."
@@ -91,10 +93,11 @@ def _notes(facts: BannerFacts) -> list[str]:
     return notes
 
 
-def _url_auth(mode: str) -> str:
-    if mode == "none":
+def _url_auth(facts: BannerFacts) -> str:
+    if facts.url_auth == "none":
         return "auth: none, requires a forward key"
-    return "auth: aws_iam, requires signed requests"
+    local_key = "" if facts.own_keys else " or the key local"
+    return f"auth: aws_iam, requires signed requests{local_key}"
 
 
 def _websocket_auth(facts: BannerFacts) -> str:

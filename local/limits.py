@@ -61,6 +61,12 @@ MAX_LOG_LINE_BYTES = 64 * KIB
 MAX_WAITING_LOG_LINES = 10_000
 """Maximum lines that wait for a slow console; further lines are counted and dropped."""
 
+REFUSAL_WINDOW_S = 5.0
+"""Time in which equal lines about refused requests are one line, in seconds."""
+
+MAX_REFUSAL_LINES = 20
+"""Maximum lines about refused requests in that time; the rest is counted."""
+
 LOG_GATHER_S = 0.01
 """Time the console gathers lines before it writes them, in seconds: each write wakes a thread."""
 

@@ -16,11 +16,13 @@ from local.clock import Clock
 from local.console import Console
 from local.demo_model import demo_model
 from local.errors import FunctionStartFailedError
+from local.function_url.door import UrlDoor
 from local.function_url.server import FunctionUrl
 from local.functions.command import function_process
 from local.functions.pool import FunctionPool
 from local.functions.start_log import StartLog
 from local.http.listening import Handler, bind, port_of, serve, serve_app
+from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
 from local.project.environment import (
     LocalPlace,
@@ -28,6 +30,7 @@ from local.project.environment import (
     check_auth,
     function_environment,
     has_forward_key,
+    keys_of,
     unencrypted,
     upstream_host,
     user_credentials,
@@ -60,7 +63,8 @@ class Stack:
         self._options = options
         self._console = console
         self._cleanup = AsyncExitStack()
-        self._keys = user_credentials(user)
+        self._keys = user_credentials(user, options.host)
+        self._refusals = RefusalLog(console.line)
         self._pools: dict[str, FunctionPool] = {}
         self._logs: dict[str, StartLog] = {}
 
@@ -113,7 +117,7 @@ class Stack:
             found[function.key] = function_environment(
                 function, self._user, place, self._service.folder
             )
-            check_auth(found[function.key], place.host)
+            check_auth(found[function.key], place.host, has_own_keys=self._user.has_own_keys())
         return found
 
     def _make_pools(self, environments: Mapping[str, Mapping[str, str]]) -> None:
@@ -154,14 +158,17 @@ class Stack:
     def _function_url(self, facts: BannerFacts) -> FunctionUrl:
         function = self._service.url_function()
         pool = self._pools[function.key] if function else None
-        check = SignatureCheck(self._keys, "lambda", REGION)
-        return FunctionUrl(pool, check if facts.url_auth == "aws_iam" else None, self._health)
+        if facts.url_auth == "aws_iam":
+            door = UrlDoor(SignatureCheck(self._keys, "lambda", REGION))
+        else:
+            door = UrlDoor(forward_keys=keys_of(self._user.get("FORWARD_KEY")))
+        return FunctionUrl(pool, door, self._health, self._refusals)
 
     def _websocket_api(self, facts: BannerFacts) -> WebSocketApi:
         pools = {route: self._pools[key] for route, key in self._service.routes().items()}
         routes = Routes(pools, self._service.route_selection, self._service.stage)
         check = SignatureCheck(self._keys, "execute-api", REGION)
-        return WebSocketApi(routes, check, facts.websocket_auth)
+        return WebSocketApi(routes, check, facts.websocket_auth, self._refusals)
 
     def _health(self) -> dict[str, bool]:
         return {key: pool.is_ready() for key, pool in self._pools.items()}

@@ -9,7 +9,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from aiohttp import WSCloseCode, web
@@ -20,8 +20,11 @@ from local.api_gateway.connections import (
     ConnectionGoneError,
     Connections,
 )
+from local.http.refusals import RefusalLog, RefusedError
+from local.http.remedies import OWN_PAIR, signature_remedy
 from local.http.requests import BodyTooLargeError, http_request, read_body
 from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
+from local.http.sites import check_site
 from local.limits import MAX_MESSAGE_BYTES, MAX_REQUEST_BYTES
 
 SEGMENT = "@connections"
@@ -45,15 +48,23 @@ class ConnectionsApi:
 
     connections: Connections
     check: SignatureCheck
+    refusals: RefusalLog
     now: Callable[[], float] = time.time
 
     async def handle(self, request: web.BaseRequest, connection_id: str) -> web.Response:
+        received = http_request(request)
         try:
+            if self.check.keys.is_well_known():
+                check_site(received, OWN_PAIR)
             # Read more than a message: the signature of a body that is too long is verified, too.
             body = await read_body(request, MAX_REQUEST_BYTES)
-            self.check.verify(http_request(request, body), self.now())
+            self.check.verify(replace(received, body=body), self.now())
             return await self._call(request.method, connection_id, body)
+        except RefusedError as error:
+            self.refusals.note(SEGMENT, 403, str(error))
+            return _error(403, "ForbiddenException", str(error))
         except SignatureRejectedError as error:
+            self.refusals.note(SEGMENT, 403, signature_remedy(error, self.check))
             return _error(403, error.error_type, str(error))
         except ConnectionGoneError:
             return _error(410, "GoneException", "The connection with the provided id is gone")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from aiohttp import WSCloseCode, web
 
@@ -22,11 +22,19 @@ from local.api_gateway.frame_guard import FrameGuard
 from local.api_gateway.integration import Integrations, ProxyAnswer
 from local.api_gateway.session import ABNORMAL, WebSocketSession
 from local.clock import Clock
-from local.http.requests import forwarding_headers, http_request, request_target
+from local.http.refusals import RefusalLog, RefusedError
+from local.http.remedies import signature_remedy
+from local.http.requests import HttpRequest, forwarding_headers, http_request, request_target
 from local.http.sigv4_verification import SignatureCheck, SignatureRejectedError
+from local.http.sites import check_site
 from local.invocation import Invoker, new_trace_id
 from local.limits import CLOSE_HANDSHAKE_TIMEOUT_S, MAX_MESSAGE_BYTES
-from local.project.environment import is_loopback
+
+_NO_HANDSHAKE = (
+    "This port serves WebSockets, and the request is no valid handshake. Use a WebSocket client "
+    "with a ws:// URL. HTTP has a port of its own: the Function URL's."
+)
+_UNKNOWN_PATH = "The path has several segments. Connect to / or to /{stage}, such as /dev."
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +51,24 @@ class WebSocketApi:
 
     `check` verifies requests to @connections. `auth` is WEBSOCKET_AUTH: aws_iam requires a signed
     $connect; none requires no key, so that pages of other sites are rejected, which AWS accepts.
+    `refusals` gets a line for each refused request.
     """
 
     def __init__(
-        self, routes: Routes, check: SignatureCheck, auth: str, clock: Clock | None = None
+        self,
+        routes: Routes,
+        check: SignatureCheck,
+        auth: str,
+        refusals: RefusalLog,
+        clock: Clock | None = None,
     ) -> None:
         self._default_stage = routes.default_stage
         self._check = check
         self._auth = auth
+        self._refusals = refusals
         self._clock = clock or Clock()
         self._connections = Connections()
-        self._management = ConnectionsApi(self._connections, check)
+        self._management = ConnectionsApi(self._connections, check, refusals)
         self._integrations = Integrations(routes.pools, routes.selection, self._clock)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -62,18 +77,13 @@ class WebSocketApi:
         connection_id = connection_id_in(path)
         if connection_id is not None:
             return await self._management.handle(request, connection_id)
-        segments = [segment for segment in path.split("/") if segment]
-        if len(segments) > 1:
-            return _error(403, "Forbidden")
-        if not web.WebSocketResponse().can_prepare(request).ok:
-            return _error(426, "Upgrade Required")
-        if self._auth == "none" and not is_own_origin(request.headers.get("Origin")):
-            return _error(403, "Pages of other sites require WEBSOCKET_AUTH=forward_key.")
+        received = http_request(request)
         try:
-            access_key = self._authorise(request)
-        except SignatureRejectedError as error:
-            return _error(403, str(error))
-        stage = segments[0] if segments else self._default_stage
+            access_key = self._admit(request, received)
+        except RefusedError as error:
+            self._refusals.note("WebSocket", error.status, str(error))
+            return _error(error.status, str(error))
+        stage = path.strip("/") or self._default_stage
         return await self._connect(request, self._peer(request, stage, query, access_key))
 
     async def close(self) -> None:
@@ -83,11 +93,22 @@ class WebSocketApi:
         ]
         await asyncio.gather(*closing, return_exceptions=True)
 
-    def _authorise(self, request: web.BaseRequest) -> str:
-        """Return the access key that signed the handshake, "" if it requires no signature."""
-        if self._auth != "aws_iam":
-            return ""
-        return self._check.verify(http_request(request), self._clock.now())
+    def _admit(self, request: web.BaseRequest, received: HttpRequest) -> str:
+        """Return the access key that signed the handshake, "" if it requires no signature.
+
+        Raises RefusedError.
+        """
+        if "/" in received.raw_path.strip("/"):
+            raise RefusedError(_UNKNOWN_PATH)
+        if not web.WebSocketResponse().can_prepare(request).ok:
+            raise RefusedError(_NO_HANDSHAKE, HTTPStatus.UPGRADE_REQUIRED)
+        is_signed = self._auth == "aws_iam"
+        if self._auth == "none" or (is_signed and self._check.keys.is_well_known()):
+            check_site(received, "set WEBSOCKET_AUTH=forward_key and FORWARD_KEY")
+        try:
+            return self._check.verify(received, self._clock.now()) if is_signed else ""
+        except SignatureRejectedError as error:
+            raise RefusedError(signature_remedy(error, self._check)) from error
 
     def _peer(self, request: web.BaseRequest, stage: str, query: str, access_key: str) -> Peer:
         return Peer(
@@ -108,6 +129,7 @@ class WebSocketApi:
     async def _connect(self, request: web.BaseRequest, peer: Peer) -> web.StreamResponse:
         answer = await self._integrations.connect(peer)
         if not answer.is_success():
+            self._refusals.note("WebSocket", answer.status, _reason(answer, self._auth))
             return _rejection(answer, peer)
         connection = Connection(peer, _socket(answer.protocol), self._clock)
         _guard(request, connection)
@@ -128,20 +150,6 @@ class WebSocketApi:
         finally:
             self._connections.remove(connection)
             self._integrations.disconnect(connection.peer, *ended)
-
-
-def is_own_origin(origin: str | None) -> bool:
-    """Return whether the client is not a page, or a page that this machine serves.
-
-    Without a key, any page that the user visits could spend the user's budget: browsers let
-    scripts connect to loopback and send their origin (RFC 6455, 10.2).
-    """
-    if origin is None:
-        return True
-    try:
-        return is_loopback(urlsplit(origin).hostname or "")
-    except ValueError:
-        return False
 
 
 def _socket(protocol: str | None) -> web.WebSocketResponse:
@@ -168,6 +176,15 @@ def _rejection(answer: ProxyAnswer, peer: Peer) -> web.Response:
     # A 1xx would make the client wait, or accept it (RFC 9110, 15.2).
     status = answer.status if answer.status >= HTTPStatus.OK else HTTPStatus.BAD_GATEWAY
     return _error(status, _phrase(status), peer.connection_id)
+
+
+def _reason(answer: ProxyAnswer, auth: str) -> str:
+    if answer.status == HTTPStatus.UNAUTHORIZED and auth == "forward_key":
+        return (
+            "The key is missing or unknown. Send one of FORWARD_KEY as Authorization: Bearer KEY, "
+            "in ?key=KEY, or as the sub-protocol bearer.KEY next to another one."
+        )
+    return "The function of $connect rejected the handshake. Its lines above say why."
 
 
 def _error(status: int, message: str, connection_id: str = "") -> web.Response:

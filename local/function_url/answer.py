@@ -43,17 +43,20 @@ class WrittenResponse(web.StreamResponse):
 
 
 class UrlAnswer:
-    """Receives one answer and writes it to one client; call `finish` with the outcome."""
+    """Receives one answer and writes it to one client; call `finish` with the outcome.
+
+    `added` are header fields for the client; `status` is the answer's once it has begun.
+    """
 
     def __init__(
         self,
         request: web.BaseRequest,
-        tracing: tuple[tuple[str, str], ...],
+        added: tuple[tuple[str, str], ...],
         now: Callable[[], float],
     ) -> None:
         self._request = request
         self._transport = request.transport
-        self._tracing = tracing
+        self._added = added
         self._now = now
         self._framing: ResponseFraming | None = None
         self._prelude: PreludeParser | None = None
@@ -61,6 +64,7 @@ class UrlAnswer:
         self._head = HttpHead()
         self._malformed = False
         self._finished = False
+        self.status = 0
 
     def begin(self, head: AnswerHead) -> None:
         """Choose how to read the pieces."""
@@ -130,9 +134,10 @@ class UrlAnswer:
 
     def _start(self, head: HttpHead, data: bytes) -> ResponseFraming:
         request = self._request
+        self.status = head.status
         version = (request.version.major, request.version.minor)
         facts = RequestFacts(request.method, version, request.keep_alive)
-        self._framing = framing = ResponseFraming(facts, head, self._tracing)
+        self._framing = framing = ResponseFraming(facts, head, self._added)
         # One write wakes the client once.
         self._write(framing.start(self._now()) + (framing.piece(data) if data else b""))
         return framing

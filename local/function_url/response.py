@@ -18,6 +18,7 @@ _HTTP_1_1 = (1, 1)
 _NOT_PASSED_ON = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "upgrade", "trailer", "content-length"}
 )
+_CORS = "access-control-"
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
 _WITHOUT_BODY = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
@@ -37,13 +38,14 @@ class RequestFacts:
 class ResponseFraming:
     """One response: `start`, then `piece` for each part of the body, then `end`.
 
-    `added` are header fields after those of the answer.
+    `added` are header fields after those of the answer; the answer's own CORS fields stay.
     """
 
     def __init__(self, request: RequestFacts, head: HttpHead, added: Fields = ()) -> None:
         self._request = request
         self._head = head
-        self._added = added
+        # A browser rejects an answer that states its origin twice.
+        self._added = [f for f in added if not f[0].startswith(_CORS) or head.header(f[0]) is None]
         length = head.header("content-length") or ""
         self._length = int(length) if length.isdecimal() and length.isascii() else None
         self._has_body = request.method != "HEAD" and not _is_bodiless(head.status)

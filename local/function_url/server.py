@@ -9,25 +9,26 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from types import MappingProxyType
 
 from aiohttp import web
 
 from local.function_url.answer import UrlAnswer
+from local.function_url.door import UrlDoor, presented_key
 from local.function_url.event import url_event
 from local.function_url.turns import Turns
+from local.http.refusals import RefusalLog, RefusedError
 from local.http.requests import (
     BodyTooLargeError,
+    Headers,
     HttpRequest,
     forwarding_headers,
     http_request,
     read_body,
-    request_target,
 )
-from local.http.sigv4_verification import (
-    MissingSignatureError,
-    SignatureCheck,
-    SignatureRejectedError,
-)
+from local.http.sigv4_verification import Reason, SignatureRejectedError
 from local.invocation import Invoker, new_id, new_trace_id
 from local.limits import MAX_REQUEST_BYTES
 
@@ -41,65 +42,85 @@ _NO_TUNNEL = (
     "CONNECT is not supported: Sluice cannot read what goes through a tunnel. Use http:// URLs "
     "(clients then use http_proxy), or set the client's base URL to http://{host}:{port}/v1"
 )
+_WRONG_PORT = (
+    "A WebSocket connects to the port of the Function URL. "
+    "Use the WebSocket's address, which the banner of npm start shows."
+)
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
 class FunctionUrl:
     """The handler of the HTTP port.
 
-    `pool` runs the function that has the URL (None: no function has one). `check` is None if the
-    URL requires no signature. `health` returns which functions are ready.
+    `pool` runs the function that has the URL (None: no function has one). `health` returns which
+    functions are ready. `refusals` gets a line for each request that `door` refuses.
     """
 
     def __init__(
         self,
         pool: Invoker | None,
-        check: SignatureCheck | None,
+        door: UrlDoor,
         health: Callable[[], Mapping[str, bool]],
+        refusals: RefusalLog,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
-        self._check = check
+        self._door = door
         self._health = health
+        self._refusals = refusals
         self._now = now
         self._turns = Turns()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "CONNECT":
             return _tunnel_error(request)
-        if request_target(request)[0] == HEALTH_PATH:
+        received = http_request(request)
+        try:
+            self._door.check_site(received)
+        except RefusedError as error:
+            return self._refuse(received, str(error), "AccessDeniedException", str(error))
+        preflight = self._door.preflight_headers(received)
+        if preflight:
+            return web.Response(status=204, headers=dict(preflight))
+        if received.raw_path == HEALTH_PATH:
             return self._health_answer()
         if self._pool is None:
             return _error(404, "ResourceNotFoundException", "No function has a URL.")
         await self._turns.wait()
-        return await self._serve(self._pool, request)
+        return await self._serve(self._pool, request, received)
 
-    async def _serve(self, pool: Invoker, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve(
+        self, pool: Invoker, request: web.BaseRequest, received: HttpRequest
+    ) -> web.StreamResponse:
         try:
-            body = await read_body(request, MAX_REQUEST_BYTES)
-            received = http_request(request, body)
-            return await self._invoke(pool, request, received, self._authorise(received))
+            received = replace(received, body=await read_body(request, MAX_REQUEST_BYTES))
+            return await self._invoke(pool, request, received)
         except BodyTooLargeError:
             return _error(
                 413,
                 "RequestEntityTooLargeException",
                 f"Request must be smaller than {MAX_REQUEST_BYTES} bytes "
                 "for the InvokeFunction operation",
+                self._door.page_headers(received),
             )
-        except MissingSignatureError:
-            return _error(403, "AccessDeniedException", _FORBIDDEN)
         except SignatureRejectedError as error:
-            return _error(403, error.error_type, str(error))
+            is_missing = error.reason is Reason.MISSING
+            error_type = "AccessDeniedException" if is_missing else error.error_type
+            message = _FORBIDDEN if is_missing else str(error)
+            refusal = self._door.refusal(received, error)
+            return self._refuse(received, refusal, error_type, message)
 
     async def _invoke(
-        self,
-        pool: Invoker,
-        request: web.BaseRequest,
-        received: HttpRequest,
-        access_key: str | None,
+        self, pool: Invoker, request: web.BaseRequest, received: HttpRequest
     ) -> web.StreamResponse:
+        access_key = self._door.signer(received, self._now())
         request_id = new_id()
         trace_id = trace_for(request.headers.get("X-Amzn-Trace-Id", ""), self._now())
-        tracing = (("x-amzn-RequestId", request_id), ("x-amzn-trace-id", trace_id))
+        added = (
+            ("x-amzn-RequestId", request_id),
+            ("x-amzn-trace-id", trace_id),
+            *self._door.page_headers(received),
+        )
         event = url_event(
             received,
             request_id=request_id,
@@ -109,14 +130,24 @@ class FunctionUrl:
         )
         if len(event) > MAX_REQUEST_BYTES:
             raise BodyTooLargeError
-        answer = UrlAnswer(request, tracing, self._now)
+        answer = UrlAnswer(request, added, self._now)
         invocation = pool.submit(event, answer, trace_id)
-        return answer.finish(await invocation.outcome)
+        response = answer.finish(await invocation.outcome)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._note(401, self._door.key_refusal(received))
+        return response
 
-    def _authorise(self, received: HttpRequest) -> str | None:
-        if self._check is None:
-            return None
-        return self._check.verify(received, self._now())
+    def _refuse(
+        self, received: HttpRequest, refusal: str, error_type: str, message: str
+    ) -> web.Response:
+        is_handshake = received.header("upgrade").lower() == "websocket"
+        self._note(403, _WRONG_PORT if is_handshake else refusal)
+        headers = self._door.page_headers(received)
+        return _error(403, error_type, message, headers, _sdk_error(received, refusal))
+
+    def _note(self, status: int, refusal: str) -> None:
+        if refusal:
+            self._refusals.note("Function URL", status, refusal)
 
     def _health_answer(self) -> web.Response:
         functions = self._health()
@@ -145,10 +176,24 @@ def _tunnel_error(request: web.BaseRequest) -> web.Response:
     return response
 
 
-def _error(status: int, error_type: str, message: str) -> web.Response:
+def _sdk_error(received: HttpRequest, refusal: str) -> dict[str, object]:
+    """Return the part of a body that OpenAI's clients show: they ignore AWS's `Message`."""
+    if not (presented_key(received) or received.header("x-stainless-lang")):
+        return {}
+    error = {"message": refusal, "type": "permission_error", "param": None, "code": "refused"}
+    return {"error": error}
+
+
+def _error(
+    status: int,
+    error_type: str,
+    message: str,
+    headers: Headers = (),
+    more: Mapping[str, object] = _NOTHING,
+) -> web.Response:
     return web.Response(
         status=status,
-        text=json.dumps({"Message": message}, separators=(",", ":")),
+        text=json.dumps({"Message": message, **more}, separators=(",", ":")),
         content_type="application/json",
-        headers={"x-amzn-ErrorType": error_type, "x-amzn-RequestId": new_id()},
+        headers={"x-amzn-ErrorType": error_type, "x-amzn-RequestId": new_id(), **dict(headers)},
     )

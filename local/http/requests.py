@@ -22,7 +22,7 @@ class BodyTooLargeError(Exception):
 class HttpRequest:
     """A request: path and query undecoded, header fields in order.
 
-    Signatures and events are made from it.
+    Signatures and events are made from it. `is_proxied`: the client takes this port for its proxy.
     """
 
     method: str
@@ -32,10 +32,15 @@ class HttpRequest:
     body: bytes = b""
     protocol: str = "HTTP/1.1"
     source_ip: str = ""
+    is_proxied: bool = False
 
     def header(self, name: str) -> str:
         """Return the first value of header `name` (lower case), or ""."""
         return next((value for key, value in self.headers if key.lower() == name), "")
+
+    def header_values(self, name: str) -> list[str]:
+        """Return every value of header `name` (lower case)."""
+        return [value for key, value in self.headers if key.lower() == name]
 
 
 def http_request(request: web.BaseRequest, body: bytes = b"") -> HttpRequest:
@@ -49,6 +54,7 @@ def http_request(request: web.BaseRequest, body: bytes = b"") -> HttpRequest:
         body=body,
         protocol=f"HTTP/{request.version.major}.{request.version.minor}",
         source_ip=request.remote or "",
+        is_proxied=_ABSOLUTE.match(request.raw_path) is not None,
     )
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from enum import Enum
 from http.client import HTTPMessage
 from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
 
@@ -33,19 +34,34 @@ _BAD_SIGNATURE = (
 )
 
 
+class Reason(Enum):
+    """What is wrong with a signature."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    REGION = "region"
+    SERVICE = "service"
+    CLOCK = "clock"
+    ACCESS_KEY = "access key"
+    MISMATCH = "mismatch"
+
+
 class SignatureRejectedError(Exception):
     """The signature is missing or invalid: AWS's error type and message, always with status 403."""
 
-    def __init__(self, error_type: str, message: str) -> None:
+    def __init__(self, error_type: str, message: str, reason: Reason) -> None:
         super().__init__(message)
         self.error_type = error_type
+        self.reason = reason
 
 
 class MissingSignatureError(SignatureRejectedError):
     """The request has no signature."""
 
     def __init__(self) -> None:
-        super().__init__("MissingAuthenticationTokenException", "Missing Authentication Token")
+        super().__init__(
+            "MissingAuthenticationTokenException", "Missing Authentication Token", Reason.MISSING
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,7 @@ class SignatureCheck:
             raise SignatureRejectedError(
                 "UnrecognizedClientException",
                 "The security token included in the request is invalid.",
+                Reason.ACCESS_KEY,
             )
         _check_payload(request.header("x-amz-content-sha256"), request.body)
         expected = [self._expected(request, claim, query) for query in _readings(claim.query)]
@@ -97,9 +114,9 @@ class SignatureCheck:
             raise _incomplete_error("Credential must be KEY/DATE/REGION/SERVICE/aws4_request")
         access_key, date, region, service, _ = parts
         if region != self.region:
-            raise _scope_error(f"a valid region: '{self.region}'")
+            raise _scope_error(f"a valid region: '{self.region}'", Reason.REGION)
         if service != self.service:
-            raise _scope_error(f"correct service: '{self.service}'")
+            raise _scope_error(f"correct service: '{self.service}'", Reason.SERVICE)
         return access_key, date
 
     def _expected(self, request: HttpRequest, claim: _Claim, query: str) -> str:
@@ -202,17 +219,19 @@ def _check_time(claim: _Claim, date: str, now: float) -> None:
     except ValueError as error:
         raise _incomplete_error("Date must be in ISO-8601 'basic format'.") from error
     if not claim.stamp.startswith(date):
-        raise _scope_error(f"the date of the request: '{claim.stamp[:8]}'")
+        raise _scope_error(f"the date of the request: '{claim.stamp[:8]}'", Reason.MALFORMED)
     if now > signed_at + claim.lifetime_s:
         earliest = _stamp(now - claim.lifetime_s)
         raise _invalid_error(
             f"Signature expired: {claim.stamp} is now earlier than {earliest} "
             f"({_stamp(now)} - {claim.lifetime_s / 60:.0f} min.)",
+            Reason.CLOCK,
         )
     if signed_at > now + MAX_CLOCK_SKEW_S:
         raise _invalid_error(
             f"Signature not yet current: {claim.stamp} is still later than "
             f"{_stamp(now + MAX_CLOCK_SKEW_S)} ({_stamp(now)} + {MAX_CLOCK_SKEW_S / 60:.0f} min.)",
+            Reason.CLOCK,
         )
 
 
@@ -258,12 +277,12 @@ def _stamp(seconds: float) -> str:
 
 
 def _incomplete_error(message: str) -> SignatureRejectedError:
-    return SignatureRejectedError("IncompleteSignatureException", message)
+    return SignatureRejectedError("IncompleteSignatureException", message, Reason.MALFORMED)
 
 
-def _invalid_error(message: str) -> SignatureRejectedError:
-    return SignatureRejectedError("InvalidSignatureException", message)
+def _invalid_error(message: str, reason: Reason = Reason.MISMATCH) -> SignatureRejectedError:
+    return SignatureRejectedError("InvalidSignatureException", message, reason)
 
 
-def _scope_error(what: str) -> SignatureRejectedError:
-    return _invalid_error(f"Credential should be scoped to {what}.")
+def _scope_error(what: str, reason: Reason) -> SignatureRejectedError:
+    return _invalid_error(f"Credential should be scoped to {what}.", reason)

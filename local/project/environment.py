@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ URL_AUTH_MODES = ("aws_iam", "none")
 WEBSOCKET_AUTH_MODES = ("forward_key", "aws_iam", "none")
 DEMO_KEY = "local-demo-model"
 """Key for the demo model, which accepts any: the functions require one, and mask it in answers."""
+
+WELL_KNOWN = "local"
+"""Access key and secret key if the user has none: anyone may know them."""
 
 STATE_FILE = ".state/sluice.sqlite3"
 """File that replaces the state table, relative to the folder of serverless.yml."""
@@ -53,8 +57,9 @@ class UserSettings:
         return self.shell.get(name, self.dotenv.get(name, ""))
 
     def has_own_keys(self) -> bool:
-        """Return whether the user has an AWS key pair."""
-        return bool(self.get("AWS_ACCESS_KEY_ID") and self.get("AWS_SECRET_ACCESS_KEY"))
+        """Return whether the user has an AWS key pair that is not the well-known one."""
+        pair = self.get("AWS_ACCESS_KEY_ID"), self.get("AWS_SECRET_ACCESS_KEY")
+        return all(pair) and pair != (WELL_KNOWN, WELL_KNOWN)
 
     def inherited(self) -> dict[str, str]:
         """Return the variables that the functions inherit."""
@@ -77,6 +82,10 @@ class Credentials:
 
     def __repr__(self) -> str:
         return f"Credentials(access_key={self.access_key!r})"
+
+    def is_well_known(self) -> bool:
+        """Return whether anyone may know this pair."""
+        return (self.access_key, self.secret_key) == (WELL_KNOWN, WELL_KNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +112,19 @@ class LocalPlace:
         return f"http://{self.reachable_host()}:{self.ws_port}"
 
 
-def user_credentials(user: UserSettings) -> Credentials:
-    """Return the user's AWS key pair, or local/local."""
+def user_credentials(user: UserSettings, host: str) -> Credentials:
+    """Return the user's AWS key pair; without one local/local, but on loopback only.
+
+    Elsewhere the functions alone sign, so that nobody has to know the secret.
+    """
     if user.has_own_keys():
         return Credentials(
             user.get("AWS_ACCESS_KEY_ID"),
             user.get("AWS_SECRET_ACCESS_KEY"),
             user.get("AWS_SESSION_TOKEN"),
         )
-    return Credentials("local", "local")
+    secret = WELL_KNOWN if is_loopback(host) else secrets.token_urlsafe()
+    return Credentials(WELL_KNOWN, secret)
 
 
 def function_environment(
@@ -169,9 +182,14 @@ def function_arn(function: FunctionSettings) -> str:
     return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{function.name}"
 
 
+def keys_of(text: str) -> frozenset[str]:
+    """Return the keys of a comma-separated list, without blank ones."""
+    return frozenset(part.strip() for part in text.split(",")) - {""}
+
+
 def holds_key(text: str) -> bool:
     """Return whether a comma-separated list holds a key that is not blank."""
-    return any(part.strip() for part in text.split(","))
+    return bool(keys_of(text))
 
 
 def has_forward_key(environment: Mapping[str, str]) -> bool:
@@ -180,7 +198,7 @@ def has_forward_key(environment: Mapping[str, str]) -> bool:
     return bool(parameter) or holds_key(environment.get("FORWARD_KEY", ""))
 
 
-def check_auth(environment: Mapping[str, str], host: str) -> None:
+def check_auth(environment: Mapping[str, str], host: str, *, has_own_keys: bool) -> None:
     """Reject settings that would accept every client; raises ConfigurationError.
 
     `environment` comes from `function_environment`.
@@ -193,7 +211,14 @@ def check_auth(environment: Mapping[str, str], host: str) -> None:
             "FUNCTION_URL_AUTH=none requires FORWARD_KEY: otherwise anyone can spend your budget. "
             "Set FORWARD_KEY, or use aws_iam."
         )
-    _check_websocket_auth(environment.get("WEBSOCKET_AUTH", ""), host)
+    websocket_auth = environment.get("WEBSOCKET_AUTH", "")
+    _check_websocket_auth(websocket_auth, host)
+    if "aws_iam" in (url_auth, websocket_auth) and not (has_own_keys or is_loopback(host)):
+        raise ConfigurationError(
+            f"Anyone who can reach {host} could sign with the well-known key pair local:local. "
+            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a pair of your own, or set "
+            "FUNCTION_URL_AUTH=none and FORWARD_KEY, or listen on 127.0.0.1."
+        )
 
 
 def _check_websocket_auth(mode: str, host: str) -> None:
@@ -255,7 +280,7 @@ def _parts(url: str) -> tuple[str, str, int | None]:
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can connect to `host`."""
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

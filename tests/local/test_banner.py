@@ -24,7 +24,8 @@ EVERYWHERE = LocalPlace("0.0.0.0", 1, 2)  # noqa: S104
 def test_banner_of_a_first_start() -> None:
     assert banner(DEMO) == (
         "Sluice is running locally.\n"
-        "  Function URL   http://127.0.0.1:3000   (auth: aws_iam, requires signed requests)\n"
+        "  Function URL   http://127.0.0.1:3000   (auth: aws_iam, requires signed requests "
+        "or the key local)\n"
         "  WebSocket      ws://127.0.0.1:3001     (auth: none, loopback only)\n"
         "  Upstream       demo model at http://127.0.0.1:43211/v1; answers come from the demo "
         "model. Set OPENAI_API_KEY or OPENAI_BASE_URL in .env to use a real one.\n"
@@ -34,6 +35,7 @@ def test_banner_of_a_first_start() -> None:
         "'http://127.0.0.1:3000/?message=Hello'\n"
         "  npx wscat -c ws://127.0.0.1:3001 -x "
         """'{"action":"sendmessage","data":"Hello"}' -w 10\n"""
+        '  OpenAI(base_url="http://127.0.0.1:3000/v1", api_key="local")\n'
         "\n"
         "Ready. Press Ctrl-C to stop."
     )
@@ -54,13 +56,14 @@ OWN = replace(
                 'wscat -c ws://[::1]:2 -H "Authorization: Bearer $FORWARD_KEY"',
                 "  Upstream       https://api\n",
             ],
-            ["loopback only"],
+            ["loopback only", "OpenAI("],
         ),
         (
             replace(DEMO, url_auth="none", has_forward_key=True),
             [
                 'curl -N -H "Authorization: Bearer $FORWARD_KEY" \'http://',
                 "(auth: none, requires a forward key)",
+                'OpenAI(base_url="http://127.0.0.1:3000/v1", api_key=os.environ["FORWARD_KEY"])',
             ],
             [],
         ),
@@ -94,7 +97,6 @@ def test_banner_shows_only_what_works(
 @pytest.mark.parametrize(
     ("changes", "note"),
     [
-        ({"place": EVERYWHERE}, "can sign with local:local"),
         ({"has_forward_key": True}, "Set WEBSOCKET_AUTH=forward_key to require one"),
         ({"url_auth": "none", "has_forward_key": True}, "one of the keys in your .env"),
         ({"unencrypted": ("OPENAI_BASE_URL",)}, "OPENAI_BASE_URL is http://: the key and all"),

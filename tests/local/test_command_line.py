@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ADDRESS = "AZURE_OPENAI_PROXY_ADDRESS"
+LOCAL_PAIR = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 
 def post(url: str, *steps: list[Any], **options: Any) -> requests.Response:
@@ -210,6 +211,8 @@ def test_functions_that_cannot_start_for_one_reason_report_it_once(tmp_path: Pat
         ({"OPENAI_BASE_URL": "http://127.0.0.1:99999"}, (), "OPENAI_BASE_URL must start with"),
         ({"WEBSOCKET_AUTH": "none"}, ("--host", "0.0.0.0"), "allowed on loopback only"),  # noqa: S104
         ({"WEBSOCKET_AUTH": "none", ADDRESS: "0.0.0.0:8080"}, (), "allowed on loopback only"),
+        ({}, ("--host", "0.0.0.0"), "Set AWS_ACCESS_KEY_ID and"),  # noqa: S104
+        ({ADDRESS: ":0", **LOCAL_PAIR}, (), "well-known key pair local:local"),
         ({ADDRESS: "8080"}, (), f"{ADDRESS} must be host:port"),
         ({}, ("--config", "/nowhere/else.yml"), "Cannot read /nowhere/else.yml"),
         ({}, ("--http-port", "3", "--ws-port", "3"), "--http-port and --ws-port must differ"),

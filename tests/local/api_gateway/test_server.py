@@ -11,12 +11,13 @@ from botocore.credentials import Credentials
 from websockets.exceptions import InvalidStatus
 from websockets.typing import Subprotocol
 
-from local.api_gateway.server import is_own_origin
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
+from local.limits import REFUSAL_WINDOW_S
 from tests.local.api_gateway.websocket_bench import (
     OK,
     UPGRADE,
+    Bench,
     closed_with,
     next_json,
     serving,
@@ -24,6 +25,13 @@ from tests.local.api_gateway.websocket_bench import (
 from tests.local.functions.processes import until
 from tests.local.http.signing import presigned_url
 from tests.local.runtime_api.scripted_invoker import Script, buffered, failing
+
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 
 
 async def test_connect_event_has_headers_query_and_stage() -> None:
@@ -211,44 +219,81 @@ async def test_connect_may_require_a_signature() -> None:
             assert caught.value.response.status_code == 403
 
 
+REFUSED = (
+    ({"Origin": "https://elsewhere.example"}, "https://elsewhere.example"),
+    ({"Origin": "null"}, "http.server"),
+    ({"Origin": "file://"}, "http.server"),
+    ({"Host": "attacker.example"}, "attacker.example"),
+    ({"Sec-Fetch-Site": "cross-site"}, "Sec-Fetch-Site"),
+)
+
+
+@pytest.mark.parametrize("auth", ["none", "aws_iam"])
+async def test_pages_of_other_sites_are_rejected_where_anyone_knows_the_key(auth: str) -> None:
+    async with serving(auth) as it:
+        path = presigned(it.port, "local") if auth == "aws_iam" else "/"
+        async with it.connect(path, additional_headers={"Origin": "http://localhost:5173"}):
+            assert await it.opened()
+        for headers, says in REFUSED:
+            assert await rejection(it, path, headers) == 403
+            line = it.lines.pop()
+            assert line.startswith("refused | WebSocket, 403: ")
+            assert says in line
+            it.clock.advance(REFUSAL_WINDOW_S)
+        assert it.lines == []
+        assert it.invokers["$connect"].events.empty()
+
+
+async def test_page_of_another_site_may_connect_with_a_key() -> None:
+    async with serving("forward_key") as it:
+        origin = {"Origin": "https://elsewhere.example"}
+        async with it.connect(additional_headers=origin):
+            assert await it.opened()
+
+
 @pytest.mark.parametrize(
-    ("origin", "accepted"),
+    ("auth", "status", "says"),
     [
-        ("http://localhost:5173", True),
-        ("http://127.0.0.1", True),
-        ("http://[::1]:80", True),
-        ("https://elsewhere.example", False),
-        ("http://127.0.0.1.example", False),
-        ("null", False),
-        ("http://[", False),
-        ("", False),
+        ("forward_key", 401, "Send one of FORWARD_KEY as Authorization: Bearer KEY, in ?key=KEY"),
+        ("forward_key", 503, "The function of $connect rejected the handshake."),
+        ("none", 401, "The function of $connect rejected the handshake."),
     ],
 )
-def test_only_pages_of_this_machine_need_no_key(origin: str, *, accepted: bool) -> None:
-    assert is_own_origin(origin) is accepted
+async def test_rejection_by_the_function_is_a_line(auth: str, status: int, says: str) -> None:
+    async with serving(auth, on_connect=buffered({"statusCode": status})) as it:
+        assert await rejection(it, "/?key=hush", {}) == status
+        (line,) = it.lines
+        assert says in line
+        assert "hush" not in line
 
 
-async def test_pages_of_other_sites_are_rejected_where_no_key_is_required() -> None:
-    async with serving() as it:
-        async with it.connect(additional_headers={"Origin": "http://localhost:5173"}):
-            assert await it.opened()
-        with pytest.raises(InvalidStatus) as caught:
-            await it.connect(additional_headers={"Origin": "https://elsewhere.example"})
-        assert caught.value.response.status_code == 403
-
-
-async def test_page_of_another_site_may_connect_with_a_signature() -> None:
+async def test_missing_signature_is_a_line_that_says_how_to_sign() -> None:
     async with serving("aws_iam") as it:
-        origin = {"Origin": "https://elsewhere.example"}
-        async with it.connect(presigned(it.port, "local"), additional_headers=origin):
-            assert await it.opened()
+        assert await rejection(it, "/", {}) == 403
+        assert (await it.call("GET", "x", keys=Credentials("local", "hush"))).status == 403
+        handshake, post = it.lines
+        assert "--aws-sigv4 aws:amz:us-east-1:execute-api" in handshake
+        assert post.startswith("refused | @connections, 403: The signature does not match")
+        assert "hush" not in post
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", 426), ("/a/b", 403)])
-async def test_request_other_than_a_handshake_is_rejected(path: str, status: int) -> None:
+async def rejection(it: Bench, path: str, headers: dict[str, str]) -> int:
+    """Return the status of a handshake that fails."""
+    fields = {**HANDSHAKE, **headers}
+    async with it.http.get(f"http://127.0.0.1:{it.port}{path}", headers=fields) as response:
+        return response.status
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"), [("/", 426, "ws:// URL"), ("/a/b", 403, "/{stage}")]
+)
+async def test_request_other_than_a_handshake_is_rejected(
+    path: str, status: int, says: str
+) -> None:
     async with serving() as it:
         async with it.http.get(f"http://127.0.0.1:{it.port}{path}") as response:
             assert response.status == status
+        assert says in it.lines[0]
         assert it.invokers["$connect"].events.empty()
 
 

@@ -13,23 +13,24 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 from aiohttp import web
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials as SigningKeys
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from yarl import URL
 
 from local.api_gateway.server import Routes, WebSocketApi
 from local.http.listening import bind, port_of, serve
+from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
-from local.project.environment import UserSettings, user_credentials
+from local.project.environment import Credentials
 from tests.local.hand_clock import HandClock
 from tests.local.http.signing import LOCAL, REGION, signed_headers
 from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, buffered
 
-CHECK = SignatureCheck(user_credentials(UserSettings({}, {})), "execute-api", REGION)
+CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", REGION)
 OK = buffered({"statusCode": 200})
 UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 
@@ -42,7 +43,9 @@ class Bench:
         server: web.Server,
         port: int,
         clock: HandClock,
+        lines: list[str],
     ) -> None:
+        self.lines = lines  # of the console
         self.api = api
         self.clock = clock
         self.server = server
@@ -66,7 +69,7 @@ class Bench:
         connection_id: str,
         body: bytes = b"",
         stage: str = "",
-        keys: Credentials = LOCAL,
+        keys: SigningKeys = LOCAL,
     ) -> aiohttp.ClientResponse:
         path = f"{stage}/@connections/{quote(connection_id, safe='')}"
         url = f"http://127.0.0.1:{self.port}{path}"
@@ -85,11 +88,13 @@ async def serving(auth: str = "none", **scripts: Script) -> AsyncIterator[Bench]
     routes = {"$connect": OK, "$default": OK, "sendmessage": OK, "$disconnect": OK}
     routes |= {name.replace("on_", "$"): script for name, script in scripts.items()}
     invokers = {route: ScriptedInvoker(script) for route, script in routes.items()}
-    api = WebSocketApi(Routes(invokers, "$request.body.action", "dev"), CHECK, auth, clock)
+    lines: list[str] = []
+    routes_of_api = Routes(invokers, "$request.body.action", "dev")
+    api = WebSocketApi(routes_of_api, CHECK, auth, RefusalLog(lines.append, clock), clock)
     listening = bind("127.0.0.1", 0, "--ws-port")
     runner = await serve(api.handle, listening)
     assert isinstance(runner.server, web.Server)
-    it = Bench(api, invokers, runner.server, port_of(listening), clock)
+    it = Bench(api, invokers, runner.server, port_of(listening), clock, lines)
     try:
         yield it
     finally:

@@ -29,7 +29,7 @@ async def test_request_becomes_an_event() -> None:
         assert event["body"] == '{"x":1}'
         assert event["headers"].pop("x-amzn-trace-id").startswith("Root=1-")
         assert event["headers"] == {
-            "host": "url.local",
+            "host": "127.0.0.1",
             "content-length": "7",
             "content-type": "application/json",
             "x-forwarded-for": "127.0.0.1",
@@ -103,7 +103,7 @@ async def test_body_over_the_limit_is_not_read_to_its_end() -> None:
 
 async def test_signed_request_reaches_the_function_with_its_caller() -> None:
     async with serving(ANSWER, CHECK) as it:
-        headers = signed_headers("POST", "http://url.local/?a=1", b"body")
+        headers = signed_headers("POST", "http://127.0.0.1/?a=1", b"body")
         assert (await it.ask("POST", "/?a=1", b"body", **headers)).status == 200
         event = await it.invoker.events.get()
         assert event["requestContext"]["authorizer"]["iam"]["accessKey"] == "local"
@@ -123,7 +123,7 @@ async def test_unsigned_request_is_forbidden_in_awss_words() -> None:
 
 async def test_wrong_signature_is_forbidden() -> None:
     async with serving(ANSWER, CHECK) as it:
-        headers = signed_headers("POST", "http://url.local/", b"another body")
+        headers = signed_headers("POST", "http://127.0.0.1/", b"another body")
         answer = await it.ask("POST", "/", b"body", **headers)
         assert answer.status == 403
         assert answer.header("x-amzn-errortype") == "InvalidSignatureException"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
+from local.function_url.door import UrlDoor
 from local.function_url.server import FunctionUrl
 from local.http.listening import bind, port_of, serve
+from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
 from tests.local.http.raw_client import Answer, RawClient
 from tests.local.runtime_api.scripted_invoker import (
@@ -17,9 +19,10 @@ from tests.local.runtime_api.scripted_invoker import (
 
 
 class Bench:
-    def __init__(self, invoker: ScriptedInvoker, port: int) -> None:
+    def __init__(self, invoker: ScriptedInvoker, port: int, lines: list[str]) -> None:
         self.invoker = invoker
         self.port = port
+        self.lines = lines  # of the console
         self.clients: list[RawClient] = []
 
     async def client(self) -> RawClient:
@@ -35,13 +38,20 @@ async def serving(
     script: Script | None,
     check: SignatureCheck | None = None,
     health: Mapping[str, bool] | None = None,
+    forward_keys: Collection[str] = (),
 ) -> AsyncIterator[Bench]:
     """Serve a Function URL whose function follows `script`; None: no function has a URL."""
     invoker = ScriptedInvoker(script or failing())
-    url = FunctionUrl(invoker if script else None, check, lambda: health or {})
+    lines: list[str] = []
+    url = FunctionUrl(
+        invoker if script else None,
+        UrlDoor(check, forward_keys),
+        lambda: health or {},
+        RefusalLog(lines.append),
+    )
     listening = bind("127.0.0.1", 0, "--http-port")
     runner = await serve(url.handle, listening)
-    it = Bench(invoker, port_of(listening))
+    it = Bench(invoker, port_of(listening), lines)
     try:
         yield it
     finally:

@@ -30,7 +30,8 @@ def test_target_is_split_undecoded_and_its_host_overrides_the_field(
 ) -> None:
     request = http_request(make_mocked_request("POST", target, {"Host": "h", "X-A": "1"}), b"body")
     headers = (("Host", host), ("X-A", "1"))
-    assert request == HttpRequest("POST", path, query, headers, b"body")
+    is_proxied = host.startswith(OPENAI)
+    assert request == HttpRequest("POST", path, query, headers, b"body", is_proxied=is_proxied)
 
 
 @pytest.mark.parametrize(("host", "port"), [("h", "80"), ("h:8080", "8080"), ("[::1]:1", "1")])

@@ -173,13 +173,18 @@ def test_lambda_sets_its_own_variables() -> None:
 
 
 def test_credentials_are_the_users_or_local_and_show_no_secret() -> None:
-    own = user_credentials(user({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "hush"}))
+    settings = user({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "hush"})
+    own = user_credentials(settings, EVERYWHERE)
     assert own == Credentials("a", "hush")
     assert "hush" not in repr(own)
-    for settings in (user(), user(AWS_ACCESS_KEY_ID="a")):
-        assert user_credentials(settings) == Credentials("local", "local")
+    for settings in (user(), user(AWS_ACCESS_KEY_ID="a"), user(WELL_KNOWN_PAIR)):
+        assert not settings.has_own_keys()
+        assert user_credentials(settings, "localhost") == Credentials("local", "local")
+        # Beyond loopback nobody knows the secret by which the functions sign.
+        assert not user_credentials(settings, EVERYWHERE).is_well_known()
 
 
+WELL_KNOWN_PAIR = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 OPEN = {"FUNCTION_URL_AUTH": "none"}
 SIGNED = {"FUNCTION_URL_AUTH": "aws_iam"}
 
@@ -195,13 +200,15 @@ SIGNED = {"FUNCTION_URL_AUTH": "aws_iam"}
         ({**SIGNED, "WEBSOCKET_AUTH": "open"}, "127.0.0.1", "WEBSOCKET_AUTH must be"),
         ({**SIGNED, "WEBSOCKET_AUTH": "none"}, EVERYWHERE, "WEBSOCKET_AUTH=none is allowed"),
         ({**SIGNED, "WEBSOCKET_AUTH": "none"}, "myhost", "WEBSOCKET_AUTH=none is allowed"),
+        ({**SIGNED, "WEBSOCKET_AUTH": "forward_key"}, EVERYWHERE, "Set AWS_ACCESS_KEY_ID and"),
+        ({**OPEN, "FORWARD_KEY": "k", "WEBSOCKET_AUTH": "aws_iam"}, "192.168.1.7", "local:local"),
     ],
 )
 def test_settings_that_accept_every_client_are_rejected(
     environment: dict[str, str], host: str, message: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        check_auth(environment, host)
+        check_auth(environment, host, has_own_keys=False)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +222,23 @@ def test_settings_that_accept_every_client_are_rejected(
     ],
 )
 def test_settings_that_require_a_key_or_loopback_are_accepted(environment: dict[str, str]) -> None:
-    for host in ("127.0.0.1", "localhost", "::1"):
-        check_auth(environment, host)
+    for host in ("127.0.0.1", "LocalHost", "::1"):
+        check_auth(environment, host, has_own_keys=False)
+
+
+@pytest.mark.parametrize(
+    ("url_auth", "websocket_auth", "has_own_keys"),
+    [
+        (SIGNED, "forward_key", True),
+        (SIGNED, "aws_iam", True),
+        ({**OPEN, "FORWARD_KEY": "k"}, "forward_key", False),
+    ],
+)
+def test_service_may_listen_everywhere_if_no_client_needs_the_well_known_pair(
+    url_auth: dict[str, str], websocket_auth: str, *, has_own_keys: bool
+) -> None:
+    environment = {**url_auth, "WEBSOCKET_AUTH": websocket_auth}
+    check_auth(environment, EVERYWHERE, has_own_keys=has_own_keys)
 
 
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://ours.openai.azure.com/"}
