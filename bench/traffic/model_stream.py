@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATH = "/v1/chat/completions"
 MODEL = "bench"
-KEY = "sk-bench"
+KEY = "sk-bench-of-all-gateways"
 SHAPE = re.compile(rb"(\d+) chunks of (\d+) bytes every (\d+) us")
 STAMP = re.compile(rb"@(\d{19});")
 EVENT_START = (
