@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,11 @@ class ConnectionsApi:
 
 
 @asynccontextmanager
-async def connections_api(pause_s: float = 0.0) -> AsyncIterator[ConnectionsApi]:
+async def connections_api(
+    pause_s: float = 0.0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ConnectionsApi]:
     api = ConnectionsApi(pause_s)
-    server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(api.serve, "127.0.0.1", 0, ssl=tls)
     api.port = server.sockets[0].getsockname()[1]
     try:
         yield api

@@ -107,6 +107,15 @@ def arrivals(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
     return found
 
 
+def arrival_of(text: re.Pattern[bytes], pieces: Sequence[tuple[int, bytes]]) -> int | None:
+    """When the first match was complete, in nanoseconds; None if there is none."""
+    found = text.search(b"".join(data for _, data in pieces))
+    if found is None:
+        return None
+    ends = list(accumulate(len(data) for _, data in pieces))
+    return pieces[bisect_left(ends, found.end())][0]
+
+
 def delays_us(record: StreamRecord) -> list[float]:
     """Delay of each chunk but the first."""
     return [(arrived - sent) / 1000 for sent, arrived in arrivals(record.pieces)][1:]

@@ -1,22 +1,18 @@
-"""A model's API that streams the requested shape, each chunk with the time it was sent.
-
-`python -m bench.traffic.timed_upstream` prints its port and runs until its standard input ends.
-"""
+"""A model's API that streams the requested shape, each chunk with the time it was sent."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import re
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from bench.measurement.machine import CHECKOUT
-from bench.measurement.processors import OTHERS, running_on
 from bench.traffic.model_stream import STREAM_END, event, parse_shape
+from bench.traffic.server_process import serve, server_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,41 +20,35 @@ if TYPE_CHECKING:
     from bench.traffic.model_stream import StreamShape
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-MAX_HEAD_BYTES = 64 * 1024
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
     b"x-request-id: req-bench\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
-def timed_upstream() -> Iterator[int]:
-    """Run the upstream; yield its port on loopback."""
-    with running_on(OTHERS):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.traffic.timed_upstream"],
-            cwd=CHECKOUT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-    with process:
-        try:
-            assert process.stdin is not None  # noqa: S101 - it is a pipe
-            assert process.stdout is not None  # noqa: S101 - it is a pipe
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
+def timed_upstream(key: str = "", certificate: str = "") -> Iterator[int]:
+    """Run the upstream; yield its port on loopback.
+
+    key: what requests must present; empty if anything will do. certificate: for TLS.
+    """
+    with server_process("bench.traffic.timed_upstream", key, certificate) as port:
+        yield port
 
 
-async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def answer(key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Serve one connection."""
-    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+    presented = f"bearer {key}".encode().lower()
+    with contextlib.suppress(asyncio.IncompleteReadError, OSError):
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             length = LENGTH.search(head)
             shape = parse_shape(await reader.readexactly(int(length[1]) if length else 0))
-            if shape is None:
+            if key and presented not in head.lower():
+                writer.write(REFUSED)
+            elif shape is None:
                 writer.write(NOT_FOUND)
             else:
                 await stream(shape, writer)
@@ -83,12 +73,5 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def _serve() -> None:
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=MAX_HEAD_BYTES)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(serve(partial(answer, sys.argv[1]), sys.argv[2]))

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import re
+
 from bench.traffic.model_stream import (
     LAST_CHUNK,
     STREAM_END,
     StreamRecord,
     StreamShape,
+    arrival_of,
     arrivals,
     delays_us,
     event,
@@ -35,6 +38,12 @@ def test_chunk_counts_as_arrived_with_its_last_byte() -> None:
         # The blank line after an event may come later without delaying anything.
         whole = [10_000_000 if cut >= 250 * (n + 1) - 1 else 20_000_000 for n in range(len(SENT))]
         assert arrivals(pieces) == list(zip(SENT, whole, strict=True))
+
+
+def test_text_arrives_with_the_piece_that_completes_it() -> None:
+    pieces = [(10, b'{"status'), (20, b'Code":200'), (30, b'}"statusCode":200')]
+    assert arrival_of(re.compile(b'"statusCode":200'), pieces) == 20
+    assert arrival_of(re.compile(b'"statusCode":500'), pieces) is None
 
 
 def test_delays_are_of_each_chunk_but_the_first() -> None:

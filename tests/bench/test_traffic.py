@@ -8,7 +8,7 @@ import socket
 
 from bench.traffic.connections_api import connections_api
 from bench.traffic.function_events import url_event
-from bench.traffic.model_stream import LAST_CHUNK, STREAM_END, StreamShape, delays_us
+from bench.traffic.model_stream import KEY, LAST_CHUNK, STREAM_END, StreamShape, delays_us
 from bench.traffic.runtime_api import ACCEPTED, measuring_runtime_api
 from bench.traffic.stream_client import StreamClient, request
 from bench.traffic.timed_upstream import timed_upstream
@@ -33,6 +33,18 @@ def test_client_sees_each_chunk_of_the_upstream_after_it_was_sent() -> None:
         refused = asyncio.run(StreamClient(port).ask(b"GET / HTTP/1.1\r\n\r\n"))
         assert not refused.is_whole
     assert asyncio.run(StreamClient(port).ask(request(SHAPE))).size == 0  # the port is closed
+
+
+def test_upstream_with_a_key_refuses_any_other() -> None:
+    async def is_answered(port: int) -> bool:
+        client = StreamClient(port)
+        record = await client.ask(request(SHAPE))
+        client.close()
+        return record.is_whole
+
+    for key in (KEY, "another key"):
+        with timed_upstream(key) as port:
+            assert asyncio.run(is_answered(port)) == (key == KEY)
 
 
 def test_runtime_api_gives_an_event_and_records_the_answer() -> None:
