@@ -1,4 +1,4 @@
-"""Run benches and store their results: `npm run bench`, `npm run bench -- cold_start`.
+"""Run benches and store their results: `npm run bench`, `npm run bench -- as-deployed`.
 
 A bench is a module of this folder. Its `report(plan)` measures and returns a page. The page is
 printed and written to bench/results/.
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.install_peers:
         return _install()
     sys.path.append(str(SHARED_LAYER))  # home of the delivery code, which runs in this process
-    names = chosen.names or benches()
+    names = [name.replace("-", "_") for name in chosen.names] or benches()
     if unknown := sorted(set(names) - set(benches())):
         _parser().error(f"unknown: {', '.join(unknown)}. Benches: {', '.join(benches())}.")
     for name in names:

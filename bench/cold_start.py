@@ -109,9 +109,9 @@ def _kinds_of_start(
         handler = f"functions/{function}/handler.handler"
         found[f"`{function}`"] = our_runtime(python, opt, CHECKOUT, handler, environ)
     found[NODE] = node_runtime(folder, environ)
-    found[f"{STOCK}, {EMPTY}"] = stock_runtime(opt, folder, "app.handler")
+    found[f"{STOCK}, {EMPTY}"] = stock_runtime(folder, "app.handler", opt=opt)
     found[f"{STOCK}, `stream`"] = stock_runtime(
-        opt, CHECKOUT, "functions/stream/handler.handler", environ
+        CHECKOUT, "functions/stream/handler.handler", environ, opt
     )
     return found
 

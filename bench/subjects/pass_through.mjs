@@ -3,27 +3,34 @@
 import http from 'node:http'
 import { pipeline } from 'node:stream/promises'
 
-const agent = new http.Agent({ keepAlive: true })
 const upstream = new URL(process.env.OPENAI_BASE_URL ?? 'http://127.0.0.1:1/v1')
 
-function ask(body) {
-  const headers = {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    authorization: `Bearer ${process.env.OPENAI_API_KEY}`
+/** protocol: node:http or node:https. readKey: a promise of the provider's key. */
+export function passThrough (protocol, readKey) {
+  const agent = new protocol.Agent({ keepAlive: true })
+  const path = `${upstream.pathname}/chat/completions`
+  const target = { host: upstream.hostname, port: upstream.port, path, method: 'POST', agent }
+
+  async function ask (body) {
+    const headers = {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      authorization: `Bearer ${await readKey()}`
+    }
+    return new Promise((resolve, reject) => {
+      protocol.request({ ...target, headers }, resolve).on('error', reject).end(body)
+    })
   }
-  return new Promise((resolve, reject) => {
-    const path = `${upstream.pathname}/chat/completions`
-    const options = { host: upstream.hostname, port: upstream.port, path, method: 'POST', headers, agent }
-    http.request(options, resolve).on('error', reject).end(body)
+
+  return awslambda.streamifyResponse(async (event, responseStream) => {
+    const reply = await ask(event.body)
+    const metadata = {
+      statusCode: reply.statusCode,
+      headers: { 'content-type': reply.headers['content-type'] }
+    }
+    await pipeline(reply, awslambda.HttpResponseStream.from(responseStream, metadata))
   })
 }
 
-export const handler = awslambda.streamifyResponse(async (event, responseStream) => {
-  const reply = await ask(event.body)
-  const metadata = {
-    statusCode: reply.statusCode,
-    headers: { 'content-type': reply.headers['content-type'] }
-  }
-  await pipeline(reply, awslambda.HttpResponseStream.from(responseStream, metadata))
-})
+// Pure: a bundler leaves it out.
+export const handler = /* @__PURE__ */ passThrough(http, () => process.env.OPENAI_API_KEY)
