@@ -26,6 +26,7 @@ EXTRA = {
 }
 AZURE = {"AZURE_OPENAI_ENDPOINT": "https://r.openai.azure.com", "OPENAI_API_KEY": "sk-1"}
 OPENAI = "https://api.openai.com/v1"
+ACCOUNT = {"openai-organization": "org-1", "openai-project": "proj-1"}
 RUNTIME = "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1"
 
 
@@ -211,6 +212,18 @@ def test_host_or_setting_selects_bedrock(
     (target,) = targets_of({**environ, "AWS_REGION": "us-east-1"})
     assert isinstance(target.provider, kind)
     assert target.keys.plain == keys
+
+
+@pytest.mark.parametrize(("allowed", "passed"), [("false", {}), ("true", ACCOUNT)])
+def test_client_chooses_the_account_only_if_a_setting_says_so(
+    allowed: str, passed: dict[str, str]
+) -> None:
+    environ = {"EXTRA_BASE_URL": "https://a.example", "EXTRA_ROUTE_PREFIX": "/a"}
+    for target in targets_of({**environ, "PASS_ACCOUNT_HEADERS": allowed}):
+        headers = target.provider.request(
+            ModelCall("GET", "/x", "", ACCOUNT, b"", None), "k"
+        ).headers
+        assert {name: headers[name] for name in ACCOUNT if name in headers} == passed
 
 
 def test_extra_target_at_bedrock_is_signed() -> None:

@@ -147,6 +147,9 @@ class Settings:
         "Region to sign for, with `aws_sigv4`.", unset="from the host")
     upstream_aws_service = Setting("UPSTREAM_AWS_SERVICE", values.any_text, "",
         "Service to sign for, with `aws_sigv4`.", unset="from the host")
+    pass_account_headers = Setting("PASS_ACCOUNT_HEADERS", values.switch, "false",
+        "`true`: clients may choose the provider's account that pays, by `OpenAI-Organization`,"
+        " `OpenAI-Project` and `x-goog-user-project`.")
     proxy = Setting("PROXY", values.proxy, "",
         "Proxy between Sluice and the provider: `http://host:port`; with"
         " `UPSTREAM_TRANSPORT=requests` also `https://` and `socks5h://`.")

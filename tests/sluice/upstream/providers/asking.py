@@ -24,11 +24,13 @@ LEAKS = {
     "x-amz-security-token": "token",
     "x-amzn-trace-id": "Root=1",
     "via": "1.1 x",
+    "openai-organization": "org-1",
+    "x-original-url": "/admin",
+    "content_length": "3",
 }
 KEPT = {
     "content-type": "application/json",
     "accept": "text/event-stream",
-    "openai-organization": "org-1",
     "openai-beta": "assistants=v2",
     "aoai-evals": "preview",
     "idempotency-key": "1",

@@ -16,14 +16,29 @@ if TYPE_CHECKING:
 VARIABLE_NAME = r"[A-Za-z_][A-Za-z0-9_]{0,127}"  # POSIX, with a length limit
 SECRET_WORDS = frozenset(
     (
-        "APIKEY", "AUTH", "CREDENTIAL", "CREDENTIALS", "DSN", "JWT", "KEY", "KEYS", "PASS",
-        "PASSPHRASE", "PASSWD", "PASSWORD", "PAT", "PGPASS", "PRIVATE", "SECRET", "SECRETS",
-        "TOKEN", "TOKENS", "URI", "URL",
+        "AUTH", "BEARER", "CERT", "CERTIFICATE", "COOKIE", "CRED", "DSN", "HMAC", "HOOK", "JWK",
+        "JWT", "KEY", "KEYFILE", "KEYRING", "NETRC", "NPMRC", "OTP", "P12", "PASS", "PASSFILE",
+        "PAT", "PEM", "PEPPER", "PFX", "PIN", "PKCS", "PRIVATE", "PRIVKEY", "PROXY", "PWD",
+        "PYPIRC", "SALT", "SAS", "SECRET", "SESSION", "SESSIONID", "SIG", "SIGNING", "SK", "TOKEN",
+        "TOTP", "URI", "URL",
     )
 )  # fmt: skip
-"""A name with one of these words is never a prompt, whatever PROMPT_TEMPLATES says: a client can
-make the model repeat its system prompt."""
-SECRET_ENDINGS = ("ACCESSKEY", "APIKEY", "PASSWORD", "SECRET", "SECRETKEY", "TOKEN")
+"""A name with one of these words, or its plural, is never a prompt, whatever PROMPT_TEMPLATES says:
+a client can make the model repeat its system prompt."""
+SECRET_ENDINGS = ("AUTH", "COOKIE", "CRED", "DSN", "KEY", "PASS", "PWD", "SECRET", "TOKEN", "URL")
+"""Of a word, such as SSHPASS."""
+HARMLESS_WORDS = frozenset(
+    (
+        "BYPASS", "COMPASS", "CURL", "DONKEY", "HOCKEY", "JOCKEY", "MONKEY", "OVERPASS", "SURPASS",
+        "TRESPASS", "TURKEY", "UNDERPASS", "WHISKEY",
+    )
+)  # fmt: skip
+SECRET_PARTS = (
+    "ACCESSKEY", "APIKEY", "CONNECTIONSTR", "CONNSTR", "CREDENTIAL", "KEYSTORE", "KEYTAB",
+    "KUBECONFIG", "PASSCODE", "PASSPHRASE", "PASSWD", "PASSWORD", "PRIVATEKEY", "SECRETKEY",
+    "SEEDPHRASE", "WEBHOOK",
+)  # fmt: skip
+"""Anywhere in a name, with or without `_` inside."""
 SECRET_PREFIXES = ("AWS_", "_", "AZURE_", "OPENAI_", "FORWARD_", "LAMBDA_")
 OWN_SETTINGS = frozenset(row.name for row in ALL_SETTINGS)
 
@@ -53,18 +68,23 @@ def system_prompt(
 
 def _is_permitted(name: str, patterns: tuple[str, ...]) -> bool:
     upper = name.upper()
+    whole = upper.replace("_", "")
     return (
         re.fullmatch(VARIABLE_NAME, name) is not None
         and not upper.startswith(SECRET_PREFIXES)
         and upper not in OWN_SETTINGS
         and not any(map(_is_secret_word, upper.split("_")))
+        and not any(part in whole for part in SECRET_PARTS)
         and any(fnmatchcase(name, pattern) for pattern in patterns)
     )
 
 
 def _is_secret_word(word: str) -> bool:
     stem = word.rstrip("0123456789")
-    return stem in SECRET_WORDS or stem.endswith(SECRET_ENDINGS)
+    forms = {word, stem, stem.removesuffix("S")}
+    if forms & HARMLESS_WORDS:
+        return False
+    return bool(forms & SECRET_WORDS) or any(form.endswith(SECRET_ENDINGS) for form in forms)
 
 
 def _holds_secret(prompt: str, secrets: Iterable[str]) -> bool:

@@ -1,7 +1,8 @@
 """Which headers pass: from the client to the provider, and back (no I/O).
 
-All pass except those of one connection, of Sluice and its keys, and those that reveal the client
-to the provider or the provider's account to the client.
+All pass except those of one connection, of Sluice and its keys, those that reveal the client
+to the provider or the provider's account to the client, and those by which a client could choose
+the account, the path or the body's length at the provider.
 https://www.rfc-editor.org/rfc/rfc9110#field.connection
 """
 
@@ -22,12 +23,16 @@ HOP_BY_HOP = frozenset(
 OF_THE_CLIENT = frozenset(
     (
         "accept-encoding",  # Sluice sends its own
-        "api-key", "authorization", "cookie", "forwarded", "host", "origin", "referer",
+        "api-key", "authorization", "client-ip", "cookie", "fastly-client-ip", "forwarded", "host",
         "content-length",  # Sluice may change the body
         "if-modified-since", "if-none-match",  # a 304 cannot be streamed by Lambda
-        "true-client-ip", "via", "x-api-key", "x-real-ip",
+        "ocp-apim-subscription-key", "origin", "referer", "true-client-ip", "via", "x-api-key",
+        "x-client-ip", "x-cluster-client-ip", "x-goog-api-key", "x-host", "x-litellm-api-key",
+        "x-method-override", "x-real-ip", "x-scheme", "x-script-name", "x-url-scheme",
     )
 )  # fmt: skip
+ACCOUNT_HEADERS = ("openai-organization", "openai-project", "x-goog-user-project")
+"""Whose account pays. They pass only with PASS_ACCOUNT_HEADERS."""
 OF_THE_PROVIDER = frozenset(
     (
         "alt-svc", "content-length", "date", "nel", "openai-organization", "openai-project",
@@ -39,15 +44,19 @@ CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allow
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
 )  # fmt: skip
+ROUTING_PREFIXES = ("x-accel-", "x-envoy-", "x-http-", "x-original-", "x-remote-", "x-rewrite-")
+"""Some servers take path, method, host or user from such headers."""
 
 
-def request_headers(headers: Mapping[str, str], own_prefix: str = "") -> dict[str, str]:
+def request_headers(headers: Mapping[str, str], own: tuple[str, ...] = ()) -> dict[str, str]:
     """The client's headers that a provider may see. Names are in lower case.
 
-    own_prefix: starts the names that this provider gets although others do not.
+    own: the beginnings of names that this provider gets although others do not. Names of other
+    characters than letters, digits and hyphens never pass: some servers read `_` as a hyphen.
     """
-    own = {name: v for name, v in headers.items() if own_prefix and name.startswith(own_prefix)}
-    return {**_passed(headers, OF_THE_CLIENT), **own}
+    plain = {n: v for n, v in headers.items() if n.isascii() and n.replace("-", "").isalnum()}
+    passed = _passed(plain, OF_THE_CLIENT.union(ACCOUNT_HEADERS))
+    return {n: v for n, v in plain.items() if n in passed or n.startswith(own)}
 
 
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -65,5 +74,5 @@ def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, st
     return {
         name: value
         for name, value in headers.items()
-        if name not in kept_back and not name.startswith(PRIVATE_PREFIXES)
+        if name not in kept_back and not name.startswith(PRIVATE_PREFIXES + ROUTING_PREFIXES)
     }

@@ -9,6 +9,7 @@ from sluice.errors import SettingsError
 from sluice.http.urls import encoded_path, split_url
 from sluice.named_tuple import NamedTuple
 from sluice.settings import KeySource
+from sluice.upstream.headers import ACCOUNT_HEADERS
 from sluice.upstream.providers.openai import OpenAIProvider
 
 TYPE_CHECKING = False
@@ -122,8 +123,9 @@ def _provider(
 ) -> Provider:
     """The provider at a base URL: by `auth`, or else by its host."""
     host = split_url(base_url).host
+    openai = OpenAIProvider(base_url, ACCOUNT_HEADERS if settings.pass_account_headers else ())
     if auth == "bearer" or not (auth or "bedrock-" in host):
-        return OpenAIProvider(base_url)
+        return openai
     from sluice.upstream.providers.bedrock import (  # noqa: PLC0415
         BedrockProvider,
         scope_of_host,
@@ -131,7 +133,7 @@ def _provider(
     )
 
     if not auth and scope_of_host(base_url) is None:
-        return OpenAIProvider(base_url)
+        return openai
     own_region = environ.get("AWS_REGION", "")
     return BedrockProvider(base_url, signing_scope(settings, base_url, own_region), environ)
 

@@ -51,12 +51,12 @@ class Provider(Protocol):
         """The JSON of an answer that needs no upstream, or None."""
 
 
-def upstream_headers(call: ModelCall, own_prefix: str = "") -> dict[str, str]:
+def upstream_headers(call: ModelCall, own: tuple[str, ...] = ()) -> dict[str, str]:
     """The headers of a call that a provider may see, and the encoding of its answer.
 
-    own_prefix: see request_headers.
+    own: see request_headers.
     """
-    headers = request_headers(call.headers, own_prefix)
+    headers = request_headers(call.headers, own)
     return {**headers, "accept-encoding": ACCEPT_ENCODING}
 
 

@@ -87,7 +87,7 @@ class BedrockProvider:
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         # A signature's verifier may read + as itself: a space is sent in the form that is clear.
         url = url_of(self._base_url, call.path, call.query.replace("+", "%20"))
-        headers = upstream_headers(call, GUARDRAILS)
+        headers = upstream_headers(call, (GUARDRAILS,))
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         else:

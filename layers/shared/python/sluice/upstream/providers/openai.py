@@ -13,17 +13,21 @@ if TYPE_CHECKING:
 
 
 class OpenAIProvider:
-    """An API below `base_url`, which has no slash at its end."""
+    """An API below `base_url`, which has no slash at its end.
+
+    own_headers: the beginnings of names that pass, see request_headers.
+    """
 
     name = "openai"
     mends_stream_end = False
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, own_headers: tuple[str, ...] = ()) -> None:
         self._base_url = base_url
+        self._own_headers = own_headers
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         url = url_of(self._base_url, call.path, call.query)
-        headers = upstream_headers(call)
+        headers = upstream_headers(call, self._own_headers)
         if key is not None:
             headers["authorization"] = f"Bearer {key}"
         return UpstreamRequest(call.method, url, headers, call.body)
