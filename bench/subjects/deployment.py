@@ -70,7 +70,6 @@ def deployed(cloud: Cloud) -> dict[str, str]:
         "OPENAI_API_KEY_PARAMETER": PROVIDER_PARAMETER,
         "FORWARD_KEY_PARAMETER": CLIENT_PARAMETER,
         **_account(cloud),
-        "AWS_CA_BUNDLE": str(cloud.authority),
     }
 
 

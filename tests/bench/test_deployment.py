@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import certifi
+
 from bench.as_deployed import memory_of_default
 from bench.measurement.machine import CHECKOUT
 from bench.subjects.deployment import CONNECT, CONNECT_PLAIN, STREAM, STREAM_PLAIN, subjects
@@ -18,13 +20,11 @@ TABLE = {"STATE_TABLE": "sluice-dev-state"}
 
 
 def service_in(folder: Path) -> PackagedService:
-    """Without packages: those of the tests' Python are there."""
+    """Of the packages only certifi, which is changed; the tests' Python has the others."""
     opt = folder / "opt"
     for layer in ("runtime", "shared"):
         shutil.copytree(CHECKOUT / "layers" / layer, opt, dirs_exist_ok=True)
-    certificates = opt / "python" / "certifi"
-    certificates.mkdir()
-    (certificates / "__init__.py").touch()
+    shutil.copytree(Path(certifi.where()).parent, opt / "python" / "certifi")
     settings = dict.fromkeys(("stream", "connect", "default"), TABLE)
     return PackagedService(sys.executable, CHECKOUT, opt, settings)
 
