@@ -20,6 +20,8 @@ from tests.scripted_upstream import (
 from tests.sluice.answering import SECRET
 from tests.sluice.url.asking import HELLO, UrlBench
 
+FORWARD_KEY = "fk-secret-0123456789"
+
 
 @pytest.mark.parametrize("response_type", ["stream", "full", "int"])
 @pytest.mark.parametrize("status", [401, 429, 500])
@@ -40,6 +42,20 @@ def test_key_that_an_upstreams_error_quotes_is_masked(bench: UrlBench) -> None:
     for shown in (reply.body.decode(), json.dumps(bench.logged())):
         assert SECRET not in shown
         assert "6789" not in shown
+
+
+@pytest.mark.parametrize("status", [200, 204, 401])
+def test_key_in_a_header_of_the_upstream_is_masked(bench: UrlBench, status: int) -> None:
+    lock = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": FORWARD_KEY}
+    headers = {"x_debug_authorization": f"Bearer {SECRET}", "x_request_id": SECRET}
+    headers |= {"x_client": f"1,{FORWARD_KEY};{SECRET}", "x_other": "kept"}
+    bench.upstream.script = replies(status, {"id": "1"}, **headers)
+    presented = {"authorization": f"Bearer {FORWARD_KEY}"}
+    reply = bench.ask(path="/v1/models", headers=presented, settings=lock)
+    assert reply.headers["x-debug-authorization"] == "Bearer [key]"
+    assert reply.headers["x-request-id"] == "[key]"
+    assert reply.headers["x-client"] == "1,[key];[key]"
+    assert reply.headers["x-other"] == "kept"
 
 
 def test_upstreams_error_without_a_body_becomes_json(bench: UrlBench) -> None:

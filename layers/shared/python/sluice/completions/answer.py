@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
+from itertools import chain
 
 from sluice.completions.event_stream import is_event_stream, is_plain, recognized, whole_lines
 from sluice.completions.request import ResponseType, TemplateRequest, encoded, upstream_body
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from sluice.upstream.targets import Target
 
 
+PARTIAL_CONTENT = 206
+"""The status of a part of a body. Alone it cannot be decompressed."""
 STREAM_ASKED = rb'"stream"\s*:\s*true'
 """In a request's JSON. Within a text its quotation marks would be escaped."""
 
@@ -104,7 +107,7 @@ class ModelAnswers:
             finally:
                 log.note(usage=answer.usage.usage())
                 if recording is not None:
-                    self._log_conversation(log, request, recording.text(upstream.headers))
+                    self._log_conversation(log, request, recording.text(answer.headers))
 
     def _template_call(self, template: TemplateRequest) -> ModelCall:
         self._client.keys_of(self._target)  # known from here on: no prompt may hold one
@@ -141,11 +144,10 @@ class ModelAnswer:
     ) -> None:
         self.status = upstream.status
         self.headers = upstream.headers
+        """Those of the bytes that `chunks` gives, which are not compressed."""
         self.mends_stream_end = upstream.mends_stream_end
         self.is_event_stream = is_event_stream(upstream.headers)
         """By its content type or, once `chunks` has given the first, by its first bytes."""
-        self.has_lines = self.is_event_stream and is_plain(upstream.headers)
-        """The same, but for a compressed event stream, which has no lines."""
         self.usage = UsageFinder()
         self._upstream = upstream
         self._mask = mask
@@ -153,14 +155,19 @@ class ModelAnswer:
         self._ascii_quotes = ascii_quotes
         self._asks_stream = asks_stream
         self._is_read = False
+        self._is_compressed = not is_plain(upstream.headers) and upstream.status != PARTIAL_CONTENT
+        if self._is_compressed:
+            self.headers = {n: v for n, v in upstream.headers.items() if n != "content-encoding"}
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they come; an event stream in whole lines, and little after its end mark."""
-        chunks = self._upstream.chunks()
-        if self._asks_stream and not self.is_event_stream and is_plain(self.headers):
-            self.has_lines, chunks = recognized(self.headers, chunks)
-            self.is_event_stream = self.has_lines
-        lines = whole_lines(chunks, self._upstream.end_soon) if self.has_lines else chunks
+        """The bytes as they come; an event stream in whole lines, and little after its end mark.
+
+        Decompressed, because a key in compressed bytes could not be masked.
+        """
+        chunks = self._decompressed() if self._is_compressed else self._upstream.chunks()
+        if self._asks_stream and not self.is_event_stream:
+            self.is_event_stream, chunks = recognized(self.headers, chunks)
+        lines = whole_lines(chunks, self._upstream.end_soon) if self.is_event_stream else chunks
         for chunk in self._mask.stream(lines):
             self.usage.add(chunk)
             if self._recording is not None:
@@ -196,6 +203,15 @@ class ModelAnswer:
         if self._is_read:
             self._upstream.finish()
 
+    def _decompressed(self) -> Iterator[bytes]:
+        from sluice.upstream.decompression import decompressed  # noqa: PLC0415 -- few servers do
+
+        chunks = self._upstream.chunks()
+        first = next(chunks, b"")
+        if first:  # the reply to HEAD has no body that an encoding could be wrong for
+            encoding = self._upstream.headers["content-encoding"]
+            yield from decompressed(encoding, chain((first,), chunks))
+
     def _deltas(self) -> Iterator[str]:
         from sluice.completions.parsers import text_deltas, with_ascii_quotes  # noqa: PLC0415 -- see _events
 
@@ -206,7 +222,7 @@ class ModelAnswer:
         # What relays bytes never needs a parser.
         from sluice.completions.events import completion_events  # noqa: PLC0415
 
-        for event in completion_events(self.headers, self._upstream.chunks()):
+        for event in completion_events(self._upstream.headers, self._upstream.chunks()):
             self.usage.add_event(event.document)
             if self._recording is not None:
                 self._recording.add_text(event.text)

@@ -12,6 +12,7 @@ from sluice.completions.event_stream import (
     stream_end,
 )
 from sluice.errors import UpstreamBroken
+from sluice.secret_mask import mask_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class UrlReply:
     """Sends one reply.
 
     open_body: takes {"statusCode", "headers"} and gives the body to write to. secrets: gives the
-    keys that no error may hold. headers: part of every reply.
+    keys that no header and no error may hold. headers: part of every reply.
     """
 
     def __init__(
@@ -77,10 +78,10 @@ class UrlReply:
             status = 200 if answer.status == NO_CONTENT else answer.status
             self.whole(status, answer.headers, b"\n")
             return
-        body = self._begin(answer.status, _headers(answer), has_lines=answer.has_lines)
+        body = self._begin(answer.status, _headers(answer), is_event_stream=answer.is_event_stream)
         for chunk in chain((first,), chunks):
             self._write(body, chunk)
-        mends = answer.mends_stream_end and answer.has_lines
+        mends = answer.mends_stream_end and answer.is_event_stream
         if mends and (missing := stream_end(self._tail)):
             self._write(body, missing)
         body.end()
@@ -105,11 +106,14 @@ class UrlReply:
         else:
             raise error
 
-    def _begin(self, status: int, headers: Mapping[str, str], *, has_lines: bool = False) -> Body:
+    def _begin(
+        self, status: int, headers: Mapping[str, str], *, is_event_stream: bool = False
+    ) -> Body:
         self._log.note(status=status)
         self._log.first_byte()
-        self._is_event_stream = has_lines
-        reply_headers = {**headers, **self._headers}
+        self._is_event_stream = is_event_stream
+        mask = mask_of(self._secrets())
+        reply_headers = {n: mask.text(value) for n, value in headers.items()} | {**self._headers}
         self._body = self._open_body({"statusCode": status, "headers": reply_headers})
         return self._body
 
