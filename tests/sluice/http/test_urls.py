@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sluice.http.connection import origin_of
 from sluice.http.http1 import request_head
-from sluice.http.urls import UrlParts, normalized, split_url
+from sluice.http.urls import UrlParts, normalized, percent_encoded, split_url
 
 URLS = [
     "http://host", "https://host/", "https://HOST.Example:8443/v1/chat?a=b&c",
@@ -134,3 +134,9 @@ def test_any_text_becomes_one_target(text: str) -> None:
         assert target == (expected[:-1] if is_empty_query else expected)
         line, *_ = request_head("GET", target, "x", {}, b"").split(b"\r\n")
         assert line == b"GET %b HTTP/1.1" % target.encode()
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=30))
+def test_percent_encoding_is_that_of_the_standard_library(text: str) -> None:
+    assert percent_encoded(text) == quote(text, safe="")
+    assert percent_encoded(text, "/") == quote(text)

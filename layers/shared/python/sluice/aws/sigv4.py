@@ -14,6 +14,7 @@ import re
 import time
 from functools import lru_cache
 
+from sluice.http.urls import percent_encoded
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -96,7 +97,7 @@ def presign(
     """
     if not 0 < expires_s <= MAX_PRESIGNED_S:
         raise ValueError(f"expires_s must be 1 to {MAX_PRESIGNED_S} (got {expires_s})")
-    from urllib.parse import quote  # noqa: PLC0415 -- see _canonical_path
+    from urllib.parse import quote  # noqa: PLC0415 -- see _encoded
 
     signed = {"host": host_header(url)}
     authentication = {
@@ -156,10 +157,8 @@ def _split(url: str) -> tuple[str, str, str]:
 
 def _canonical_path(path: str) -> str:
     """RFC 3986 section 5.2.4, without empty segments, then encoded again."""
-    if path in ("", "/"):  # the only path of most services, and urllib.parse is slow to import
+    if path in ("", "/"):
         return "/"
-    from urllib.parse import quote  # noqa: PLC0415
-
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
@@ -167,7 +166,7 @@ def _canonical_path(path: str) -> str:
         elif segment not in ("", "."):
             kept.append(segment)
     slash = "/" if kept and path.endswith("/") else ""
-    return quote("/" + "/".join(kept) + slash, safe="/~")
+    return percent_encoded("/" + "/".join(kept) + slash, "/")
 
 
 def _canonical_query(query: str) -> str:
@@ -179,7 +178,7 @@ def _canonical_query(query: str) -> str:
 
 def _encoded(text: str) -> str:
     """Decoded, with + for a space, and encoded again: only letters, digits and -_.~ stay."""
-    from urllib.parse import quote, unquote_to_bytes  # noqa: PLC0415 -- see _canonical_path
+    from urllib.parse import quote, unquote_to_bytes  # noqa: PLC0415 -- slow to import
 
     return quote(unquote_to_bytes(text.replace("+", " ")), safe="~")
 

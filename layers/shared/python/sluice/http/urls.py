@@ -66,6 +66,11 @@ def encoded_path(path: str) -> str:
     return re.sub(ILLEGAL_IN_PATH, _encoded, path)
 
 
+def percent_encoded(text: str, kept: str = "") -> str:
+    """`text` with everything encoded except letters, digits, -_.~ and `kept`."""
+    return re.sub(f"[^A-Za-z0-9._~{kept}-]", _encoded, text)
+
+
 def normalized(url: str) -> str:
     """The URL with everything encoded that must be, and nothing else. Section 6.2.2.
 
