@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from bench.measurement.plan import Plan
 
 STARTS = 40  # of each kind, in turns
-FUNCTIONS = ("connect", "disconnect", "default", "stream")
+FUNCTIONS = ("connect", "disconnect", "control", "default", "stream")
 REFERENCE = "`python -S -E -c pass`"
 EMPTY = "empty handler"
 STOCK = "stock Python client"

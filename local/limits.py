@@ -99,7 +99,7 @@ CONNECTION_LIFETIME_S = 7200.0
 CLOSE_HANDSHAKE_TIMEOUT_S = 2.0
 """Timeout for the client's close frame, in seconds (RFC 6455, 7.1.1)."""
 
-POST_DRAIN_TIMEOUT_S = 29.0
+POST_DRAIN_TIMEOUT_S = 1.0
 """Timeout of a post to a client that reads nothing, in seconds; then 429, as with a full buffer."""
 
 HTTP_HEAD_LINE_BYTES = 16 * KIB

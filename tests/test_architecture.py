@@ -157,7 +157,8 @@ def test_floors_name_what_exists() -> None:
 
 def test_each_function_is_one_thin_handler() -> None:
     folders = sorted(path for path in (ROOT / "functions").iterdir() if path.name != "__pycache__")
-    assert [folder.name for folder in folders] == ["connect", "default", "disconnect", "stream"]
+    names = ["connect", "control", "default", "disconnect", "stream"]
+    assert [folder.name for folder in folders] == names
     for folder in folders:
         assert [file.name for file in folder.glob("*.py")] == ["handler.py"]
         lines = (folder / "handler.py").read_text(encoding="utf-8").splitlines()

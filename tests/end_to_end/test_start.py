@@ -35,13 +35,13 @@ def test_health_names_every_function(signed_stack: RunningStack) -> None:
     health = curl(f"{signed_stack.url}/_local/health")
     assert health.status == 200
     functions = json.loads(health.body)["functions"]
-    assert functions.keys() == {"connect", "disconnect", "default", "stream"}
+    assert functions.keys() == {"connect", "disconnect", "control", "default", "stream"}
 
 
 def test_unreachable_upstream_is_a_clear_error_and_ctrl_c_ends_all_children() -> None:
     with ready_service(OPENAI_BASE_URL=refused_url()) as stack:
         children = _descendants(stack.process.pid)
-        assert len(children) >= 4
+        assert len(children) >= 5
         for _ in range(2):
             reply = curl(*SIGNED, f"{stack.url}/?message=Hello")
             assert (reply.status, reply.error_code) == (502, "upstream_unreachable")

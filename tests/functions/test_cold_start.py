@@ -32,6 +32,20 @@ FUNCTIONS = {
             "websocket.admission websocket.events "
         ),
     },
+    "control": {
+        "packages": set[str](),
+        "sluice": (
+            "authentication deadline error_body errors named_tuple request_log secret_mask "
+            "setting_values settings text "
+            "aws.sigv4 "
+            "completions.request "
+            "http.connection http.http1 http.opening http.transport http.urls "
+            "state.connections state.opening "
+            "upstream.retries "
+            "websocket.connections_api websocket.control websocket.events websocket.posting "
+            "websocket.request "
+        ),
+    },
     "default": {
         "packages": set[str](),
         "sluice": (
@@ -46,7 +60,8 @@ FUNCTIONS = {
             "upstream.providers.openai upstream.reply upstream.retries upstream.targets "
             "websocket.answer websocket.cancellation_watch "
             "websocket.connections_api websocket.delivery websocket.event_splitting "
-            "websocket.events websocket.frames websocket.gateway websocket.request "
+            "websocket.events websocket.frames websocket.gateway websocket.posting "
+            "websocket.request "
         ),
     },
     "stream": {
@@ -71,7 +86,7 @@ NOT_AT_START = {
     "typing",
 }
 NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random", "urllib"}
-"""connect and disconnect ask nobody."""
+"""connect and disconnect ask nobody. control asks @connections, and needs no more than a socket."""
 NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "urllib"} | {"threading"}
 """Parsers of answers, hashes of keys, dates of retries: what few requests need comes with them."""
 
@@ -123,7 +138,8 @@ def test_function_imports_what_is_listed_and_no_more(function: str) -> None:
     assert installed == FUNCTIONS[function]["packages"]
     assert own == set(str(FUNCTIONS[function]["sluice"]).split())
     assert not top_level & NOT_AT_START
-    if function in ("connect", "disconnect"):
-        assert not top_level & NOT_IN_SMALL_FUNCTIONS
+    if function in ("connect", "disconnect", "control"):
+        needed = {"socket"} if function == "control" else set[str]()
+        assert not top_level & (NOT_IN_SMALL_FUNCTIONS - needed)
     if function == "stream":
         assert not top_level & NOT_IN_STREAM

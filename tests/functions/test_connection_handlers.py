@@ -1,4 +1,4 @@
-"""The handlers of $connect and $disconnect, each in a process of its own as on Lambda."""
+"""The handlers of $connect, $disconnect and control, each in a process of its own as on Lambda."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from tests.child_environment import LAYERS
 
 # Prints the answer before what was handed to after_response is called, as the runtime posts it.
 INVOKE = """
-import importlib, json, sys
+import importlib, json, sys, types
 from awslambda import deferral
 handler = importlib.import_module(f"functions.{sys.argv[1]}.handler").handler
 deferral.begin()
-print(json.dumps(handler(json.loads(sys.argv[2]), None)))
+context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: 10_000)
+print(json.dumps(handler(json.loads(sys.argv[2]), context)))
 deferral.run_pending(lambda error: print(json.dumps(repr(error))))
 print(json.dumps(sorted({"boto3", "sqlite3"} & set(sys.modules))))
 """
@@ -76,6 +77,18 @@ def test_disconnect_closes_and_logs_after_its_answer(tmp_path: Path) -> None:
     assert answer == {"statusCode": 200}
     assert (log["transport"], log["disconnect_status_code"]) == ("disconnect", 1001)
     assert ConnectionState(SqliteState(file)).look("c", None, 0).is_closed
+
+
+def test_cancel_is_recorded_after_its_answer(tmp_path: Path) -> None:
+    file = str(tmp_path / "state.sqlite3")
+    cancel = {
+        **event(domainName="abc.example.com", stage="dev", requestTimeEpoch=5),
+        "body": '{"action": "cancel", "id": "7"}',
+    }
+    answer, log, stores = invoke("control", cancel, STATE_FILE=file)
+    assert answer == {"statusCode": 200}
+    assert (log["kind"], log["outcome"], stores) == ("cancel", "ok", ["sqlite3"])
+    assert ConnectionState(SqliteState(file)).look("c", "7", 5).is_cancelled
 
 
 @pytest.mark.parametrize("function", ["connect", "disconnect"])

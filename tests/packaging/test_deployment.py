@@ -19,7 +19,7 @@ from tests.packaging.cloud_account import CloudAccount
 from tests.packaging.conftest import CHANGED_MODEL, DeploymentLife, Step
 from tests.packaging.packaged_service import Package
 
-FUNCTIONS = {"connect", "disconnect", "default", "stream"}
+FUNCTIONS = {"connect", "disconnect", "control", "default", "stream"}
 
 
 def digests(functions: dict[str, dict[str, Any]]) -> dict[str, str]:

@@ -68,10 +68,10 @@ def test_metrics_are_those_of_the_answers(by_default: Package) -> None:
         for field in fields
     ]
     counts = {
-        "Requests": ("default", "stream"),
-        "FailedRequests": ("default", "stream"),
+        "Requests": ("control", "default", "stream"),
+        "FailedRequests": ("control", "default", "stream"),
         "ConnectionsGone": ("default",),
-        "Outcomes": ("connect", "default", "stream"),
+        "Outcomes": ("connect", "control", "default", "stream"),
     }
     assert set(filters(by_default)) == {
         ("stream", "TimeToFirstByte", "$.first_byte_ms"),

@@ -26,7 +26,7 @@ from tests.packaging.lambda_layout import lay_out, lone_python, modules_found_by
 from tests.packaging.packaged_service import Package
 from tests.running_stack import ROOT, stack_of
 
-FUNCTIONS = ("connect", "disconnect", "default", "stream")
+FUNCTIONS = ("connect", "disconnect", "control", "default", "stream")
 KEY = "fk-test-packaged"
 CHECKS = (
     "GET / describes the service",

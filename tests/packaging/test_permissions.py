@@ -14,7 +14,7 @@ from tests.packaging.packaged_service import Package, text_of_sub
 from tests.packaging.plugin_answers import answers
 
 IN_THIS_ACCOUNT = "${AWS::Region}:${AWS::AccountId}:"
-FUNCTIONS = ("connect", "disconnect", "default", "stream")
+FUNCTIONS = ("connect", "disconnect", "control", "default", "stream")
 TRACES = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
 INVOKE_MODEL = ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"]
 
@@ -62,6 +62,7 @@ def own_log(function: str) -> Allowed:
 
 
 GET_PARAMETER = ("ssm:GetParameter",)
+MANAGE_CONNECTIONS = ("execute-api:ManageConnections",)
 PUT_ITEM: Allowed = {("dynamodb:PutItem",): ["StateTable.Arn"]}
 GET_ITEMS: Allowed = {("dynamodb:BatchGetItem",): ["StateTable.Arn"]}
 OPENAI_KEY, FORWARD_KEY = "/sluice/dev/openai-api-key", "/sluice/dev/forward-key"
@@ -70,11 +71,11 @@ CONNECTIONS = f"execute-api:{IN_THIS_ACCOUNT}${{WebsocketsApi}}/dev/POST/@connec
 USED: dict[str, Allowed] = {
     "connect": {GET_PARAMETER: parameters(FORWARD_KEY), **PUT_ITEM},
     "disconnect": PUT_ITEM,
+    "control": {MANAGE_CONNECTIONS: [CONNECTIONS], **PUT_ITEM},
     "default": {
         GET_PARAMETER: parameters(OPENAI_KEY),
-        ("execute-api:ManageConnections",): [CONNECTIONS],
+        MANAGE_CONNECTIONS: [CONNECTIONS],
         **GET_ITEMS,
-        **PUT_ITEM,
     },
     "stream": {GET_PARAMETER: parameters(OPENAI_KEY)},
 }
@@ -163,6 +164,7 @@ def test_production_reads_the_parameters_of_its_providers_and_sends_no_traces(
     assert read == {
         "connect": parameters(forward),
         "disconnect": [],
+        "control": [],
         "default": [],  # who signs for Bedrock needs no key
         "stream": parameters(extra),
     }

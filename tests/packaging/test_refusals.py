@@ -107,7 +107,7 @@ def test_options_are_switches() -> None:
 
 
 def test_stage_too_long_for_the_name_of_a_role_is_refused() -> None:
-    names = ["connect", "disconnect", "default", "stream"]
+    names = ["connect", "disconnect", "control", "default", "stream"]
     place = {"project": "sluice", "region": "ap-southeast-1"}
     calls = [(names, {**place, "stage": "s" * length}) for length in (31, 32, 40)]
     fits, one, nine = answers("refusedRoleNames", calls, of="roles.mjs")

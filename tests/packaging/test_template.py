@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from tests.packaging.conftest import SECRETS
 from tests.packaging.packaged_service import Package, text_of_sub
 
-TIMEOUTS = {"connect": 10, "disconnect": 10, "default": 900, "stream": 900}
+TIMEOUTS = {"connect": 10, "disconnect": 10, "control": 10, "default": 900, "stream": 900}
 ROUTES = {
     "$connect": "Connect",
     "$disconnect": "Disconnect",
     "$default": "Default",
     "sendmessage": "Default",
+    "cancel": "Control",
+    "ping": "Control",
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sluice.state.connections import ConnectionState
     from sluice.stop_signal import StopSignal
-    from sluice.websocket.delivery import BackOff
+    from sluice.websocket.posting import BackOff
     from tests.scripted_upstream import ScriptedUpstream
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -36,6 +36,7 @@ class Posts(ConnectionsClient):
     def __init__(self) -> None:
         super().__init__("http://127.0.0.1:1/dev", {})
         self.on_post: Callable[[bytes], object] = lambda _frame: None
+        self.on_close: Callable[[], object] = lambda: None
         self.frames: list[str] = []
         self.endpoints: list[str] = []
 
@@ -44,13 +45,15 @@ class Posts(ConnectionsClient):
         connection_id: str,
         frame: bytes,
         timeout_s: float = 30.0,
-        stop_signal: StopSignal | None = None,
+        stop_signal: StopSignal | None = None,  # noqa: ARG002 -- the client's signature
     ) -> None:
         assert timeout_s > 0
-        assert stop_signal is not None
         assert connection_id == "c-1="
         self.on_post(frame)
         self.frames.append(frame.decode())
+
+    def close(self) -> None:
+        self.on_close()
 
     def at(self, endpoint: str) -> Posts:
         self.endpoints.append(endpoint)

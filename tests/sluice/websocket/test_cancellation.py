@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 ENDED = {"id": "7", "events": [], "done": True, "cancelled": True}
 ONE_AND_SILENCE = holds_after(EVENT_STREAM_HEAD, chunk(delta("one")))
-CANCEL = {"action": "cancel", "id": "7"}
 
 
 class WatchedState(ConnectionState):
@@ -175,24 +174,11 @@ def test_cancellation_of_an_earlier_request_with_the_same_id_does_not_count(
     assert "cancelled" not in last
 
 
-def test_cancel_is_recorded_in_the_store_and_gets_no_reply(bench: CancellingBench) -> None:
-    assert bench.send(CANCEL) == []
-    assert bench.state.look("c-1=", "7", AT_MS).is_cancelled
-    assert not bench.state.look("c-1=", "7", AT_MS + 1).is_cancelled
-
-
-def test_cancel_without_a_store_is_an_error(bench_without_store: WebSocketBench) -> None:
-    (frame,) = bench_without_store.documents(CANCEL)
-    assert (bench_without_store.error["code"], frame["id"]) == ("state_unavailable", "7")
-
-
-def test_store_that_is_down_fails_a_cancel_and_is_named_in_the_log_of_an_answer(
+def test_store_that_is_down_is_named_in_the_log_of_an_answer(
     bench_without_store: WebSocketBench, tmp_path: Path
 ) -> None:
     bench = bench_without_store
     bench.state = ConnectionState(SqliteState(str(tmp_path)))  # a folder
-    bench.send(CANCEL)
-    assert bench.error["code"] == bench.logged()["outcome"] == "state_unavailable"
     assert bench.documents(CHAT)[-1]["done"]
     fields = bench.logged()
     assert (fields["outcome"], fields["principal"]) == ("ok", None)

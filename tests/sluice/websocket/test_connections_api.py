@@ -20,6 +20,7 @@ from sluice.errors import (
     PostFailed,
     PostForbidden,
     PostTooLarge,
+    PostUnconfirmed,
 )
 from sluice.stop_signal import StopSignal
 from sluice.websocket.connections_api import ConnectionsClient, endpoint_of
@@ -103,13 +104,32 @@ def test_connection_closed_in_place_of_a_reply_is_worth_another_attempt(
     assert [request.body for request in upstream.requests[posts_before:]] == [b"x", b"x"]
 
 
-def test_reply_that_is_none_is_not_worth_another_attempt(
+def test_reply_that_does_not_say_what_became_of_the_frame_is_not_worth_another_attempt(
     upstream: ScriptedUpstream, client: ConnectionsClient
 ) -> None:
-    upstream.script = dies_after(b"HTTP/1.1 okay\r\n")
-    with pytest.raises(DeliveryError, match="did not say") as caught:
-        client.post("id", b"x")
-    assert not isinstance(caught.value, PostFailed)
+    for reply, error in (
+        (b"HTTP/1.1 200 OK\r\nConte", PostUnconfirmed),
+        (b"HT", PostUnconfirmed),
+        (b"HTTP/1.1 okay\r\n\r\n", DeliveryError),
+        (b"\x15\x03\x03\x00\x02\x02\x50", DeliveryError),  # a TLS alert
+    ):
+        upstream.script = dies_after(reply)
+        with pytest.raises(DeliveryError) as caught:
+            client.post("id", b"x")
+        assert type(caught.value) is error, reply
+
+
+def test_client_that_is_gone_may_be_named_under_another_status(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    for script in (
+        replies(400, {}, x_amzn_ErrorType="GoneException"),
+        replies(502, {"__type": "GoneException", "message": "x" * 100_000}),
+        dies_after(b"HTTP/1.1 410 Gone\r\nContent-Length: 99\r\n\r\n"),
+    ):
+        upstream.script = script
+        with pytest.raises(ConnectionGone):
+            client.post("id", b"x")
 
 
 def test_reply_whose_body_is_lost_is_a_reply(
@@ -155,9 +175,8 @@ def test_post_under_way_is_stopped_by_another_thread(
     upstream.script = script
     stopping = threading.Thread(target=stop_once_asked)
     stopping.start()
-    with pytest.raises(DeliveryError, match="did not say") as caught:
+    with pytest.raises(PostUnconfirmed, match="did not say"):
         client.post("id", b"x", stop_signal=stop_signal)
-    assert not isinstance(caught.value, PostFailed)
     stopping.join()
     done.set()
     with pytest.raises(PostFailed):
@@ -172,9 +191,8 @@ def test_reply_is_waited_for_no_longer_than_told(
 ) -> None:
     done = threading.Event()
     upstream.script = silent_until(done)
-    with pytest.raises(DeliveryError, match="did not say") as caught:
+    with pytest.raises(PostUnconfirmed, match="did not say"):
         client.post("id", b"x", timeout_s=0.05)
-    assert not isinstance(caught.value, PostFailed)
     done.set()
 
 

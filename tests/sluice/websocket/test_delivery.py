@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.deadline import MARGIN_S, Deadline
+from sluice.deadline import LAST_MOMENT_S, LAST_WORD_S, MARGIN_S, Deadline
 from sluice.errors import (
     Cancelled,
     ConnectionGone,
@@ -20,10 +20,8 @@ from sluice.errors import (
     SluiceError,
 )
 from sluice.websocket.delivery import (
-    MAX_PAUSE_S,
     MAX_WAITING,
     TRANSITIONS,
-    BackOff,
     Delivery,
     InvalidStepError,
     State,
@@ -31,6 +29,7 @@ from sluice.websocket.delivery import (
     after,
 )
 from sluice.websocket.frames import MIN_FRAME_BYTES, PIECE_OVERHEAD, ChatFrames, TextFrames
+from sluice.websocket.posting import MAX_PAUSE_S, BackOff
 from tests.scripted_upstream import PATIENCE_S
 from tests.sluice.clocks import FOREVER
 
@@ -265,7 +264,7 @@ def test_timeout_of_a_post_is_the_time_left() -> None:
     deadline = FakeClock(3).deadline
     with delivery_to(lambda _, seconds: times.append(seconds), None, deadline) as delivery:
         delivery.send_message("one")
-    assert times == [pytest.approx(2.9)]
+    assert times == [pytest.approx(3 - LAST_MOMENT_S - LAST_WORD_S)]
 
 
 def test_unexpected_error_of_a_post_reaches_the_reader() -> None:

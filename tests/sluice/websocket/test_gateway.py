@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.deadline import MARGIN_S
+from sluice.deadline import MARGIN_S, Deadline
 from sluice.errors import ConnectionGone, DeliveryError, PostForbidden
-from sluice.state.connections import ConnectionState
-from sluice.state.sqlite import SqliteState
 from sluice.websocket.delivery import MAX_WAITING
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -28,9 +26,18 @@ from tests.scripted_upstream import (
     sse,
 )
 from tests.sluice.answering import SECRET
-from tests.sluice.websocket.asking import CHAT, HELLO, PLAIN, TEMPLATE, WebSocketBench
+from tests.sluice.websocket.asking import (
+    CHAT,
+    HELLO,
+    PLAIN,
+    TEMPLATE,
+    WebSocketBench,
+    gateway_with,
+    message_of,
+)
 
 if TYPE_CHECKING:
+    from sluice.state.connections import ConnectionState
     from tests.scripted_upstream import Script
 
 
@@ -130,14 +137,9 @@ def test_event_larger_than_a_frame_comes_in_parts_with_keys_masked(bench: WebSoc
     assert text_of_chat(bench) == "Your key is [key]. " * 20_000
 
 
-def test_ping_is_answered_without_the_model(bench: WebSocketBench) -> None:
-    assert bench.send({"action": "ping"}) == ['{"type": "pong"}']
-    assert bench.upstream.requests == []
-
-
 def test_endpoint_is_the_events_unless_it_is_set(bench: WebSocketBench) -> None:
-    bench.send({"action": "ping"})
-    bench.send({"action": "ping"}, API_GW_ENDPOINT="http://127.0.0.1:3001/")
+    bench.send(PLAIN)
+    bench.send(PLAIN, API_GW_ENDPOINT="http://127.0.0.1:3001/")
     assert bench.posts.endpoints == ["https://abc.example.com/dev", "http://127.0.0.1:3001"]
 
 
@@ -251,15 +253,16 @@ def test_error_stays_one_frame_however_long_it_is(bench: WebSocketBench) -> None
 def test_bug_in_the_gateway_is_an_error_frame_and_an_error_of_the_function(
     bench: WebSocketBench,
 ) -> None:
-    bench.upstream.script = says("a")
+    bugs = [KeyError("private")]
 
-    class BrokenState(ConnectionState):
-        def cancelled(self, *_: object) -> None:
-            raise KeyError("private")
+    def remaining_ms() -> int:
+        if bugs:
+            raise bugs.pop()
+        return 900_000
 
-    bench.state = BrokenState(SqliteState(":memory:"))
+    gateway = gateway_with({"OPENAI_BASE_URL": bench.upstream.url}, bench.posts)
     with pytest.raises(KeyError):
-        bench.send({"action": "cancel", "id": "7"})
+        gateway.answer(message_of(CHAT), Deadline(remaining_ms))
     assert bench.error["code"] == "internal_error"
     fields = bench.logged()
     assert (fields["outcome"], fields["cause"]) == ("internal_error", "KeyError")

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluice.websocket.connections_api import ConnectionsClient
-from sluice.websocket.delivery import BackOff
 from sluice.websocket.frames import MAX_FRAME_BYTES
 from sluice.websocket.gateway import END_MARK
+from sluice.websocket.posting import BackOff
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,

@@ -15,6 +15,7 @@ from sluice.websocket.request import (
     PlainPrompt,
     Unreadable,
     client_id,
+    parse_control,
     parse_websocket_request,
 )
 
@@ -35,17 +36,12 @@ def test_other_fields_of_a_template_request_are_ignored(other: dict[str, object]
     assert isinstance(request, TemplateRequest)
 
 
-@pytest.mark.parametrize(
-    ("document", "request_"),
-    [
-        ({"action": "ping"}, Ping()),
-        ({"action": "cancel", "id": "7"}, Cancel("7")),
-        ({"action": "chat", "id": "7", "request": NATIVE}, Chat("7", NATIVE)),
-        (NATIVE, Chat(None, NATIVE)),
-    ],
-)
-def test_other_messages(document: dict[str, object], request_: object) -> None:
-    assert parse_websocket_request(json.dumps(document)) == request_
+def test_chats_and_control_messages() -> None:
+    chat = {"action": "chat", "id": "7", "request": NATIVE}
+    assert parse_websocket_request(json.dumps(chat)) == Chat("7", NATIVE)
+    assert parse_websocket_request(json.dumps(NATIVE)) == Chat(None, NATIVE)
+    assert parse_control('{"action": "ping"}') == Ping()
+    assert parse_control('{"action": "cancel", "id": "7"}') == Cancel("7")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +59,8 @@ def test_other_messages(document: dict[str, object], request_: object) -> None:
     ],
 )
 def test_wrong_field_is_named(body: str, param: str) -> None:
-    request = parse_websocket_request(body)
+    parse = parse_control if "cancel" in body else parse_websocket_request
+    request = parse(body)
     assert isinstance(request, Unreadable)
     assert isinstance(request.error, InvalidField)
     assert request.error.param == param

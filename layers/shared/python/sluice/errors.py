@@ -20,7 +20,8 @@ SluiceError
 └── DeliveryError              a post to the client's WebSocket failed
     ├── ConnectionGone, PostForbidden
     ├── PostTooLarge           to be retried in two halves
-    └── PostFailed             to be retried
+    ├── PostFailed             to be retried
+    └── PostUnconfirmed        no reply: the frame may have arrived
 
 `document()` is what a client sees, in OpenAI's shape. Messages never quote a prompt, a secret or
 an answer. Only NoMatch quotes the beginning of the answer that its client requested.
@@ -229,11 +230,15 @@ class StateUnavailable(SluiceError):
 
 
 class DeliveryError(SluiceError):
-    """A post to the client's WebSocket failed, so the client cannot learn of it."""
+    """A post to the client's WebSocket failed. The log says how; the client sees what it means."""
 
     status = 502
     type = "delivery_error"
     code = "delivery_failed"
+
+    def document(self) -> dict[str, Any]:
+        message = "Part of this answer may be missing: a frame could not be delivered."
+        return {**super().document(), "message": message}
 
 
 class ConnectionGone(DeliveryError):
@@ -250,3 +255,12 @@ class PostTooLarge(DeliveryError):
 
 class PostFailed(DeliveryError):
     code = "post_failed"
+
+
+class PostUnconfirmed(DeliveryError):
+    """API Gateway did not say whether it took a frame. A retry could show the client it twice."""
+
+
+def internal_error() -> SluiceError:
+    """What a client sees of a bug."""
+    return SluiceError("The gateway failed. Its log says why.")

@@ -36,6 +36,8 @@ class RequestLog:
             "transport": transport,
             "outcome": OK,
         }
+        self.failure: BaseException | None = None
+        """The first error."""
 
     def note(self, **fields: Any) -> None:
         """Record figures and names. Never a prompt, an answer, or a secret."""
@@ -55,8 +57,9 @@ class RequestLog:
 
     def failed(self, error: BaseException) -> None:
         """Record an error; only the first one counts."""
-        if self._fields["outcome"] != OK:
+        if self.failure is not None:
             return
+        self.failure = error
         self._fields["outcome"] = error.code if isinstance(error, SluiceError) else "internal_error"
         if isinstance(error, SluiceError) and not isinstance(error, NoMatch):
             self._fields["detail"] = error.message  # only NoMatch quotes the answer

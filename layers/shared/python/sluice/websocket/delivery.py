@@ -8,13 +8,11 @@ frame in flight are all that an answer holds in memory, however slow its client 
 from __future__ import annotations
 
 import threading
-import time
 from enum import Enum
 
 from sluice.deadline import deadline_reached
-from sluice.errors import DeadlineReached, DeliveryError, PostFailed, PostTooLarge
-from sluice.named_tuple import NamedTuple
-from sluice.upstream.retries import jitter
+from sluice.errors import DeadlineReached, DeliveryError, PostTooLarge
+from sluice.websocket.posting import BackOff, post_with_retries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
 MAX_WAITING = 1024 * 1024
 """Maximum that may wait for a slow client, in characters and bytes with each piece's overhead. At
 most 4 MB of memory, because a character takes up to four bytes."""
-FIRST_PAUSE_S = 0.1  # doubles; 429 means a full buffer at the client, which may drain in a moment
-MAX_PAUSE_S = 2.0  # how much longer than necessary a client may have to wait
-MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would not fit a float
 
 
 class State(Enum):
@@ -43,7 +38,7 @@ class State(Enum):
     GIVEN_UP = "given up"
     """Nothing more is sent: the client is gone, or time is up."""
     FAILED = "failed"
-    """Nothing more is sent: a post failed for good."""
+    """Nothing more is sent here: a post failed for good. The gateway may have a last word."""
 
 
 class Step(Enum):
@@ -75,17 +70,6 @@ def after(state: State, step: Step) -> State:
     if following is None:
         raise InvalidStepError(f"a delivery that is {state.value} cannot {step.value}")
     return following
-
-
-class BackOff(NamedTuple):
-    """Pauses between attempts: doubling, with full jitter, so that functions do not collide."""
-
-    sleep: Callable[[float], object] = time.sleep
-    random: Callable[[], float] = jitter
-
-    def seconds(self, attempt: int) -> float:
-        doubled = 2 ** min(attempt, MAX_DOUBLINGS)
-        return float(min(MAX_PAUSE_S, FIRST_PAUSE_S * doubled)) * self.random()
 
 
 class Delivery:
@@ -222,7 +206,7 @@ class Delivery:
         except DeliveryError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 -- the reader must learn of any failure
-            failure = DeliveryError("A frame could not be posted.")
+            failure = DeliveryError(f"A frame could not be posted: {type(error).__name__}.")
             failure.__cause__ = error
             self._fail(failure)
 
@@ -250,7 +234,7 @@ class Delivery:
     def _send(self, frame: bytes) -> None:
         """Post a frame; if it is too large, put it back to be split."""
         try:
-            self._post_with_retries(frame)
+            post_with_retries(self._post, frame, self._deadline, self._back_off, self._is_wanted)
         except PostTooLarge:
             with self._changed:
                 self._queue.take_back()
@@ -258,16 +242,5 @@ class Delivery:
         self.frames_sent += 1
         self._on_sent()
 
-    def _post_with_retries(self, frame: bytes) -> None:
-        """Post until it succeeds or the deadline comes; in the last moment, try once."""
-        attempt = 0
-        while True:
-            try:
-                return self._post(frame, self._deadline.seconds_to_last_moment())
-            except PostFailed as error:
-                pause = self._back_off.seconds(attempt)
-                has_time = self._deadline.seconds_left_or_zero() > pause
-                if self._state is State.GIVEN_UP or not has_time:
-                    raise error from None
-                self._back_off.sleep(pause)
-                attempt += 1
+    def _is_wanted(self) -> bool:
+        return self._state is not State.GIVEN_UP

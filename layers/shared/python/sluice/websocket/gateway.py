@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from functools import partial
 
 from sluice.completions.request import ResponseType, TemplateRequest
@@ -11,21 +10,22 @@ from sluice.deadline import deadline_reached
 from sluice.error_body import websocket_frame
 from sluice.errors import (
     Cancelled,
+    ConnectionGone,
     DeadlineReached,
     DeliveryError,
     SluiceError,
-    StateUnavailable,
+    internal_error,
 )
 from sluice.request_log import RequestLog
 from sluice.stop_signal import StopSignal
+from sluice.text import utf8
 from sluice.websocket.answer import MessageExchange, send_answer, watched
-from sluice.websocket.connections_api import endpoint_of
+from sluice.websocket.connections_api import StageClients
 from sluice.websocket.delivery import Delivery
 from sluice.websocket.frames import ChatFrames, TextFrames
+from sluice.websocket.posting import BackOff, post_last_word
 from sluice.websocket.request import (
-    Cancel,
     Chat,
-    Ping,
     PlainPrompt,
     Unreadable,
     client_id,
@@ -42,20 +42,16 @@ if TYPE_CHECKING:
     from sluice.state.connections import ConnectionState
     from sluice.websocket.cancellation_watch import LookTimes
     from sluice.websocket.connections_api import ConnectionsClient
-    from sluice.websocket.delivery import BackOff
     from sluice.websocket.events import MessageEvent
     from sluice.websocket.frames import FrameQueue
 
-    Request = TemplateRequest | PlainPrompt | Chat | Cancel | Ping | Unreadable
+    Request = TemplateRequest | PlainPrompt | Chat | Unreadable
 
 END_MARK = "<END>"
-PONG = json.dumps({"type": "pong"})
 KINDS = {
     TemplateRequest: "template",
     PlainPrompt: "plain",
     Chat: "chat",
-    Cancel: "cancel",
-    Ping: "ping",
     Unreadable: "unreadable",
 }
 
@@ -77,13 +73,11 @@ class WebSocketGateway:
         back_off: BackOff | None = None,
         look_times: LookTimes | None = None,
     ) -> None:
-        self._settings = settings
         self._answers = answers
-        self._connect = connect
+        self._stages = StageClients(settings.api_gw_endpoint, connect)
         self._state = state
-        self._back_off = back_off
+        self._back_off = back_off or BackOff()
         self._look_times = look_times
-        self._connections: dict[str, ConnectionsClient] = {}
 
     def answer(self, message: MessageEvent, deadline: Deadline) -> None:
         """Send the answer, or one error frame, to the connection that sent the message."""
@@ -91,55 +85,44 @@ class WebSocketGateway:
         frames, stop_signal = _frames_for(request), StopSignal()
         with RequestLog(message.request_id, "websocket") as log:
             log.note(connection_id=message.connection_id, kind=KINDS[type(request)])
-            connections = self._connections_of(message)
+            connections = self._stages.client_of(message)
             time_is_up = StopSignal()
             post = partial(connections.post, message.connection_id, stop_signal=time_is_up)
             stop, back_off = stop_signal.stop, self._back_off
-            with Delivery(frames, post, stop, deadline, back_off, log.first_frame) as delivery:
-                stop_signal.listen(delivery.interrupt)
-                exchange = MessageExchange(message, delivery, stop_signal, deadline, log)
-                self._answer_or_explain(request, exchange)
-            if delivery.is_stuck:
-                time_is_up.stop(deadline_reached())
-                log.failed(deadline_reached())
-            log.note(frames=delivery.frames_sent, joined_deltas=frames.joined)
-            if delivery.failure is not None:
-                log.failed(delivery.failure)
+            delivery = Delivery(frames, post, stop, deadline, back_off, log.first_frame)
+            stop_signal.listen(delivery.interrupt)
+            exchange = MessageExchange(message, delivery, stop_signal, deadline, log)
+            state = None if isinstance(request, Unreadable) else self._state
+            # The watch lasts until everything is sent, so that no look at the store delays that.
+            with watched(exchange, state, self._look_times):
+                try:
+                    with delivery:
+                        self._answer_or_explain(request, exchange)
+                finally:
+                    if delivery.is_stuck:
+                        time_is_up.stop(deadline_reached())
+                        log.failed(deadline_reached())
+                    log.note(frames=delivery.frames_sent, joined_deltas=frames.joined)
+                    self._explain_failed_delivery(exchange, connections)
 
     def _answer_or_explain(self, request: Request, exchange: MessageExchange) -> None:
-        needs_model = isinstance(request, TemplateRequest | PlainPrompt | Chat)
-        # The watch lasts until an error is sent, so that no look at the store delays that.
-        with watched(exchange, self._state if needs_model else None, self._look_times):
-            try:
-                self._answer(request, exchange)
-            except DeliveryError as error:
-                exchange.log.failed(error)  # the client is gone
-            except Cancelled as error:
-                self._end_cancelled(request, error, exchange)
-            except SluiceError as error:
-                self._explain(error, exchange)
-            except Exception as error:
-                exchange.log.failed(error)
-                self._explain(SluiceError("The gateway failed. Its log says why."), exchange)
-                raise
+        try:
+            self._answer(request, exchange)
+        except DeliveryError as error:
+            exchange.log.failed(error)  # see _explain_failed_delivery
+        except Cancelled as error:
+            self._end_cancelled(request, error, exchange)
+        except SluiceError as error:
+            self._explain(error, exchange)
+        except Exception as error:
+            exchange.log.failed(error)
+            self._explain(internal_error(), exchange)
+            raise
 
     def _answer(self, request: Request, exchange: MessageExchange) -> None:
         if isinstance(request, Unreadable):
             raise request.error
-        if isinstance(request, Ping):
-            exchange.delivery.send_message(PONG)
-        elif isinstance(request, Cancel):
-            self._cancel(request, exchange.message)
-        else:
-            send_answer(request, self._answers, exchange)
-
-    def _cancel(self, request: Cancel, message: MessageEvent) -> None:
-        """Record the cancellation. The request's own last frame is the reply."""
-        if self._state is None:
-            raise StateUnavailable(
-                "Cancelling requires a state store. Set STATE_TABLE or STATE_FILE."
-            )
-        self._state.cancelled(message.connection_id, request.id, message.at_ms)
+        send_answer(request, self._answers, exchange)
 
     def _end_cancelled(self, request: Request, error: Cancelled, exchange: MessageExchange) -> None:
         exchange.log.failed(error)
@@ -155,22 +138,35 @@ class WebSocketGateway:
             delivery.send_last_message(frame)
             return
         delivery.send_message(frame)
-        with contextlib.suppress(DeliveryError):  # the client is gone
+        with contextlib.suppress(DeliveryError):  # see _explain_failed_delivery
             try:
                 delivery.wait_until_sent()
             except (DeadlineReached, Cancelled):  # what waits before it is too late, or unwanted
                 delivery.drop_all_but_the_last_message()
 
+    def _explain_failed_delivery(
+        self, exchange: MessageExchange, connections: ConnectionsClient
+    ) -> None:
+        """Tell the client what ended its answer, over a new connection, unless the client is gone.
+
+        That is the first error, if there was one before the delivery failed.
+        """
+        log, failure = exchange.log, exchange.delivery.failure
+        if failure is None:
+            return
+        log.failed(failure)
+        if any(isinstance(e, ConnectionGone) for e in (failure, exchange.stop_signal.reason)):
+            return
+        error = log.failure if isinstance(log.failure, SluiceError) else internal_error()
+        frame = utf8(self._error_frame(error, exchange))
+        connections.close()
+        post = partial(connections.post, exchange.message.connection_id)
+        is_sent = post_last_word(post, frame, exchange.deadline, self._back_off)
+        log.note(error_sent=is_sent)
+
     def _error_frame(self, error: SluiceError, exchange: MessageExchange) -> str:
         message, secrets = exchange.message, self._answers.secrets()
         return websocket_frame(error, secrets, message.request_id, client_id(message.body))
-
-    def _connections_of(self, message: MessageEvent) -> ConnectionsClient:
-        own = self._settings.api_gw_endpoint
-        endpoint = own or endpoint_of(message.domain_name, message.stage)
-        if endpoint not in self._connections:
-            self._connections[endpoint] = self._connect(endpoint)
-        return self._connections[endpoint]
 
 
 def _frames_for(request: Request) -> FrameQueue:

@@ -48,12 +48,24 @@ class Unreadable(NamedTuple):
     error: RequestError
 
 
-def parse_websocket_request(
-    body: str,
-) -> TemplateRequest | PlainPrompt | Chat | Cancel | Ping | Unreadable:
-    """Read any message."""
+def parse_websocket_request(body: str) -> TemplateRequest | PlainPrompt | Chat | Unreadable:
+    """Read a message for the model."""
     try:
         return _parse(parse_object(body))
+    except RequestError as error:
+        return Unreadable(error)
+
+
+def parse_control(body: str) -> Cancel | Ping | Unreadable:
+    """Read a message of the routes cancel and ping."""
+    try:
+        document = parse_object(body)
+        action = document.get("action")
+        if action == "ping":
+            return Ping()
+        if action == "cancel":
+            return Cancel(_id(document))
+        raise _unknown_message()
     except RequestError as error:
         return Unreadable(error)
 
@@ -67,12 +79,8 @@ def client_id(body: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _parse(document: dict[str, Any]) -> TemplateRequest | PlainPrompt | Chat | Cancel | Ping:
+def _parse(document: dict[str, Any]) -> TemplateRequest | PlainPrompt | Chat:
     action = document.pop("action", None)
-    if action == "ping":
-        return Ping()
-    if action == "cancel":
-        return Cancel(_id(document))
     if action == "chat":
         return _chat(document)
     if action == "sendmessage" and "data" in document:
@@ -83,7 +91,11 @@ def _parse(document: dict[str, Any]) -> TemplateRequest | PlainPrompt | Chat | C
         return Chat(None, document)
     if action == "sendmessage":
         raise InvalidField("data must be text.", param="data")
-    raise InvalidField(f"Unknown message. Expected {FORMS}.", param="action")
+    raise _unknown_message()
+
+
+def _unknown_message() -> InvalidField:
+    return InvalidField(f"Unknown message. Expected {FORMS}.", param="action")
 
 
 def _chat(document: dict[str, Any]) -> Chat:
