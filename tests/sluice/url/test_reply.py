@@ -75,11 +75,26 @@ def test_silent_upstream_is_504(bench: UrlBench) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [EVENT_STREAM_HEAD + LAST_CHUNK, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]
+    "head",
+    [
+        EVENT_STREAM_HEAD + LAST_CHUNK,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+    ],
+    ids=["no event", "no body", "204"],
 )
 def test_empty_answer_is_an_error_and_never_an_empty_stream(bench: UrlBench, head: bytes) -> None:
     bench.upstream.script = lambda _request, connection: connection.sendall(head)
-    assert bench.hello().refusal == (502, "upstream_incomplete")
+    full = {"messages": HELLO, "response_type": "full"}
+    native = {"model": "m", "messages": HELLO}
+    for reply in (
+        bench.hello(),
+        bench.ask("POST", "/", full),
+        bench.ask("POST", "/", native),
+        bench.ask("POST", "/v1/chat/completions", native),
+        bench.ask("POST", "/v1/responses", {"model": "m", "input": "Hello"}),
+    ):
+        assert reply.refusal == (502, "upstream_incomplete")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,14 @@ def test_answer_without_text_is_an_empty_frame(
     assert bench.send(TEMPLATE) == ["<END>"]
 
 
+@pytest.mark.parametrize("status", [200, 204])
+def test_answer_without_a_body_is_an_error(bench: WebSocketBench, status: int) -> None:
+    bench.upstream.script = sends(b"", "application/json", status)
+    for message in (CHAT, PLAIN, TEMPLATE, {**TEMPLATE, "response_type": "full"}):
+        assert len(bench.send(message)) == 1
+        assert bench.error["code"] == "upstream_incomplete"
+
+
 @pytest.mark.parametrize("message", [CHAT, PLAIN, {**TEMPLATE, "response_type": "full"}])
 def test_providers_words_are_in_the_error_frame(bench: WebSocketBench, message: object) -> None:
     failures = [
