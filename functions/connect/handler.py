@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import awslambda
-from sluice.aws.ssm_parameter import read_parameter
-from sluice.key_ring import KeyRing
+from sluice.aws.parameters import Parameters
+from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
 from sluice.websocket.admission import admit, record_opened
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from awslambda.context import LambdaContext
 
 settings = read_settings(os.environ)
-forward_keys = KeyRing(settings.forward_keys, read_parameter)
+parameters = Parameters(os.environ)
+forward_keys = KeyRing(settings.forward_keys, parameters)
 state = connection_state(settings)
+if settings.websocket_auth == "forward_key":
+    parameters.begin(parameters_of(settings.forward_keys))
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:

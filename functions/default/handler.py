@@ -10,10 +10,10 @@ import os
 from functools import partial
 
 import awslambda
-from sluice.aws.ssm_parameter import read_parameter
+from sluice.aws.parameters import Parameters
 from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
-from sluice.key_ring import KeyRing
+from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
 from sluice.upstream.client import UpstreamClient
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 targets = read_targets(os.environ, settings)
-client = UpstreamClient(settings, targets, read_parameter)
-forward_keys = KeyRing(settings.forward_keys, read_parameter)
+parameters = Parameters(os.environ)
+client = UpstreamClient(settings, targets, parameters)
+forward_keys = KeyRing(settings.forward_keys, parameters)
 state = connection_state(settings)
 gateway = WebSocketGateway(
     settings,
@@ -39,6 +40,7 @@ gateway = WebSocketGateway(
     partial(ConnectionsClient, environ=os.environ),
     state,
 )
+parameters.begin(parameters_of(targets[0].keys), meanwhile=partial(client.open_ahead, targets[0]))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

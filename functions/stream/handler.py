@@ -6,10 +6,10 @@ import os
 from functools import partial
 
 import awslambda
-from sluice.aws.ssm_parameter import read_parameter
+from sluice.aws.parameters import Parameters
 from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
-from sluice.key_ring import KeyRing
+from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
@@ -25,10 +25,16 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 targets = read_targets(os.environ, settings)
-client = UpstreamClient(settings, targets, read_parameter)
-forward_keys = KeyRing(settings.forward_keys, read_parameter)
+parameters = Parameters(os.environ)
+client = UpstreamClient(settings, targets, parameters)
+forward_keys = KeyRing(settings.forward_keys, parameters)
 answers = ModelAnswers(settings, os.environ, client, targets[0], forward_keys)
 gateway = UrlGateway(settings, answers, targets, forward_keys)
+admitting = [settings.forward_keys] if settings.function_url_auth == "none" else []
+parameters.begin(
+    parameters_of(*admitting, *(target.keys for target in targets)),
+    meanwhile=partial(client.open_ahead, targets[0]),
+)
 
 
 @awslambda.streamify_response

@@ -107,7 +107,7 @@ function providerKeys (settings) {
 /** Decrypting with the account's key aws/ssm needs no further permission. */
 function read (settings, ...variables) {
   const names = variables.flatMap((variable) => namedParameters(settings[variable]))
-  return allow(['ssm:GetParameter'], names.map((name) => sub(`ssm:${HERE}:parameter${name}`)))
+  return allow(['ssm:GetParameters'], names.map((name) => sub(`ssm:${HERE}:parameter${name}`)))
 }
 
 /** Entries of BEDROCK_MODELS are names of foundation models, or ARNs of anything else. */

@@ -17,7 +17,7 @@ FUNCTIONS = {
         "packages": set[str](),
         "sluice": (
             "authentication errors key_ring named_tuple request_log setting_values settings "
-            "aws.ssm_parameter "
+            "aws.parameters "
             "http.urls "
             "state.connections state.opening "
             "websocket.admission websocket.events "
@@ -51,7 +51,7 @@ FUNCTIONS = {
         "sluice": (
             "authentication deadline error_body errors key_ring named_tuple request_log "
             "secret_mask setting_values settings stop_signal text "
-            "aws.sigv4 aws.ssm_parameter "
+            "aws.sigv4 aws.parameters "
             "completions.answer completions.event_stream completions.events "
             "completions.parsers completions.request completions.sse completions.usage "
             "http.connection http.http1 http.opening http.transport http.urls "
@@ -69,7 +69,7 @@ FUNCTIONS = {
         "sluice": (
             "authentication deadline errors key_ring named_tuple request_log secret_mask "
             "setting_values settings "
-            "aws.ssm_parameter "
+            "aws.parameters "
             "completions.answer completions.event_stream completions.request completions.usage "
             "http.connection http.http1 http.opening http.transport http.urls "
             "upstream.call upstream.client upstream.headers upstream.providers "

@@ -61,7 +61,7 @@ def own_log(function: str) -> Allowed:
     return {("logs:CreateLogStream", "logs:PutLogEvents"): [group]}
 
 
-GET_PARAMETER = ("ssm:GetParameter",)
+GET_PARAMETERS = ("ssm:GetParameters",)
 MANAGE_CONNECTIONS = ("execute-api:ManageConnections",)
 PUT_ITEM: Allowed = {("dynamodb:PutItem",): ["StateTable.Arn"]}
 GET_ITEMS: Allowed = {("dynamodb:BatchGetItem",): ["StateTable.Arn"]}
@@ -69,15 +69,15 @@ OPENAI_KEY, FORWARD_KEY = "/sluice/dev/openai-api-key", "/sluice/dev/forward-key
 CONNECTIONS = f"execute-api:{IN_THIS_ACCOUNT}${{WebsocketsApi}}/dev/POST/@connections/*"
 
 USED: dict[str, Allowed] = {
-    "connect": {GET_PARAMETER: parameters(FORWARD_KEY), **PUT_ITEM},
+    "connect": {GET_PARAMETERS: parameters(FORWARD_KEY), **PUT_ITEM},
     "disconnect": PUT_ITEM,
     "control": {MANAGE_CONNECTIONS: [CONNECTIONS], **PUT_ITEM},
     "default": {
-        GET_PARAMETER: parameters(OPENAI_KEY),
+        GET_PARAMETERS: parameters(OPENAI_KEY),
         MANAGE_CONNECTIONS: [CONNECTIONS],
         **GET_ITEMS,
     },
-    "stream": {GET_PARAMETER: parameters(OPENAI_KEY)},
+    "stream": {GET_PARAMETERS: parameters(OPENAI_KEY)},
 }
 
 
@@ -104,8 +104,8 @@ def test_every_function_has_a_role_of_its_own_that_only_lambda_takes(by_default:
 
 
 def test_forward_keys_are_read_where_they_let_clients_in(customized: Package) -> None:
-    assert GET_PARAMETER not in allowed(customized, "connect")  # it is by signatures
-    read = allowed(customized, "stream")[GET_PARAMETER]
+    assert GET_PARAMETERS not in allowed(customized, "connect")  # it is by signatures
+    read = allowed(customized, "stream")[GET_PARAMETERS]
     assert read == parameters(FORWARD_KEY, OPENAI_KEY)
 
 
@@ -132,7 +132,7 @@ def test_key_that_the_functions_read_is_the_one_that_they_may_read() -> None:
     for environ, (_, read), statements in zip(environs, KEYS_READ, roles, strict=True):
         (target,) = read_targets(environ, read_settings(environ))
         assert [target.keys.parameter] == (read or [""])
-        found = [each for each in statements if each["Action"] == ["ssm:GetParameter"]]
+        found = [each for each in statements if each["Action"] == ["ssm:GetParameters"]]
         names = [resource_name(name) for each in found for name in each["Resource"]]
         assert names == parameters(*read)
 
@@ -159,7 +159,7 @@ def test_production_reads_the_parameters_of_its_providers_and_sends_no_traces(
     in_production: Package,
 ) -> None:
     forward, extra = "/sluice/prod/forward-key", "/other/key"
-    read = {name: allowed(in_production, name).get(GET_PARAMETER, []) for name in FUNCTIONS}
+    read = {name: allowed(in_production, name).get(GET_PARAMETERS, []) for name in FUNCTIONS}
     assert not any(tuple(TRACES) in allowed(in_production, name) for name in FUNCTIONS)
     assert read == {
         "connect": parameters(forward),

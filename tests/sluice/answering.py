@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sluice.aws.ssm_parameter import read_parameter
+from sluice.aws.parameters import Parameters
 from sluice.completions.answer import ModelAnswers
 from sluice.key_ring import KeyRing
 from sluice.settings import Settings, read_settings
@@ -33,8 +33,8 @@ def answering_with(variables: Mapping[str, str]) -> Answering:
     """Answers without pauses between attempts."""
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
-    client = UpstreamClient(settings, targets, read_parameter, random=lambda: 0.0)
-    forward_keys = KeyRing(settings.forward_keys, read_parameter)
+    client = UpstreamClient(settings, targets, Parameters({}), random=lambda: 0.0)
+    forward_keys = KeyRing(settings.forward_keys, Parameters({}))
     answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
     return Answering(settings, targets, forward_keys, answers)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sluice.aws.ssm_parameter import read_parameter
+from sluice.aws.parameters import Parameters
 from sluice.settings import read_settings
 from sluice.upstream.call import ModelCall, chat_call
 from sluice.upstream.client import UpstreamClient
@@ -26,7 +26,7 @@ class Asker:
         variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k1", **environ}
         settings = read_settings(variables)
         (self._target,) = read_targets(variables, settings)
-        self._client = UpstreamClient(settings, [self._target], read_parameter, random=lambda: 0.0)
+        self._client = UpstreamClient(settings, [self._target], Parameters({}), random=lambda: 0.0)
         self.noted: list[dict[str, Any]] = []
 
     def ask(

@@ -14,10 +14,16 @@ if TYPE_CHECKING:
     from sluice.settings import KeySource
 
 
+def parameters_of(*sources: KeySource) -> list[str]:
+    """The names of the parameters that hold these keys."""
+    return [source.parameter for source in sources if source.parameter and not source.plain]
+
+
 class KeyRing:
     """Keys of one kind. A parameter is read once for the life of the execution environment.
 
-    clock: seconds that only increase, for keys that are set aside.
+    read_parameter: returns the value of a name; raises LookupError. clock: seconds that only
+    increase, for keys that are set aside.
     """
 
     def __init__(

@@ -24,6 +24,8 @@ CONNECT, FIRST_BYTE, NEXT_BYTE, END = "connect", "first byte", "next byte", "end
 """What TimedOut says was over: one of the three waits, or all of the time."""
 AT_ONCE_S = 1.0
 """Time in which a kept connection that was closed fails, in seconds: a round trip, generously."""
+MAX_AHEAD_S = 5.0
+"""How long a connection that was opened ahead may wait for its request, in seconds."""
 MIN_TIMEOUT_S = 0.001  # 0 would not wait at all, not even for what is there
 
 
@@ -113,6 +115,7 @@ class HttpTransport:
         self._may_repeat = may_repeat
         self._clock = clock
         self._lock = allocate_lock()
+        self._ahead: tuple[HttpConnection, float] | None = None
         self._kept: dict[Origin, list[tuple[HttpConnection, float]]] = {}
 
     def send(self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None) -> HttpReply:
@@ -138,16 +141,32 @@ class HttpTransport:
             raise
         return reply
 
+    def open_ahead(self, url: str, timeout_s: float) -> None:
+        """Open a connection for the next request to `url`, if that comes within MAX_AHEAD_S.
+
+        A failure is not reported: that request finds it again.
+        """
+        try:
+            connection = HttpConnection(origin_of(url)[0], self._proxy, self._trusted_certificates)
+            connection.open(timeout_s)
+        except (OSError, UnicodeError):
+            return
+        with self._lock:
+            self._ahead = connection, self._clock()
+
     def close(self) -> None:
         """Close the connections that are kept now."""
         with self._lock:
-            kept, self._kept = self._kept, {}
+            kept, self._kept, self._ahead = self._kept, {}, None
         for connections in kept.values():
             for connection, _ in connections:
                 connection.close()
 
     def _take(self, origin: Origin) -> HttpConnection | None:
         """The kept connection that rested for the shortest time; None where none is usable."""
+        ahead = self._take_ahead(origin)
+        if ahead is not None:
+            return ahead
         while True:
             with self._lock:
                 kept = self._kept.get(origin)
@@ -159,6 +178,17 @@ class HttpTransport:
             if not (has_rested or connection.is_stale()):
                 return connection
             connection.close()
+
+    def _take_ahead(self, origin: Origin) -> HttpConnection | None:
+        with self._lock:
+            if self._ahead is None or self._ahead[0].origin != origin:
+                return None
+            (connection, opened_at), self._ahead = self._ahead, None
+        # It is readable although it is not stale: after a handshake, TLS servers send tickets.
+        if self._clock() - opened_at < MAX_AHEAD_S:
+            return connection
+        connection.close()
+        return None
 
     def _keep(self, connection: HttpConnection) -> None:
         with self._lock:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from sluice.upstream.transports import Transport
 
 DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
+OPEN_AHEAD_S = 1.0
+"""Maximum time for a connection that is opened ahead, in seconds: the request itself has more."""
 MAX_LOGGED_CHARACTERS = 128  # a model's name has about twenty; a client's mistake may have more
 
 
@@ -64,6 +66,11 @@ class UpstreamClient:
     def known_keys(self) -> tuple[str, ...]:
         """The keys of all targets, as far as they have been read."""
         return tuple(key for ring in self._rings.values() for key in ring.known_keys())
+
+    def open_ahead(self, target: Target) -> None:
+        """Open the connection for the next request to a target, which has no key yet."""
+        seconds = min(self._settings.connect_timeout_s, OPEN_AHEAD_S)
+        self._transport.open_ahead(target.provider.base_url, seconds)
 
     def ask(
         self,

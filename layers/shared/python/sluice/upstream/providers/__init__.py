@@ -37,6 +37,10 @@ class Provider(Protocol):
         """Its name in the log."""
 
     @property
+    def base_url(self) -> str:
+        """Where it is: the beginning of every URL."""
+
+    @property
     def mends_stream_end(self) -> bool:
         """Whether its event streams may end without their last line end."""
 

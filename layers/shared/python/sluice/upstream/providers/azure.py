@@ -68,6 +68,10 @@ class AzureProvider:
         self._mapper = {**DEFAULT_MAPPER, **mapper}
         self._default_model = default_model
 
+    @property
+    def base_url(self) -> str:
+        return self._surface.root
+
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         headers = upstream_headers(call)
         if key is not None:

@@ -79,14 +79,14 @@ class BedrockProvider:
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._base_url = base_url
+        self.base_url = base_url
         self._scope = scope
         self._environ = environ
         self._clock = clock
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         # A signature's verifier may read + as itself: a space is sent in the form that is clear.
-        url = url_of(self._base_url, call.path, call.query.replace("+", "%20"))
+        url = url_of(self.base_url, call.path, call.query.replace("+", "%20"))
         headers = upstream_headers(call, (GUARDRAILS,))
         if key is not None:
             headers["authorization"] = f"Bearer {key}"

@@ -22,11 +22,11 @@ class OpenAIProvider:
     mends_stream_end = False
 
     def __init__(self, base_url: str, own_headers: tuple[str, ...] = ()) -> None:
-        self._base_url = base_url
+        self.base_url = base_url
         self._own_headers = own_headers
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
-        url = url_of(self._base_url, call.path, call.query)
+        url = url_of(self.base_url, call.path, call.query)
         headers = upstream_headers(call, self._own_headers)
         if key is not None:
             headers["authorization"] = f"Bearer {key}"

@@ -71,6 +71,9 @@ class RequestsTransport:
             raise
         return RequestsReply(raw, request.method, guard)
 
+    def open_ahead(self, url: str, timeout_s: float) -> None:
+        """Nothing: urllib3 opens a connection with its request."""
+
     def close(self) -> None:
         self._adapter.close()
 
