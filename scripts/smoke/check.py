@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from requests import RequestException
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from scripts.smoke.settings import Target
 
@@ -20,6 +20,12 @@ VALUE = "42"
 ASKS_FOR_A_VALUE = f"Answer with exactly this text and nothing else: [[{VALUE}]]"
 
 NAME_WIDTH = 40
+
+FORBIDDEN = 403
+ERROR_TYPE = "x-amzn-ErrorType"
+LACKS_PERMISSION = ("AccessDeniedException", "ForbiddenException", "")
+URL_ACTIONS = "lambda:InvokeFunctionUrl and lambda:InvokeFunction"
+WEBSOCKET_ACTIONS = "execute-api:Invoke on the $connect route"
 
 
 class CheckFailedError(Exception):
@@ -81,6 +87,8 @@ def run_check(check: Check, target: Target, now: Callable[[], float]) -> Result:
         check.run(target, watch)
     except CheckFailedError as error:
         failure = str(error)
+    except InvalidStatus as refused:
+        failure = f"status: expected 101, found {_of_handshake(refused, target)}"
     except (RequestException, WebSocketException, OSError) as error:
         failure = f"expected an answer, found no working connection ({type(error).__name__})"
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -88,10 +96,32 @@ def run_check(check: Check, target: Target, now: Callable[[], float]) -> Result:
     return Result(check.name, failure, watch.first_byte_s, watch.elapsed_s())
 
 
+def _of_handshake(refused: InvalidStatus, target: Target) -> str:
+    """The status of a refused WebSocket, with the reason of a 403 that the API itself gives."""
+    reply = refused.response
+    if reply.status_code != FORBIDDEN or target.websocket_auth != "aws_iam":
+        return str(reply.status_code)
+    kind = reply.headers.get(ERROR_TYPE)
+    return why_forbidden(kind, is_signed=True, actions=WEBSOCKET_ACTIONS)
+
+
 def expect(what: str, found: object, expected: object) -> None:
     """Raise CheckFailedError unless both are equal. It shows both: pass it no answer's text."""
     if found != expected:
         raise CheckFailedError(what, expected, found)
+
+
+def why_forbidden(error_type: str | None, *, is_signed: bool, actions: str) -> str:
+    """What AWS's 403 means, by the error type in its header.
+
+    AWS does not say which permission is missing, so all of them are named.
+    """
+    kind = (error_type or "").partition(":")[0]
+    if kind not in LACKS_PERMISSION:
+        return f"{FORBIDDEN} {kind}: check the AWS credentials, --region and this machine's clock"
+    if is_signed:
+        return f"{FORBIDDEN}: the caller's policy lacks a permission; it needs {actions}"
+    return f"{FORBIDDEN}: the function's own policy must allow {actions}; deploy again"
 
 
 def expect_text(what: str, text: str) -> None:

@@ -16,6 +16,9 @@ from sseclient import SSEClient
 from scripts.smoke.check import (
     ASKS_FOR_A_VALUE,
     ASKS_FOR_A_WHILE,
+    ERROR_TYPE,
+    FORBIDDEN,
+    URL_ACTIONS,
     VALUE,
     Check,
     CheckFailedError,
@@ -24,6 +27,7 @@ from scripts.smoke.check import (
     expect_pieces,
     expect_text,
     messages_of,
+    why_forbidden,
 )
 from scripts.smoke.settings import Target
 from scripts.smoke.signing import UNKNOWN_KEY, BearerKey, FunctionUrlSignature, with_wrong_secret
@@ -84,8 +88,17 @@ class UrlRequest:
             for piece in reply.iter_content(chunk_size=None):
                 watch.first_byte()
                 pieces.append(piece)
-            expect("status", reply.status_code, status)
+            if reply.status_code != status:
+                raise CheckFailedError("status", status, found_status(reply, target))
             return Reply(reply.headers.get("Content-Type", "").partition(";")[0], pieces)
+
+
+def found_status(reply: requests.Response, target: Target) -> str:
+    """The status, with the reason of a 403, which Lambda gives before it calls the function."""
+    if reply.status_code != FORBIDDEN:
+        return str(reply.status_code)
+    kind = reply.headers.get(ERROR_TYPE)
+    return why_forbidden(kind, is_signed=target.url_is_signed, actions=URL_ACTIONS)
 
 
 def right_auth(target: Target) -> AuthBase:

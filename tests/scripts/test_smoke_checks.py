@@ -6,11 +6,15 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from threading import Thread
 from typing import Any
 
 from botocore.credentials import Credentials
+from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Response
 from websockets.sync.server import ServerConnection, serve
 
 from scripts.smoke.__main__ import all_checks, read_settings
@@ -110,14 +114,71 @@ URL_FAULTS: tuple[tuple[str, Script, str], ...] = (
 )
 
 
+def forbidden(error_type: str) -> Script:
+    message = {"Message": "Forbidden. For troubleshooting see: …"}
+    return replies(403, message, **({"x_amzn_ErrorType": error_type} if error_type else {}))
+
+
+def test_forbidden_url_names_the_missing_permission_or_the_signature(
+    upstream: ScriptedUpstream,
+) -> None:
+    signed = target(upstream.url.removesuffix("/v1"))
+    keyed = replace(signed, url_auth="none")
+    both = "lambda:InvokeFunctionUrl and lambda:InvokeFunction"
+    clock = "check the AWS credentials, --region and this machine's clock"
+    for where, error_type, found in (
+        (
+            signed,
+            "AccessDeniedException",
+            f"the caller's policy lacks a permission; it needs {both}",
+        ),
+        (signed, "", f"the caller's policy lacks a permission; it needs {both}"),
+        (
+            keyed,
+            "AccessDeniedException",
+            f"the function's own policy must allow {both}; deploy again",
+        ),
+        (signed, "InvalidSignatureException", clock),
+        (signed, "ExpiredTokenException:http://internal.example", clock),
+    ):
+        upstream.script = forbidden(error_type)
+        failure = failure_of(DESCRIBES, where)
+        assert failure.startswith("status: expected 200, found 403")
+        assert failure.endswith(f": {found}")
+    assert "found 403 ExpiredTokenException: check" in failure
+
+
+def test_refused_websocket_names_the_missing_permission_or_the_signature() -> None:
+    for auth, error_type, found in (
+        ("aws_iam", "AccessDeniedException", "403: the caller's policy lacks a permission; it needs"
+         " execute-api:Invoke on the $connect route"),
+        ("aws_iam", "InvalidSignatureException", "403 InvalidSignatureException: check the AWS"
+         " credentials, --region and this machine's clock"),
+        ("forward_key", "", "403"),
+    ):  # fmt: skip
+        headers = Headers({"x-amzn-ErrorType": error_type, "Content-Length": "0"})
+        refuse = partial(refuse_with, Response(403, "Forbidden", headers))
+        with websocket_service(process_request=refuse) as url:
+            where = replace(target(websocket_url=url), websocket_auth=auth)
+            failure = failure_of("WebSocket: ping", where)
+        assert failure == f"status: expected 101, found {found}"
+
+
+def refuse_with(response: Response, _client: ServerConnection, _request: object) -> Response:
+    return response
+
+
 def test_wrong_answer_of_the_url_is_named(upstream: ScriptedUpstream) -> None:
     for name, upstream.script, failure in URL_FAULTS:
         assert failure_of(name, target(upstream.url.removesuffix("/v1"))) == failure
 
 
 @contextmanager
-def websocket_service(*frames: object) -> Iterator[str]:
-    """A WebSocket API that answers every message by these frames; texts are sent as they are."""
+def websocket_service(*frames: object, **options: Any) -> Iterator[str]:
+    """A WebSocket API that answers every message by these frames; texts are sent as they are.
+
+    options: of websockets' `serve`.
+    """
 
     def answer(client: ServerConnection) -> None:
         try:
@@ -127,7 +188,7 @@ def websocket_service(*frames: object) -> Iterator[str]:
         except ConnectionClosed:
             pass
 
-    with serve(answer, "127.0.0.1", 0) as server:
+    with serve(answer, "127.0.0.1", 0, **options) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         try:
