@@ -15,6 +15,6 @@ stream = client.chat.completions.create(
     stream=True,
 )
 for chunk in stream:
-    if chunk.choices:
+    if chunk.choices and chunk.choices[0].delta:
         print(chunk.choices[0].delta.content or "", end="", flush=True)
 print()

@@ -11,6 +11,6 @@ const stream = await client.chat.completions.create({
   stream: true
 })
 for await (const chunk of stream) {
-  process.stdout.write(chunk.choices[0]?.delta.content ?? '')
+  process.stdout.write(chunk.choices?.[0]?.delta?.content ?? '')
 }
 process.stdout.write('\n')

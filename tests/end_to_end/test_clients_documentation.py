@@ -179,13 +179,18 @@ def test_page_reads_the_answer_from_a_websocket(
     assert_asked_once(upstream)
 
 
+def readme_program(stack: RunningStack) -> str:
+    """The README's program, with the URL of this stack and its key."""
+    program: str
+    (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    program = program.replace("http://127.0.0.1:3000", stack.url)
+    return program.replace("my-own-key-for-clients", FORWARD_KEY)
+
+
 def test_program_of_the_readme_prints_the_answer(
     keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    program = program.replace("http://127.0.0.1:3000", keyed_stack.url)
-    program = program.replace("my-own-key-for-clients", FORWARD_KEY)
-    assert run(keyed_stack, *PYTHON, "-c", program) == "Hello"
+    assert run(keyed_stack, *PYTHON, "-c", readme_program(keyed_stack)) == "Hello"
     assert_asked_once(upstream)
 
 

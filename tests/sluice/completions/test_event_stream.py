@@ -13,6 +13,7 @@ from sluice.completions.event_stream import (
     BLANK_LINES,
     MAX_BLANK_LINE_BYTES,
     MAX_HELD_BYTES,
+    readable,
     recognized,
     stream_end,
     whole_lines,
@@ -115,3 +116,39 @@ def test_end_mark_is_seen_at_every_cut_and_passed_at_once() -> None:
 def test_end_mark_within_a_text_ends_nothing() -> None:
     said = [delta("data: [DONE]"), b"data: [DONE]!\n", b"xdata: [DONE]\n"]
     assert list(whole_lines(said, partial(pytest.fail, "no end mark"))) == said
+
+
+HEARTBEATS = (
+    "data", "data:", "data: ", "data:  \t", "data: null", "data:|data: ", "event: ping|data:",
+    "data:|id: 7", "retry: 1|data:", "event: ping", "event: ping|: hello|data: null",
+)  # fmt: skip
+"""A | is a line end."""
+READABLE = (
+    "", ": ping", 'data: {"a": 1}', 'data:{"a":|data:1}', "data: DONE", "data:|data: 1",
+    "event: a|data: 1", "event: a|id: 1|data: {}|retry: 1", "error: {}", '{"error": 1}',
+    "data: nul", "data: 1|data:|event: ping", "id: 7", "retry: 5|id: 7",
+)  # fmt: skip
+
+
+def test_heartbeats_become_comments_at_every_cut_and_nothing_else_changes() -> None:
+    for heartbeat, event, end in product(HEARTBEATS, READABLE, ("\n", "\r", "\r\n")):
+        comment = ":" + heartbeat.replace("|", "|:")
+        sent, expected = (
+            f"{event}||{said}|{event}|{event}".replace("|", end).encode()
+            for said in (f"{heartbeat}|", comment)
+        )
+        for cut in range(len(sent) + 1):
+            pieces = whole_lines([sent[:cut], sent[cut:]])
+            assert b"".join(readable(pieces)) == expected, (sent, cut)
+
+
+def test_events_with_data_are_passed_at_once_and_not_copied() -> None:
+    for event in (delta("a"), delta("a") + delta("b"), b"event: a\n" + delta("a"), b": ping\n\n"):
+        passed = readable(iter([event, event, b"event: a\n"]))
+        assert next(passed) == event
+        assert next(passed) is event or event.startswith(b":")
+
+
+def test_fields_without_data_are_not_held_for_ever() -> None:
+    lines = b"id: 1\n" * (MAX_HELD_BYTES // 6 + 1)
+    assert next(readable(iter([lines, b"id: 1\n"]))) == lines + b"id: 1\n"

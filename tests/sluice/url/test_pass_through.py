@@ -224,6 +224,14 @@ def test_streams_of_other_providers_get_no_blank_line(bench: UrlBench) -> None:
     assert bench.hello().body == b"data: [DONE]\n"
 
 
+def test_heartbeat_is_a_comment_but_for_further_apis(bench: UrlBench) -> None:
+    bench.upstream.script = sends(b"data:\n\ndata: [DONE]\n\n", "text/event-stream")
+    extra = {"EXTRA_BASE_URL": f"{bench.root}/x", "EXTRA_ROUTE_PREFIX": "/extra"}
+    assert bench.hello().body == b":data:\ndata: [DONE]\n\n"
+    reply = bench.ask("POST", "/extra/chat/completions", {}, settings=extra)
+    assert reply.body == b"data:\n\ndata: [DONE]\n\n"
+
+
 def test_models_of_azure_are_those_of_the_mapper(bench: UrlBench) -> None:
     azure = {"AZURE_OPENAI_ENDPOINT": bench.root, **AZURE}
     listed = json.loads(bench.ask(path="/v1/models", settings=azure).body)

@@ -7,7 +7,13 @@ import re
 from contextlib import contextmanager
 from itertools import chain
 
-from sluice.completions.event_stream import is_event_stream, is_plain, recognized, whole_lines
+from sluice.completions.event_stream import (
+    is_event_stream,
+    is_plain,
+    readable,
+    recognized,
+    whole_lines,
+)
 from sluice.completions.request import ResponseType, TemplateRequest, encoded, upstream_body
 from sluice.completions.usage import UsageFinder
 from sluice.secret_mask import mask_of
@@ -93,13 +99,17 @@ class ModelAnswers:
         """
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
         recording = _recording() if self._settings.log_chat else None
-        with self._client.ask(
-            target or self._target, call, deadline, stop_signal, log.note
-        ) as upstream:
+        target = target or self._target
+        with self._client.ask(target, call, deadline, stop_signal, log.note) as upstream:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
             asks_stream = call is not request or re.search(STREAM_ASKED, call.body) is not None
             answer = ModelAnswer(
-                upstream, mask, recording, ascii_quotes=quotes, asks_stream=asks_stream
+                upstream,
+                mask,
+                recording,
+                ascii_quotes=quotes,
+                asks_stream=asks_stream,
+                is_verbatim=target.is_verbatim,
             )
             try:
                 yield answer
@@ -141,6 +151,7 @@ class ModelAnswer:
         *,
         ascii_quotes: bool,
         asks_stream: bool = False,
+        is_verbatim: bool = False,
     ) -> None:
         self.status = upstream.status
         self.headers = upstream.headers
@@ -154,6 +165,7 @@ class ModelAnswer:
         self._recording = recording
         self._ascii_quotes = ascii_quotes
         self._asks_stream = asks_stream
+        self._is_verbatim = is_verbatim
         self._is_read = False
         self._is_compressed = not is_plain(upstream.headers) and upstream.status != PARTIAL_CONTENT
         if self._is_compressed:
@@ -162,13 +174,16 @@ class ModelAnswer:
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come; an event stream in whole lines, and little after its end mark.
 
-        Decompressed, because a key in compressed bytes could not be masked.
+        Decompressed, because a key in compressed bytes could not be masked. Heartbeats become
+        comments, unless the target is verbatim.
         """
         chunks = self._decompressed() if self._is_compressed else self._upstream.chunks()
         if self._asks_stream and not self.is_event_stream:
             self.is_event_stream, chunks = recognized(self.headers, chunks)
-        lines = whole_lines(chunks, self._upstream.end_soon) if self.is_event_stream else chunks
-        for chunk in self._mask.stream(lines):
+        if self.is_event_stream:
+            chunks = whole_lines(chunks, self._upstream.end_soon)
+            chunks = chunks if self._is_verbatim else readable(chunks)
+        for chunk in self._mask.stream(chunks):
             self.usage.add(chunk)
             if self._recording is not None:
                 self._recording.add_chunk(chunk)

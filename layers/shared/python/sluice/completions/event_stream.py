@@ -17,6 +17,7 @@ BLANK_LINES = (b"\n\n", b"\r\r", b"\n\r", b"\n\r\n", b"\r\r\n")
 """How the end of an event may end: each line may end in LF, CR or CR LF."""
 MAX_BLANK_LINE_BYTES = 3
 LINE_ENDS = (b"\n", b"\r")
+LF, CR = b"\n\r"  # as numbers, which are found in a fifth of the time
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_HELD_BYTES = 64 * 1024
 """Maximum part of a line that is held back, in bytes. Providers send whole lines."""
@@ -24,6 +25,14 @@ FIELDS = (b"data", b"event", b"id", b"retry", b"error")
 """How a line of an event begins, if it is no comment. llama.cpp reports errors in a field."""
 FIRST_LINE = rb"(?:data|event|id|retry|error)[:\r\n]|:"
 LONGEST_FIELD_BYTES = 6  # with what follows its name
+NO_DATA = (b"", b"null")
+"""The data of an event that says nothing: a heartbeat."""
+HEARTBEAT = rb"(?:^|[\r\n])(?:data|event)"
+"""In an event without data: `id` and `retry` alone have a meaning."""
+FIELDS_WITHOUT_DATA = (b"", b"event", b"id", b"retry")
+"""The names of other fields. Without a name, a line is a comment."""
+EVENT_START, EVENT_END = b"data: {", b"}\n\n"
+"""How most events begin and end."""
 END_MARK = b"[DONE]"
 """What OpenAI's streams end with."""
 RARE_BYTE = ord("O")
@@ -95,6 +104,76 @@ def whole_lines(
             yield data if end == len(data) else data[:end]
     if held:
         yield held
+
+
+def readable(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same whole lines, but heartbeats become comments.
+
+    Some providers send events with blank data, or with a name alone, as heartbeats. OpenAI's SDKs
+    fail to parse them. A comment keeps a connection open as well.
+    """
+    events = _Events()
+    for chunk in chunks:
+        if events.is_between and _has_data(chunk):
+            yield chunk
+        elif data := events.readable(chunk):
+            yield data
+    if events.held:
+        yield events.held  # cut off: no reader takes it for an event
+
+
+def _has_data(chunk: bytes) -> bool:
+    """Whether a chunk is nothing but whole events with data. This looks for the usual form only."""
+    if CR in chunk:
+        return False
+    if chunk.find(LF) == len(chunk) - 2 and chunk.startswith(EVENT_START):
+        return True
+    return chunk.endswith(EVENT_END) and chunk.count(b"\n\n") == chunk.count(EVENT_END)
+
+
+class _Events:
+    """The events of a stream, read line by line."""
+
+    def __init__(self) -> None:
+        self.held = b""
+        """The lines of an event that has no data so far."""
+        self.is_between = True
+        self._has_data = self._ended_in_cr = False
+
+    def readable(self, chunk: bytes) -> bytes:
+        """The lines held and these, as far as it is known whether they are a comment."""
+        passed = b""
+        for line in chunk.splitlines(keepends=True):
+            if line == b"\n" and self._ended_in_cr and self.held:
+                self.held += line  # the second half of a CR LF
+            elif line == b"\n" and self._ended_in_cr:
+                passed += line
+            else:
+                passed += self._passed(line)
+            self._ended_in_cr = line.endswith(b"\r")
+        self.is_between = not (self.held or self._has_data)
+        return passed
+
+    def _passed(self, line: bytes) -> bytes:
+        text = line.rstrip(b"\r\n")
+        is_short = len(self.held) < MAX_HELD_BYTES
+        if text and not self._has_data and is_short and _says_nothing(text):
+            if text.startswith(b":") and not self.held:
+                return line
+            self.held += line
+            return b""
+        held, self.held = self.held, b""
+        self._has_data = bool(text)
+        if text or not re.search(HEARTBEAT, held):
+            return held + line
+        # No blank line: if an earlier event had an id, it ends another one for the Python SDK.
+        comment = b"".join(b":" + each for each in held.splitlines(keepends=True))
+        return comment.rstrip(b"\r\n") + line
+
+
+def _says_nothing(text: bytes) -> bool:
+    name, _, value = text.partition(b":")
+    return name in FIELDS_WITHOUT_DATA or (name == b"data" and value.strip() in NO_DATA)
 
 
 def stream_end(tail: bytes) -> bytes:

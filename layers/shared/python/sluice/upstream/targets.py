@@ -32,8 +32,9 @@ class Target(NamedTuple):
     """One API, and where Sluice's clients find it.
 
     route_prefix: such as /v1, without a slash at its end. keys: the only ones that may go there.
-    is_verbatim: whether what follows the prefix goes on as it is; otherwise its doubled slashes
-    and the one at its end are mended, which clients of OpenAI's API send now and then.
+    is_verbatim: whether what follows the prefix goes on as it is, and streams come back as they
+    are; otherwise its doubled slashes and the one at its end are mended, which clients of OpenAI's
+    API send now and then, and heartbeats that its SDKs cannot read are comments.
     """
 
     route_prefix: str
