@@ -14,10 +14,11 @@ from local.banner import banner
 from local.console import Console
 from local.errors import ConfigurationError, LocalStackError
 from local.limits import DEFAULT_CONCURRENCY
-from local.project.dotenv_file import read_dotenv
+from local.npm_options import with_npm_options
+from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from local.project.environment import UserSettings
 from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
-from local.project.serverless_yml import ServiceSettings, read_service
+from local.project.serverless_yml import ServiceFile, ServiceSettings
 from local.stack import Stack, StackOptions
 
 
@@ -28,12 +29,14 @@ def main(
     err: TextIO = sys.stderr,
 ) -> int:
     """Run the local stack until Ctrl-C or SIGTERM; return the exit status."""
-    options = parser().parse_args(arguments)
     console = Console(out)
     failure = ""
     try:
-        user = read_user_settings(options.config, environ)
-        service = read_service(options.config, user.merged())
+        options = parse(arguments, environ)
+        file = ServiceFile(options.config)
+        stage = file.stage(environ, options.stage)
+        user = read_user_settings(options.config, environ, stage)
+        service = file.service(user.merged(), stage)
         asyncio.run(_run(service, user, stack_options(options, user), console))
     except LocalStackError as error:
         failure = str(error)
@@ -45,9 +48,20 @@ def main(
     return 1 if failure else 0
 
 
-def read_user_settings(config: Path, environ: Mapping[str, str]) -> UserSettings:
-    """Return the shell's variables and those of `.env` next to serverless.yml."""
-    return UserSettings(dict(environ), read_dotenv(config.resolve().parent / ".env"))
+def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Namespace:
+    """Return the options of the command line, also those that npm took.
+
+    Raises ConfigurationError, and SystemExit with the usage.
+    """
+    options = parser()
+    names = vars(options.parse_args([]))
+    return options.parse_args(with_npm_options(arguments, environ, names))
+
+
+def read_user_settings(config: Path, environ: Mapping[str, str], stage: str) -> UserSettings:
+    """Return the shell's variables and those of the `.env` file next to serverless.yml."""
+    file = dotenv_of_stage(config.resolve().parent, stage)
+    return UserSettings(dict(environ), read_dotenv(file, environ))
 
 
 async def _run(
@@ -122,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
         default=Path("serverless.yml"),
         help="the service's configuration (default: %(default)s)",
     )
+    add("--stage", default="", help="stage of serverless.yml, and of the file .env.{stage}")
     add(
         "--concurrency",
         type=_count,

@@ -6,10 +6,11 @@ Only these parts are resolved; `resources`, `custom` and `iam` may hold anything
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -23,6 +24,8 @@ REGION = "us-east-1"
 DEFAULT_ROUTE_SELECTION = "$request.body.action"
 """The framework's default expression."""
 
+Read = TypeVar("Read")
+_STAGE = re.compile(r"[A-Za-z0-9-]+")
 _FUNCTION_KEYS = ("handler", "name", "timeout", "memorySize", "environment", "layers", "events")
 
 
@@ -68,18 +71,37 @@ class ServiceSettings:
         return next((function for function in self.functions if function.has_url), None)
 
 
-def read_service(path: Path, environ: Mapping[str, str]) -> ServiceSettings:
-    """Read and resolve the file at `path`.
+class ServiceFile:
+    """The file at `path`: first `stage`, then `service`. Raises ConfigurationError.
 
-    `environ` is for `${env:…}`; `${opt:…}` has no values. Raises ConfigurationError.
+    `environ` is for `${env:…}`; `stage` is for `${opt:stage}`, other options have no values.
     """
-    document = _document(path)
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"{path} must be a mapping with service and functions.")
-    try:
-        return _Reader(document, path.resolve().parent, environ).service()
-    except RecursionError as error:
-        raise ConfigurationError(f"{path}: a value contains itself.") from error
+
+    def __init__(self, path: Path) -> None:
+        document = _document(path)
+        if not isinstance(document, dict):
+            raise ConfigurationError(f"{path} must be a mapping with service and functions.")
+        self._path = path
+        self._document: dict[str, object] = document
+
+    def stage(self, environ: Mapping[str, str], stage: str = "") -> str:
+        """Return `stage`, or else that of the file."""
+        found = self._resolved(_Reader.stage, environ, stage)
+        if not _STAGE.fullmatch(found):
+            raise ConfigurationError(f"The stage must be letters, digits, hyphens (got {found!r}).")
+        return found
+
+    def service(self, environ: Mapping[str, str], stage: str = "") -> ServiceSettings:
+        """Return the service, resolved."""
+        return self._resolved(_Reader.service, environ, stage)
+
+    def _resolved(
+        self, read: Callable[[_Reader], Read], environ: Mapping[str, str], stage: str
+    ) -> Read:
+        try:
+            return read(_Reader(self._document, self._path.resolve().parent, environ, stage))
+        except RecursionError as error:
+            raise ConfigurationError(f"{self._path}: a value contains itself.") from error
 
 
 def _document(path: Path) -> object:
@@ -119,15 +141,17 @@ class _Reader:
         document: dict[str, object],
         folder: Path,
         environ: Mapping[str, str],
+        stage: str,
     ) -> None:
         self._document = document
         self._folder = folder
+        self._stage = stage
         self._resolver = Resolver(
             {
                 "self": self._self,
                 "env": lambda name: environ.get(name, MISSING),
-                "opt": lambda _name: MISSING,
-                "sls": lambda name: self._stage() if name == "stage" else MISSING,
+                "opt": lambda name: stage if stage and name == "stage" else MISSING,
+                "sls": lambda name: self.stage() if name == "stage" else MISSING,
                 "param": self._param,
             }
         )
@@ -147,7 +171,7 @@ class _Reader:
         return ServiceSettings(
             self._folder,
             self._service_name(),
-            self._stage(),
+            self.stage(),
             str(self._provider_value("runtime") or "python3.13"),
             str(selection or DEFAULT_ROUTE_SELECTION),
             found,
@@ -167,7 +191,7 @@ class _Reader:
             )
         return FunctionSettings(
             key=key,
-            name=str(raw.get("name") or f"{self._service_name()}-{self._stage()}-{key}"),
+            name=str(raw.get("name") or f"{self._service_name()}-{self.stage()}-{key}"),
             handler=handler,
             timeout_s=_timeout(raw.get("timeout") or self._provider_value("timeout"), place),
             memory_mb=_memory(raw.get("memorySize") or self._provider_value("memorySize"), place),
@@ -217,8 +241,8 @@ class _Reader:
             raise ConfigurationError(f"serverless.yml: service must be a name (got {name!r}).")
         return name
 
-    def _stage(self) -> str:
-        return str(self._provider_value("stage") or "dev")
+    def stage(self) -> str:
+        return self._stage or str(self._provider_value("stage") or "dev")
 
     def _provider_value(self, name: str) -> object:
         return self._get(self._provider, name, f"provider.{name}")
@@ -239,7 +263,7 @@ class _Reader:
 
     def _param(self, name: str) -> object:
         params = _mapping(self._document.get("params"), "params")
-        for block in (self._stage(), "default"):
+        for block in (self.stage(), "default"):
             values = _mapping(params.get(block), f"params.{block}")
             if name in values:
                 return values[name]

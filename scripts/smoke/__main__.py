@@ -12,25 +12,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from dotenv import dotenv_values
-
+from local.errors import ConfigurationError
+from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from scripts.smoke.check import Check, heading, row, run_check, summary
 from scripts.smoke.settings import SmokeSettingsError, Target, parse, target_of
 from scripts.smoke.url_checks import url_checks
 from scripts.smoke.websocket_checks import websocket_checks
 
-DOTENV = Path(__file__).parents[2] / ".env"
+ROOT = Path(__file__).parents[2]
 
 
 def all_checks(target: Target) -> list[Check]:
     return [*url_checks(target), *websocket_checks(target)]
 
 
-def main(arguments: Sequence[str], settings: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    """Run the checks. `settings` are the shell's variables and those of .env."""
+def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    """Run the checks. `environ` has the shell's variables."""
+    options = parse(arguments)
     try:
-        target = target_of(parse(arguments), settings)
-    except SmokeSettingsError as error:
+        target = target_of(options, read_settings(environ, ROOT, options.stage))
+    except (SmokeSettingsError, ConfigurationError) as error:
         err.write(f"error: {error}\n")
         return 2
     out.write(f"{target.described()}\n{heading()}\n")
@@ -43,11 +44,10 @@ def main(arguments: Sequence[str], settings: Mapping[str, str], out: TextIO, err
     return 1 if any(result.failure for result in results) else 0
 
 
-def read_settings(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
-    """Return the variables of the shell, and those of .env that the shell lacks."""
-    read = {name: value or "" for name, value in dotenv_values(dotenv).items()}
-    return {**read, **environ}
+def read_settings(environ: Mapping[str, str], folder: Path, stage: str) -> dict[str, str]:
+    """Return the variables of the shell, and those of the stage's .env that the shell lacks."""
+    return {**read_dotenv(dotenv_of_stage(folder, stage), environ), **environ}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], read_settings(os.environ, DOTENV), sys.stdout, sys.stderr))
+    sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr))

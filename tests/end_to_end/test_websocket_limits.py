@@ -18,7 +18,7 @@ from websockets.asyncio.client import connect
 from local.console import Console
 from local.limits import INTEGRATION_TIMEOUT_S
 from local.project.environment import UserSettings
-from local.project.serverless_yml import read_service
+from local.project.serverless_yml import ServiceFile
 from local.stack import Stack, StackOptions
 from tests.running_stack import PATIENCE_S, ROOT
 from tests.scripted_upstream import GatedAnswer, ScriptedUpstream, UpstreamRequest
@@ -43,7 +43,7 @@ class MovableLoop(asyncio.SelectorEventLoop):
 async def running(**environ: str) -> AsyncIterator[str]:
     """The stack, without its command line; gives the URL of its WebSocket API."""
     user = UserSettings({"PATH": os.environ["PATH"], **environ}, {})
-    service = read_service(ROOT / "serverless.yml", user.merged())
+    service = ServiceFile(ROOT / "serverless.yml").service(user.merged())
     console = Console(io.StringIO())
     options = StackOptions(host="127.0.0.1", http_port=0, ws_port=0, concurrency=2)
     try:

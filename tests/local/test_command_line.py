@@ -57,7 +57,7 @@ def run_until_it_fails(config: Path, *options: str, **environ: str) -> Ended:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """A stack that the tests share."""
     folder = tmp_path_factory.mktemp("service")
-    (folder / ".env").write_text('FROM_FILE="$HOME is kept"\nBOTH=file\n')
+    (folder / ".env").write_text('FROM_FILE="\\$HOME is kept"\nBOTH=file\n')
     with stack(write_service(folder), BOTH="shell", NODE_OPTIONS="x", AWS_PROFILE="x") as running:
         running.wait_ready()
         yield running
@@ -289,8 +289,21 @@ def test_ctrl_c_during_the_imports_prints_no_traceback(tmp_path: Path) -> None:
 
 def test_dotenv_is_read_next_to_the_config(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("A=1\nB='two words'\nC\n")
-    user = read_user_settings(tmp_path / "serverless.yml", {"S": "x"})
+    user = read_user_settings(tmp_path / "serverless.yml", {"S": "x"}, "dev")
     assert user == UserSettings({"S": "x"}, {"A": "1", "B": "two words"})
+
+
+def test_stage_selects_its_dotenv_and_the_names(tmp_path: Path) -> None:
+    config = write_service(tmp_path)
+    (tmp_path / ".env").write_text("FROM_FILE=any\n")
+    (tmp_path / ".env.prod").write_text("FROM_FILE=prod\n")
+    with stack(config, "--stage", "prod") as it:
+        http, _ = it.wait_ready()
+        names = "FROM_FILE AWS_LAMBDA_FUNCTION_NAME"
+        found = post(http, ["answer_environment", *names.split()]).json()
+        assert found["FROM_FILE"] == "prod"
+        assert "-prod-" in found["AWS_LAMBDA_FUNCTION_NAME"]
+    assert "must be letters, digits, hyphens" in run_until_it_fails(config, "--stage", "../x").error
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.errors import ConfigurationError
-from local.project.serverless_yml import ServiceSettings, read_service
+from local.project.serverless_yml import ServiceFile, ServiceSettings
 
 FILE = """
 service: sluice
@@ -55,7 +55,7 @@ resources:
 def read(tmp_path: Path, text: str = FILE, **environ: str) -> ServiceSettings:
     path = tmp_path / "serverless.yml"
     path.write_text(text)
-    return read_service(path, environ)
+    return ServiceFile(path).service(environ)
 
 
 def test_functions_are_read_with_their_settings(tmp_path: Path) -> None:
@@ -172,11 +172,11 @@ def test_invalid_file_is_rejected_with_its_reason(tmp_path: Path, text: str, mes
 
 def test_missing_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"Cannot read /.*/serverless\.yml: No such"):
-        read_service(tmp_path / "serverless.yml", {})
+        ServiceFile(tmp_path / "serverless.yml").service({})
 
 
 def test_binary_file_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "serverless.yml"
     path.write_bytes(b"service: \xfa")
     with pytest.raises(ConfigurationError, match="invalid YAML"):
-        read_service(path, {})
+        ServiceFile(path).service({})

@@ -1,0 +1,41 @@
+"""Options that npm takes for its own: `npm start --http-port 3100`, without `--` (no I/O).
+
+npm passes them on as variables: `npm_config_http_port=3100`. Since npm 11 the variable is `true`
+and the value is an argument without a name, unless it was written `--http-port=3100`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from local.errors import ConfigurationError
+
+_TAKEN = "true"
+
+
+def with_npm_options(
+    arguments: Sequence[str], environ: Mapping[str, str], names: Iterable[str]
+) -> list[str]:
+    """Return `arguments` with the options among `names` that npm took.
+
+    Raises ConfigurationError, with the line to write, if it is unclear which value is whose.
+    """
+    if environ.get("npm_lifecycle_event") != "start":
+        return list(arguments)
+    taken = {name: environ[key] for name in names if (key := f"npm_config_{name}") in environ}
+    without_value = [name for name, value in taken.items() if value == _TAKEN]
+    values = [argument for argument in arguments if not argument.startswith("-")]
+    if len(without_value) == 1 and list(arguments) == values and len(values) == 1:
+        taken[without_value[0]] = values[0]
+        arguments = ()
+    elif without_value:
+        options = (f"{_option(n)} {n.upper() if v == _TAKEN else v}" for n, v in taken.items())
+        raise ConfigurationError(
+            f"npm took {', '.join(map(_option, taken))} for options of its own. Write them after "
+            f"--: npm start -- {' '.join(options)}"
+        )
+    return [part for name, value in taken.items() for part in (_option(name), value)] + [*arguments]
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
