@@ -64,6 +64,11 @@ def test_path_leads_to_a_url(path: str, url: str) -> None:
     assert url_of(EXTRA, path) == url
 
 
+def test_base_url_with_a_slash_at_its_end_is_the_root_of_a_server() -> None:
+    for base_url, url in (("https://h", "https://h/v1/models"), ("https://h/", "https://h/models")):
+        assert url_of({"OPENAI_BASE_URL": base_url}, "/v1/models") == url
+
+
 def test_path_without_a_target_leads_nowhere() -> None:
     for path in ("/v11/x", "/V1/x", "/chat/completions", "/", "", "/ttx", "/ttx/y", "/tt%2Fx"):
         assert url_of(EXTRA, path) is None, path
