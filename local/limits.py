@@ -3,7 +3,7 @@
 The local stack differs from AWS on purpose, because a laptop sends no bill:
 
 * Response streams are not slowed to 2 MB/s after their first 6 MB.
-* New connections and posts per second are not limited.
+* New connections, messages and posts per second are not limited, whatever WEBSOCKET_RATE says.
 * A function's memory size is reported to the function but not enforced.
 * The Function URL has no `cors` setting: it calls the function for every OPTIONS request.
 * A buffered answer follows the rules of BUFFERED under RESPONSE_STREAM, too; AWS documents none.

@@ -5,13 +5,17 @@ import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
 import { refusedPermissions, refusedRoleNames, roleOf, roles } from './osls/roles.mjs'
-import { refusal, refusedOption, refusedWaysIn, requirements } from './osls/settings.mjs'
+import { refusal, refusedOption, refusedWaysIn, requirements, reserved } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
 import { SERVICE, VENV_PYTHON, venv } from './setup/venv.mjs'
 
 const THIS_API =
   'arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketsApi}/*'
+
+// Per second and at once: what API Gateway allows all APIs of an account, in its smallest regions.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+const DISCONNECT_LIMITS = [2500, 1250]
 
 export default class SluicePlugin {
   constructor (serverless, options, { log }) {
@@ -50,9 +54,9 @@ export default class SluicePlugin {
     const { environment } = this.declared
     const refused = refusal(environment, process.env) ?? refusedOption(this.options) ??
       refusedPermissions(service.custom.permissions) ??
-      refusedRoleNames(Object.keys(service.functions), this.place) ??
-      await this.refusedSettings()
+      refusedRoleNames(Object.keys(service.functions), this.place)
     if (refused) this.stop(refused)
+    this.limits = await this.checkedSettings()
     for (const sentence of requirements(environment, process.env)) this.log.warning(sentence)
     const { url } = service.getFunction('stream')
     if (environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
@@ -60,19 +64,22 @@ export default class SluicePlugin {
     this.addResources()
   }
 
-  /** What the functions themselves would reject at their start. */
-  async refusedSettings () {
-    const { alarmTopic, reservedConcurrency } = this.options
+  /** The values of the options. Stops for what the functions would reject at their start. */
+  async checkedSettings () {
+    const { alarmTopic, reservedConcurrency, websocketRate, websocketBurst } = this.options
     const settings = {
       ...this.declared.environment,
       FORWARD_KEY: process.env.FORWARD_KEY,
       ALARM_TOPIC_ARN: alarmTopic,
-      RESERVED_CONCURRENCY: String(reservedConcurrency)
+      RESERVED_CONCURRENCY: String(reservedConcurrency),
+      WEBSOCKET_RATE: String(websocketRate),
+      WEBSOCKET_BURST: String(websocketBurst)
     }
-    const { status, stderr } = await this.python(['-m', 'scripts.deployed_settings'], {
+    const { status, stdout, stderr } = await this.python(['-m', 'scripts.deployed_settings'], {
       input: JSON.stringify(settings), encoding: 'utf8'
     })
-    return status === 0 ? undefined : stderr.trim()
+    if (status !== 0) this.stop(stderr.trim())
+    return JSON.parse(stdout)
   }
 
   /** Runs the Python of .venv, and makes .venv first if it is missing. */
@@ -83,10 +90,8 @@ export default class SluicePlugin {
 
   /** serverless.yml cannot do this: no number means "no limit". */
   limitConcurrency () {
-    const { reservedConcurrency } = this.options
-    if (reservedConcurrency === 'none') return
-    for (const name of ['default', 'stream']) {
-      this.serverless.service.getFunction(name).reservedConcurrency = Number(reservedConcurrency)
+    for (const [name, places] of Object.entries(reserved(this.limits.RESERVED_CONCURRENCY))) {
+      this.serverless.service.getFunction(name).reservedConcurrency = places
     }
   }
 
@@ -134,6 +139,7 @@ export default class SluicePlugin {
     const { Resources: resources } = this.declared.compiledCloudFormationTemplate
     bindWebsocketPermissions(resources)
     dropImpliedOrder(resources)
+    throttle(resources, this.limits.WEBSOCKET_RATE, this.limits.WEBSOCKET_BURST)
     if (this.declared.environment.WEBSOCKET_AUTH === 'aws_iam') wantSignatures(resources)
   }
 
@@ -158,6 +164,15 @@ function wantSignatures (resources) {
   resources[`${id}Signed`] = resources[id]
   delete resources[id]
   resources.WebsocketsDeploymentStage.Properties.DeploymentId = { Ref: `${id}Signed` }
+}
+
+/** osls has no throttling of WebSocket routes. */
+function throttle ({ WebsocketsDeploymentStage: { Properties: stage } }, rate, burst) {
+  const limits = (ThrottlingRateLimit, ThrottlingBurstLimit) =>
+    ({ ThrottlingRateLimit, ThrottlingBurstLimit })
+  stage.DefaultRouteSettings = { ...stage.DefaultRouteSettings, ...limits(rate, burst) }
+  // A crowd may leave at once, and the answers of a $disconnect that is lost run on.
+  stage.RouteSettings = { $disconnect: limits(...DISCONNECT_LIMITS) }
 }
 
 /** Otherwise osls lets every API of every account invoke the functions. */

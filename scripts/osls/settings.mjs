@@ -6,6 +6,8 @@ const ADDRESSES = ['OPENAI_BASE_URL', 'AZURE_OPENAI_ENDPOINT', 'EXTRA_BASE_URL']
 /** An http:// URL of another machine. */
 const UNENCRYPTED = /^http:\/\/(?!(?:localhost|127\.[\d.]+|\[::1\])(?:[:/]|$))/i
 const NO_KEY = '-' // in EXTRA_API_KEY_PARAMETER: this API needs no key
+/** Each may be a new environment, which reads the forward keys: SSM allows 40 reads a second. */
+const MAX_CONNECTING = 40
 /** A base URL at Amazon Bedrock. Its one group is the region. */
 export const BEDROCK_HOST =
   /^https?:\/\/(?:[\w.-]+\.)?bedrock-(?:runtime|mantle)(?:-fips)?\.([a-z0-9-]+)\./
@@ -53,6 +55,19 @@ export function refusedWaysIn (settings, deployed) {
     return `${variable} is deployed as ${deployed[variable]}, and would become ${settings[variable]}` +
       ' for this function alone: its URL or route would stay as it is. Run `sls deploy` instead.'
   }
+}
+
+/**
+ * How many invocations of each function may run at once. `answers` is RESERVED_CONCURRENCY.
+ *
+ * What clients without a key can cause is limited: `connect`. `disconnect` and `control` are not, and
+ * so share what Lambda keeps unreserved, at least 100. Only admitted clients cause their events, and
+ * Lambda drops what exceeds a limit: a $disconnect that is lost leaves its answers running.
+ */
+export function reserved (answers) {
+  if (answers === 'none') return {}
+  const places = Number(answers)
+  return { connect: Math.min(places, MAX_CONNECTING), default: places, stream: places }
 }
 
 /** Sentences that say what must exist in the account, or be set, for this to work. */

@@ -136,6 +136,8 @@ CUSTOM = {
     "LOG_CHAT": "true",
     "ALARM_TOPIC_ARN": TOPIC,
     "RESERVED_CONCURRENCY": "20",
+    "WEBSOCKET_RATE": "7",
+    "WEBSOCKET_BURST": "9",
 }
 SEVERAL_PROVIDERS = {
     "OPENAI_BASE_URL": "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",

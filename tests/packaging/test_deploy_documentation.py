@@ -92,7 +92,8 @@ def test_defaults_of_params_are_those_of_the_service() -> None:
     of_stages = {**SERVICE["params"], "default": PARAMS}
     days = {stage: params["logRetentionInDays"] for stage, params in of_stages.items()}
     assert stated["logRetentionInDays"] == f"{days['default']}; prod: {days['prod']}"
-    assert str(PARAMS["reservedConcurrency"]).endswith(f"'{stated['reservedConcurrency']}'}}")
+    for name in ("reservedConcurrency", "websocketRate", "websocketBurst"):
+        assert str(PARAMS[name]).endswith(f"'{stated[name]}'}}"), name
 
 
 def test_variables_exist() -> None:

@@ -93,6 +93,13 @@ def test_what_settings_need_is_pointed_out() -> None:
             assert not re.search(r"\n|secret\b", sentence)
 
 
+def test_places_are_reserved_for_answers_and_for_clients_that_connect() -> None:
+    none, few, many = answers("reserved", [["none"], ["5"], ["200"]])
+    assert none == {}
+    assert few == {"connect": 5, "default": 5, "stream": 5}
+    assert many == {"connect": 40, "default": 200, "stream": 200}
+
+
 def test_options_are_switches() -> None:
     options = (
         ({"dashboard": True, "alarms": "false"}, None),

@@ -112,13 +112,28 @@ def test_stage_and_params_differ_as_they_are_set(
 def test_answers_at_once_are_limited_where_that_is_set(
     by_default: Package, customized: Package
 ) -> None:
-    for package, limits in ((by_default, {}), (customized, {"default": 20, "stream": 20})):
+    places = {"connect": 20, "default": 20, "stream": 20}
+    for package, limits in ((by_default, {}), (customized, places)):
         found = {
             name: function["ReservedConcurrentExecutions"]
             for name, function in package.functions().items()
             if "ReservedConcurrentExecutions" in function
         }
         assert found == limits
+
+
+def test_stage_throttles_every_route_but_disconnects_least(
+    by_default: Package, customized: Package
+) -> None:
+    for package, rate, burst in ((by_default, 50, 100), (customized, 7, 9)):
+        (stage,) = package.of_type("AWS::ApiGatewayV2::Stage").values()
+        assert stage["DefaultRouteSettings"] == {
+            "ThrottlingRateLimit": rate,
+            "ThrottlingBurstLimit": burst,
+        }
+        assert stage["RouteSettings"].keys() == {"$disconnect"}
+        ending = stage["RouteSettings"]["$disconnect"]
+        assert ending == {"ThrottlingRateLimit": 2500, "ThrottlingBurstLimit": 1250}
 
 
 def test_functions_get_the_names_of_keys_and_never_keys(

@@ -61,6 +61,8 @@ def test_settings_that_functions_take_pass(settings: dict[str, str]) -> None:
         ("ALARM_TOPIC_ARN", "on-call"),
         ("RESERVED_CONCURRENCY", "0"),
         ("RESERVED_CONCURRENCY", "many"),
+        ("WEBSOCKET_RATE", "0"),
+        ("WEBSOCKET_BURST", "1.5"),
     ],
 )
 def test_wrong_setting_is_named_and_no_secret_is_quoted(variable: str, value: str) -> None:
@@ -69,3 +71,11 @@ def test_wrong_setting_is_named_and_no_secret_is_quoted(variable: str, value: st
     assert caught.value.variable == variable
     assert "sk-secret" not in caught.value.message
     assert "\n" not in caught.value.message
+
+
+def test_options_of_a_deployment_have_their_defaults_where_they_are_empty() -> None:
+    options = check({**AS_PACKAGED, "RESERVED_CONCURRENCY": "", "WEBSOCKET_RATE": " "})
+    assert (options["RESERVED_CONCURRENCY"], options["WEBSOCKET_RATE"]) == ("none", 50)
+    options = check({**AS_PACKAGED, "RESERVED_CONCURRENCY": "7", "WEBSOCKET_BURST": "9"})
+    assert (options["RESERVED_CONCURRENCY"], options["WEBSOCKET_BURST"]) == ("7", 9)
+    assert "OPENAI_BASE_URL" not in options

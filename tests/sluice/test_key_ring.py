@@ -14,14 +14,14 @@ class Parameters:
     """A Parameter Store that records what is read."""
 
     def __init__(self, value: str | None) -> None:
-        self._value = value
+        self.value = value
         self.reads: list[str] = []
 
     def read(self, name: str) -> str:
         self.reads.append(name)
-        if self._value is None:
+        if self.value is None:
             raise LookupError("ParameterNotFound")
-        return self._value
+        return self.value
 
 
 def ring_of(*keys: str, clock: HandClock | None = None) -> KeyRing:
@@ -88,6 +88,19 @@ def test_parameter_is_read_once_and_only_when_needed() -> None:
     assert next_keys(ring, 3) == "aba"
     assert parameters.reads == ["/sluice/dev/openai-api-key"]
     assert ring.known_keys() == ("a", "b")
+
+
+def test_parameter_that_could_not_be_read_is_left_alone_for_a_second() -> None:
+    parameters, clock = Parameters(None), HandClock()
+    ring = KeyRing(KeySource("FORWARD_KEY", (), "/name"), parameters.read, clock)
+    for seconds, reads in ((0.0, 1), (0.9, 1), (0.1, 2), (0.1, 2)):
+        clock.now += seconds
+        with pytest.raises(SettingsError, match="ParameterNotFound"):
+            ring.keys()
+        assert len(parameters.reads) == reads
+    parameters.value = "a"
+    clock.now += 1.0
+    assert ring.keys() == ("a",)
 
 
 def test_plain_variable_goes_before_the_parameter() -> None:

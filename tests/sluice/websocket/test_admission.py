@@ -108,6 +108,12 @@ def test_missing_or_unknown_key_is_rejected_and_not_logged(
     assert "fk-" not in json.dumps(line)
 
 
+def test_client_without_a_key_costs_no_read_of_the_parameter() -> None:
+    for query, status in (({}, 401), ({"key": ""}, 401), ({"key": "x"}, 500)):
+        admission = connect(query=query, FORWARD_KEY="", FORWARD_KEY_PARAMETER="/unreadable")
+        assert admission.answer == {"statusCode": status}
+
+
 @pytest.mark.parametrize(
     ("mode", "identity", "principal"),
     [("none", {}, "anonymous"), ("aws_iam", {"userArn": USER}, USER)],

@@ -6,23 +6,24 @@ from sluice.errors import AuthenticationFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."
 NAME_DIGITS = 12  # 48 bits: different for any number of keys, and useless for guessing one
 
 
-def check_key(presented: str | None, keys: Iterable[str]) -> None:
+def check_key(presented: str | None, keys: Callable[[], Iterable[str]]) -> None:
     """Raises AuthenticationFailed unless `presented` is one of the keys.
 
-    Takes the same time for every key, known or unknown.
+    Takes the same time for every key, known or unknown. `keys` is not called for clients without
+    one: they must not cost a read of SSM, which is limited for all functions together.
     """
     from hmac import compare_digest  # noqa: PLC0415 -- see key_name
 
     # An event may hold lone surrogates for bytes that were not UTF-8: an unknown key, not a crash.
     shown = (presented or "").encode("utf-8", "surrogatepass")
-    matches = [compare_digest(shown, key.encode()) for key in keys]
+    matches = [compare_digest(shown, key.encode()) for key in (keys() if shown else ())]
     if not any(matches):
         found = "an unknown key" if presented else "no key"
         raise AuthenticationFailed(

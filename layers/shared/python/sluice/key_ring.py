@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from sluice.settings import KeySource
 
+FAILED_READ_REST_S = 1.0
+"""Time until a parameter that could not be read is read again, in seconds. SSM allows an account 40
+reads a second: clients that keep knocking must not use them up for other functions."""
+
 
 def parameters_of(*sources: KeySource) -> list[str]:
     """The names of the parameters that hold these keys."""
@@ -23,7 +27,7 @@ class KeyRing:
     """Keys of one kind. A parameter is read once for the life of the execution environment.
 
     read_parameter: returns the value of a name; raises LookupError. clock: seconds that only
-    increase, for keys that are set aside.
+    increase, for keys that are set aside and for reads that failed.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class KeyRing:
         self._read_parameter = read_parameter
         self._clock = clock
         self._read: tuple[str, ...] | None = None
+        self._failed: tuple[SettingsError, float] | None = None
+        """Why the last read failed, and until when there is no other."""
         self._turn = 0
         self._aside_until: dict[str, float] = {}
 
@@ -48,7 +54,7 @@ class KeyRing:
         if self._source.plain or not self._source.parameter:
             return self._source.plain
         if self._read is None:
-            self._read = self._read_keys()
+            self._read = self._read_unless_it_just_failed()
         return self._read
 
     def known_keys(self) -> tuple[str, ...]:
@@ -81,6 +87,15 @@ class KeyRing:
     def _fit(self, keys: tuple[str, ...], tried: Collection[str]) -> list[str]:
         now = self._clock()
         return [k for k in keys if k not in tried and self._aside_until.get(k, now) <= now]
+
+    def _read_unless_it_just_failed(self) -> tuple[str, ...]:
+        if self._failed is not None and self._clock() < self._failed[1]:
+            raise self._failed[0].with_traceback(None)
+        try:
+            return self._read_keys()
+        except SettingsError as error:
+            self._failed = error, self._clock() + FAILED_READ_REST_S
+            raise
 
     def _read_keys(self) -> tuple[str, ...]:
         variable, name = f"{self._source.variable}_PARAMETER", self._source.parameter

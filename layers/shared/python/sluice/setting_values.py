@@ -85,6 +85,12 @@ def concurrency(text: str) -> str:
     return text
 
 
+def whole_number(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]*", text):
+        raise InvalidValue("must be a whole number, at least 1", repr(text))
+    return int(text)
+
+
 def texts(text: str) -> tuple[str, ...]:
     """The entries between commas; empty ones do not count."""
     return tuple(part for part in entries(text) if part)

@@ -241,7 +241,13 @@ OTHER_SETTINGS = (
     Setting("ALARM_TOPIC_ARN", values.topic, "",
         "SNS topic that alarms notify.", where=DEPLOY),
     Setting("RESERVED_CONCURRENCY", values.concurrency, "none",
-        "Maximum number of answers at the same time, per transport.", where=DEPLOY),
+        "Maximum number of answers at the same time, per transport. WebSocket clients that connect"
+        " get as many places, at most 40.", where=DEPLOY),
+    Setting("WEBSOCKET_RATE", values.whole_number, "50",
+        "Maximum number of clients that connect, and of messages on each route, per second. API"
+        " Gateway answers 429 above it.", where=DEPLOY),
+    Setting("WEBSOCKET_BURST", values.whole_number, "100",
+        "How many of them may come at once.", where=DEPLOY),
 )
 # fmt: on
 """What the local stack or a deployment reads, and no function."""

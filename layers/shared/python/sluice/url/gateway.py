@@ -142,7 +142,7 @@ class UrlGateway:
         principal: str | None = exchange.request.user_arn
         if self._settings.function_url_auth == "none":
             presented = key_of_headers(exchange.request.headers)
-            check_key(presented, self._forward_keys.keys())
+            check_key(presented, self._forward_keys.keys)
             principal = presented and key_name(presented)
         elif exchange.request.is_anonymous:
             rule = "is aws_iam, but the Function URL takes unsigned requests"

@@ -54,7 +54,7 @@ def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRi
     """Who connects, by a name that is not a secret. Raises SluiceError if they may not."""
     if websocket_auth == "forward_key":
         key = request.presented_key
-        check_key(key, forward_keys.keys())
+        check_key(key, forward_keys.keys)
         return key_name(key or "")
     if websocket_auth == "aws_iam" and not request.user_arn:
         rule = "is aws_iam, but the $connect route takes unsigned requests"
