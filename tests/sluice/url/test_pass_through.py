@@ -244,3 +244,46 @@ def test_long_name_of_a_deployment_is_cut_in_the_log(bench: UrlBench) -> None:
     azure = {"AZURE_OPENAI_ENDPOINT": bench.root}
     bench.ask("POST", "/v1/embeddings", {"model": "x" * 10_000}, settings=azure)
     assert len(json.dumps(bench.logged())) < 1_000
+
+
+AZURE_CHAT = "/openai/deployments/gpt.4/chat/completions"
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"model": "other"}, {"model": "gpt.4"}, {"prompt": {"id": "p"}}]
+)
+def test_deployment_of_an_azure_path_is_the_model(bench: UrlBench, body: dict[str, object]) -> None:
+    bench.upstream.script = sends(b"{}", JSON)
+    bench.ask("POST", AZURE_CHAT, body, raw_query="a=1&api-version=2024-10-21&Api%2Dversion=x")
+    (request,) = bench.upstream.requests
+    assert request.target == "/v1/chat/completions?a=1"
+    assert request.document == {**body, "model": "gpt.4"}
+    assert bench.logged()["model"] == "gpt.4"
+
+
+def test_body_of_an_azure_client_is_the_same_bytes_if_it_names_the_deployment(
+    bench: UrlBench,
+) -> None:
+    bench.upstream.script = sends(b"{}", JSON)
+    for path in ("chat/completions", "embeddings"):
+        body = b'{ "model" : "gpt\\u002e4", "x": 1.0 }'
+        bench.ask("POST", f"/openai/deployments/gpt.4/{path}", body)
+        assert bench.upstream.requests[-1].body == body
+
+
+@pytest.mark.parametrize(("mapper", "deployment"), [("", "gpt4"), ("gpt.4=own-name", "own-name")])
+@pytest.mark.parametrize("path", ["chat/completions", "audio/transcriptions"])
+def test_deployment_of_an_azure_path_is_mapped_for_azure(
+    bench: UrlBench, mapper: str, deployment: str, path: str
+) -> None:
+    bench.upstream.script = sends(b"{}", JSON)
+    azure = {"AZURE_OPENAI_ENDPOINT": bench.root, **AZURE, "AZURE_OPENAI_MODEL_MAPPER": mapper}
+    headers = {"content-type": "multipart/form-data; boundary=b" if "audio" in path else JSON}
+    body = b"--b\r\n\r\nx\r\n--b--\r\n" if "audio" in path else b"{}"
+    asked = f"/openai/deployments/gpt.4/{path}"
+    bench.ask(
+        "POST", asked, body, headers=headers, raw_query="api-version=2020-01-01", settings=azure
+    )
+    (target,) = bench.targets
+    assert target.startswith(f"/openai/deployments/{deployment}/{path}?api-version=")
+    assert "2020" not in target

@@ -7,7 +7,7 @@ import pytest
 from sluice.errors import MethodNotAllowed, UnknownPath
 from sluice.settings import read_settings
 from sluice.upstream.targets import read_targets
-from sluice.url.routes import Routes
+from sluice.url.routes import Route, Routes
 
 ENVIRON = {"EXTRA_BASE_URL": "https://x.example", "EXTRA_ROUTE_PREFIX": "/extra"}
 TARGETS = read_targets(ENVIRON, read_settings(ENVIRON))
@@ -15,12 +15,46 @@ ROUTES = Routes([("GET", "/"), ("POST", "/"), ("GET", "/healthz")], TARGETS)
 
 
 def test_path_belongs_to_the_target_of_its_prefix() -> None:
-    assert ROUTES.target_of("POST", "/v1/chat/completions") == (TARGETS[0], "/chat/completions")
-    assert ROUTES.target_of("GET", "/extra/models") == (TARGETS[1], "/models")
+    chat = Route(TARGETS[0], "/chat/completions")
+    assert ROUTES.target_of("POST", "/v1/chat/completions") == chat
+    assert ROUTES.target_of("GET", "/extra/models") == Route(TARGETS[1], "/models")
 
 
 @pytest.mark.parametrize(
-    "path", ["/v2/models", "/chat/completions", "/v1/../admin", "/favicon.ico"]
+    ("path", "asked", "deployment"),
+    [
+        ("/openai/deployments/gpt-4.1/chat/completions", "/chat/completions", "gpt-4.1"),
+        ("/openai/deployments/a%2Fb%20c/completions", "/completions", "a/b c"),
+        ("/openai/deployments/a/b/chat/completions", "/chat/completions", "a/b"),
+        ("//openai/deployments//d//audio/speech/", "/audio/speech", "d"),
+        ("/openai/deployments/d/embeddings", "/embeddings", "d"),
+        ("/openai/v1/chat/completions", "/chat/completions", None),
+        ("/openai/v1/files/f%20/content", "/files/f%20/content", None),
+        ("/openai/models", "/models", None),
+    ],
+)
+def test_path_of_azures_clients_means_the_main_api(
+    path: str, asked: str, deployment: str | None
+) -> None:
+    route = Route(TARGETS[0], asked, deployment, is_azures=True)
+    assert ROUTES.target_of("POST", path) == route
+    below = {"OPENAI_ROUTE_PREFIX": "/below"}
+    targets = read_targets(below, read_settings(below))
+    assert Routes([], targets).target_of("POST", f"/below{path}") == route._replace(
+        target=targets[0]
+    )
+
+
+def test_further_api_may_have_azures_prefix() -> None:
+    environ = {"EXTRA_BASE_URL": "https://x.example", "EXTRA_ROUTE_PREFIX": "/openai"}
+    targets = read_targets(environ, read_settings(environ))
+    path = "/deployments/d/chat/completions"
+    assert Routes([], targets).target_of("POST", f"/openai{path}") == Route(targets[1], path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v2/models", "/chat/completions", "/v1/../admin", "/favicon.ico", "/openai/../v1", "/openai"],
 )
 def test_unknown_path_names_the_available_ones(path: str) -> None:
     with pytest.raises(UnknownPath) as caught:
@@ -56,6 +90,7 @@ def test_wrong_method_names_the_allowed_ones(
         ("/v1/models/my%20secret", "/v1/models/*"),
         ("/v1/Hello%2C%20I%20am", "/v1/*"),
         ("/v1/" + "x" * 40, "/v1/*"),
+        ("/openai/deployments/gpt-4.1/embeddings", "/openai/deployments/*/embeddings"),
         ("//v1//files/f1/content", "//v1//files/*/content"),
     ],
 )

@@ -69,17 +69,20 @@ class ModelAnswers:
         """The keys this process has read so far: no client, prompt or log may see one."""
         return self._client.known_keys() + self._forward_keys.known_keys()
 
-    def native_call(self, native: NativeRequest) -> ModelCall:
-        """The call of a native request, with the default model if it names none."""
+    def native_call(self, native: NativeRequest, deployment: str | None = None) -> ModelCall:
+        """The call of a native request, with the default model if it names none.
+
+        deployment: the model instead, because the path names it.
+        """
         model, prompt = native.document.get("model"), native.document.get("prompt")
-        if not model and isinstance(prompt, dict):
-            return chat_call(native.body)  # a prompt stored at the provider, which names a model
-        if model:
+        if model and deployment in (None, model):
             return chat_call(native.body, _as_name(model))
-        default = self._settings.openai_model
-        call = chat_call(native.body).by_model(default)
-        if call.model is None:  # JSON in UTF-16, or after a byte order mark
-            call = chat_call(encoded({**native.document, "model": default}), default)
+        if deployment is None and isinstance(prompt, dict):
+            return chat_call(native.body)  # a prompt stored at the provider, which names a model
+        wanted = deployment or self._settings.openai_model
+        call = chat_call(native.body).by_model(wanted)
+        if call.model != wanted:  # JSON in UTF-16, or after a byte order mark
+            call = chat_call(encoded({**native.document, "model": wanted}), wanted)
         return call
 
     @contextmanager

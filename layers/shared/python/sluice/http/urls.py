@@ -104,6 +104,18 @@ def without_values(query: str, secrets: Iterable[str]) -> str:
     return "&".join(pair for pair in pairs if unquote_plus(pair.partition("=")[2]) not in known)
 
 
+def without_parameter(query: str, name: str) -> str:
+    """A query without the pairs and blanks of this name, in whatever case."""
+    if not query:
+        return query
+    from urllib.parse import unquote_plus  # noqa: PLC0415 -- see above
+
+    pairs = query.split("&")
+    return "&".join(
+        pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]).lower() != name
+    )
+
+
 def _encoded(found: re.Match[str]) -> str:
     text = found[0]
     if len(text) > 1:  # encoded already

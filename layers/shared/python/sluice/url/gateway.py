@@ -22,7 +22,7 @@ from sluice.errors import (
     SluiceError,
     UnsupportedMediaType,
 )
-from sluice.http.urls import without_values
+from sluice.http.urls import without_parameter, without_values
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.upstream.call import ModelCall, model_of
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sluice.upstream.targets import Target
     from sluice.url.events import UrlRequest
     from sluice.url.reply import Body
+    from sluice.url.routes import Route
 
     ParsedT = TypeVar("ParsedT")
 
@@ -50,6 +51,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 FORM = "application/x-www-form-urlencoded"  # what curl -d calls JSON
 JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain; charset=utf-8"}
+API_VERSION = "api-version"
+"""A parameter of Azure's clients. It names a version of Azure's API, not of the provider's."""
 COMPLETIONS = ("/chat/completions", "/completions", "/responses")  # these take the default model
 
 
@@ -110,9 +113,9 @@ class UrlGateway:
         if own is not None:
             self._own[own](exchange)
         elif request.method != "OPTIONS" or not self._answer_preflight(exchange):
-            target, path = self._routes.target_of(request.method, request.path)
+            route = self._routes.target_of(request.method, request.path)
             self._authenticate(exchange)
-            self._pass_through(target, path, exchange)
+            self._pass_through(route, exchange)
 
     def _cors_headers(self, request: UrlRequest) -> dict[str, str]:
         allowed = self._settings.cors_allow_origins
@@ -185,20 +188,26 @@ class UrlGateway:
         # A streamed body is never empty, and an empty answer is still an answer.
         exchange.reply.whole(200, TEXT, utf8(text) or b"\n")
 
-    def _pass_through(self, target: Target, path: str, exchange: UrlExchange) -> None:
+    def _pass_through(self, route: Route, exchange: UrlExchange) -> None:
         """Pass on any request of the provider's API: only the key is replaced."""
-        request = exchange.request
+        request, target = exchange.request, route.target
         _check_size(request.body)
-        is_completion = request.method == "POST" and path in COMPLETIONS
+        is_completion = request.method == "POST" and route.path in COMPLETIONS
         query = without_values(request.raw_query, self._forward_keys.known_keys())
+        if route.is_azures:
+            query = without_parameter(query, API_VERSION)
         if is_completion and target is self._targets[0]:
             native = NativeRequest(request.body, _parsed(request, parse_object))
-            call = self._answers.native_call(native)
+            call = self._answers.native_call(native, route.deployment)
             headers = {**request.headers, **call.headers}
-            call = call._replace(path=path, query=query, headers=headers)
+            call = call._replace(path=route.path, query=query, headers=headers)
         else:
             model = model_of(request.headers, request.body)
-            call = ModelCall(request.method, path, query, request.headers, request.body, model)
+            call = ModelCall(
+                request.method, route.path, query, request.headers, request.body, model
+            )
+            if route.deployment not in (None, model):
+                call = call.by_model(route.deployment)._replace(model=route.deployment)
         own_answer = target.provider.own_answer(call)
         if own_answer is not None:
             exchange.reply.whole(200, JSON, own_answer)

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote
 
 from sluice.errors import InvalidField, SettingsError
+from sluice.http.urls import without_parameter
 from sluice.named_tuple import NamedTuple
 from sluice.upstream.providers import UpstreamRequest, upstream_headers, url_of
 
@@ -111,9 +112,9 @@ class AzureProvider:
         return call.by_model(deployment) if deployment and deployment != call.model else call
 
     def _url(self, path: str, query: str) -> str:
-        kept = [pair for pair in query.split("&") if pair and not _is_version(pair)]
-        version = [self._surface.query] if self._surface.query else []
-        return url_of(self._surface.root, path, "&".join([*kept, *version]))
+        kept = without_parameter(query, "api-version")
+        parts = (part for part in (kept, self._surface.query) if part)
+        return url_of(self._surface.root, path, "&".join(parts))
 
 
 def surface_of(endpoint: str, version: str) -> Surface:
@@ -137,10 +138,6 @@ def surface_of(endpoint: str, version: str) -> Surface:
         rule = "must be v1 or a date such as 2024-10-21 or 2024-10-01-preview (quoted in YAML)"
         raise SettingsError(API_VERSION, rule, repr(version))
     return Surface(root, f"api-version={chosen}", is_v1=False)
-
-
-def _is_version(pair: str) -> bool:
-    return unquote_plus(pair.partition("=")[0]).lower() == "api-version"
 
 
 def _model(model: str) -> dict[str, object]:
