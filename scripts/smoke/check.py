@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from requests import RequestException
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -128,6 +129,12 @@ def expect_text(what: str, text: str) -> None:
     """Raise CheckFailedError for an empty text, and show none."""
     if not text.strip():
         raise CheckFailedError(what, "some text", "none")
+
+
+def joined_deltas(events: Iterable[Mapping[str, Any]]) -> str:
+    """Return the text of a streamed answer. Any part of its events may be missing or null."""
+    choices = [choice for event in events for choice in event.get("choices") or ()]
+    return "".join((choice.get("delta") or {}).get("content") or "" for choice in choices)
 
 
 def expect_pieces(count: int) -> None:

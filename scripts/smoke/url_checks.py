@@ -26,6 +26,7 @@ from scripts.smoke.check import (
     expect,
     expect_pieces,
     expect_text,
+    joined_deltas,
     messages_of,
     why_forbidden,
 )
@@ -146,9 +147,8 @@ def text_of_events(stream: str) -> str:
     if data[-1:] != ["[DONE]"]:
         raise CheckFailedError("last event", "[DONE]", "another, or none")
     events = [json.loads(each) for each in data[:-1]]
-    expect("error events", sum("error" in event for event in events), 0)
-    choices = [choice for event in events for choice in event.get("choices", [])]
-    return "".join(choice.get("delta", {}).get("content") or "" for choice in choices)
+    expect("error events", sum(bool(event.get("error")) for event in events), 0)
+    return joined_deltas(events)
 
 
 def answers_as_text(request: UrlRequest, value: str, target: Target, watch: Stopwatch) -> None:

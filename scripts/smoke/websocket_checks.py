@@ -20,6 +20,7 @@ from scripts.smoke.check import (
     expect,
     expect_pieces,
     expect_text,
+    joined_deltas,
     messages_of,
 )
 from scripts.smoke.settings import Target
@@ -98,9 +99,7 @@ def chats(target: Target, watch: Stopwatch) -> None:
         frames = chat_frames(client, watch)
     expect("cancelled", frames[-1].get("cancelled", False), expected=False)
     events = [event for frame in frames for event in frame["events"]]
-    choices = [choice for event in events for choice in event.get("choices", [])]
-    deltas = [choice.get("delta", {}).get("content") or "" for choice in choices]
-    expect_text("joined deltas", "".join(deltas))
+    expect_text("joined deltas", joined_deltas(events))
     expect_pieces(len(frames))
 
 

@@ -71,6 +71,9 @@ OTHER_SHAPE = "expected what is documented, found another shape"
 NOTHING_SAID = "joined deltas: expected some text, found none"
 HELD_BACK = "stream: expected several pieces, found 1: something holds it back"
 
+NULLS: dict[str, Any] = {"choices": [{"delta": None}, {"index": 1}], "error": None}
+"""An event of an answer with null, or without a delta, as Azure sends it."""
+
 # A check, what the service does wrong, and what the check says of it.
 URL_FAULTS: tuple[tuple[str, Script, str], ...] = (
     (DESCRIBES, sends(b"<html>", "text/html"), "body: expected a JSON object, found another text"),
@@ -96,6 +99,7 @@ URL_FAULTS: tuple[tuple[str, Script, str], ...] = (
         in_pieces(sse({"choices": []}), DONE),
         "joined deltas: expected some text, found none",
     ),
+    (STREAM, in_pieces(sse({"choices": None}), sse(NULLS), DONE), NOTHING_SAID),
     (STREAM, in_pieces(sse("no json"), DONE), f"{OTHER_SHAPE} (JSONDecodeError)"),
     ("POST / finds a value", sends(b"41", "text/plain"), "value: expected 42, found another"),
     ("POST /v1/chat/completions", replies(200, {"choices": []}), f"{OTHER_SHAPE} (IndexError)"),
@@ -216,6 +220,7 @@ WEBSOCKET_FAULTS: tuple[tuple[str, list[object], str], ...] = (
         "numbers of the frames: expected [0, 1, 2], found [0, 2, 3]",
     ),
     (CHAT, [chat_frame(0), chat_frame(1, done=True)], NOTHING_SAID),
+    (CHAT, [{**chat_frame(0, done=True), "events": [NULLS, {"choices": None}]}], NOTHING_SAID),
     (
         CHAT,
         [chat_frame(0, "one"), chat_frame(1, done=True, cancelled=True)],
