@@ -100,7 +100,8 @@ CLOSE_HANDSHAKE_TIMEOUT_S = 2.0
 """Timeout for the client's close frame, in seconds (RFC 6455, 7.1.1)."""
 
 POST_DRAIN_TIMEOUT_S = 1.0
-"""Timeout of a post to a client that reads nothing, in seconds; then 429, as with a full buffer."""
+"""Timeout of a post to a client that reads nothing, in seconds; then 429, as with a full buffer.
+AWS documents no figure. It must be less than functions wait for a post."""
 
 HTTP_HEAD_LINE_BYTES = 16 * KIB
 """Maximum request line or header field, in bytes; AWS accepts about 10 KB in all."""

@@ -13,6 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from local.limits import POST_DRAIN_TIMEOUT_S
 from sluice.errors import (
     ConnectionGone,
     DeadlineReached,
@@ -23,7 +24,7 @@ from sluice.errors import (
     PostUnconfirmed,
 )
 from sluice.stop_signal import StopSignal
-from sluice.websocket.connections_api import ConnectionsClient, endpoint_of
+from sluice.websocket.connections_api import TIMEOUT_S, ConnectionsClient, endpoint_of
 from tests.scripted_upstream import (
     PATIENCE_S,
     ScriptedUpstream,
@@ -215,6 +216,10 @@ def test_credentials_that_lambda_renews_sign_the_next_post(upstream: ScriptedUps
 def test_endpoint_that_is_not_there_is_worth_another_try() -> None:
     with pytest.raises(PostFailed, match="cannot be reached"):
         ConnectionsClient(refused_url(), ENVIRON).post("id", b"x")
+
+
+def test_post_is_waited_for_longer_than_the_local_stack_waits_for_a_slow_client() -> None:
+    assert TIMEOUT_S > POST_DRAIN_TIMEOUT_S
 
 
 def test_endpoint_is_the_events_domain_and_stage() -> None:
