@@ -64,11 +64,13 @@ def test_frame_is_tried_once_when_its_time_is_up_and_if_nobody_wants_it() -> Non
         ([], 1, True),
         ([PostFailed("429"), PostForbidden("403")], 3, True),
         ([DeliveryError("400")] * LAST_WORD_ATTEMPTS, LAST_WORD_ATTEMPTS, False),
-        ([PostUnconfirmed("silence")], 1, False),
+        ([PostUnconfirmed("silence")], 2, True),
+        ([PostUnconfirmed("silence")] * 2, 2, False),
+        ([PostForbidden("403"), PostUnconfirmed("silence"), PostForbidden("403")], 3, False),
         ([ConnectionGone("410")], 1, False),
     ],
 )
-def test_last_word_is_repeated_a_few_times_where_it_cannot_have_arrived(
+def test_last_word_is_repeated_a_few_times_and_once_if_it_may_have_arrived(
     outcomes: list[DeliveryError], attempts: int, *, is_sent: bool
 ) -> None:
     post = Scripted(10, *outcomes)

@@ -58,15 +58,11 @@ class ReplyBroken(TransportError):
 
 
 class NoReply(TransportError):
-    """The same before the reply's headers.
+    """The same before the reply's headers. has_begun: whether any byte of a reply has come."""
 
-    has_begun: whether any byte of a reply has come. is_malformed: whether it is no HTTP.
-    """
-
-    def __init__(self, *, has_begun: bool, is_malformed: bool = False) -> None:
+    def __init__(self, *, has_begun: bool) -> None:
         super().__init__(was_sent=True)
         self.has_begun = has_begun
-        self.is_malformed = is_malformed
 
 
 class HttpRequest(NamedTuple):
@@ -289,10 +285,7 @@ class HttpReply:
                 connection.close()
                 return False
             if self._reader.head is None:
-                is_malformed = self._reader.failure is not None
-                raise NoReply(
-                    has_begun=self._reader.has_begun, is_malformed=is_malformed
-                ) from error
+                raise NoReply(has_begun=self._reader.has_begun) from error
             # Only the body is wrong: `read` says so.
         self.status, self.headers = self._reader.head.status, self._reader.head.headers
         return True

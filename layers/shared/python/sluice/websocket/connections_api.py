@@ -79,8 +79,9 @@ class ConnectionsClient:
         stop_signal: ends the post from another thread. Raises ConnectionGone (410), PostForbidden
         (403), PostTooLarge (413: worth two frames of half the size), PostFailed (429, 5xx, no
         connection, or one that was closed instead of a reply: worth another attempt),
-        PostUnconfirmed (half a reply, or silence: the frame may have arrived, and sending it again
-        could show the client the same words twice), DeliveryError (another status, or no HTTP).
+        PostUnconfirmed (half a reply, none in HTTP, or silence: the frame may have arrived, and
+        sending it again could show the client the same words twice), DeliveryError (any other
+        status).
         """
         url = f"{self._endpoint}/@connections/{percent_encoded(connection_id)}"
         request = HttpRequest("POST", url, self._signed(url, frame), frame)
@@ -135,8 +136,6 @@ def endpoint_of(domain_name: str, stage: str) -> str:
 def _post_error(error: TransportError) -> DeliveryError:
     if not error.was_sent:
         return PostFailed("The @connections endpoint cannot be reached.")
-    if isinstance(error, NoReply) and error.is_malformed:
-        return DeliveryError("The @connections endpoint does not reply in HTTP.")
     # Servers close a connection instead of replying when they have not taken the request.
     is_untaken = isinstance(error, NoReply) and not error.has_begun
     kind = PostFailed if is_untaken else PostUnconfirmed

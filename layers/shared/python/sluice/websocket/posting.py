@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S = 0.1  # doubles; 429 means a full buffer at the client, which may drain in a moment
 MAX_PAUSE_S = 2.0  # how much longer than necessary a client may have to wait
 MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would not fit a float
-LAST_WORD_ATTEMPTS = 3
+LAST_WORD_ATTEMPTS = 5
 """Maximum posts of a last word: enough for a passing fault, and soon over for a lasting one."""
 
 
@@ -61,16 +61,19 @@ def post_with_retries(
 def post_last_word(post: Post, frame: bytes, deadline: Deadline, back_off: BackOff) -> bool:
     """Post what ended an answer, after a post of it failed. Returns whether it was taken.
 
-    Nothing follows it, so any failure that it may survive is worth another attempt. It is not
-    repeated where it may have arrived: a client is told once.
+    If it may have arrived, it is posted once more: the same error twice is better than silence.
     """
-    for attempt in range(LAST_WORD_ATTEMPTS):
+    left = LAST_WORD_ATTEMPTS
+    while True:
         try:
             post(frame, deadline.seconds_to_last_moment())
-        except (ConnectionGone, PostUnconfirmed):
+        except ConnectionGone:
             return False
-        except DeliveryError:
-            back_off.sleep(min(back_off.seconds(attempt), deadline.seconds_to_last_moment()))
+        except DeliveryError as error:
+            left = min(left - 1, 1) if isinstance(error, PostUnconfirmed) else left - 1
         else:
             return True
-    return False
+        if not left:
+            return False
+        pause = back_off.seconds(LAST_WORD_ATTEMPTS - left)
+        back_off.sleep(min(pause, deadline.seconds_to_last_moment()))
