@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 settings = read_settings(os.environ)
 parameters = Parameters(os.environ)
 forward_keys = KeyRing(settings.forward_keys, parameters)
-state = connection_state(settings)
+state = connection_state(settings, os.environ)
 if settings.websocket_auth == "forward_key":
     parameters.begin(parameters_of(settings.forward_keys))
 
@@ -30,6 +30,6 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     request = parse_connect(event)
     admission = admit(request, settings, forward_keys)
     if state is not None and admission.principal is not None:
-        # After the answer: importing the store's client takes longer than everything else here.
+        # After the answer: clients do not wait for the store.
         awslambda.after_response(record_opened, request, admission.principal, state)
     return admission.answer

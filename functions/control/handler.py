@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 settings = read_settings(os.environ)
 connect = partial(ConnectionsClient, environ=os.environ)
-gateway = ControlGateway(settings, connect, connection_state(settings))
+gateway = ControlGateway(settings, connect, connection_state(settings, os.environ))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

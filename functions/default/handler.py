@@ -33,7 +33,7 @@ targets = read_targets(os.environ, settings)
 parameters = Parameters(os.environ)
 client = UpstreamClient(settings, targets, parameters)
 forward_keys = KeyRing(settings.forward_keys, parameters)
-state = connection_state(settings)
+state = connection_state(settings, os.environ)
 gateway = WebSocketGateway(
     settings,
     ModelAnswers(settings, os.environ, client, targets[0], forward_keys),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from awslambda.context import LambdaContext
 
-state = connection_state(read_settings(os.environ))
+state = connection_state(read_settings(os.environ), os.environ)
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:

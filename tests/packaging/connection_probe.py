@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,12 +39,8 @@ def probe_connections(
     def running(name: str) -> Iterator[RuntimeApi]:
         deployed = functions[name]
         lay_out(artifacts, name, layers_of(deployed), folder / name)
-        # As on Lambda, boto3 is outside the layers.
-        with_boto3 = {"LAMBDA_RUNTIME_DIR": sysconfig.get_path("purelib")}
-        variables = {**account.environment, **with_boto3}
-        with started(
-            deployed, lone_python(folder / name / "python"), folder / name, **variables
-        ) as api:
+        python = lone_python(folder / name / "python")
+        with started(deployed, python, folder / name, **account.environment) as api:
             api.expect_next()
             yield api
 

@@ -1,8 +1,7 @@
 """The deployed zips, unpacked as Lambda does, run by a Python without any package.
 
 The functions cannot reach this checkout's sources and the packages in .venv: what they import is in
-their own zip or in a layer. Two things differ from Lambda: the version of Python, and boto3, which
-is there only for functions that use it.
+their own zip or in a layer. What differs from Lambda is the version of Python.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import boto3
@@ -23,7 +24,7 @@ def authority(tmp_path: Path) -> CertificateAuthority:
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> None:
-    # boto3 reads its region and credentials from the environment, as on Lambda.
+    # The clients read region and credentials from the environment, as on Lambda.
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
@@ -45,7 +46,7 @@ def table(
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    yield lambda clock=NOW_ALWAYS: DynamoDbState(TABLE, clock)
+    yield lambda clock=NOW_ALWAYS: DynamoDbState(TABLE, os.environ, clock)
     client.delete_table(TableName=TABLE)
     client.close()
 

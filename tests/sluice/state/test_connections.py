@@ -132,12 +132,12 @@ def test_every_method_reports_an_unusable_store(tmp_path: Path, clock: HandClock
 
 
 def test_settings_without_a_store_have_no_state() -> None:
-    assert connection_state(read_settings({})) is None
+    assert connection_state(read_settings({}), {}) is None
 
 
 def test_state_in_a_file_is_shared(tmp_path: Path) -> None:
     settings = read_settings({"STATE_FILE": str(tmp_path / "state.sqlite3")})
-    here, elsewhere = connection_state(settings), connection_state(settings)
+    here, elsewhere = connection_state(settings, {}), connection_state(settings, {})
     assert here is not None
     assert elsewhere is not None
     here.opened("c", "p")

@@ -2,96 +2,63 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice.errors import StateUnavailable
 from sluice.state.dynamodb import DynamoDbState
-from tests.scripted_upstream import ScriptedUpstream, holds_after, refused_url, replies
+from tests.scripted_upstream import ScriptedUpstream, refused_url, replies
+from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.state.state_opening import LATER, NOW, TABLE, at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-pytestmark = pytest.mark.usefixtures("account")
+    from collections.abc import Mapping
 
 
-@pytest.fixture
-def store_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], DynamoDbState]:
-    def store(endpoint: str) -> DynamoDbState:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)
-        return DynamoDbState(TABLE, at(NOW))
-
-    return store
+def store_at(environ: Mapping[str, str]) -> DynamoDbState:
+    return DynamoDbState(TABLE, environ, at(NOW))
 
 
-def operations(endpoint: ScriptedUpstream) -> list[str]:
-    return [sent.headers["x-amz-target"].rpartition(".")[2] for sent in endpoint.requests]
-
-
-def test_refused_endpoint_is_reported(store_at: Callable[[str], DynamoDbState]) -> None:
-    store = store_at(refused_url())
-    with pytest.raises(StateUnavailable, match="did not answer PutItem"):
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        (environ_of(refused_url()), "CannotConnect"),
+        (environ_of("no url"), "AWS_ENDPOINT_URL is invalid"),
+        ({}, "AWS_REGION is missing"),
+    ],
+)
+def test_table_that_does_not_answer_is_reported(environ: dict[str, str], reason: str) -> None:
+    store = store_at(environ)
+    with pytest.raises(StateUnavailable, match=rf"did not answer PutItem: {reason}\.$"):
         store.put("the key", {"a": "the value"}, LATER)
-    with pytest.raises(StateUnavailable, match="did not answer BatchGetItem") as refused:
+    with pytest.raises(StateUnavailable, match=rf"did not answer BatchGetItem: {reason}\.$"):
         store.get_all(["the key"])
-    assert type(refused.value.__cause__).__name__ == "EndpointConnectionError"
-
-
-def test_silent_endpoint_is_asked_twice(
-    upstream: ScriptedUpstream, store_at: Callable[[str], DynamoDbState]
-) -> None:
-    upstream.script = holds_after()
-    with pytest.raises(StateUnavailable, match="did not answer BatchGetItem") as silent:
-        store_at(upstream.url).get_all(["key"])
-    assert type(silent.value.__cause__).__name__ == "ReadTimeoutError"
-    assert operations(upstream) == ["BatchGetItem"] * 2
-
-
-def test_throttled_read_is_not_repeated(
-    upstream: ScriptedUpstream, store_at: Callable[[str], DynamoDbState]
-) -> None:
-    left = {TABLE: {"Keys": [{"id": {"S": "key"}}]}}
-    upstream.script = replies(200, {"Responses": {TABLE: []}, "UnprocessedKeys": left})
-    with pytest.raises(StateUnavailable, match="throttled BatchGetItem"):
-        store_at(upstream.url).get_all(["key"])
-    assert operations(upstream) == ["BatchGetItem"]  # the caller looks again
 
 
 @pytest.mark.parametrize(
     ("status", "code", "attempts"),
     [
-        (500, "InternalServerError", 2),
-        (400, "ProvisionedThroughputExceededException", 2),
+        (500, "InternalServerError", 3),
+        (400, "ProvisionedThroughputExceededException", 3),
         (400, "AccessDeniedException", 1),
     ],
 )
-def test_refusal_is_reported_by_its_code_after_at_most_two_attempts(
-    upstream: ScriptedUpstream,
-    store_at: Callable[[str], DynamoDbState],
-    status: int,
-    code: str,
-    attempts: int,
+def test_refusal_is_reported_by_its_code_after_at_most_three_attempts(
+    upstream: ScriptedUpstream, status: int, code: str, attempts: int
 ) -> None:
     document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "the key"}
     upstream.script = replies(status, document)
     with pytest.raises(StateUnavailable, match=rf"^The .+ refused PutItem: {code}\.$"):
-        store_at(upstream.url).put("the key", {}, LATER)
-    assert operations(upstream) == ["PutItem"] * attempts
-
-
-@pytest.mark.parametrize("endpoint", ["no url", "http://[::1"])
-def test_invalid_endpoint_is_reported(
-    store_at: Callable[[str], DynamoDbState], endpoint: str
-) -> None:
-    with pytest.raises(StateUnavailable, match="did not answer PutItem"):
-        store_at(endpoint).put("key", {}, LATER)
+        store_at(environ_of(upstream.url)).put("the key", {}, LATER)
+    sent = [request.headers["x-amz-target"] for request in upstream.requests]
+    assert sent == ["DynamoDB_20120810.PutItem"] * attempts
 
 
 @pytest.mark.usefixtures("table")
 def test_missing_table_is_reported_by_awss_code() -> None:
-    store = DynamoDbState("another", at(NOW))
+    store = DynamoDbState("another", os.environ, at(NOW))
     with pytest.raises(StateUnavailable, match="refused PutItem: ResourceNotFoundException"):
         store.put("the key", {"a": "the value"}, LATER)
     with pytest.raises(StateUnavailable, match="refused BatchGetItem: ResourceNotFoundException"):
@@ -99,4 +66,4 @@ def test_missing_table_is_reported_by_awss_code() -> None:
 
 
 def test_no_keys_need_no_call() -> None:
-    assert DynamoDbState("no such table", at(NOW)).get_all([]) == {}
+    assert store_at({}).get_all([]) == {}

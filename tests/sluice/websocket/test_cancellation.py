@@ -44,10 +44,11 @@ class WatchedState(ConnectionState):
         super().__init__(SqliteState(str(path)))
         self.looked = threading.Event()
 
-    def look(self, connection_id: str, request_id: str | None, since_ms: int) -> ConnectionLook:
-        found = super().look(connection_id, request_id, since_ms)
-        self.looked.set()
-        return found
+    def look(self, *which: Any, **options: Any) -> ConnectionLook:
+        try:
+            return super().look(*which, **options)
+        finally:
+            self.looked.set()
 
     def cancel(self) -> None:
         self.cancelled("c-1=", "7", AT_MS)
@@ -62,6 +63,15 @@ class CancellingBench(WebSocketBench):
     ) -> None:
         super().__init__(upstream, capsys)
         self.state: WatchedState = state
+
+    def says_after_a_look(self) -> None:
+        def script(request: UpstreamRequest, connection: socket.socket) -> None:
+            for _ in range(2):
+                self.state.looked.clear()
+                assert self.state.looked.wait(PATIENCE_S)
+            says("all")(request, connection)
+
+        self.upstream.script = script
 
     def cancel_on_post(self) -> None:
         self.posts.on_post = lambda _frame: self.state.cancel()
@@ -161,24 +171,20 @@ def test_frame_is_not_retried_until_the_deadline_for_a_client_that_has_disconnec
 def test_cancellation_of_an_earlier_request_with_the_same_id_does_not_count(
     bench: CancellingBench,
 ) -> None:
-    def script(request: UpstreamRequest, connection: socket.socket) -> None:
-        for _ in range(2):
-            bench.state.looked.clear()
-            assert bench.state.looked.wait(PATIENCE_S)
-        says("all")(request, connection)
-
-    bench.upstream.script = script
+    bench.says_after_a_look()
     bench.state.cancelled("c-1=", "7", AT_MS - 1)
+    bench.state.opened("c-1=", "ann")
     last = bench.documents(CHAT)[-1]
     assert last["done"]
     assert "cancelled" not in last
+    assert bench.logged()["principal"] == "ann"
 
 
 def test_store_that_is_down_is_named_in_the_log_of_an_answer(
-    bench_without_store: WebSocketBench, tmp_path: Path
+    bench: CancellingBench, tmp_path: Path
 ) -> None:
-    bench = bench_without_store
-    bench.state = ConnectionState(SqliteState(str(tmp_path)))  # a folder
+    bench.state = WatchedState(tmp_path)  # a folder
+    bench.says_after_a_look()
     assert bench.documents(CHAT)[-1]["done"]
     fields = bench.logged()
     assert (fields["outcome"], fields["principal"]) == ("ok", None)
@@ -189,10 +195,10 @@ def test_error_is_sent_while_the_store_is_slow(bench: CancellingBench, tmp_path:
     sent, looked = threading.Event(), threading.Event()
 
     class SlowState(WatchedState):
-        def look(self, connection_id: str, request_id: str | None, since_ms: int) -> ConnectionLook:
+        def look(self, *which: Any, **options: Any) -> ConnectionLook:
             looked.set()
             assert sent.wait(PATIENCE_S)
-            return super().look(connection_id, request_id, since_ms)
+            return super().look(*which, **options)
 
     def script(request: UpstreamRequest, connection: socket.socket) -> None:
         assert looked.wait(PATIENCE_S)

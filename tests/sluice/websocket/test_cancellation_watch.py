@@ -35,8 +35,10 @@ class Looks:
         self._outcomes = list(outcomes)
         self.looked: queue.Queue[int] = queue.Queue()
         self.threads: list[str] = []
+        self.principals_read: list[bool] = []
 
-    def __call__(self) -> ConnectionLook:
+    def __call__(self, *, with_principal: bool) -> ConnectionLook:
+        self.principals_read.append(with_principal)
         self.threads.append(threading.current_thread().name)
         self.looked.put(len(self.threads))
         outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
@@ -62,7 +64,7 @@ class Stops:
 
 
 def watch_by(
-    look: Callable[[], ConnectionLook],
+    look: Callable[..., ConnectionLook],
     times: LookTimes = AT_ONCE,
     deadline: Deadline = FOREVER,
     stops: Stops | None = None,
@@ -92,31 +94,27 @@ def test_looks_go_on_until_there_is_a_reason_and_no_further(
     assert (watch.principal, watch.failure) == ("ann", failure)
 
 
-def test_principal_is_kept_if_a_later_look_does_not_have_it() -> None:
-    looks = Looks(NOTHING, UNKNOWN)
+def test_principal_is_read_until_it_is_known() -> None:
+    looks = Looks(UNKNOWN, DOWN, NOTHING, UNKNOWN)
     with watch_by(looks) as watch:
-        looks.wait_for(2)
+        looks.wait_for(4)
     assert watch.principal == "ann"
-    assert set(looks.threads) == {"cancellation"}  # none at the end
+    assert looks.principals_read[:4] == [True, True, True, False]
+    assert set(looks.threads) == {"cancellation"}
 
 
-def test_short_answer_looks_once_at_its_end_for_the_principal() -> None:
+def test_answer_that_is_over_before_the_first_look_needs_none() -> None:
     looks, stops = Looks(CANCELLED), Stops()
     with watch_by(looks, NEVER, stops=stops) as watch:
         pass
-    assert watch.principal == "ann"
-    assert looks.threads == [threading.current_thread().name]
-    assert stops.reasons == []
+    assert (watch.principal, looks.threads, stops.reasons) == (None, [], [])
 
 
-@pytest.mark.parametrize("times", [AT_ONCE, NEVER])
-def test_store_that_is_down_is_a_failure_and_not_an_error(times: LookTimes) -> None:
+def test_store_that_is_down_is_a_failure_and_not_an_error() -> None:
     looks = Looks(DOWN)
-    with watch_by(looks, times) as watch:
-        if times is AT_ONCE:
-            looks.wait_for(2)
+    with watch_by(looks) as watch:
+        looks.wait_for(2)
     assert (watch.principal, watch.failure) == (None, DOWN)
-    assert (threading.current_thread().name in looks.threads) is (times is NEVER)
 
 
 def test_no_look_begins_when_time_is_up() -> None:
@@ -144,7 +142,8 @@ def test_thread_ends_with_the_block_whatever_ends_that() -> None:
 def test_look_that_takes_longer_than_the_function_has_is_not_waited_for() -> None:
     begun, done = threading.Event(), threading.Event()
 
-    def look() -> ConnectionLook:
+    def look(*, with_principal: bool) -> ConnectionLook:
+        assert with_principal
         begun.set()
         assert done.wait(PATIENCE_S)
         return NOTHING

@@ -37,7 +37,6 @@ from tests.sluice.websocket.asking import (
 )
 
 if TYPE_CHECKING:
-    from sluice.state.connections import ConnectionState
     from tests.scripted_upstream import Script
 
 
@@ -269,9 +268,7 @@ def test_bug_in_the_gateway_is_an_error_frame_and_an_error_of_the_function(
     assert "private" not in json.dumps(fields) + bench.error["message"]
 
 
-def test_log_has_the_figures_of_a_message(bench: WebSocketBench, state: ConnectionState) -> None:
-    state.opened("c-1=", "ann")
-    bench.state = state
+def test_log_has_the_figures_of_a_message(bench: WebSocketBench) -> None:
     frames = bench.documents(CHAT)
     fields = bench.logged()
     for name in ("first_frame_ms", "total_ms"):
@@ -281,7 +278,6 @@ def test_log_has_the_figures_of_a_message(bench: WebSocketBench, state: Connecti
         "transport": "websocket",
         "connection_id": "c-1=",
         "kind": "chat",
-        "principal": "ann",
         "model": "m",
         "frames": len(frames),
         "joined_deltas": 5 - len([frame for frame in frames if frame["events"]]),

@@ -8,14 +8,14 @@ its answer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from hashlib import sha256
 
 from sluice.named_tuple import NamedTuple
 from sluice.state.opening import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sluice.settings import Settings
     from sluice.state.store import StateStore
 
@@ -31,7 +31,7 @@ class ConnectionLook(NamedTuple):
     """What is known about a connection and one request on it."""
 
     principal: str | None
-    """Who opened it; None if that is not recorded, or not yet."""
+    """Who opened it; None if that is not recorded, or not yet, or not looked for."""
     is_closed: bool
     is_cancelled: bool
 
@@ -64,28 +64,35 @@ class ConnectionState:
         key = _cancelled(connection_id, request_id)
         self._store.put(key, {"at_ms": at_ms}, self._clock() + ENDED_KEPT_S)
 
-    def look(self, connection_id: str, request_id: str | None, since_ms: int) -> ConnectionLook:
+    def look(
+        self,
+        connection_id: str,
+        request_id: str | None,
+        since_ms: int,
+        *,
+        with_principal: bool = True,
+    ) -> ConnectionLook:
         """What is known now. `request_id` is None for a request without an id.
 
         `since_ms` is the request's requestTimeEpoch. Clients reuse ids: an earlier cancellation
-        meant another request.
+        meant another request. Each record costs a read: a principal that is known is left out.
         """
-        keys = [_opened(connection_id), _closed(connection_id)]
-        if request_id is not None:
-            keys.append(_cancelled(connection_id, request_id))
+        opened, closed = _opened(connection_id), _closed(connection_id)
+        cancelled = None if request_id is None else _cancelled(connection_id, request_id)
+        keys = [closed, *([cancelled] if cancelled else []), *([opened] if with_principal else [])]
         items = self._store.get_all(keys)
-        principal = items.get(keys[0], {}).get("principal")
-        cancelled_at = items.get(keys[-1], {}).get("at_ms")
+        principal = items.get(opened, {}).get("principal")
+        cancelled_at = items.get(cancelled or "", {}).get("at_ms")
         return ConnectionLook(
             principal=None if principal is None else str(principal),
-            is_closed=keys[1] in items,
+            is_closed=closed in items,
             is_cancelled=cancelled_at is not None and int(cancelled_at) >= since_ms,
         )
 
 
-def connection_state(settings: Settings) -> ConnectionState | None:
+def connection_state(settings: Settings, environ: Mapping[str, str]) -> ConnectionState | None:
     """The state in the store that `settings` name, or None. It is opened at its first use."""
-    store = open_store(settings)
+    store = open_store(settings, environ)
     return ConnectionState(store) if store else None
 
 
@@ -98,6 +105,9 @@ def _closed(connection_id: str) -> str:
 
 
 def _cancelled(connection_id: str, request_id: str) -> str:
+    # OpenSSL's hashes are slow to import, and few answers are looked at.
+    from hashlib import sha256  # noqa: PLC0415
+
     # A digest, because an id may be long, and may hold spaces and lone surrogates.
     digest = sha256(request_id.encode("utf-8", "surrogatepass")).hexdigest()
     return f"cancelled {connection_id} {digest}"

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from sluice.settings import Settings
     from sluice.state.store import Item, StateStore
 
 
-def open_store(settings: Settings, clock: Callable[[], float] = time.time) -> StateStore | None:
-    """The store that `settings` name, or None.
+def open_store(
+    settings: Settings, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> StateStore | None:
+    """The store that `settings` name, or None. environ: where AWS is, and who signs.
 
     STATE_FILE wins over STATE_TABLE: a file exists on one machine only.
     """
     if settings.state_file:
         return _OpenedAtFirstUse(lambda: _sqlite(settings.state_file, clock))
     if settings.state_table:
-        return _OpenedAtFirstUse(lambda: _dynamodb(settings.state_table, clock))
+        return _OpenedAtFirstUse(lambda: _dynamodb(settings.state_table, environ, clock))
     return None
 
 
@@ -47,8 +50,7 @@ def _sqlite(file: str, clock: Callable[[], float]) -> StateStore:
     return SqliteState(file, clock)
 
 
-def _dynamodb(table: str, clock: Callable[[], float]) -> StateStore:
-    # 200 ms to import boto3: only if there is a table, and not before it is used.
-    from sluice.state.dynamodb import DynamoDbState  # noqa: PLC0415
+def _dynamodb(table: str, environ: Mapping[str, str], clock: Callable[[], float]) -> StateStore:
+    from sluice.state.dynamodb import DynamoDbState  # noqa: PLC0415 -- clients do not wait for it
 
-    return DynamoDbState(table, clock)
+    return DynamoDbState(table, environ, clock)

@@ -14,11 +14,14 @@ from sluice.named_tuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
+    from typing import Protocol, Self
 
     from sluice.deadline import Deadline
     from sluice.errors import SluiceError
     from sluice.state.connections import ConnectionLook
+
+    class Look(Protocol):
+        def __call__(self, *, with_principal: bool) -> ConnectionLook: ...
 
 
 class LookTimes(NamedTuple):
@@ -34,12 +37,13 @@ class LookTimes(NamedTuple):
 class CancellationWatch:
     """A context manager that looks at the store from its own thread until its block ends.
 
-    look: reads the store; raises StateUnavailable. stop: called with Cancelled or ConnectionGone.
+    look: reads the store, without the principal once that is known; raises StateUnavailable. stop:
+    called with Cancelled or ConnectionGone.
     """
 
     def __init__(
         self,
-        look: Callable[[], ConnectionLook],
+        look: Look,
         stop: Callable[[SluiceError], None],
         deadline: Deadline,
         times: LookTimes | None = None,
@@ -51,7 +55,7 @@ class CancellationWatch:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cancellation", daemon=True)
         self.principal: str | None = None
-        """Who sent the message, known after the block; None if the store does not say."""
+        """Who sent the message; None if there was no look, or the store does not say."""
         self.failure: StateUnavailable | None = None
         """Why the last failed look failed."""
 
@@ -63,8 +67,6 @@ class CancellationWatch:
         self._is_over.set()
         # The margin of the deadline is for the client, not for a slow store.
         self._thread.join(self._deadline.seconds_left_or_zero())
-        if not (self.principal or self.failure) and self._deadline.seconds_left_or_zero():
-            self._look_once()
 
     def _run(self) -> None:
         pause = self._times.first
@@ -77,7 +79,7 @@ class CancellationWatch:
 
     def _look_once(self) -> ConnectionLook | None:
         try:
-            look = self._look()
+            look = self._look(with_principal=self.principal is None)
         except StateUnavailable as error:
             self.failure = error
             return None
