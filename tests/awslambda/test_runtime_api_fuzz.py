@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from awslambda.errors import RuntimeApiError
 from awslambda.output import LogLines
-from awslambda.runtime_client import RuntimeClient
+from awslambda.runtime_client import NEXT_RETRIES, RuntimeClient
 from awslambda.runtime_log import RuntimeLog
 
 if TYPE_CHECKING:
@@ -110,4 +110,4 @@ def test_event_is_read_however_it_arrives(scripted: Scripted) -> None:
 @given(st.binary(min_size=1, max_size=300))
 def test_noise_instead_of_a_reply_is_a_runtime_api_error(noise: bytes) -> None:
     with pytest.raises(RuntimeApiError):
-        next_invocation([[noise], [noise]])  # the client retries once on a new connection
+        next_invocation([[noise]] * (1 + NEXT_RETRIES))

@@ -11,7 +11,7 @@ import pytest
 from awslambda import http1
 from awslambda.output import LogLines
 from awslambda.runtime_api import Invocation
-from awslambda.runtime_client import MAX_REPEATS, RuntimeClient
+from awslambda.runtime_client import MAX_REPEATS, NEXT_RETRIES, RuntimeClient
 from awslambda.runtime_log import RuntimeLog
 from tests.awslambda.scripted_runtime_api import Runtime, running, source_event, streamed
 
@@ -74,10 +74,10 @@ def test_connection_closed_between_events_is_replaced(ordinary: Runtime) -> None
     connections = ordinary.api.connections_made
     ordinary.api.read_request()
     ordinary.api.reply(202, headers={"Connection": "close"})
-    for _ in range(2):
+    for _ in range(1 + NEXT_RETRIES):
         ordinary.api.drop_connection()
         ordinary.api.expect_next()
-    assert ordinary.api.connections_made == connections + 2
+    assert ordinary.api.connections_made == connections + 1 + NEXT_RETRIES
 
 
 def serve_and_lose(runtime: Runtime, source: str, event: int, answers: int = 1) -> None:

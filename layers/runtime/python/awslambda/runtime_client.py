@@ -26,6 +26,9 @@ MAX_LOGGED_REASON_BYTES = 500
 """Maximum length of a logged rejection, in bytes: Lambda's have about 150."""
 RECEIVE_BYTES = 64 * 1024
 """Size of one recv, in bytes: an event has at most 6 MB."""
+NEXT_RETRIES = 2
+"""How often a request for an event is repeated: the kept connection may be dead, and the next may
+break as well. Lambda gives an event that was not answered again."""
 MAX_REPEATS = 5
 """How often in a row an event may come again before the process ends; Lambda starts another."""
 _LOST_STREAM = Failure(
@@ -89,11 +92,14 @@ class RuntimeClient:
         raise RuntimeApiError("the Runtime API gives events, but takes no answer")
 
     def _next_event(self) -> Invocation:
-        try:
-            reply = self._exchange(self._next_request)
-        except (OSError, RuntimeApiError):
-            reply = self._exchange(self._next_request)  # the kept connection was dead
-        return runtime_api.parse_invocation(reply)
+        reply = None
+        for _ in range(NEXT_RETRIES):
+            try:
+                reply = self._exchange(self._next_request)
+                break
+            except (OSError, RuntimeApiError):
+                pass
+        return runtime_api.parse_invocation(reply or self._exchange(self._next_request))
 
     def post_invocation_result(
         self, invocation: Invocation, body: bytes | None, content_type: str = "application/json"
