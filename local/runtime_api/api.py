@@ -29,6 +29,8 @@ from local.runtime_api.state import InvalidStateTransitionError, RuntimeState, S
 
 _MODE = "lambda-runtime-function-response-mode"
 _INVOCATION_ID = "lambda-runtime-invocation-id"
+_OF_A_PAGE = frozenset({"origin", "sec-fetch-site"})
+"""Header fields that only browsers send: any page may send requests to loopback."""
 
 
 class RuntimeListener(Protocol):
@@ -45,13 +47,20 @@ class RuntimeListener(Protocol):
 
 
 class RuntimeApi:
-    """The API of one process: `start`, `hand_over` whenever the runtime waits, `close`."""
+    """The API of one process: `start`, `hand_over` whenever the runtime waits, `close`.
+
+    Any program of this machine can connect. So events go to the first connection that requests
+    one, and to others only if they know the id of the event that ran, or if those are closed.
+    """
 
     def __init__(self, listener: RuntimeListener) -> None:
         self._listener = listener
         self._state = RuntimeState()
         self._invocation: Invocation | None = None
         self._waiter: Replier | None = None
+        self._waiting: RuntimeConnection | None = None
+        self._known: set[RuntimeConnection] = set()
+        self._address = ""
         self._server: asyncio.Server | None = None
         self._connections: set[RuntimeConnection] = set()
         self._all_lost = asyncio.Event()
@@ -63,16 +72,17 @@ class RuntimeApi:
             lambda: RuntimeConnection(self._open_call, self._made, self._lost), "127.0.0.1", 0
         )
         host, port = self._server.sockets[0].getsockname()[:2]
-        return f"{host}:{port}"
+        self._address = f"{host}:{port}"
+        return self._address
 
     def hand_over(self, invocation: Invocation) -> None:
-        """Give the waiting runtime its event."""
-        waiter, self._waiter = self._waiter, None
-        if waiter is None:
+        """Give the waiting runtime its event; one that has disconnected gets it when it is back."""
+        if self._state.now is not State.READY:
             raise RuntimeError("the runtime does not wait for an event")
-        self._state.take(Step.EVENT_SENT)
         self._invocation = invocation
-        waiter(self._event_reply(invocation))
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._send_event(invocation, waiter)
 
     async def drained(self) -> None:
         """Wait until every connection of a dead process has been read to its end."""
@@ -95,18 +105,24 @@ class RuntimeApi:
 
     def _lost(self, connection: RuntimeConnection) -> None:
         self._connections.discard(connection)
+        self._known.discard(connection)
+        if connection is self._waiting:
+            self._waiting = self._waiter = None
         if not self._connections:
             self._all_lost.set()
 
-    def _open_call(self, head: RequestHead) -> RuntimeCall:
+    def _open_call(self, head: RequestHead, connection: RuntimeConnection) -> RuntimeCall:
+        if head.headers.get("host", self._address) != self._address or _OF_A_PAGE & {*head.headers}:
+            return _rejected(error_reply(403, "Forbidden", "Not a request of the runtime."))
         route, request_id = route_of(head)
         if route is Route.NEXT:
-            return RuntimeCall(self._next_event)
+            return RuntimeCall(partial(self._next_event, connection))
         if route is Route.INIT_ERROR:
             return InitErrorCall(head.headers, self._init_failed)
         rejection = self._rejection(route, request_id, head.headers)
         if rejection is not None:
-            return RuntimeCall(lambda reply: reply(rejection))
+            return _rejected(rejection)
+        self._known.add(connection)
         invocation = self._invocation
         assert invocation is not None  # noqa: S101 - RUNNING always has one
         settle = partial(self._end_answer, invocation)
@@ -115,14 +131,26 @@ class RuntimeApi:
         call = StreamedCall if _MODE in head.headers else BufferedCall
         return call(head.headers, settle, invocation.receiver)
 
-    def _next_event(self, reply: Replier) -> None:
+    def _next_event(self, connection: RuntimeConnection, reply: Replier) -> None:
+        if self._waiter is not None or (self._known and connection not in self._known):
+            message = "Another connection of the runtime requests the events."
+            reply(error_reply(403, "InvalidStateTransition", message))
+            return
+        is_back = self._state.now is State.READY
         self._state.take(Step.NEXT)
-        if self._state.now is State.READY:
-            self._invocation = None
-            self._waiter = reply
-            self._listener.runtime_waits()
-        elif self._invocation is not None:
+        self._known.add(connection)
+        if self._state.now is State.RUNNING and self._invocation is not None:
             reply(self._event_reply(self._invocation))
+        elif is_back and self._invocation is not None:
+            self._send_event(self._invocation, reply)
+        else:
+            self._invocation = None
+            self._waiter, self._waiting = reply, connection
+            self._listener.runtime_waits()
+
+    def _send_event(self, invocation: Invocation, reply: Replier) -> None:
+        self._state.take(Step.EVENT_SENT)
+        reply(self._event_reply(invocation))
 
     def _event_reply(self, invocation: Invocation) -> Reply:
         return Reply(200, invocation.event, self._listener.event_headers(invocation))
@@ -155,3 +183,7 @@ class RuntimeApi:
     def _init_failed(self, failure: FunctionFailure) -> None:
         self._state.take(Step.INIT_ERROR)
         self._listener.runtime_init_failed(failure)
+
+
+def _rejected(rejection: Reply) -> RuntimeCall:
+    return RuntimeCall(lambda reply: reply(rejection))

@@ -27,7 +27,7 @@ class RuntimeConnection(asyncio.Protocol):
 
     def __init__(
         self,
-        open_call: Callable[[RequestHead], RuntimeCall],
+        open_call: Callable[[RequestHead, RuntimeConnection], RuntimeCall],
         on_made: Callable[[RuntimeConnection], None],
         on_lost: Callable[[RuntimeConnection], None],
     ) -> None:
@@ -65,7 +65,7 @@ class RuntimeConnection(asyncio.Protocol):
     def _take(self, events: Sequence[RequestEvent]) -> None:
         for event in events:
             if isinstance(event, RequestHead):
-                self._call = self._open_call(event)
+                self._call = self._open_call(event, self)
                 continue
             call = self._call
             assert call is not None  # noqa: S101 - a body follows its head

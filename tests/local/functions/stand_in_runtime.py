@@ -23,6 +23,7 @@ FOREVER_S = 3600
 
 class RuntimeSocket:
     def __init__(self, address: str) -> None:
+        self.host = f"host: {address}"
         host, port = address.split(":")
         self._socket = socket.create_connection((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -34,7 +35,11 @@ class RuntimeSocket:
     def call(
         self, method: str, path: str, body: bytes = b"", headers: tuple[str, ...] = ()
     ) -> tuple[dict[str, str], bytes]:
-        lines = (f"{method} {ROOT}{path} HTTP/1.1", "host: h", f"content-length: {len(body)}")
+        lines = (
+            f"{method} {ROOT}{path} HTTP/1.1",
+            self.host,
+            f"content-length: {len(body)}",
+        )
         self.send("\r\n".join((*lines, *headers, "", "")).encode() + body)
         return self.reply()
 
@@ -80,7 +85,7 @@ class Answering:
     def begin(self, content_type: str) -> None:
         lines = (
             f"POST {ROOT}{self._path}/response HTTP/1.1",
-            "host: h",
+            self._runtime.host,
             "transfer-encoding: chunked",
             "Lambda-Runtime-Function-Response-Mode: streaming",
             f"content-type: {content_type}",

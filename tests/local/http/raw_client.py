@@ -29,6 +29,7 @@ class RawClient:
         self.reader = reader
         self.writer = writer
         self.method = "GET"
+        self.host = "127.0.0.1"
 
     @classmethod
     async def connect(cls, port: int) -> Self:
@@ -41,7 +42,7 @@ class RawClient:
     def send(self, method: str, target: str, body: bytes = b"", **headers: str) -> None:
         """Send a request; the names of its header fields may have underscores."""
         self.method = method
-        fields = {"host": "127.0.0.1"}
+        fields = {"host": self.host}
         fields |= {name.lower().replace("_", "-"): value for name, value in headers.items()}
         if "transfer-encoding" not in fields:
             fields.setdefault("content-length", str(len(body)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from typing import Self
 
 from tests.local.http.raw_client import Answer, RawClient
 
@@ -12,6 +13,12 @@ ROOT = "/2018-06-01/runtime"
 
 
 class RuntimeClient(RawClient):
+    @classmethod
+    async def connect(cls, port: int) -> Self:
+        client = await super().connect(port)
+        client.host = f"127.0.0.1:{port}"
+        return client
+
     async def get_next(self) -> Answer:
         return await self.ask("GET", f"{ROOT}/invocation/next")
 

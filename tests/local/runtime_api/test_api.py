@@ -45,9 +45,11 @@ class Bench:
         self.runtimes.append(await RuntimeClient.connect(self.port))
         return self.runtimes[-1]
 
-    async def waiting(self) -> tuple[RuntimeClient, asyncio.Task[Answer]]:
+    async def waiting(
+        self, runtime: RuntimeClient | None = None
+    ) -> tuple[RuntimeClient, asyncio.Task[Answer]]:
         """Return a runtime that waits for an event, and its request."""
-        runtime = await self.runtime()
+        runtime = runtime or await self.runtime()
         request = asyncio.create_task(runtime.get_next())
         await self.listener.waiting.get()
         return runtime, request
@@ -55,9 +57,11 @@ class Bench:
     def invocation(self, request_id: str = "id-1") -> Invocation:
         return Invocation(InvocationIdentity(request_id, "inv", "t"), b'{"a":1}', self.receiver)
 
-    async def running(self, request_id: str = "id-1") -> tuple[RuntimeClient, Invocation]:
+    async def running(
+        self, request_id: str = "id-1", runtime: RuntimeClient | None = None
+    ) -> tuple[RuntimeClient, Invocation]:
         """Return a runtime that has just received its event."""
-        runtime, request = await self.waiting()
+        runtime, request = await self.waiting(runtime)
         invocation = self.invocation(request_id)
         self.api.hand_over(invocation)
         reply = await request
@@ -204,7 +208,7 @@ async def test_error_while_the_answer_streams_is_rejected(it: Bench) -> None:
 async def test_answer_of_the_previous_invocation_is_rejected(it: Bench) -> None:
     runtime, _ = await it.running()
     await runtime.post("/invocation/id-1/response")
-    await it.running("id-2")
+    await it.running("id-2", runtime)
     reply = await runtime.post("/invocation/id-1/response")
     assert (reply.status, reply.json()["errorType"]) == (400, "InvalidRequestID")
 
@@ -214,7 +218,7 @@ async def test_buffered_answer_passes_up_to_the_maximum_size(it: Bench) -> None:
     largest = b"x" * MAX_BUFFERED_RESPONSE_BYTES
     assert (await runtime.post("/invocation/id-1/response", largest)).status == 202
     assert await invocation.outcome is None
-    runtime, invocation = await it.running("id-2")
+    _, invocation = await it.running("id-2", runtime)
     reply = await runtime.post("/invocation/id-2/response", largest + b"x")
     failure = FunctionFailure(
         "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes)."
@@ -246,3 +250,59 @@ async def test_connection_that_waits_for_an_event_does_not_delay_the_end(it: Ben
     await it.api.drained()
     with pytest.raises(asyncio.IncompleteReadError):
         await request
+
+
+async def test_other_program_of_the_machine_gets_no_event(it: Bench) -> None:
+    runtime, request = await it.waiting()
+    other = await it.runtime()
+    assert (await other.get_next()).status == 403  # while it waits
+    it.api.hand_over(it.invocation())
+    await request
+    assert (await other.get_next()).status == 403  # while the event runs
+    assert (await runtime.post("/invocation/id-1/response")).status == 202
+    assert (await other.get_next()).status == 403  # after the answer
+    await it.running("id-2", runtime)
+
+
+async def test_runtime_may_use_other_connections(it: Bench) -> None:
+    first, _ = await it.running()
+    second = await it.runtime()
+    assert (await second.post("/invocation/id-1/response")).status == 202
+    await it.running("id-2", second)  # it knew the event's id
+    await second.post("/invocation/id-2/response")
+    await first.close()
+    await second.close()
+    await it.running("id-3")
+
+
+async def test_runtime_that_loses_its_connection_gets_the_event_when_it_is_back(it: Bench) -> None:
+    runtime, request = await it.waiting()
+    await runtime.close()
+    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+        await request
+    other = await it.runtime()
+    # The API has read the end of the first connection by the time it answers the second one.
+    assert (await other.post("/restore/error")).status == 404
+    it.api.hand_over(it.invocation())
+    assert (await other.get_next()).header("lambda-runtime-aws-request-id") == "id-1"
+    assert (await other.post("/invocation/id-1/response")).status == 202
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "attacker.example"},
+        {"host": "127.0.0.1"},
+        {"origin": "http://localhost:5173"},
+        {"sec_fetch_site": "same-origin"},
+    ],
+)
+async def test_page_in_a_browser_gets_no_event_and_reports_no_error(
+    it: Bench, headers: dict[str, str]
+) -> None:
+    page = await it.runtime()
+    for method, path in (("GET", "/invocation/next"), ("POST", "/init/error")):
+        answer = await page.ask(method, f"{ROOT}{path}", b"", **headers)
+        assert answer.status == 403
+    assert it.listener.init_failure is None
+    await it.running()

@@ -50,7 +50,7 @@ class Bench:
         self.connection = RuntimeConnection(self._open, lambda _: None, self._lost)
         self.connection.connection_made(self.transport)
 
-    def _open(self, head: RequestHead) -> RuntimeCall:
+    def _open(self, head: RequestHead, _connection: RuntimeConnection) -> RuntimeCall:
         if head.method == "GET":
             return RuntimeCall(self.waiting.append)
         return StreamedCall(head.headers, self.invocation.settle, self.receiver)
