@@ -22,6 +22,8 @@ MAX_PAUSE_S = 2.0  # how much longer than necessary a client may have to wait
 MAX_DOUBLINGS = 5  # reach MAX_PAUSE_S; 2**1024 would not fit a float
 LAST_WORD_ATTEMPTS = 5
 """Maximum posts of a last word: enough for a passing fault, and soon over for a lasting one."""
+LAST_WORD_TIMEOUT_S = 1.0
+"""Timeout of such a post, in seconds: the client has waited for another one already."""
 
 
 class BackOff(NamedTuple):
@@ -66,7 +68,7 @@ def post_last_word(post: Post, frame: bytes, deadline: Deadline, back_off: BackO
     left = LAST_WORD_ATTEMPTS
     while True:
         try:
-            post(frame, deadline.seconds_to_last_moment())
+            post(frame, min(LAST_WORD_TIMEOUT_S, deadline.seconds_to_last_moment()))
         except ConnectionGone:
             return False
         except DeliveryError as error:
