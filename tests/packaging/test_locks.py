@@ -49,7 +49,11 @@ def test_every_node_module_is_pinned_by_hash_and_names_no_registry() -> None:
 def test_commands_are_pinned_exactly() -> None:
     package = json.loads((CHECKOUT / "package.json").read_text())
     root = json.loads((CHECKOUT / "package-lock.json").read_text())["packages"][""]
-    for kind, names in (("dependencies", {"wscat"}), ("devDependencies", {"openai", "osls"})):
+    signers = {"@smithy/signature-v4", "aws4", "aws4fetch"}
+    for kind, names in (
+        ("dependencies", {"wscat"}),
+        ("devDependencies", {"openai", "osls", *signers}),
+    ):
         assert set(package[kind]) == names
         assert all(version[0].isdigit() for version in package[kind].values())
         assert root[kind] == package[kind]
