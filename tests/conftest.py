@@ -29,7 +29,16 @@ settings.load_profile("repeatable")
 SHARES_A_DEPLOYMENT = "tests/packaging/"
 """A folder whose modules share packages and a deployment: one process runs them all."""
 
-SLOW = (SHARES_A_DEPLOYMENT, "tests/scripts/", "tests/end_to_end/", "tests/local/test_command_line")
+SHARES_NOTHING = "tests/faults/test_campaign"
+"""A module whose tests run at the same time, in several processes."""
+
+SLOW = (
+    SHARES_A_DEPLOYMENT,
+    SHARES_NOTHING,
+    "tests/scripts/",
+    "tests/end_to_end/",
+    "tests/local/test_command_line",
+)
 """What starts first, in this order, so that no process is left alone with it at the end."""
 
 WAITING = (
@@ -120,6 +129,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
     class ByModule(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(SHARES_NOTHING):
+                return nodeid
             shares = nodeid.startswith(SHARES_A_DEPLOYMENT)
             return "deployment" if shares else nodeid.partition("::")[0]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.end_to_end.curl import SIGNED, curl
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
@@ -56,6 +57,24 @@ def test_process_that_dies_in_its_answer_leaves_it_visibly_incomplete(
         kill_children(stack.process.pid)
         assert process.wait(PATIENCE_S) != 0
         gated.open(2)
+
+
+def test_process_that_dies_in_a_websocket_answer_ends_no_connection(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    """Nobody is left who could tell the client; but it is served as before."""
+    upstream.script = gated = GatedAnswer("one", "never")
+    question = json.dumps({"messages": [{"role": "user", "content": "Hello"}]})
+    with connect(stack.websocket_url) as client:
+        client.send(question)
+        gated.open()
+        assert client.recv(PATIENCE_S) == "one"
+        kill_children(stack.process.pid)
+        gated.open(2)
+        assert upstream.gone.wait(PATIENCE_S)
+        upstream.script = says("back")
+        client.send(question)
+        assert [client.recv(PATIENCE_S), client.recv(PATIENCE_S)] == ["back", "<END>"]
 
 
 def test_stream_ends_with_an_error_event_before_the_function_times_out(
