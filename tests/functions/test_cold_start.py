@@ -1,119 +1,114 @@
-"""What each function imports at start: Lambda bills for it and a user waits for it."""
+"""What each function imports: at its start, and as deployed until its client has the first byte.
+
+Lambda bills for every import, and a user waits for it. A new module here needs a reason and its
+cost in the commit.
+"""
 
 from __future__ import annotations
 
 import ast
-import json
-import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-FUNCTIONS = {
-    "connect": {
-        "packages": set[str](),
-        "sluice": (
-            "authentication errors key_ring named_tuple request_log setting_values settings "
-            "aws.parameters "
-            "http.urls "
-            "state.connections state.opening "
-            "websocket.admission websocket.events "
-        ),
-    },
-    "disconnect": {
-        "packages": set[str](),
-        "sluice": (
-            "authentication errors named_tuple request_log setting_values settings "
-            "http.urls "
-            "state.connections state.opening "
-            "websocket.admission websocket.events "
-        ),
-    },
-    "control": {
-        "packages": set[str](),
-        "sluice": (
-            "authentication deadline error_body errors named_tuple request_log secret_mask "
-            "setting_values settings text "
-            "aws.sigv4 "
-            "completions.request "
-            "http.connection http.http1 http.opening http.transport http.urls "
-            "state.connections state.opening "
-            "upstream.retries "
-            "websocket.connections_api websocket.control websocket.events websocket.posting "
-            "websocket.request "
-        ),
-    },
-    "default": {
-        "packages": set[str](),
-        "sluice": (
-            "authentication deadline error_body errors key_ring named_tuple request_log "
-            "secret_mask setting_values settings stop_signal text "
-            "aws.sigv4 aws.parameters "
-            "completions.answer completions.event_stream completions.events "
-            "completions.parsers completions.request completions.sse completions.usage "
-            "http.connection http.http1 http.opening http.transport http.urls "
-            "state.connections state.opening "
-            "upstream.call upstream.client upstream.headers upstream.providers "
-            "upstream.providers.openai upstream.reply upstream.retries upstream.targets "
-            "websocket.answer websocket.cancellation_watch "
-            "websocket.connections_api websocket.delivery websocket.event_splitting "
-            "websocket.events websocket.frames websocket.gateway websocket.posting "
-            "websocket.request "
-        ),
-    },
-    "stream": {
-        "packages": set[str](),
-        "sluice": (
-            "authentication deadline errors key_ring named_tuple request_log secret_mask "
-            "setting_values settings "
-            "aws.parameters "
-            "completions.answer completions.event_stream completions.request completions.usage "
-            "http.connection http.http1 http.opening http.transport http.urls "
-            "upstream.call upstream.client upstream.headers upstream.providers "
-            "upstream.providers.openai upstream.reply upstream.retries upstream.targets "
-            "url.events url.gateway url.reply url.routes "
-        ),
-    },
+from tests.functions.first_byte import imported_at_start, imported_until_the_first_byte
+from tests.packaging.lambda_layout import lone_python
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OURS = {"sluice", "awslambda", "functions"}
+LISTED_VERSIONS = ((3, 11), (3, 12), (3, 13))
+"""Versions of Python that import these modules of its own; later ones divide them differently."""
+FUNCTIONS = ("connect", "disconnect", "control", "default", "stream")
+
+# Python's own modules, beyond those that a bare Python has.
+RUNTIME = (
+    "__future__ _collections _functools _json _operator _socket _sre collections copyreg enum "
+    "functools gc itertools json json.decoder json.encoder json.scanner keyword operator re "
+    "re._casefix re._compiler re._constants re._parser reprlib types "
+)
+"""What every function has: the runtime and the settings need it."""
+SOCKETS = "array binascii collections.abc contextlib errno math select selectors socket "
+HASHES = "_blake2 _hashlib hashlib hmac warnings "
+TLS = (
+    "_ssl _struct base64 importlib importlib._bootstrap importlib._bootstrap_external "
+    "importlib.machinery ssl struct warnings "
+)
+THREADS = "_weakrefset threading "
+STANDARD_AT_START = {
+    "connect": "",
+    "disconnect": "",
+    "control": SOCKETS + HASHES,
+    "default": SOCKETS + HASHES + THREADS,
+    "stream": SOCKETS,
 }
-NOT_AT_START = {
-    *("asyncio", "boto3", "botocore", "aws_xray_sdk", "multiprocessing", "sqlite3", "xml"),
-    # Each a good part of what `stream` takes to start: http.client and email behind it, TLS (loaded
-    # while the upstream answers the connection's first segment), dataclasses and inspect.
-    *("http", "email", "ssl", "certifi", "requests", "urllib3", "dataclasses", "inspect"),
-    "typing",
+STANDARD_UNTIL_THE_FIRST_BYTE = {
+    "connect": SOCKETS + HASHES + TLS,
+    "disconnect": "",
+    "control": TLS,
+    "default": TLS,
+    "stream": HASHES + TLS,
 }
-NOT_IN_SMALL_FUNCTIONS = {"logging", "threading", "socket", "datetime", "random", "urllib"}
-"""connect and disconnect ask nobody. control asks @connections, and needs no more than a socket."""
-NOT_IN_STREAM = {"logging", "hashlib", "hmac", "datetime", "random", "urllib"} | {"threading"}
-"""Parsers of answers, hashes of keys, dates of retries: what few requests need comes with them."""
 
-REPORT = """
-import importlib, json, sys
-importlib.import_module("awslambda.invoke_loop")
-runtime = set(sys.modules)
-importlib.import_module(f"functions.{sys.argv[1]}.handler")
-new = {name: sys.modules[name] for name in set(sys.modules) - runtime}
-files = {name: str(getattr(module, "__file__", "")) for name, module in new.items()}
-print(json.dumps(files))
-"""
+# Modules of `sluice`.
+SETTINGS = "authentication errors named_tuple request_log setting_values settings http.urls "
+HTTP = "http.connection http.http1 http.opening http.transport "
+STATE = "state.connections state.opening "
+UPSTREAM = (
+    "deadline key_ring secret_mask completions.answer completions.event_stream "
+    "completions.request completions.usage upstream.call upstream.client upstream.headers "
+    "upstream.providers upstream.providers.openai upstream.reply upstream.retries upstream.targets "
+)
+WEBSOCKET = (
+    "deadline error_body secret_mask text aws.sigv4 completions.request upstream.retries "
+    "websocket.connections_api websocket.events websocket.posting websocket.request "
+)
+OWN_AT_START = {
+    "connect": SETTINGS + STATE + "key_ring aws.parameters websocket.admission websocket.events",
+    "disconnect": SETTINGS + STATE + "websocket.admission websocket.events",
+    "control": SETTINGS + HTTP + STATE + WEBSOCKET + "websocket.control",
+    "default": SETTINGS + HTTP + STATE + UPSTREAM + WEBSOCKET + "stop_signal aws.parameters "
+    "completions.events completions.parsers completions.sse websocket.answer "
+    "websocket.cancellation_watch websocket.delivery websocket.event_splitting websocket.frames "
+    "websocket.gateway",
+    "stream": SETTINGS + HTTP + UPSTREAM + "aws.parameters url.events url.gateway url.reply "
+    "url.routes",
+}
+AWS = "aws.endpoints aws.errors aws.json_api aws.json_protocol aws.retries aws.sigv4 "
+OWN_UNTIL_THE_FIRST_BYTE = {
+    "connect": HTTP + AWS + "aws.ssm http.tls",
+    "disconnect": "",
+    "control": "http.tls",
+    "default": AWS + "aws.ssm http.tls aws.attribute_values aws.dynamodb state.dynamodb "
+    "state.store",
+    "stream": AWS + "aws.ssm http.tls",
+}
+"""`default` includes a look at the table: slow answers have one before their first frame."""
 
 
-def imported_at_start(function: str) -> dict[str, str]:
-    """Names of the modules that the function's handler brings in, with their files."""
-    folders = (".", "layers/runtime/python", "layers/shared/python")
-    path = os.pathsep.join(str(ROOT / folder) for folder in folders)
-    done = subprocess.run(
-        [sys.executable, "-c", REPORT, function],
-        env={"PYTHONPATH": path},
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    modules: dict[str, str] = json.loads(done.stdout)
-    return modules
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lone_python(tmp_path_factory.mktemp("python"))
+
+
+def ours(modules: Mapping[str, str]) -> set[str]:
+    return {
+        name.removeprefix("sluice.")
+        for name, file in modules.items()
+        if name.startswith("sluice.") and holds_code(Path(file))
+    }
+
+
+def assert_standard(modules: Mapping[str, str], *listed: str) -> None:
+    """All others but the runtime's, which have a test of their own, are the listed ones."""
+    others = {name for name in modules if name.partition(".")[0] not in OURS}
+    if sys.version_info[:2] in LISTED_VERSIONS:
+        assert others == set(" ".join(listed).split())
+    else:
+        assert {name.partition(".")[0] for name in others} <= sys.stdlib_module_names
 
 
 def holds_code(file: Path) -> bool:
@@ -122,24 +117,18 @@ def holds_code(file: Path) -> bool:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_function_imports_what_is_listed_and_no_more(function: str) -> None:
-    modules = imported_at_start(function)
-    top_level = {name.partition(".")[0] for name in modules}
-    installed = {
-        name.partition(".")[0]
-        for name, file in modules.items()
-        if "site-packages" in file and "__mypyc" not in name
-    }
-    own = {
-        name.removeprefix("sluice.")
-        for name, file in modules.items()
-        if name.startswith("sluice.") and holds_code(Path(file))
-    }
-    assert installed == FUNCTIONS[function]["packages"]
-    assert own == set(str(FUNCTIONS[function]["sluice"]).split())
-    assert not top_level & NOT_AT_START
-    if function in ("connect", "disconnect", "control"):
-        needed = {"socket"} if function == "control" else set[str]()
-        assert not top_level & (NOT_IN_SMALL_FUNCTIONS - needed)
-    if function == "stream":
-        assert not top_level & NOT_IN_STREAM
+def test_start_imports_what_is_listed_and_no_more(function: str, python: Path) -> None:
+    modules = imported_at_start(function, python)
+    assert ours(modules) == set(OWN_AT_START[function].split())
+    assert_standard(modules, RUNTIME, STANDARD_AT_START[function])
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_client_waits_for_what_is_listed_and_no_more(
+    function: str, python: Path, tmp_path: Path
+) -> None:
+    modules = imported_until_the_first_byte(function, python, tmp_path)
+    own = OWN_AT_START[function], OWN_UNTIL_THE_FIRST_BYTE[function]
+    standard = RUNTIME, STANDARD_AT_START[function], STANDARD_UNTIL_THE_FIRST_BYTE[function]
+    assert ours(modules) == set(" ".join(own).split())
+    assert_standard(modules, *standard)
