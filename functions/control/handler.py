@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from awslambda.context import LambdaContext
 
 settings = read_settings(os.environ)
-connect = partial(ConnectionsClient, environ=os.environ)
+connect = partial(
+    ConnectionsClient, environ=os.environ, trusted_certificates=settings.trusted_certificates
+)
 gateway = ControlGateway(settings, connect, connection_state(settings, os.environ))
 
 

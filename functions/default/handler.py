@@ -37,7 +37,9 @@ state = connection_state(settings, os.environ)
 gateway = WebSocketGateway(
     settings,
     ModelAnswers(settings, os.environ, client, targets[0], forward_keys),
-    partial(ConnectionsClient, environ=os.environ),
+    partial(
+        ConnectionsClient, environ=os.environ, trusted_certificates=settings.trusted_certificates
+    ),
     state,
 )
 parameters.begin(parameters_of(targets[0].keys), meanwhile=partial(client.open_ahead, targets[0]))

@@ -55,12 +55,12 @@ STANDARD_UNTIL_THE_FIRST_BYTE = {
 
 # Modules of `sluice`.
 SETTINGS = "authentication errors named_tuple request_log setting_values settings http.urls "
-HTTP = "http.connection http.http1 http.opening http.transport "
+HTTP = "http.connection http.errors http.http1 http.opening http.transport "
 STATE = "state.connections state.opening "
 UPSTREAM = (
     "deadline key_ring secret_mask completions.answer completions.event_stream "
     "completions.request completions.usage upstream.call upstream.client upstream.headers "
-    "upstream.providers upstream.providers.openai upstream.reply upstream.retries upstream.targets "
+    "upstream.providers upstream.providers.openai upstream.reply upstream.targets "
 )
 WEBSOCKET = (
     "deadline error_body secret_mask text aws.sigv4 completions.request upstream.retries "

@@ -11,6 +11,7 @@ from sluice.key_ring import KeyRing
 from sluice.settings import Settings, read_settings
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import Target, read_targets
+from tests.sluice.clocks import hurrying_clock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def answering_with(variables: Mapping[str, str]) -> Answering:
     """Answers without pauses between attempts."""
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
-    client = UpstreamClient(settings, targets, Parameters({}), random=lambda: 0.0)
+    client = UpstreamClient(settings, targets, Parameters({}), lambda: 0.0, hurrying_clock())
     forward_keys = KeyRing(settings.forward_keys, Parameters({}))
     answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
     return Answering(settings, targets, forward_keys, answers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sluice.http.http1 import MAX_HEAD_BYTES, MAX_SIZE_LINE_BYTES
+from sluice.http.http1 import MAX_HEAD_BYTES, MAX_INFORMATIONAL_REPLIES, MAX_SIZE_LINE_BYTES
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -38,10 +38,17 @@ REPLIES = {
     "much space": Reply(OK + b"Content-Length: \t 2 \t\r\n\r\nok", b"ok"),
     "folded header": Reply(OK + b"X-Long: a\r\n b\r\n\tc\r\n" + TWO, b"ok"),
     "header of no value": Reply(OK + b"X:\r\n" + TWO, b"ok"),
-    "HEAD": Reply(SIZED, method="HEAD"),
-    "HEAD of chunks": Reply(CHUNKED, method="HEAD"),
+    "HEAD": Reply(SIZED, method="HEAD", is_kept=False),
+    "HEAD of chunks": Reply(CHUNKED, method="HEAD", is_kept=False),
     "204": Reply(b"HTTP/1.1 204 No Content\r\n\r\n", status=204),
-    "304 with a length": Reply(b"HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", status=304),
+    "204 with a length of 0": Reply(b"HTTP/1.1 204 No\r\nContent-Length: 0\r\n\r\n", status=204),
+    "204 with a length": Reply(
+        b"HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\n", status=204, is_kept=False
+    ),
+    "304 of chunks": Reply(
+        b"HTTP/1.1 304 X\r\nTransfer-Encoding: chunked\r\n\r\n", status=304, is_kept=False
+    ),
+    "space before a colon": Reply(OK + b"X : a\r\nContent-Length \t: 2\r\n\r\nok", b"ok"),
     "informational": Reply(
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: </a>\r\n\r\n" + SIZED + b"Hello",
         b"Hello",
@@ -79,7 +86,10 @@ REPLIES = {
     ),
 }
 # It reads these differently, or not at all.
-NOT_FOR_HTTP_CLIENT = {"1.0 kept", "folded header", "chunks between line feeds", "informational"}
+NOT_FOR_HTTP_CLIENT = {
+    "1.0 kept", "folded header", "chunks between line feeds", "informational",
+    "space before a colon", "304 of chunks",
+}  # fmt: skip
 MORE_REPLIES = {
     "same length twice": Reply(OK + b"Content-Length: 2\r\n" + TWO, b"ok"),
     "same length twice in one": Reply(OK + b"Content-Length: 2, 2\r\n\r\nok", b"ok"),
@@ -111,10 +121,10 @@ BROKEN = {
     "status with its reason": b"HTTP/1.1 200OK\r\n\r\n",
     "status with a sign": b"HTTP/1.1 +20 OK\r\n\r\n",
     "status of other digits": "HTTP/1.1 ²00 OK\r\n\r\n".encode("latin-1"),
+    "informational without an end": b"HTTP/1.1 102 X\r\n\r\n" * (MAX_INFORMATIONAL_REPLIES + 1),
     "protocol changed": b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n",
     "no colon": OK + b"Content-Length\r\n\r\n",
     "no name": OK + b": x\r\n\r\n",
-    "space before the colon": OK + b"Transfer-Encoding : chunked\r\n\r\n",
     "space in a name": OK + b"Content Length: 5\r\n\r\nHello",
     "no-break space": "HTTP/1.1 200 OK\r\n\xa0Content-Length: 5\r\n\r\n".encode("latin-1"),
     "zero in a name": OK + b"X\0Y: 5\r\n\r\nHello",
@@ -172,3 +182,20 @@ CUT_SHORT = {
     "no last chunk": CHUNKED + b"5\r\nHello\r\n",
     "no end of the trailers": CHUNKED + b"5\r\nHello\r\n0\r\n",
 }
+SAYS = {
+    b"HTTP/2 200\r\n\r\n": "it is HTTP/2",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": "it is HTTP/2",
+    b"\0\0\x12\4\0\0\0\0\0": "it is HTTP/2",
+    b"\x15\x03\x01\0\2\2\x46": "it is TLS, so the URL must start with https://",
+    b"220 smtp ready\r\n": "it does not begin with a status line of HTTP/1",
+    BROKEN["no status"]: "it does not begin with a status line of HTTP/1",
+    BROKEN["protocol changed"]: "its status 101 switches to another protocol",
+    BROKEN["no colon"]: "one of its header lines has no colon",
+    BROKEN["zero in a value"]: "one of its header lines is invalid",
+    BROKEN["two lengths"]: "its content-length is not one number",
+    BROKEN["chunked twice"]: "its transfer encoding is not chunked, once and alone",
+    BROKEN["other encoding"]: "its transfer encoding is not chunked, once and alone",
+    BROKEN["informational without an end"]: "it has over 32 informational heads",
+    BROKEN["size of letters"]: "a chunk's size is not a number",
+}
+"""What is said of a reply that is broken. Nothing of the reply itself."""

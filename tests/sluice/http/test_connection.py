@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def answers(connection: socket.socket) -> None:
 
 def reply_over(connection: HttpConnection) -> bytes:
     connection.open(PATIENCE_S)
-    connection.request("GET", "/", {}, b"", PATIENCE_S)
+    connection.request("GET", "/", {}, b"", time.monotonic() + PATIENCE_S, PATIENCE_S)
     return connection.receive(PATIENCE_S)
 
 
@@ -140,7 +141,7 @@ def test_whole_request_under_tls_shares_one_timeout(authority: CertificateAuthor
     with served(script) as address, connection_to(address, None, authority) as connection:
         connection.open(PATIENCE_S)
         with pytest.raises(TimeoutError):
-            connection.request("POST", "/", {}, MUCH, 0.3)
+            connection.request("POST", "/", {}, MUCH, time.monotonic() + 0.3, PATIENCE_S)
 
 
 # Whom it trusts.

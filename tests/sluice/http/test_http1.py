@@ -16,6 +16,7 @@ from sluice.http.http1 import (
     MAX_SIZE_LINE_BYTES,
     HttpError,
     ReplyReader,
+    is_body_read,
     request_head,
 )
 from tests.sluice.http.http1_replies import (
@@ -27,6 +28,7 @@ from tests.sluice.http.http1_replies import (
     NOT_FOR_HTTP_CLIENT,
     OK,
     REPLIES,
+    SAYS,
     SIZED,
     Reply,
 )
@@ -97,6 +99,28 @@ def test_good_bytes_that_come_with_bad_ones_are_returned_first(sent: bytes, body
         with pytest.raises(HttpError):
             reader.feed(b"0\r\n\r\n")
     assert not reader.is_over
+
+
+@pytest.mark.parametrize(("sent", "words"), SAYS.items(), ids=range(len(SAYS)))
+def test_broken_reply_is_said_as_what_it_is(sent: bytes, words: str) -> None:
+    with pytest.raises(HttpError) as caught:
+        ReplyReader("GET").feed(sent)
+    assert str(caught.value) == words
+
+
+def test_body_is_read_by_servers_that_expect_one_and_succeed() -> None:
+    for method, body, status, is_read in (
+        ("POST", b"x", 200, True),
+        ("PUT", b"x", 201, True),
+        ("PATCH", b"x", 204, True),
+        ("POST", b"", 500, True),
+        ("GET", b"", 404, True),
+        ("POST", b"x", 307, False),
+        ("POST", b"x", 401, False),
+        ("POST", b"x", 503, False),
+        *((method, b"x", 200, False) for method in ("GET", "HEAD", "DELETE", "OPTIONS", "post")),
+    ):
+        assert is_body_read(method, body, status) is is_read, (method, body, status)
 
 
 @pytest.mark.parametrize("sent", CUT_SHORT.values(), ids=CUT_SHORT)
@@ -285,7 +309,8 @@ def test_replies_that_h11_writes_are_read(
     assert read(reader, [sent[i : i + size] for i in range(0, len(sent), size)]) == body
     assert reader.head is not None
     assert reader.head.status == status
-    assert reader.may_keep_connection == (framing != b"connection")
+    may_be_followed = method == "HEAD" or (not has_body and framing == b"transfer-encoding")
+    assert reader.may_keep_connection == (framing != b"connection" and not may_be_followed)
     reader.end()
 
 

@@ -52,9 +52,14 @@ def test_exactly_certifis_authorities_are_trusted() -> None:
     assert sorted(ours) == sorted(theirs) != []
 
 
-def test_given_authority_replaces_certifis(authority: CertificateAuthority) -> None:
-    (trusted,) = client_context(str(authority.file)).get_ca_certs()
-    assert trusted["subject"] == ((("commonName", "Test authority"),),)
+def test_given_authorities_are_trusted_next_to_certifis(
+    authority: CertificateAuthority, tmp_path: Path
+) -> None:
+    added = client_context(str(authority.file)).get_ca_certs(binary_form=True)
+    public = client_context().get_ca_certs(binary_form=True)
+    assert len(added) == len(public) + 1
+    assert set(added) > set(public)
+    assert client_context(str(tmp_path)).verify_mode == ssl.CERT_REQUIRED  # a folder
 
 
 def test_context_is_made_once_for_each_file(authority: CertificateAuthority) -> None:
@@ -99,7 +104,7 @@ def test_connection_without_tls_loads_nothing_for_it() -> None:
         "import sluice.http.connection as c\n"
         "connection = c.HttpConnection(c.Origin('http', '127.0.0.1', int(sys.argv[1])))\n"
         "connection.open(20.0)\n"
-        "connection.request('GET', '/', {}, b'', 20.0)\n"
+        "connection.request('GET', '/', {}, b'', 1e9, 20.0)\n"
         "connection.receive(20.0)\n"
         "connection.close()"
     )

@@ -9,16 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.errors import Cancelled
-from sluice.http.transport import (
-    MAX_AHEAD_S,
-    CannotConnect,
-    HttpTransport,
-    NoReply,
-    ReplyBroken,
-    Stopped,
-)
+from sluice.http.errors import CannotConnect, InvalidReply, NoReply, ReplyBroken, Stopped
+from sluice.http.transport import MAX_AHEAD_S, MAX_KEPT_CONNECTIONS, HttpTransport
 from sluice.stop_signal import StopSignal
-from tests.scripted_upstream import PATIENCE_S, refused_url
+from tests.scripted_upstream import PATIENCE_S, ScriptedUpstream, UpstreamRequest, refused_url
 from tests.sluice.http.served_connections import read_head, served, under_tls
 from tests.sluice.upstream.transports.sending import (
     CHUNKED,
@@ -66,14 +60,33 @@ def test_request_that_must_not_be_repeated_is_sent_once() -> None:
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n", NoReply),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", ReplyBroken),
         (CHUNKED + b"2\r\nok\r\n0\r\n", ReplyBroken),
+        (CHUNKED + b"2\r\noknonsense\r\n0\r\n\r\n", InvalidReply),
     ],
 )
 def test_reply_that_others_would_take_is_refused(reply: bytes, error: type[Exception]) -> None:
     with sender_to(HttpTransport, sends(reply)) as (sender, _), pytest.raises(error):
         sender.send()
+
+
+def test_number_of_kept_connections_is_bounded_and_the_oldest_goes(
+    upstream: ScriptedUpstream,
+) -> None:
+    """There may be more tenants than file descriptors."""
+    ports: list[int] = []
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.append(connection.getpeername()[1])
+        connection.sendall(OK)
+
+    upstream.script = script
+    oldest, newest = 0, MAX_KEPT_CONNECTIONS
+    with closing(HttpTransport()) as transport:
+        for tenant in (*range(MAX_KEPT_CONNECTIONS + 1), newest, oldest):
+            assert Sender(transport, upstream.url).send(tenant=(str(tenant),)) == (200, b"ok")
+    assert len(set(ports[:-2])) == MAX_KEPT_CONNECTIONS + 1
+    assert ports[-2] == ports[newest]
+    assert ports[-1] not in ports[:-1]
 
 
 def test_connection_is_not_kept_where_the_end_of_a_reply_is_in_doubt() -> None:

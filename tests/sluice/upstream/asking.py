@@ -9,24 +9,32 @@ from sluice.settings import read_settings
 from sluice.upstream.call import ModelCall, chat_call
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
-from tests.sluice.clocks import FOREVER
+from tests.sluice.clocks import FOREVER, hurrying_clock
 
 if TYPE_CHECKING:
     from sluice.deadline import Deadline
     from sluice.stop_signal import StopSignal
     from sluice.upstream.reply import UpstreamReply
+    from sluice.upstream.targets import Target
 
 BODY = b'{"model": "a", "messages": [], "n": 1.0}'
 
 
 class Asker:
-    """A client with one target. It does not pause between attempts unless the upstream asks it."""
+    """A client. It does not pause between attempts unless the upstream asks it.
+
+    others: the targets that it asks only if one is named.
+    """
 
     def __init__(self, url: str, **environ: str) -> None:
         variables = {"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k1", **environ}
         settings = read_settings(variables)
-        (self._target,) = read_targets(variables, settings)
-        self._client = UpstreamClient(settings, [self._target], Parameters({}), random=lambda: 0.0)
+        self._target, *others = read_targets(variables, settings)
+        targets = [self._target, *others]
+        self._client = UpstreamClient(
+            settings, targets, Parameters({}), random=lambda: 0.0, clock=hurrying_clock()
+        )
+        self.others = others
         self.noted: list[dict[str, Any]] = []
 
     def ask(
@@ -34,9 +42,11 @@ class Asker:
         call: ModelCall | None = None,
         deadline: Deadline = FOREVER,
         stop_signal: StopSignal | None = None,
+        target: Target | None = None,
+        principal: str | None = None,
     ) -> UpstreamReply:
-        asked = call or chat_call(BODY)
-        return self._client.ask(self._target, asked, deadline, stop_signal, self._note)
+        asked, at = call or chat_call(BODY), target or self._target
+        return self._client.ask(at, asked, deadline, stop_signal, self._note, principal)
 
     def read(
         self,

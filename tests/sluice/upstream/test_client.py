@@ -14,17 +14,16 @@ from sluice.errors import (
     Cancelled,
     DeadlineReached,
     InvalidField,
+    SettingsError,
     UpstreamBroken,
     UpstreamError,
+    UpstreamInvalid,
     UpstreamRefused,
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from sluice.http.transport import CONNECT, TimedOut
-from sluice.settings import read_settings
 from sluice.stop_signal import StopSignal
 from sluice.upstream.call import ModelCall
-from sluice.upstream.reply import sluice_error
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
@@ -171,10 +170,60 @@ def test_refusal_is_the_upstreams_own(upstream: ScriptedUpstream, status: int) -
 
 
 def test_redirect_is_not_followed(upstream: ScriptedUpstream) -> None:
-    upstream.script = replies(307, {}, location=f"{upstream.url}/elsewhere")
-    with pytest.raises(UpstreamError, match="OPENAI_BASE_URL"):
-        one_attempt(upstream.url).ask()
-    assert len(upstream.requests) == 1
+    for status in (301, 302, 307, 308):
+        upstream.script = replies(status, {}, location=f"{upstream.url}/elsewhere")
+        with pytest.raises(UpstreamError, match=rf"redirects \(status {status}\)"):
+            one_attempt(upstream.url).ask()
+    assert len(upstream.requests) == 4
+
+
+def test_error_that_drips_is_reported_as_far_as_it_has_come(upstream: ScriptedUpstream) -> None:
+    """With a pause in it, and with one byte after another."""
+    head = b"HTTP/1.1 400 Bad\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b'{"error":"no"}')
+    done = threading.Event()
+
+    def drips(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(head)
+        while not done.wait(0.01):
+            connection.sendall(chunk(b" "))
+
+    for script in (sends_and_waits(head, done), drips):
+        upstream.script = script  # type: ignore[assignment] # a script
+        with pytest.raises(UpstreamRefused) as caught:
+            one_attempt(upstream.url).ask()
+        assert caught.value.reply_body.startswith(b'{"error":"no"}')
+        assert caught.value.document()["message"] == "no"
+    done.set()
+
+
+def test_request_id_is_logged_short_and_without_a_key(upstream: ScriptedUpstream) -> None:
+    key = "sk-of-the-provider"
+    asker = one_attempt(upstream.url, OPENAI_API_KEY=key)
+    upstream.script = replies(200, {}, x_request_id=f"{key} {'x' * 500}")
+    asker.read()
+    (logged,) = asker.noted_as("upstream_request_id")
+    assert logged == f"[key] {'x' * 122}"
+
+
+def test_principals_and_keys_share_no_connection(upstream: ScriptedUpstream) -> None:
+    ports: list[int] = []
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.append(connection.getpeername()[1])
+        replies(200, {})(request, connection)
+
+    upstream.script = script
+    asker = one_attempt(upstream.url, OPENAI_API_KEY="k1,k2")
+    for principal in ("a", "a", "a", "a", "b", "b"):
+        with asker.ask(principal=principal) as answer:
+            list(answer.chunks())
+    assert [ports.index(port) for port in ports] == [0, 1, 0, 1, 4, 5]
+
+
+def test_certificates_that_are_not_there_are_a_wrong_setting() -> None:
+    for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        with pytest.raises(SettingsError, match=rf"{variable} must be a PEM file .*'/no\.pem'"):
+            one_attempt("https://model.invalid/v1", **{variable: "/no.pem"})
 
 
 def test_outbound_proxy_is_used(upstream: ScriptedUpstream) -> None:
@@ -187,7 +236,7 @@ def test_outbound_proxy_is_used(upstream: ScriptedUpstream) -> None:
 
 
 def test_upstream_that_is_not_there_is_unreachable() -> None:
-    with pytest.raises(UpstreamUnreachable, match="OPENAI_BASE_URL") as caught:
+    with pytest.raises(UpstreamUnreachable, match="Check that OPENAI_BASE_URL is ru") as caught:
         one_attempt(refused_url()).ask()
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
 
@@ -199,11 +248,11 @@ HALF = EVENT_STREAM_HEAD + chunk(delta("half"))
     ("script", "error"),
     [
         (hangs_up, UpstreamUnreachable),
-        (dies_after(b"220 smtp ready\r\n"), UpstreamUnreachable),
+        (dies_after(b"220 smtp ready\r\n"), UpstreamInvalid),
         (dies_after(b"HTTP/1.1 200 OK\r\n"), UpstreamUnreachable),
         (dies_after(EVENT_STREAM_HEAD), UpstreamBroken),
         (dies_after(HALF), UpstreamBroken),
-        (dies_after(HALF + b"nonsense\r\n"), UpstreamBroken),
+        (dies_after(HALF + b"nonsense\r\n"), UpstreamInvalid),
     ],
 )
 def test_reply_that_is_not_whole_is_an_upstream_error(
@@ -237,13 +286,6 @@ def test_silence_names_its_setting(upstream: ScriptedUpstream, sent: bytes, vari
     with pytest.raises(UpstreamSilent, match=rf"for 0\.05 s .{variable}"):
         one_attempt(upstream.url, **{variable: "0.05"}).read()
     done.set()
-
-
-def test_timeout_of_connecting_names_its_setting() -> None:
-    timeout = TimedOut(CONNECT, was_sent=False)
-    error = sluice_error(timeout, read_settings({"UPSTREAM_CONNECT_TIMEOUT": "0.05"}), None)
-    assert isinstance(error, UpstreamUnreachable)
-    assert "for 0.05 s (UPSTREAM_CONNECT_TIMEOUT)" in error.message
 
 
 @pytest.mark.parametrize(

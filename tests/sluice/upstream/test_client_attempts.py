@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,9 +14,11 @@ from sluice.errors import (
     DeadlineReached,
     SluiceError,
     UpstreamBroken,
+    UpstreamInvalid,
     UpstreamRefused,
     UpstreamSilent,
     UpstreamUnreachable,
+    UpstreamUntrusted,
 )
 from sluice.stop_signal import StopSignal
 from sluice.upstream.call import ModelCall
@@ -34,10 +36,15 @@ from tests.scripted_upstream import (
     refused_url,
     replies,
     says,
+    scripted_upstream,
     silent_until,
 )
 from tests.sluice.clocks import deadline_in
+from tests.sluice.http.http1_replies import SAYS
 from tests.sluice.upstream.asking import BODY, Asker
+
+if TYPE_CHECKING:
+    from tests.sluice.certificate_authority import CertificateAuthority
 
 ERROR = {"error": {"message": "m", "type": "t", "param": None, "code": "c"}}
 
@@ -61,7 +68,6 @@ FAILURES_THAT_PASS = [
     dies_after(b"HTTP/1.1 200 OK\r\nContent-Length: 1"),
     dies_after(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
     dies_after(EVENT_STREAM_HEAD),
-    dies_after(b"220 smtp ready\r\n"),
 ]
 
 
@@ -74,6 +80,38 @@ def test_failure_before_the_first_byte_is_asked_again(
     assert asker.read() == answer_stream(["fine"])
     assert [asked.body for asked in upstream.requests] == [BODY] * 3
     assert asker.noted_as("retries") == [0, 1, 2]
+
+
+@pytest.mark.parametrize("reply", SAYS, ids=range(len(SAYS)))
+def test_reply_that_is_not_http_1_is_not_asked_for_again(
+    upstream: ScriptedUpstream, reply: bytes
+) -> None:
+    """The model may have answered, and the next reply will be no better."""
+    upstream.script = dies_after(reply)
+    with pytest.raises(UpstreamInvalid, match=SAYS[reply]):
+        Asker(upstream.url, FALLBACK_MODELS="a=b").read()
+    assert len(upstream.requests) == 1
+
+
+def test_certificate_that_is_not_trusted_is_asked_for_once(
+    authority: CertificateAuthority,
+) -> None:
+    """Before any request is sent; once its authority is named, all is well."""
+    with scripted_upstream(authority.serving("127.0.0.1")) as upstream:
+        url = upstream.url.replace("http:", "https:")
+        for transport in ("builtin", "requests"):
+            asker = Asker(url, UPSTREAM_TRANSPORT=transport, FALLBACK_MODELS="a=b")
+            with pytest.raises(UpstreamUntrusted) as caught:
+                asker.read()
+            assert asker.noted_as("retries") == [0]
+            assert caught.value.message == (
+                "The upstream's certificate cannot be verified: unable to get local issuer"
+                " certificate. Check that OPENAI_BASE_URL is right, or name the certificate's"
+                " authority in REQUESTS_CA_BUNDLE or SSL_CERT_FILE."
+            )
+            for variable in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+                named = {variable: str(authority.file), "UPSTREAM_TRANSPORT": transport}
+                assert Asker(url, **named).read() == answer_stream(["Hel", "lo"])
 
 
 def test_connection_that_is_refused_is_tried_as_often() -> None:

@@ -80,10 +80,13 @@ def test_pieces_are_bounded_however_much_was_compressed() -> None:
 def test_what_cannot_be_undone_is_named(encoding: str, body: bytes, message: str) -> None:
     with pytest.raises(UpstreamBroken, match=message):
         list(decompressed(encoding, (body,)))
-    assert decompressed_body(encoding, body, 100) == body
+    with pytest.raises(UpstreamBroken, match=message):
+        decompressed_body(encoding, body, 100)
 
 
 def test_what_came_before_the_garbage_of_an_error_is_kept() -> None:
     compressor = zlib.compressobj(wbits=GZIP)
     begun = compressor.compress(TEXT) + compressor.flush(zlib.Z_SYNC_FLUSH)
-    assert decompressed_body("gzip", begun + b"\xff" * 9, 100) in (TEXT, begun + b"\xff" * 9)
+    assert decompressed_body("gzip", begun, 100) == TEXT
+    first = gzip.compress(TEXT, mtime=0)
+    assert decompressed_body("gzip", first + b"garbage", 100) == TEXT

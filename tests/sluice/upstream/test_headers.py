@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from sluice.upstream.headers import reply_headers, request_headers
+from sluice.upstream.headers import (
+    MAX_REPLY_HEADER_BYTES,
+    MAX_REPLY_HEADERS,
+    reply_headers,
+    request_headers,
+)
 
 HOP_BY_HOP = """
 connection expect keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer
@@ -73,3 +80,24 @@ def test_client_gets_no_header_that_is_about_the_provider() -> None:
 def test_client_gets_other_headers_with_names_in_lower_case() -> None:
     names = SENT_TO_THE_CLIENT.split()
     assert reply_headers({name.title(): "V, 1" for name in names}) == dict.fromkeys(names, "V, 1")
+
+
+def test_headers_that_lambda_would_not_take_are_left_out_and_the_important_ones_stay() -> None:
+    important = {"content-type": "text/event-stream", "retry-after": "3", "x-request-id": "r"}
+    limits = {"x-ratelimit-remaining-tokens": "7"}
+    for others in (
+        {"x-a": "a" * 17_000},
+        {f"x-{number}": "v" for number in range(500)},
+        {f"x-{number}": "\u00e9" * 500 for number in range(9)},
+        {f"x-{number}": '"\\' * 500 for number in range(9)},
+    ):
+        passed = reply_headers({**others, **limits, **important})
+        assert important.items() | limits.items() <= passed.items()
+        assert len(passed) <= MAX_REPLY_HEADERS
+        assert len(json.dumps(passed)) <= MAX_REPLY_HEADER_BYTES
+        assert len(passed) < len(others) + 4
+
+
+def test_headers_of_usual_size_all_pass_in_their_order() -> None:
+    headers = {f"x-{number}": "v" * 100 for number in range(40)}
+    assert list(reply_headers(headers).items()) == list(headers.items())

@@ -11,8 +11,10 @@ SluiceError
 ├── UpstreamError              the model's side failed
 │   ├── UpstreamRefused        it answered with an error, which is passed on
 │   ├── UpstreamUnreachable    no connection
+│   │   └── UpstreamUntrusted  its certificate cannot be verified
 │   ├── UpstreamSilent         connected, but no bytes in time
 │   ├── UpstreamBroken         its answer ended early, or is not an answer
+│   │   └── UpstreamInvalid    it does not speak HTTP/1.1
 │   └── NoMatch                its answer has no [[value]]
 ├── DeadlineReached            the function timed out
 ├── Cancelled                  the client cancelled this request
@@ -199,6 +201,10 @@ class UpstreamUnreachable(UpstreamError):
     code = "upstream_unreachable"
 
 
+class UpstreamUntrusted(UpstreamUnreachable):
+    """Its certificate cannot be verified, now or later."""
+
+
 class UpstreamSilent(UpstreamError):
     status = 504
     code = "upstream_timeout"
@@ -206,6 +212,10 @@ class UpstreamSilent(UpstreamError):
 
 class UpstreamBroken(UpstreamError):
     code = "upstream_incomplete"
+
+
+class UpstreamInvalid(UpstreamBroken):
+    """It does not speak HTTP/1.1. Once it has replied at all, a retry may be billed."""
 
 
 class NoMatch(UpstreamError):

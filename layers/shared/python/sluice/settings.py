@@ -137,7 +137,7 @@ class Settings:
     first_byte_timeout_s = Setting("UPSTREAM_FIRST_BYTE_TIMEOUT", values.seconds, "300",
         "Seconds until the first byte of an answer.")
     read_timeout_s = Setting("UPSTREAM_READ_TIMEOUT", values.seconds, "120",
-        "Seconds that an answer may pause.")
+        "Seconds that an answer may pause, and the provider's reading of a request.")
     retries = Setting("UPSTREAM_RETRIES", values.retries, "2",
         "Retries per model, before the first byte only; at most 10.")
     upstream_auth = Setting("UPSTREAM_AUTH", values.choice("", "bearer", "aws_sigv4"), "",
@@ -156,8 +156,12 @@ class Settings:
     upstream_transport = Setting("UPSTREAM_TRANSPORT",
         values.choice(BUILT_IN, "requests"), BUILT_IN,
         "HTTP client for the provider. `requests` is slower to start, and adds https and SOCKS"
-        " proxies, `HTTPS_PROXY`, `NO_PROXY`, and your own certificate authorities in"
-        " `REQUESTS_CA_BUNDLE` or `SSL_CERT_FILE`.")
+        " proxies, `HTTPS_PROXY` and `NO_PROXY`.")
+    ssl_cert_file = Setting("SSL_CERT_FILE", values.any_text, "",
+        "PEM file of certificate authorities to trust next to the public ones, or a folder of"
+        " them. To deploy one, see [protocols.md](protocols.md#upstream-requests).", where=LOCAL)
+    requests_ca_bundle = Setting("REQUESTS_CA_BUNDLE", values.any_text, "",
+        "The same; replaces `SSL_CERT_FILE`.", where=LOCAL)
     azure_endpoint = Setting("AZURE_OPENAI_ENDPOINT", values.http_url, "",
         "Endpoint of Azure OpenAI; replaces `OPENAI_BASE_URL`.")
     azure_api_version = Setting("AZURE_OPENAI_APIVERSION", values.any_text, "",
@@ -201,6 +205,11 @@ class Settings:
 
     names_a_model: bool
     """Whether OPENAI_MODEL is set. Azure has no default model: a deployment must exist."""
+
+    @property
+    def trusted_certificates(self) -> str | None:
+        """The PEM file or folder of further certificate authorities, if there is one."""
+        return self.requests_ca_bundle or self.ssl_cert_file or None
 
     @property
     def openai_keys(self) -> KeySource:

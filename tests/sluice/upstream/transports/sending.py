@@ -26,15 +26,15 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 MUCH = b"x" * 20_000_000  # more than all buffers between two sockets hold
 
 
-def built_in(proxy: str | None = None, trusted: str | None = None) -> Transport:
-    return HttpTransport(proxy_of(proxy) if proxy else None, trusted)
+def built_in(proxy: str | None = None, trusted: str | None = None, **rest: Any) -> Transport:
+    return HttpTransport(proxy_of(proxy) if proxy else None, trusted, **rest)
 
 
-def by_requests(proxy: str | None = None, trusted: str | None = None) -> Transport:
+def by_requests(proxy: str | None = None, trusted: str | None = None, **rest: Any) -> Transport:
     """Imported when it is chosen, as UpstreamClient does."""
     from sluice.upstream.transports.requests import RequestsTransport  # noqa: PLC0415 -- see above
 
-    return RequestsTransport(proxy, trusted)
+    return RequestsTransport(proxy, trusted, **rest)
 
 
 class Received(NamedTuple):
@@ -62,8 +62,9 @@ class Sender:
         stop: StopSignal | None = None,
         wait: Waits | None = None,
         headers: Mapping[str, str] | None = None,
+        tenant: tuple[str | None, ...] = (),
     ) -> Iterator[Reply]:
-        request = HttpRequest(method, self.url, headers or {"accept": "*/*"}, body)
+        request = HttpRequest(method, self.url, headers or {"accept": "*/*"}, body, tenant)
         reply = self.transport.send(request, wait or waits(), stop)
         try:
             yield reply

@@ -10,18 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from sluice.errors import Cancelled
-from sluice.http.transport import (
-    CONNECT,
-    END,
-    FIRST_BYTE,
-    NEXT_BYTE,
-    Stopped,
-    TimedOut,
-    Waits,
-)
+from sluice.http.errors import CONNECT, END, FIRST_BYTE, NEXT_BYTE, SENDING, Stopped, TimedOut
+from sluice.http.transport import Waits
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import PATIENCE_S, ScriptedUpstream, UpstreamRequest
-from tests.sluice.http.served_connections import read_head, served
+from tests.sluice.http.served_connections import read_head, served, under_tls
 from tests.sluice.upstream.transports.sending import (
     CHUNKED,
     MUCH,
@@ -35,12 +28,14 @@ from tests.sluice.upstream.transports.sending import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.sluice.certificate_authority import CertificateAuthority
     from tests.sluice.upstream.transports.sending import OpenTransport
 
 SOON_S = 0.05
 THREADS = 8
 LIMITS = {
     CONNECT: "connect_s",
+    SENDING: "next_byte_s",
     FIRST_BYTE: "first_byte_s",
     NEXT_BYTE: "next_byte_s",
     END: "seconds",
@@ -48,6 +43,8 @@ LIMITS = {
 """What `waits` calls each wait."""
 REASON = Cancelled("No more.")
 ONE_CHUNK = b"2\r\nok\r\n"
+CLOSING = CHUNKED.replace(b"200 OK", b"200 OK\r\nConnection: close")
+UNFRAMED = b"HTTP/1.1 200 OK\r\n\r\nok"
 
 
 class Phase(NamedTuple):
@@ -70,12 +67,15 @@ PHASES = {
     "tunnel": Phase(CONNECT, scheme="https", proxy=True),
     "head of the tunnel": Phase(CONNECT, b"HTTP/1.1 200 O", "https", proxy=True),
     "handshake in the tunnel": Phase(CONNECT, b"HTTP/1.1 200 OK\r\n\r\n", "https", proxy=True),
-    "sending": Phase(END, body=MUCH),
+    "sending": Phase(SENDING, body=MUCH),
+    "sending, for as long as all the rest": Phase(FIRST_BYTE, body=MUCH),
     "nothing": Phase(FIRST_BYTE),
     "within the head": Phase(FIRST_BYTE, b"HTTP/1.1 200 O"),
     "no body": Phase(FIRST_BYTE, CHUNKED),
     "within the body": Phase(NEXT_BYTE, CHUNKED + ONE_CHUNK),
     "within a chunk's size": Phase(NEXT_BYTE, CHUNKED + ONE_CHUNK + b"ff"),
+    "within a body that ends with the connection": Phase(NEXT_BYTE, UNFRAMED),
+    "within the body of a connection that ends": Phase(NEXT_BYTE, CLOSING + ONE_CHUNK),
 }
 
 
@@ -138,7 +138,7 @@ def test_request_ends_in_each_phase(open_transport: OpenTransport, phase: Phase)
         with pytest.raises(Stopped) as stopped:
             stuck.send(stop=signal)
         stopping.join(PATIENCE_S)
-    if phase.wait != END:  # in the middle of sending nobody can tell
+    if not phase.body:  # in the middle of sending nobody can tell
         assert stopped.value.was_sent == (phase.wait != CONNECT)
 
 
@@ -166,17 +166,95 @@ def trickling(head: bytes, byte: bytes) -> Callable[[socket.socket], None]:
         (b"HTTP/1.1 200 OK\r\nX-Endless: ", b"1", FIRST_BYTE),
         (b"", b"HTTP/1.1 103 Hints\r\n\r\n", FIRST_BYTE),
         (b"HTTP/1.1 200 OK\r\n\r\n", b"1", END),
-        (CHUNKED + ONE_CHUNK + b"1;", b"1", END),
+        (CHUNKED + b"1;", b"1", FIRST_BYTE),
+        (CHUNKED + ONE_CHUNK + b"1;", b"1", NEXT_BYTE),
+        (CHUNKED + ONE_CHUNK + b"0\r\n", b"X: y\r\n", NEXT_BYTE),
+        (CHUNKED + b"0\r\n", b"X: y\r\n", FIRST_BYTE),
     ],
-    ids=["head", "informational replies", "body", "a chunk's size"],
-)
+    ids=[
+        "head", "informational replies", "body", "first size", "a chunk's extension", "trailers",
+        "trailers of nothing",
+    ],
+)  # fmt: skip
 def test_upstream_that_trickles_shares_one_wait(
     open_transport: OpenTransport, head: bytes, byte: bytes, wait: str
 ) -> None:
+    """Only bytes of the body begin it anew; the end of all time is for them."""
+    limits = {"first_byte_s": 0.1, "seconds": 0.5} | ({} if wait == END else {"next_byte_s": 0.1})
     with sender_to(open_transport, trickling(head, byte)) as (sender, _):
         with pytest.raises(TimedOut) as caught:
-            sender.send(wait=waits(first_byte_s=0.1, seconds=0.2))
+            sender.send(wait=waits(**limits))
         assert caught.value.wait == wait
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["plain", "TLS"])
+def test_pauses_of_sending_and_the_first_byte_are_bounded_though_some_is_taken(
+    open_transport: OpenTransport,
+    authority: CertificateAuthority,
+    is_tls: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    """An upstream that takes a little now and then."""
+
+    def script(connection: socket.socket) -> None:
+        while connection.recv(4096):
+            threading.Event().wait(0.001)
+
+    serving = under_tls(authority.serving("127.0.0.1"), script) if is_tls else script
+    with (
+        served(serving) as (host, port),
+        closing(open_transport(None, str(authority.file))) as transport,
+    ):
+        sender = Sender(transport, f"http{'s' * is_tls}://{host}:{port}/")
+        with pytest.raises(TimedOut) as caught:
+            sender.send(MUCH, wait=waits(first_byte_s=0.3))
+        assert caught.value.wait == FIRST_BYTE
+
+
+def slow_end(upstream: tuple[str, int]) -> Callable[[socket.socket], None]:
+    """A script: pass on what comes, but the end of a large piece byte by byte."""
+
+    def script(connection: socket.socket) -> None:
+        with socket.create_connection(upstream, PATIENCE_S) as other:
+            passing = threading.Thread(target=pass_on, args=(connection, other))
+            passing.start()
+            while data := other.recv(65536):
+                at_once = len(data) if len(data) < 0x1000 else len(data) - 0x400
+                connection.sendall(data[:at_once])
+                for byte in data[at_once:]:
+                    connection.sendall(bytes((byte,)))
+                    threading.Event().wait(0.01)
+
+    return script
+
+
+def pass_on(source: socket.socket, to: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            to.sendall(data)
+
+
+def test_record_of_tls_that_trickles_shares_one_wait(
+    open_transport: OpenTransport, authority: CertificateAuthority
+) -> None:
+    """No byte of it can be read before its last one has come."""
+    done = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(CHUNKED + ONE_CHUNK)
+        connection.sendall(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+        done.wait(PATIENCE_S)
+
+    with (
+        served(under_tls(authority.serving("127.0.0.1"), script)) as address,
+        served(slow_end(address)) as (host, port),
+        closing(open_transport(None, str(authority.file))) as transport,
+    ):
+        sender = Sender(transport, f"https://{host}:{port}/")
+        with pytest.raises(TimedOut) as caught:
+            sender.send(wait=waits(next_byte_s=0.2))
+        assert caught.value.wait == NEXT_BYTE
+        done.set()
 
 
 def test_tunnel_that_trickles_shares_one_wait(open_transport: OpenTransport) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.http.transport import AT_ONCE_S, NoReply
-from tests.scripted_upstream import PATIENCE_S
+from sluice.http.errors import NoReply
+from sluice.http.transport import AT_ONCE_S
+from tests.scripted_upstream import PATIENCE_S, ScriptedUpstream, UpstreamRequest
 from tests.sluice.http.served_connections import read_head
 from tests.sluice.upstream.transports.sending import (
     CHUNKED,
     MUCH,
     OK,
+    Sender,
     keeps_serving,
     sender_to,
     sends,
@@ -166,3 +169,120 @@ def test_upstream_hears_that_nobody_reads(open_transport: OpenTransport) -> None
         with sender.reply() as reply:
             assert reply.read()
         assert gone.wait(PATIENCE_S)
+
+
+GET = b"GET /other HTTP/1.1\r\nHost: u\r\n\r\n"  # as a body: another request
+
+
+def reads_no_body(reply: bytes) -> Script:
+    """A script: reply to each head, and take what follows for the next one."""
+
+    def script(connection: socket.socket) -> None:
+        while head := read_head(connection):
+            connection.sendall(reply.replace(b"ok", head[:2]))
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("method", "reply"),
+    [
+        *((method, OK) for method in ("GET", "DELETE", "OPTIONS", "get")),
+        ("POST", OK.replace(b"200 OK", b"302 There")),
+        ("POST", OK.replace(b"200 OK", b"405 No")),
+        ("PUT", OK.replace(b"200 OK", b"500 Oh")),
+        ("PATCH", OK.replace(b"200 OK", b"413 No")),
+    ],
+)
+def test_body_that_a_server_does_not_read_is_not_the_next_request(
+    open_transport: OpenTransport, method: str, reply: bytes
+) -> None:
+    with sender_to(open_transport, reads_no_body(reply), keeps_serving) as (sender, upstream):
+        assert sender.send(GET, method=method).body == method[:2].encode()
+        assert sender.send(method="POST") == (200, b"ok")
+        assert upstream.connections == 2
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [b"HTTP/1.1 204 No\r\nContent-Length: 9\r\n\r\n", OK[:-2]],
+    ids=["204 with a length", "HEAD"],
+)
+def test_body_after_a_reply_that_has_none_is_not_the_next_reply(
+    open_transport: OpenTransport, reply: bytes
+) -> None:
+    """The body comes late, and looks like a reply."""
+    go_on = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(reply)
+        go_on.wait(PATIENCE_S)
+        connection.sendall(OK.replace(b"ok", b"no"))
+
+    method = "GET" if b"204" in reply else "HEAD"
+    with sender_to(open_transport, script, keeps_serving) as (sender, _):
+        assert sender.send(method=method).body == b""
+        go_on.set()
+        assert sender.send() == (200, b"ok")
+
+
+@pytest.mark.parametrize("is_early", [False, True], ids=["after the body", "before its end"])
+def test_reply_that_comes_before_the_body_was_sent_is_the_last_of_its_connection(
+    open_transport: OpenTransport,
+    is_early: bool,  # noqa: FBT001 -- a parameter of the test
+) -> None:
+    def script(connection: socket.socket) -> None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)  # far less than MUCH
+        read_head(connection)
+        if is_early:
+            connection.sendall(OK)
+        left = len(MUCH)
+        while left:
+            left -= len(connection.recv(left))
+        if not is_early:
+            connection.sendall(OK)
+        keeps_serving(connection)
+
+    with sender_to(open_transport, script, keeps_serving) as (sender, upstream):
+        assert sender.send(MUCH) == (200, b"ok")
+        assert sender.send() == (200, b"ok")
+        assert upstream.connections == (2 if is_early else 1)
+
+
+def test_tenants_share_no_connection(
+    open_transport: OpenTransport, upstream: ScriptedUpstream
+) -> None:
+    """So a second reply to one's request is nobody else's."""
+    ports: dict[str, set[int]] = {}
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        asked = request.headers["x-tenant"]
+        ports.setdefault(asked, set()).add(connection.getpeername()[1])
+        connection.sendall(OK)
+
+    upstream.script = script
+    with closing(open_transport()) as transport:
+        sender = Sender(transport, upstream.url)
+        for key, principal in 3 * [("k1", "a"), ("k1", "b"), ("k2", "a"), ("k1", None)]:
+            headers = {"x-tenant": f"{key} {principal}"}
+            assert sender.send(headers=headers, tenant=(key, principal)) == (200, b"ok")
+    assert [len(found) for found in ports.values()] == [1, 1, 1, 1]
+    assert len(set().union(*ports.values())) == 4
+
+
+def test_connection_rests_before_its_next_request(
+    open_transport: OpenTransport, upstream: ScriptedUpstream
+) -> None:
+    now, ports = [0.0], list[int]()
+
+    def script(_request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.append(connection.getpeername()[1])
+        connection.sendall(OK)
+
+    upstream.script = script
+    with closing(open_transport(min_rest_s=1.0, clock=lambda: now[0])) as transport:
+        for moment in (0.0, 0.5, 1.0, 2.5):
+            now[0] = moment
+            assert Sender(transport, upstream.url).send() == (200, b"ok")
+    assert [ports.index(port) for port in ports] == [0, 1, 0, 0]

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.http.transport import CannotConnect, NoReply, ReplyBroken
+from sluice.http.errors import CannotConnect, InvalidReply, NoReply, ReplyBroken
 from tests.scripted_upstream import PATIENCE_S, refused_url
+from tests.sluice.http.http1_replies import SAYS
 from tests.sluice.http.served_connections import read_head
 from tests.sluice.upstream.transports.sending import (
     CHUNKED,
     OK,
     Sender,
     keeps_serving,
+    read_all,
     sender_to,
     sends,
+    serves_once_and,
 )
 
 if TYPE_CHECKING:
@@ -101,13 +104,12 @@ def test_reply_that_ends_anywhere_is_never_taken_for_a_whole_one(
 @pytest.mark.parametrize(
     ("method", "reply"),
     [
-        ("HEAD", OK[:-2]),
         ("GET", b"HTTP/1.1 204 No\r\n\r\n"),
-        ("GET", b"HTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n"),
+        ("GET", b"HTTP/1.1 304 No\r\n\r\n"),
         ("GET", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
         ("GET", CHUNKED + b"0\r\n\r\n"),
     ],
-    ids=["HEAD", "204", "304", "length 0", "no chunk"],
+    ids=["204", "304", "length 0", "no chunk"],
 )
 def test_reply_without_a_body_leaves_the_connection_to_the_next(
     open_transport: OpenTransport, method: str, reply: bytes
@@ -184,16 +186,17 @@ def test_each_piece_is_there_before_the_next_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("reply", "status", "good"),
+    ("reply", "status", "good", "error"),
     [
-        (CHUNKED + b"zz\r\n", 200, b""),
-        (CHUNKED.replace(b"200", b"401") + b"zz\r\n", 401, b""),
-        (CHUNKED + b"2\r\nok\r\nzz\r\n", 200, b"ok"),
-        (b"HTTP/1.1 200 OK\r\n\r\n", 200, b""),  # empty, and its end is the connection's
+        (CHUNKED + b"zz\r\n", 200, b"", InvalidReply),
+        (CHUNKED.replace(b"200", b"401") + b"zz\r\n", 401, b"", InvalidReply),
+        (CHUNKED + b"2\r\nok\r\nzz\r\n", 200, b"ok", InvalidReply),
+        (CHUNKED + b"2\r\nok\r\n", 200, b"ok", ReplyBroken),
+        (b"HTTP/1.1 200 OK\r\n\r\n", 200, b"", ReplyBroken),  # its end is the connection's
     ],
 )
 def test_status_and_good_bytes_come_before_what_is_broken(
-    open_transport: OpenTransport, reply: bytes, status: int, good: bytes
+    open_transport: OpenTransport, reply: bytes, status: int, good: bytes, error: type[Exception]
 ) -> None:
     """Even if all came at once."""
     with sender_to(open_transport, sends(reply)) as (sender, _), sender.reply() as found:
@@ -201,21 +204,12 @@ def test_status_and_good_bytes_come_before_what_is_broken(
         if good:
             found.wait_for_body()
             assert found.read() == good
-        with pytest.raises(ReplyBroken):
+        with pytest.raises(error):
             found.wait_for_body()
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        b"SSH-2.0-x\r\n",
-        b"HTTP/1.1 101 Switching\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
-        b"HTTP/1.1 200 OK\r\n",
-        b"",
-    ],
-)
-def test_server_that_does_not_speak_http_gives_no_reply(
+@pytest.mark.parametrize("reply", [b"", b"H", b"HTTP/1.1 200 OK\r\n"])
+def test_connection_that_ends_before_a_head_gives_no_reply(
     open_transport: OpenTransport, reply: bytes
 ) -> None:
     with sender_to(open_transport, sends(reply)) as (sender, upstream):
@@ -224,6 +218,34 @@ def test_server_that_does_not_speak_http_gives_no_reply(
         assert caught.value.was_sent
         assert caught.value.has_begun == bool(reply)
         assert upstream.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        *SAYS.items(),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "its headers have more than 65536 bytes"),
+    ],
+    ids=range(len(SAYS) + 1),
+)
+def test_server_that_does_not_speak_http_1_is_said_to_speak_something_else(
+    open_transport: OpenTransport, reply: bytes, reason: str
+) -> None:
+    """And gets no second request, even over a connection that had been kept."""
+    scripts = serves_once_and(sends(reply)), keeps_serving
+    with sender_to(open_transport, *scripts) as (sender, upstream):
+        sender.send()
+        with pytest.raises(InvalidReply) as caught:
+            sender.send()
+        assert caught.value.reason == reason
+        assert upstream.connections == 1
+
+
+def test_blank_before_a_colon_does_not_count(open_transport: OpenTransport) -> None:
+    reply = OK.replace(b"Content-Length:", b"X-A : b\r\nContent-Length\t:")
+    with sender_to(open_transport, sends(reply)) as (sender, _), sender.reply() as found:
+        assert found.headers == {"x-a": "b", "content-length": "2"}
+        assert read_all(found) == b"ok"
 
 
 def test_host_that_is_unknown_or_does_not_listen_cannot_be_connected_to(

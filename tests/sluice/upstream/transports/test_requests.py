@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from sluice.errors import Cancelled
-from sluice.http.transport import CONNECT, CannotConnect, Stopped, TimedOut
+from sluice.http.errors import CONNECT, CannotConnect, Stopped, TimedOut
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import refused_url
 from tests.sluice.certificate_authority import CertificateAuthority
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
     Address = tuple[str, int]
 
-VARIABLES = (
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-)
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 @pytest.fixture(autouse=True)
@@ -157,15 +150,3 @@ def test_hosts_of_no_proxy_are_reached_directly(
         sent_through(proxy, url, upstreams.authority)
     monkeypatch.setenv("NO_PROXY", "other.example, 127.0.0.1")
     sent_through(proxy, url, upstreams.authority)
-
-
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
-def test_authorities_of_the_environment_are_trusted(
-    variable: str, upstreams: Upstreams, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"https://127.0.0.1:{upstreams.https[1]}/"
-    with closing(by_requests()) as transport, pytest.raises(CannotConnect):
-        Sender(transport, url).send()
-    monkeypatch.setenv(variable, str(upstreams.authority.file))
-    with closing(by_requests()) as transport:
-        assert Sender(transport, url).send() == (200, b"ok")

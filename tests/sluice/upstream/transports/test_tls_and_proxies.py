@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.http.transport import CannotConnect, NoReply
+from sluice.http.errors import CannotConnect, NoReply
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.http.served_connections import RealProxy, read_head, served, under_tls
 from tests.sluice.upstream.transports.sending import (

@@ -10,7 +10,8 @@ from sluice.aws.errors import AwsError, AwsMisconfigured, AwsUnreachable
 from sluice.aws.json_protocol import read_reply
 from sluice.aws.retries import clock_skew, jitter, pause_before_retry
 from sluice.aws.sigv4 import Credentials, Scope, sign
-from sluice.http.transport import HttpRequest, HttpTransport, TransportError, Waits
+from sluice.http.errors import TransportError
+from sluice.http.transport import HttpRequest, HttpTransport, Waits
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -42,7 +43,7 @@ class JsonApi:
     """One API, over kept connections. Any thread may call it.
 
     environ: region, endpoint and credentials are read at each call, because Lambda renews the
-    credentials; AWS_CA_BUNDLE replaces the certificate authorities. clock: seconds since 1970.
+    credentials; AWS_CA_BUNDLE adds certificate authorities. clock: seconds since 1970.
     random, sleep: for the pauses between attempts.
     """
 
@@ -64,6 +65,7 @@ class JsonApi:
             trusted_certificates=environ.get("AWS_CA_BUNDLE") or None,
             max_rest_s=MAX_REST_S,
             may_repeat=False,
+            reads_bodies=True,
             clock=clock,
         )
 

@@ -93,17 +93,18 @@ class ModelAnswers:
         deadline: Deadline,
         stop_signal: StopSignal | None = None,
         target: Target | None = None,
+        principal: str | None = None,
     ) -> Iterator[ModelAnswer]:
         """Send a request, and wait for the first byte of its answer.
 
         Leaving the block ends the upstream request. Then the log has the usage and, with
-        LOG_CHAT=true, what was said. Raises as UpstreamClient.ask, and PromptTemplateNotAllowed,
-        PromptTemplateNotFound.
+        LOG_CHAT=true, what was said. principal: see UpstreamClient.ask. Raises as that does, and
+        PromptTemplateNotAllowed, PromptTemplateNotFound.
         """
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
         recording = _recording() if self._settings.log_chat else None
-        target = target or self._target
-        with self._client.ask(target, call, deadline, stop_signal, log.note) as upstream:
+        target, note = target or self._target, log.note
+        with self._client.ask(target, call, deadline, stop_signal, note, principal) as upstream:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
             asks_stream = call is not request or re.search(STREAM_ASKED, call.body) is not None
             answer = ModelAnswer(

@@ -35,10 +35,7 @@ NO_DATA = ("", "null")
 """The data of an event that says nothing: a heartbeat."""
 TEXT_PARTS = ("text", "output_text", None)
 """The types of a content's parts that are the answer's text, and not thinking."""
-NOT_JSON = (
-    "The upstream sent an event that is not JSON. Check that OPENAI_BASE_URL is an "
-    "OpenAI-compatible API."
-)
+NOT_JSON = "The upstream sent an event that is not JSON. Check that it is an OpenAI-compatible API."
 
 
 class CompletionEvent(NamedTuple):

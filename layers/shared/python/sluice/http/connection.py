@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 READ_BYTES = 64 * 1024  # maximum per read; a read does not wait for more than has come
 MAX_JOINED_BYTES = 64 * 1024
 """Maximum size of a request that is sent by one system call: copying it costs less than another."""
+MIN_TIMEOUT_S = 0.001  # 0 would not wait at all, not even for what is there
 FIRST_REFUSAL = 300
 LINGER_FOR_NOTHING = (1).to_bytes(4, sys.byteorder) + bytes(4)
 """struct linger: on, for 0 s. socket(7): closing then resets the connection."""
@@ -120,22 +121,36 @@ class HttpConnection:
             self._wrap_in_tls(end)
 
     def request(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, timeout: float
-    ) -> None:
-        """Send a request within `timeout`. target: path and query.
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        end: float,
+        max_pause_s: float,
+    ) -> bytes:
+        """Send a request; returns what had already come by then, for servers may reply early.
 
-        If the other side hangs up in the middle, its reply may say why: read it by `receive`.
-        Raises ValueError for what cannot be sent.
+        target: path and query. end: a moment of time.monotonic(). max_pause_s: how long the other
+        side may take nothing of it. If it hangs up in the middle, its reply may say why: read it by
+        `receive`. Raises ValueError for what cannot be sent.
         """
         authority = self.origin.authority
         if self._proxy is not None and self.origin.scheme == "http":
             target = f"http://{authority}{target}"  # RFC 9112 section 3.2.2
             headers = {**headers, **self._proxy.headers}
         head = request_head(method, target, authority, headers, body)
-        self._set_timeout(timeout)
+        early, has_begun = b"", False
         with contextlib.suppress(*self._hang_ups()):
             for piece in (head, body) if len(body) > MAX_JOINED_BYTES else (head + body,):
-                self._socket.sendall(piece)
+                left = memoryview(piece)
+                while left:
+                    if has_begun and not early:
+                        early = self._receive_waiting()
+                    self._set_timeout(min(max_pause_s, _seconds_to(end)))
+                    left = left[self._socket.send(left) :]
+                    has_begun = True
+        return early
 
     def receive(self, timeout: float) -> bytes:
         """The next bytes, as soon as there are any; nothing if the other side has closed."""
@@ -146,6 +161,18 @@ class HttpConnection:
 
     def is_stale(self) -> bool:
         """Whether an idle connection is readable: it was closed, or is not HTTP."""
+        return self._is_readable()
+
+    def _receive_waiting(self) -> bytes:
+        """What has come, if anything: a part of TLS, such as a session's ticket, is nothing."""
+        if not self._is_readable():
+            return b""
+        try:
+            return self.receive(MIN_TIMEOUT_S)
+        except TimeoutError:
+            return b""
+
+    def _is_readable(self) -> bool:
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(0))

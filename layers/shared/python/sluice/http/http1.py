@@ -20,6 +20,9 @@ MAX_HEAD_BYTES = 64 * 1024
 """Maximum size of a reply's status line and headers, and of its trailers. Providers send one or two
 KB, and servers accept 8 to 80."""
 MAX_SIZE_LINE_BYTES = 4 * 1024  # a chunk's size: some digits, and extensions that nobody sends
+MAX_INFORMATIONAL_REPLIES = 32
+"""Maximum number of informational replies before the final one. Servers send one or two; 102 every
+few seconds would be some more."""
 MAX_SIZE_DIGITS = 16  # the size of a chunk or a body: 64 bits, or ten million gigabytes
 HEXADECIMAL = b"0123456789ABCDEFabcdef"
 HEAD_END = re.compile(rb"\r?\n\r?\n")  # section 2.2: a line may also end in LF alone
@@ -27,20 +30,32 @@ HEAD_END_BYTES = 4
 STATUS_LINE = re.compile(rb"(HTTP/1\.\d) ([1-9]\d\d)(?: [^\r\0]*)?")
 LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+:[^\r\n\0]*")
 """A header: a token, and anything but a line end. RFC 9110 section 5."""
-REQUEST_LINE = re.compile(rb"[!#$%&'*+.^`|~\w-]+ [!-~]+ HTTP/1\.1")
+SIGNS = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+"""Those of a token."""
 SPACE = " \t"  # HTTP's; Python would also strip the last bytes of some letters in UTF-8
 VERSION = b"HTTP/1."
 FIRST_FINAL_STATUS = 200  # below: informational, another head follows
 FIRST_REDIRECT_STATUS = 300
 SWITCHING_PROTOCOLS = 101
 NO_BODY_STATUSES = (204, 304)
+NOT_HTTP_1 = {
+    b"PRI * HTTP/2": "it is HTTP/2",
+    b"HTTP/2": "it is HTTP/2",
+    b"\x15\x03": "it is TLS, so the URL must start with https://",
+}
+"""How replies of other protocols begin, and what to say of them."""
+SETTINGS_FRAME = 4  # type of HTTP/2's first frame, in its fourth byte. RFC 9113 section 3.4
 METHODS_WITH_BODY = ("POST", "PUT", "PATCH")  # RFC 9110 section 8.6: send a length of 0 too
 OWN_HEADERS = frozenset(("host", "content-length", "transfer-encoding"))
 """Headers that `request_head` adds: a second one could turn one request into two."""
 
 
 class HttpError(Exception):
-    """The other side does not speak HTTP/1, or ended in the middle."""
+    """What came is not a reply of HTTP/1. Its text says what "it" is, and quotes nothing of it."""
+
+
+class IncompleteError(HttpError):
+    """The other side ended its reply in the middle."""
 
 
 class ReplyHead(NamedTuple):
@@ -60,15 +75,26 @@ def request_head(
     bytes. Raises ValueError for what a server would misread: a line end in a value, a space in the
     target, a header of OWN_HEADERS.
     """
-    line = f"{method} {target} HTTP/1.1".encode("ascii")
-    if not REQUEST_LINE.fullmatch(line):
+    is_visible = target.isascii() and target.isprintable() and " " not in target
+    if not (method and target and is_visible) or method.strip(SIGNS):
         raise ValueError("A request's method or target cannot be sent.")
+    line = f"{method} {target} HTTP/1.1".encode("ascii")
     lines = [b"host: %b" % host.encode(), *map(_line, headers.items())]
     if body or method in METHODS_WITH_BODY:
         lines.append(b"content-length: %d" % len(body))
     if not all(map(LINE.fullmatch, lines)) or not OWN_HEADERS.isdisjoint(map(str.lower, headers)):
         raise ValueError("A header's name or value cannot be sent.")
     return b"%b\r\n%b\r\n\r\n" % (line, b"\r\n".join(lines))
+
+
+def is_body_read(method: str, body: bytes, status: int) -> bool:
+    """Whether a server that replied with this status has read the request's body.
+
+    One that has not takes it for the next request: then the reply to that one would be another's.
+    Servers read no body where they expect none, nor where they refuse a request by its headers.
+    """
+    has_succeeded = FIRST_FINAL_STATUS <= status < FIRST_REDIRECT_STATUS
+    return not body or (method in METHODS_WITH_BODY and has_succeeded)
 
 
 def _line(header: tuple[str, str]) -> bytes:
@@ -88,6 +114,7 @@ class ReplyReader:
     def __init__(self, method: str) -> None:
         self._method = method
         self._held = b""
+        self._informational = 0
         self._body: _Body | None = None
         self._surplus = False
         self.failure: HttpError | None = None
@@ -106,11 +133,30 @@ class ReplyReader:
         return self._body is not None and not isinstance(self._body, _UnframedBody)
 
     @property
-    def may_keep_connection(self) -> bool:
-        """Whether another request may follow on the connection."""
-        if self.head is None or not self.head.keeps_connection:
+    def length(self) -> int | None:
+        """Bytes of the body that are yet to come, if its head says how many."""
+        return self._body.left if isinstance(self._body, _SizedBody) else None
+
+    @property
+    def allows_another(self) -> bool:
+        """Whether the head lets another reply follow on the connection."""
+        head = self.head
+        if head is None or not head.keeps_connection or self._may_be_followed_by_a_body(head):
             return False
-        return self.is_framed and self.is_over and not self._surplus
+        return self.is_framed
+
+    @property
+    def may_keep_connection(self) -> bool:
+        """Whether another request may follow on the connection now."""
+        return self.allows_another and self.is_over and not self._surplus
+
+    def _may_be_followed_by_a_body(self, head: ReplyHead) -> bool:
+        """Whether the head ends the reply and some servers send a body all the same."""
+        if self._method == "HEAD":
+            return True
+        length = head.headers.get("content-length", "0")
+        has_framing = length != "0" or "transfer-encoding" in head.headers
+        return has_framing and head.status in NO_BODY_STATUSES
 
     def feed(self, data: bytes) -> bytes:
         """The bytes of the body that are in `data`.
@@ -135,7 +181,7 @@ class ReplyReader:
         if isinstance(self._body, _UnframedBody):
             self._body.is_over = True
         if not self.is_over:
-            raise HttpError("The connection ended before the reply did.")
+            raise IncompleteError("the connection ended before the reply did")
 
     def _take(self, data: bytes) -> bytes:
         if self._body is None:
@@ -161,10 +207,13 @@ class ReplyReader:
                 self.head, self._held = head, b""
                 self._body = _body_of(self._method, head)
                 return data
+            self._informational += 1
+            if self._informational > MAX_INFORMATIONAL_REPLIES:
+                raise HttpError(f"it has over {MAX_INFORMATIONAL_REPLIES} informational heads")
         if data[: len(VERSION)] != VERSION[: len(data)]:
-            raise HttpError("The reply does not begin with an HTTP/1 status line.")
+            raise _not_http_1(data)
         if len(data) >= MAX_HEAD_BYTES + HEAD_END_BYTES:
-            raise HttpError(f"The reply's headers have more than {MAX_HEAD_BYTES} bytes.")
+            raise HttpError(f"its headers have more than {MAX_HEAD_BYTES} bytes")
         self._held = data
         return b""
 
@@ -189,13 +238,13 @@ class _SizedBody:
     failure = None
 
     def __init__(self, size: int) -> None:
-        self._left = size
+        self.left = size
         self.is_over = size == 0
 
     def take(self, data: bytes) -> tuple[bytes, bytes]:
-        found = data[: self._left]
-        self._left -= len(found)
-        self.is_over = self._left == 0
+        found = data[: self.left]
+        self.left -= len(found)
+        self.is_over = self.left == 0
         return found, data[len(found) :]
 
 
@@ -240,9 +289,9 @@ class _ChunkedBody:
         end = data.find(b"\n", start)
         line = data[start:] if end < 0 else data[start:end]
         if len(line) > MAX_SIZE_LINE_BYTES:
-            raise HttpError(f"A line between chunks has no end in {MAX_SIZE_LINE_BYTES} bytes.")
+            raise HttpError(f"a line between chunks has no end in {MAX_SIZE_LINE_BYTES} bytes")
         if self._is_behind_chunk and line not in (b"", b"\r"):
-            raise HttpError("A chunk is longer than its size.")
+            raise HttpError("a chunk is longer than its size")
         if end < 0:
             self._held = line
             return len(data)
@@ -253,12 +302,12 @@ class _ChunkedBody:
         if self._is_in_trailers:
             self._trailer_bytes += len(line)
             if self._trailer_bytes > MAX_HEAD_BYTES:
-                raise HttpError(f"The trailers have more than {MAX_HEAD_BYTES} bytes.")
+                raise HttpError(f"its trailers have more than {MAX_HEAD_BYTES} bytes")
             self.is_over = not line
         elif self._is_behind_chunk:
             self._is_behind_chunk = False
         else:
-            self._left = _chunk_size(line)
+            self._left = chunk_size(line)
             self._is_in_trailers = not self._left
 
 
@@ -272,10 +321,11 @@ def _whole_chunk(data: bytes) -> bytes:
     return chunk if len(chunk) == int(digits, 16) else b""
 
 
-def _chunk_size(line: bytes) -> int:
+def chunk_size(line: bytes) -> int:
+    """The number of bytes in the chunk after this line. Raises HttpError."""
     digits = line.partition(b";")[0].rstrip(SPACE.encode())
     if not 0 < len(digits) <= MAX_SIZE_DIGITS or digits.strip(HEXADECIMAL):
-        raise HttpError("A chunk's size is not a number.")
+        raise HttpError("a chunk's size is not a number")
     return int(digits, 16)
 
 
@@ -288,13 +338,13 @@ def _body_of(method: str, head: ReplyHead) -> _Body:
     if encoding == "chunked":
         return _ChunkedBody()
     if encoding != "identity":
-        raise HttpError("The reply has an unknown transfer encoding.")
+        raise HttpError("its transfer encoding is not chunked, once and alone")
     if "content-length" not in head.headers:
         return _UnframedBody()
     lengths = {length.strip(SPACE) for length in head.headers["content-length"].split(",")}
     (length,) = lengths if len(lengths) == 1 else ("",)
     if not (length.isascii() and length.isdecimal() and len(length) <= MAX_SIZE_DIGITS):
-        raise HttpError("The reply's length is not a number.")
+        raise HttpError("its content-length is not one number")
     return _SizedBody(int(length))
 
 
@@ -304,23 +354,40 @@ def _parse_head(head: bytes) -> ReplyHead:
     first, *lines = [line.removesuffix(b"\r") for line in head.split(b"\n")]
     status_line = STATUS_LINE.fullmatch(first)
     if status_line is None:
-        raise HttpError("The reply does not begin with an HTTP/1 status line.")
+        raise _not_http_1(first)
     status = int(status_line[2])
     if status == SWITCHING_PROTOCOLS:
-        raise HttpError("The reply switches to another protocol.")
+        raise HttpError("its status 101 switches to another protocol")
     headers = _parse_headers(lines)
     return ReplyHead(status, headers, _keeps_connection(status_line[1], headers))
+
+
+def _not_http_1(start: bytes) -> HttpError:
+    if start[3:4] == bytes((SETTINGS_FRAME,)) and start[:2] == bytes(2):
+        start = b"HTTP/2"
+    known = (said for begins, said in NOT_HTTP_1.items() if start.startswith(begins))
+    return HttpError(next(known, "it does not begin with a status line of HTTP/1"))
 
 
 def _parse_headers(lines: Iterable[bytes]) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines:
         if not LINE.fullmatch(line):
-            raise HttpError("The reply has an invalid header line.")
+            line = _without_blanks_before_colon(line)  # noqa: PLW2901 -- the same line
         name, _, value = line.decode("latin-1").partition(":")
         name, value = name.lower(), value.strip(SPACE)
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def _without_blanks_before_colon(line: bytes) -> bytes:
+    """Proxies remove them from replies: section 5.1. Raises HttpError if more is wrong."""
+    name, colon, value = line.partition(b":")
+    line = name.rstrip(SPACE.encode()) + colon + value
+    if not LINE.fullmatch(line):
+        fault = "is invalid" if colon else "has no colon"
+        raise HttpError(f"one of its header lines {fault}")
+    return line
 
 
 def _keeps_connection(version: bytes, headers: Mapping[str, str]) -> bool:

@@ -15,13 +15,28 @@ FOLDER = "by_subject"
 
 @lru_cache(maxsize=2)
 def client_context(trusted_certificates: str | None = None) -> ssl.SSLContext:
-    """Verifies certificates and host names. trusted_certificates: a PEM file; certifi's if None."""
-    if trusted_certificates is not None:
-        return ssl.create_default_context(cafile=trusted_certificates)
+    """Verifies certificates and host names by certifi's authorities, and by further ones.
+
+    trusted_certificates: a PEM file of those, or a folder such as OpenSSL's. The public ones stay
+    trusted, because one process also connects to public APIs and to AWS.
+    """
     certifi = _folder_of_certifi()
-    if os.path.isdir(f"{certifi}/{FOLDER}"):  # noqa: PTH112 -- pathlib is slow to import
-        return ssl.create_default_context(capath=f"{certifi}/{FOLDER}")
-    return ssl.create_default_context(cafile=f"{certifi}/{BUNDLE}")
+    folder = f"{certifi}/{FOLDER}"
+    public = folder if _is_folder(folder) else f"{certifi}/{BUNDLE}"
+    file, folder_of_files = _place(public)
+    context = ssl.create_default_context(cafile=file, capath=folder_of_files)
+    if trusted_certificates is not None:
+        context.load_verify_locations(*_place(trusted_certificates))
+    return context
+
+
+def _place(path: str) -> tuple[str | None, str | None]:
+    """The path as OpenSSL's file or folder."""
+    return (None, path) if _is_folder(path) else (path, None)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 -- pathlib is slow to import
 
 
 def _folder_of_certifi() -> str:

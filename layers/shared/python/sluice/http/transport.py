@@ -1,6 +1,6 @@
 """Sends one HTTP/1.1 request and gives its reply. Connections are kept from request to request.
 
-This module knows nothing of models or AWS: its few errors become SluiceErrors where it is used.
+This module knows nothing of models or AWS.
 """
 
 from __future__ import annotations
@@ -8,8 +8,22 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock  # `threading` takes a start 1 ms
 
-from sluice.http.connection import HttpConnection, origin_of
-from sluice.http.http1 import HttpError, ReplyReader
+from sluice.http.connection import MIN_TIMEOUT_S, HttpConnection, origin_of
+from sluice.http.errors import (
+    CONNECT,
+    END,
+    FIRST_BYTE,
+    NEXT_BYTE,
+    SENDING,
+    CannotConnect,
+    ReplyBroken,
+    Stopped,
+    TimedOut,
+    broken_reply,
+    cannot_connect,
+    no_reply,
+)
+from sluice.http.http1 import HttpError, ReplyReader, is_body_read
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -19,66 +33,39 @@ if TYPE_CHECKING:
     from sluice.http.connection import Origin, Proxy
     from sluice.stop_signal import StopSignal
 
+    Tenant = tuple[str | None, ...]
+    _Kept = tuple[HttpConnection, Tenant, float]
+    """The last: since when."""
 
-CONNECT, FIRST_BYTE, NEXT_BYTE, END = "connect", "first byte", "next byte", "end"
-"""What TimedOut says was over: one of the three waits, or all of the time."""
 AT_ONCE_S = 1.0
 """Time in which a kept connection that was closed fails, in seconds: a round trip, generously."""
 MAX_AHEAD_S = 5.0
 """How long a connection that was opened ahead may wait for its request, in seconds."""
-MIN_TIMEOUT_S = 0.001  # 0 would not wait at all, not even for what is there
-
-
-class TransportError(Exception):
-    """A request failed. was_sent: whether the other side may have received all of it."""
-
-    def __init__(self, *, was_sent: bool) -> None:
-        super().__init__()
-        self.was_sent = was_sent
-
-
-class CannotConnect(TransportError):
-    """There is no connection: refused, unknown host, untrusted certificate, unwilling proxy."""
-
-
-class Stopped(TransportError):
-    """Another thread has stopped the request."""
-
-
-class TimedOut(TransportError):
-    """wait: CONNECT, FIRST_BYTE, NEXT_BYTE or END."""
-
-    def __init__(self, wait: str, *, was_sent: bool) -> None:
-        super().__init__(was_sent=was_sent)
-        self.wait = wait
-
-
-class ReplyBroken(TransportError):
-    """The connection ended, or brought something other than HTTP, within the reply's body."""
-
-
-class NoReply(TransportError):
-    """The same before the reply's headers. has_begun: whether any byte of a reply has come."""
-
-    def __init__(self, *, has_begun: bool) -> None:
-        super().__init__(was_sent=True)
-        self.has_begun = has_begun
+MAX_KEPT_CONNECTIONS = 32
+"""Maximum number of connections that are kept. Each has two file descriptors, and a process on
+Lambda may have 1,024."""
 
 
 class HttpRequest(NamedTuple):
-    """One request. `headers` has neither Host nor Content-Length: the transport adds them."""
+    """One request. `headers` has neither Host nor Content-Length: the transport adds them.
+
+    tenant: whose it is. Tenants share no connection: where a server sends more replies than it got
+    requests, which no client can tell from answers, they stay with their own.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
+    tenant: Tenant = ()
 
 
 class Waits(NamedTuple):
     """Maximum waits, in seconds; each also ends at `end`, a moment of time.monotonic().
 
     connect_s: for all addresses, the proxy's tunnel and the TLS handshake together. first_byte_s:
-    from there to the first byte of the body. next_byte_s: for each pause within the body.
+    from there to the first byte of the body. next_byte_s: for each pause within the body, framing
+    included, and for each in which the other side takes nothing of the request.
     """
 
     connect_s: float
@@ -91,9 +78,12 @@ class HttpTransport:
     """Sends requests, from several threads if need be, and keeps their connections.
 
     Nothing of the machine is used: no proxies of the environment, no .netrc, no cookies.
-    proxy, trusted_certificates: see HttpConnection. max_rest_s: how long a kept connection may rest
-    by `clock`, which must go on while Lambda freezes the process; None for no limit. may_repeat:
+    proxy, trusted_certificates: see HttpConnection. min_rest_s, max_rest_s: how long a kept
+    connection must rest and may rest by `clock`, which must go on while Lambda freezes the process;
+    None for no limit. What a server sends meanwhile ends the connection. may_repeat:
     whether a request may be sent again where a kept connection had been closed in the meantime.
+    reads_bodies: whether the servers read the body of each request, as AWS's do. Of others, a
+    connection is closed where they may have left one: see is_body_read.
     """
 
     def __init__(
@@ -101,18 +91,22 @@ class HttpTransport:
         proxy: Proxy | None = None,
         trusted_certificates: str | None = None,
         *,
+        min_rest_s: float = 0.0,
         max_rest_s: float | None = None,
         may_repeat: bool = True,
+        reads_bodies: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._proxy = proxy
         self._trusted_certificates = trusted_certificates
+        self._min_rest_s = min_rest_s
         self._max_rest_s = max_rest_s
         self._may_repeat = may_repeat
+        self._reads_bodies = reads_bodies
         self._clock = clock
         self._lock = allocate_lock()
         self._ahead: tuple[HttpConnection, float] | None = None
-        self._kept: dict[Origin, list[tuple[HttpConnection, float]]] = {}
+        self._kept: list[_Kept] = []
 
     def send(self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None) -> HttpReply:
         """Send a request; returns when the headers of its reply are there. Close the reply.
@@ -124,14 +118,14 @@ class HttpTransport:
         try:
             origin, target = origin_of(request.url)
         except UnicodeError as error:
-            raise CannotConnect(was_sent=False) from error
-        reply = HttpReply(request.method, waits, stop, self._keep)
+            raise CannotConnect from error
+        reply = HttpReply(request, waits, stop, self._keep, reads_bodies=self._reads_bodies)
         try:
-            kept = self._take(origin)
-            if kept is None or not reply.begin(kept, request, target, may_fail=self._may_repeat):
+            kept = self._take(origin, request.tenant)
+            if kept is None or not reply.begin(kept, target, may_fail=self._may_repeat):
                 new = HttpConnection(origin, self._proxy, self._trusted_certificates)
                 reply.connect(new)
-                reply.begin(new, request, target)
+                reply.begin(new, target)
         except BaseException:
             reply.close()
             raise
@@ -153,22 +147,22 @@ class HttpTransport:
     def close(self) -> None:
         """Close the connections that are kept now."""
         with self._lock:
-            kept, self._kept, self._ahead = self._kept, {}, None
-        for connections in kept.values():
-            for connection, _ in connections:
-                connection.close()
+            kept, self._kept, self._ahead = self._kept, [], None
+        for connection, _, _ in kept:
+            connection.close()
 
-    def _take(self, origin: Origin) -> HttpConnection | None:
-        """The kept connection that rested for the shortest time; None where none is usable."""
+    def _take(self, origin: Origin, tenant: Tenant) -> HttpConnection | None:
+        """The usable connection that rested for the shortest time, if there is one."""
         ahead = self._take_ahead(origin)
         if ahead is not None:
             return ahead
         while True:
             with self._lock:
-                kept = self._kept.get(origin)
-                if not kept:
+                kept = self._last_kept(origin, tenant)
+                if kept is None:
                     return None
-                connection, kept_at = kept.pop()
+                self._kept.remove(kept)
+            connection, _, kept_at = kept
             rest_s = self._clock() - kept_at
             has_rested = self._max_rest_s is not None and rest_s > self._max_rest_s
             if not (has_rested or connection.is_stale()):
@@ -186,9 +180,21 @@ class HttpTransport:
         connection.close()
         return None
 
-    def _keep(self, connection: HttpConnection) -> None:
+    def _last_kept(self, origin: Origin, tenant: Tenant) -> _Kept | None:
+        latest = self._clock() - self._min_rest_s
+        for kept in reversed(self._kept):
+            connection, owner, kept_at = kept
+            if owner == tenant and connection.origin == origin and kept_at <= latest:
+                return kept
+        return None
+
+    def _keep(self, connection: HttpConnection, tenant: Tenant) -> None:
         with self._lock:
-            self._kept.setdefault(connection.origin, []).append((connection, self._clock()))
+            self._kept.append((connection, tenant, self._clock()))
+            surplus = self._kept[:-MAX_KEPT_CONNECTIONS]
+            del self._kept[:-MAX_KEPT_CONNECTIONS]
+        for oldest, _, _ in surplus:
+            oldest.close()
 
 
 class HttpReply:
@@ -196,20 +202,24 @@ class HttpReply:
 
     def __init__(
         self,
-        method: str,
+        request: HttpRequest,
         waits: Waits,
         stop: StopSignal | None,
-        keep: Callable[[HttpConnection], None],
+        keep: Callable[[HttpConnection, Tenant], None],
+        *,
+        reads_bodies: bool = False,
     ) -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         """Names are in lower case."""
-        self._waits, self._stop, self._keep = waits, stop, keep
+        self._request, self._waits, self._stop, self._keep = request, waits, stop, keep
+        self._reads_bodies = reads_bodies
         self._connection: HttpConnection | None = None
-        self._reader = ReplyReader(method)
+        self._reader = ReplyReader(request.method)
         self._held = b""
         self._begun_at = 0.0
         self._was_sent = False
+        self._came_early = False
         self._is_stopped = False
         if stop is not None:
             stop.listen(self._end_now)
@@ -221,7 +231,7 @@ class HttpReply:
         """
         if self._held:
             return
-        self._held = self._next_bytes(self._first_byte_wait_s(), FIRST_BYTE)
+        self._held = self._read_body(self._first_byte_wait_s(), FIRST_BYTE)
         if not self._held and not self._reader.is_framed:
             # Where a body ends with its connection, an empty one is one that was cut short.
             raise ReplyBroken(was_sent=True)
@@ -234,7 +244,7 @@ class HttpReply:
         if self._held:
             data, self._held = self._held, b""
             return data
-        return self._next_bytes(max_wait_s or self._waits.next_byte_s, NEXT_BYTE)
+        return self._read_body(max_wait_s or self._waits.next_byte_s, NEXT_BYTE)
 
     def close(self) -> None:
         """Keep the connection where the reply was read to its end; otherwise reset it."""
@@ -244,8 +254,8 @@ class HttpReply:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        if self._reader.may_keep_connection and not self._is_stopped:
-            self._keep(connection)
+        if self._may_keep_connection():
+            self._keep(connection, self._request.tenant)
         else:
             connection.close(resets=not self._reader.is_over)
 
@@ -256,69 +266,95 @@ class HttpReply:
             connection.open(min(self._waits.connect_s, self._seconds_left()))
         except (OSError, UnicodeError) as error:
             self._raise_own_reason(error, CONNECT)
-            raise CannotConnect(was_sent=False) from error
+            raise cannot_connect(error) from error
 
-    def begin(
-        self,
-        connection: HttpConnection,
-        request: HttpRequest,
-        target: str,
-        *,
-        may_fail: bool = False,
-    ) -> bool:
+    def begin(self, connection: HttpConnection, target: str, *, may_fail: bool = False) -> bool:
         """Send the request and wait for the headers. For HttpTransport.
 
         Returns False where may_fail and the connection turns out to have been closed before.
         """
         self._use(connection)
         self._begun_at = time.monotonic()
-        # A large body may take longer than connecting: only `end` limits it.
-        seconds = self._seconds_left()
         try:
-            connection.request(request.method, target, request.headers, request.body, seconds)
-            self._was_sent = True
+            self._send(connection, target)
             while self._reader.head is None:
-                self._held = self._receive(self._first_byte_wait_s())
+                self._held = self._next_bytes(self._first_byte_wait_s(), of_head=True)
         except (OSError, HttpError) as error:
             self._raise_own_reason(error, FIRST_BYTE)
             if may_fail and self._failed_at_once():
                 connection.close()
                 return False
             if self._reader.head is None:
-                raise NoReply(has_begun=self._reader.has_begun) from error
+                raise no_reply(error, has_begun=self._reader.has_begun) from error
             # Only the body is wrong: `read` says so.
         self.status, self.headers = self._reader.head.status, self._reader.head.headers
         return True
+
+    def _send(self, connection: HttpConnection, target: str) -> None:
+        method, _, headers, body, _ = self._request
+        self._seconds_left()
+        first_byte = self._begun_at + self._waits.first_byte_s
+        end, max_pause_s = min(first_byte, self._waits.end), self._waits.next_byte_s
+        try:
+            early = connection.request(method, target, headers, body, end, max_pause_s)
+        except TimeoutError as error:
+            is_pause = time.monotonic() < end
+            self._raise_own_reason(error, SENDING if is_pause else FIRST_BYTE)
+            raise
+        self._was_sent = True
+        self._came_early = bool(early)
+        if early:
+            self._held = self._reader.feed(early)
 
     def _use(self, connection: HttpConnection) -> None:
         self._connection = connection
         if self._is_stopped:  # `_end_now` sets this first and looks for a connection then
             connection.shut_down()
 
-    def _next_bytes(self, max_wait_s: float, wait: str) -> bytes:
+    def _read_body(self, max_wait_s: float, wait: str) -> bytes:
+        if self._reader.is_over:
+            return b""
         try:
-            while not self._reader.is_over:
-                data = self._receive(max_wait_s)
-                if data:
-                    return data
+            return self._next_bytes(max_wait_s)
         except (OSError, HttpError) as error:
             self._raise_own_reason(error, wait)
-            raise ReplyBroken(was_sent=True) from error
-        return b""
+            raise broken_reply(error) from error
 
-    def _receive(self, max_wait_s: float) -> bytes:
+    def _next_bytes(self, max_wait_s: float, *, of_head: bool = False) -> bytes:
+        """The next bytes of the body, nothing at its end; of_head: or what came with the head.
+
+        All that is no body shares one wait: framing, informational replies, trailers.
+        """
+        left_s = max_wait_s
+        while True:
+            began = time.monotonic()
+            is_first = left_s < self._waits.end - began
+            data = self._receive(left_s if is_first else self._seconds_left(began))
+            if data or self._reader.is_over or (of_head and self._reader.head is not None):
+                return data
+            left_s -= time.monotonic() - began
+            if left_s <= 0:
+                raise TimeoutError
+
+    def _receive(self, timeout_s: float) -> bytes:
         """The bytes of the body in what comes next, which may be none."""
         reader, connection = self._reader, self._connection
         assert connection is not None  # noqa: S101 -- the reply is not closed
         if reader.failure is not None:
             raise reader.failure
-        data = connection.receive(min(max_wait_s, self._seconds_left()))
+        data = connection.receive(timeout_s)
         if self._is_stopped:  # then what was read may end anywhere
             raise Stopped(was_sent=self._was_sent)
         if not data:
             reader.end()
             return b""
         return reader.feed(data)
+
+    def _may_keep_connection(self) -> bool:
+        method, _, _, body, _ = self._request
+        is_read = self._reads_bodies or is_body_read(method, body, self.status)
+        is_in_step = is_read and not self._came_early
+        return is_in_step and self._reader.may_keep_connection and not self._is_stopped
 
     def _failed_at_once(self) -> bool:
         """A connection that fails later had a server, and maybe a model at work."""
@@ -328,9 +364,9 @@ class HttpReply:
         waited = time.monotonic() - self._begun_at
         return max(self._waits.first_byte_s - waited, MIN_TIMEOUT_S)
 
-    def _seconds_left(self) -> float:
+    def _seconds_left(self, now: float | None = None) -> float:
         """Until the end. Raises TimedOut."""
-        seconds = self._waits.end - time.monotonic()
+        seconds = self._waits.end - (time.monotonic() if now is None else now)
         if seconds <= 0:
             raise TimedOut(END, was_sent=self._was_sent)
         return seconds

@@ -37,7 +37,10 @@ def decompressed(content_encoding: str, chunks: Iterable[bytes]) -> Iterator[byt
 
 
 def decompressed_body(content_encoding: str, body: bytes, max_bytes: int) -> bytes:
-    """The same for a whole body, as far as possible, up to `max_bytes`: of an error, all helps."""
+    """The same for a whole body, as far as possible, up to `max_bytes`: of an error, all helps.
+
+    Raises UpstreamBroken if nothing of it can be read.
+    """
     plain = bytearray()
     try:
         for piece in decompressed(content_encoding, (body,)):
@@ -45,7 +48,8 @@ def decompressed_body(content_encoding: str, body: bytes, max_bytes: int) -> byt
             if len(plain) >= max_bytes:
                 break
     except UpstreamBroken:
-        return bytes(plain) or body
+        if not plain:
+            raise
     return bytes(plain[:max_bytes])
 
 

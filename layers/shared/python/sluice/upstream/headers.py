@@ -40,6 +40,18 @@ OF_THE_PROVIDER = frozenset(
         "www-authenticate",
     )
 )  # fmt: skip
+MAX_REPLY_HEADER_BYTES = 8 * 1024
+"""Maximum size of the provider's headers that pass, in bytes of JSON. Lambda takes 16 KB in all,
+and API Gateway 10. Providers send one or two."""
+MAX_REPLY_HEADERS = 80  # Python's http.client reads 100, and Lambda adds some
+IMPORTANT = (
+    "content-type", "content-encoding", "content-disposition", "content-range", "retry-after",
+    "retry-after-ms", "x-should-retry", "x-request-id", "apim-request-id",
+)  # fmt: skip
+"""The headers that pass first; then x-ratelimit-*, then the others in their order."""
+RATE_LIMITS = "x-ratelimit-"
+JSON_SIGNS = 6  # two pairs of quotation marks, a colon and a comma
+MAX_ESCAPE_BYTES = 6  # \u00e9
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allows only the tab
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
@@ -62,10 +74,38 @@ def request_headers(headers: Mapping[str, str], own: tuple[str, ...] = ()) -> di
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The provider's headers that a client may see, names in lower case.
 
-    Without those that have control characters: Lambda would reject the whole reply.
+    Without those that have control characters, or are too many or too large: Lambda would reject
+    the whole reply.
     """
     named = {name.lower(): v for name, v in headers.items() if not CONTROLS.search(v)}
-    return _passed(named, OF_THE_PROVIDER)
+    passed = _passed(named, OF_THE_PROVIDER)
+    text = "".join([*passed, *passed.values()])
+    size = _json_bytes(text) + JSON_SIGNS * len(passed)
+    is_small = len(passed) <= MAX_REPLY_HEADERS and size <= MAX_REPLY_HEADER_BYTES
+    return passed if is_small else _most_important(passed)
+
+
+def _most_important(headers: Mapping[str, str]) -> dict[str, str]:
+    left, kept = MAX_REPLY_HEADER_BYTES, list[str]()
+    for name in sorted(headers, key=_rank):
+        size = _json_bytes(name + headers[name]) + JSON_SIGNS
+        if size <= left and len(kept) < MAX_REPLY_HEADERS:
+            left -= size
+            kept.append(name)
+    return {name: headers[name] for name in kept}
+
+
+def _rank(name: str) -> int:
+    if name in IMPORTANT:
+        return IMPORTANT.index(name)
+    return len(IMPORTANT) + (not name.startswith(RATE_LIMITS))
+
+
+def _json_bytes(text: str) -> int:
+    """Size of a text in JSON, at most, without its quotation marks."""
+    if not text.isascii():
+        return MAX_ESCAPE_BYTES * len(text)
+    return len(text) + text.count('"') + text.count("\\") + text.count("\t")
 
 
 def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, str]:

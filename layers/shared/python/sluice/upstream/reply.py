@@ -1,28 +1,12 @@
-"""A provider's reply, and what a transport's failures mean for the client."""
+"""A provider's reply."""
 
 from __future__ import annotations
 
 import contextlib
 import time
 
-from sluice.deadline import deadline_reached
-from sluice.errors import (
-    SluiceError,
-    UpstreamBroken,
-    UpstreamError,
-    UpstreamRefused,
-    UpstreamSilent,
-    UpstreamUnreachable,
-)
-from sluice.http.transport import (
-    CONNECT,
-    FIRST_BYTE,
-    NEXT_BYTE,
-    ReplyBroken,
-    Stopped,
-    TimedOut,
-    TransportError,
-)
+from sluice.errors import UpstreamBroken, UpstreamError
+from sluice.http.errors import TransportError
 from sluice.upstream.headers import reply_headers
 
 TYPE_CHECKING = False
@@ -30,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
-    from sluice.settings import Settings
-    from sluice.stop_signal import StopSignal
+    from sluice.errors import SluiceError
     from sluice.upstream.transports import Reply
 
 MAX_ERROR_BODY_BYTES = 1024 * 1024  # a provider's error is a few hundred bytes
+MAX_ERROR_WAIT_S = 2.0
+"""Maximum time for the rest of an error's body, in seconds: what has come by then is reported."""
 MAX_BYTES_AFTER_END = 16 * 1024  # after an answer's end: the last chunk, a blank line
 TIMEOUT_AFTER_END_S = 0.2  # later, the connection is not worth keeping
 MAX_WAIT_AFTER_END_S = 1.0
 """Maximum wait after the end mark of a stream that is passed on, in seconds: usage may follow it,
 but some providers never close the connection."""
 FIRST_REDIRECT_STATUS = 300
-FIRST_ERROR_STATUS = 400
 REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 """The header in which a provider names its own request id: OpenAI, Azure, Bedrock."""
 
@@ -49,11 +33,15 @@ REQUEST_IDS = ("x-request-id", "apim-request-id", "x-amzn-requestid")
 class UpstreamReply:
     """A reply whose headers are there. A context manager: leaving it ends the request upstream.
 
-    to_sluice_error: what a failure of the transport means. mends_stream_end: see Provider.
+    to_sluice_error: what a failure of the transport means. url_variable: see Target.
+    mends_stream_end: see Provider.
     """
 
     def __init__(
-        self, reply: Reply, to_sluice_error: Callable[[TransportError], SluiceError]
+        self,
+        reply: Reply,
+        to_sluice_error: Callable[[TransportError], SluiceError],
+        url_variable: str,
     ) -> None:
         self.status = reply.status
         self.headers = reply_headers(reply.headers)
@@ -65,6 +53,7 @@ class UpstreamReply:
         self._content_encoding = reply.headers.get("content-encoding", "")
         self._reply = reply
         self._to_sluice_error = to_sluice_error
+        self._url_variable = url_variable
 
     def __enter__(self) -> UpstreamReply:  # noqa: PYI034 -- `typing` is kept out of small modules
         return self
@@ -106,20 +95,19 @@ class UpstreamReply:
         """Return if the status says that an answer follows.
 
         Raises UpstreamRefused, whose body still needs mask_keys before a client sees it, and
-        UpstreamError for a redirect; both as wait_for_first_byte.
+        UpstreamError for a redirect or an unknown status.
         """
         if self.status < FIRST_REDIRECT_STATUS:
             return
-        if self.status < FIRST_ERROR_STATUS:
-            raise UpstreamError(
-                f"The upstream redirects (status {self.status}): OPENAI_BASE_URL must be the"
-                " address it redirects to."
-            )
-        from sluice.upstream.error_words import reported_error  # noqa: PLC0415 -- most requests succeed
+        from sluice.upstream.failures import odd_status, refusal  # noqa: PLC0415 -- most requests succeed
 
-        headers = {name: v for name, v in self.headers.items() if name != "content-encoding"}
-        body = self._error_body()
-        raise UpstreamRefused(self.status, headers, body, reported_error(body))
+        if (failure := odd_status(self.status, self._url_variable)) is not None:
+            raise failure
+        try:
+            body, fault = self._error_body(), ""
+        except UpstreamBroken as error:
+            body, fault = b"", error.message
+        raise refusal(self.status, self.headers, body, fault)
 
     def end_soon(self) -> None:
         """The answer's own end mark has come: `chunks` waits only briefly for what follows it."""
@@ -145,49 +133,32 @@ class UpstreamReply:
                 yield data
 
     def _error_body(self) -> bytes:
-        """The body of an error, as far as it comes; at most MAX_ERROR_BODY_BYTES."""
-        body = bytearray()
-        with contextlib.suppress(UpstreamError):
-            self.wait_for_first_byte()
-            for data in self.chunks():
-                body += data
-                if len(body) >= MAX_ERROR_BODY_BYTES:
-                    break
-        sent = bytes(body[:MAX_ERROR_BODY_BYTES])
-        if not self._content_encoding:
-            return sent
+        """The body of an error, as far as it comes; at most MAX_ERROR_BODY_BYTES.
+
+        Raises UpstreamBroken if it is compressed in another way than Sluice knows.
+        """
+        body = self._sent_error_body()
+        if not (self._content_encoding and body):
+            return body
         from sluice.upstream.decompression import decompressed_body  # noqa: PLC0415 -- few servers do
 
-        return decompressed_body(self._content_encoding, sent, MAX_ERROR_BODY_BYTES)
+        return decompressed_body(self._content_encoding, body, MAX_ERROR_BODY_BYTES)
 
-
-def sluice_error(
-    error: TransportError, settings: Settings, stop_signal: StopSignal | None
-) -> SluiceError:
-    """What a failure of the transport means for the client that waits for the model."""
-    if isinstance(error, Stopped) and stop_signal is not None and stop_signal.reason is not None:
-        return stop_signal.reason
-    if isinstance(error, TimedOut):
-        return _timeout_error(error.wait, settings)
-    if isinstance(error, ReplyBroken):
-        return UpstreamBroken("The upstream ended the connection in the middle of its answer.")
-    return UpstreamUnreachable(
-        "Cannot connect to the upstream. Check that OPENAI_BASE_URL (or PROXY) is running and"
-        " reachable."
-    )
-
-
-def _timeout_error(wait: str, settings: Settings) -> SluiceError:
-    if wait == CONNECT:
-        found = f"for {settings.connect_timeout_s:g} s (UPSTREAM_CONNECT_TIMEOUT)"
-        return UpstreamUnreachable(f"There was no connection to the upstream {found}.")
-    if wait == FIRST_BYTE:
-        found = f"for {settings.first_byte_timeout_s:g} s (UPSTREAM_FIRST_BYTE_TIMEOUT)"
-        return UpstreamSilent(f"The upstream sent no first byte {found}.")
-    if wait == NEXT_BYTE:
-        found = f"for {settings.read_timeout_s:g} s (UPSTREAM_READ_TIMEOUT)"
-        return UpstreamSilent(f"The upstream paused in its answer {found}.")
-    return deadline_reached()
+    def _sent_error_body(self) -> bytes:
+        body = bytearray()
+        try:
+            self._reply.wait_for_body()
+            end = time.monotonic() + MAX_ERROR_WAIT_S
+            while len(body) < MAX_ERROR_BODY_BYTES and (wait := end - time.monotonic()) > 0:
+                data = self._reply.read(wait)
+                if not data:
+                    break
+                body += data
+        except TransportError as error:
+            failure = self._to_sluice_error(error)
+            if not isinstance(failure, UpstreamError):
+                raise failure from error.__cause__
+        return bytes(body[:MAX_ERROR_BODY_BYTES])
 
 
 def _request_id(headers: Mapping[str, str]) -> str | None:

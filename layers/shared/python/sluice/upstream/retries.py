@@ -6,7 +6,13 @@ nothing is asked again.
 
 from __future__ import annotations
 
-from sluice.errors import UpstreamBroken, UpstreamRefused, UpstreamUnreachable
+from sluice.errors import (
+    UpstreamBroken,
+    UpstreamInvalid,
+    UpstreamRefused,
+    UpstreamUnreachable,
+    UpstreamUntrusted,
+)
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -139,7 +145,7 @@ def key_rest(error: UpstreamRefused, now: float) -> float:
 def _is_temporary(error: SluiceError) -> bool:
     """Whether a retry may succeed."""
     if isinstance(error, UpstreamUnreachable | UpstreamBroken):
-        return True
+        return not isinstance(error, UpstreamUntrusted | UpstreamInvalid)
     if not isinstance(error, UpstreamRefused):
         return False
     should_retry = error.reply_headers.get("x-should-retry")

@@ -32,6 +32,7 @@ class Target(NamedTuple):
     """One API, and where Sluice's clients find it.
 
     route_prefix: such as /v1, without a slash at its end. keys: the only ones that may go there.
+    url_variable: the setting that says where the API is, for errors.
     is_verbatim: whether what follows the prefix goes on as it is, and streams come back as they
     are; otherwise its doubled slashes and the one at its end are mended, which clients of OpenAI's
     API send now and then, and heartbeats that its SDKs cannot read are comments.
@@ -40,6 +41,7 @@ class Target(NamedTuple):
     route_prefix: str
     provider: Provider
     keys: KeySource
+    url_variable: str
     is_verbatim: bool = False
 
 
@@ -92,12 +94,12 @@ def _default_target(environ: Mapping[str, str], settings: Settings) -> Target:
     route_prefix = settings.openai_route_prefix.removesuffix(API_ROOT) + API_ROOT
     if _uses_azure(settings):
         provider, keys = _azure(settings)
-        return Target(route_prefix, provider, keys)
+        return Target(route_prefix, provider, keys, "AZURE_OPENAI_ENDPOINT")
     auth = settings.upstream_auth
     provider = _provider(environ, settings, settings.openai_base_url, auth)
     # Signed requests need no key, even if one is set for something else.
     keys = KeySource("OPENAI_API_KEY") if auth == "aws_sigv4" else settings.openai_keys
-    return Target(route_prefix, provider, keys)
+    return Target(route_prefix, provider, keys, "OPENAI_BASE_URL")
 
 
 def _uses_azure(settings: Settings) -> bool:
@@ -156,6 +158,7 @@ def _extra_targets(environ: Mapping[str, str], settings: Settings) -> list[Targe
             prefix,
             _provider(environ, settings, url),
             KeySource("EXTRA_API_KEY", (key,) if key else (), parameter),
+            "EXTRA_BASE_URL",
             is_verbatim=True,
         )
         for url, prefix, key, parameter in zip(urls, *lists.values(), strict=True)

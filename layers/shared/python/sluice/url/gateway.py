@@ -32,9 +32,10 @@ from sluice.url.routes import Routes, not_allowed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from typing import Any, TypeVar
 
-    from sluice.completions.answer import ModelAnswers
+    from sluice.completions.answer import ModelAnswer, ModelAnswers
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
@@ -63,6 +64,8 @@ class UrlExchange(NamedTuple):
     reply: UrlReply
     deadline: Deadline
     log: RequestLog
+    principal: str | None = None
+    """Who asks, once that is checked."""
 
 
 class UrlGateway:
@@ -114,8 +117,7 @@ class UrlGateway:
             self._own[own](exchange)
         elif request.method != "OPTIONS" or not self._answer_preflight(exchange):
             route = self._routes.target_of(request.method, request.path)
-            self._authenticate(exchange)
-            self._pass_through(route, exchange)
+            self._pass_through(route, self._authenticated(exchange))
 
     def _cors_headers(self, request: UrlRequest) -> dict[str, str]:
         allowed = self._settings.cors_allow_origins
@@ -136,8 +138,10 @@ class UrlGateway:
         exchange.reply.whole(200, preflight_headers(headers, allowed), b"\n")
         return True
 
-    def _authenticate(self, exchange: UrlExchange) -> None:
-        """With aws_iam, Lambda passes only signed requests. Otherwise a forward key is required.
+    def _authenticated(self, exchange: UrlExchange) -> UrlExchange:
+        """The exchange with its principal. Raises AuthenticationFailed, SettingsError.
+
+        With aws_iam, Lambda passes only signed requests. Otherwise a forward key is required.
 
         While a deployment changes from one to the other, functions have their new settings before
         the URL changes.
@@ -151,6 +155,7 @@ class UrlGateway:
             rule = "is aws_iam, but the Function URL takes unsigned requests"
             raise SettingsError("FUNCTION_URL_AUTH", rule, hint="Deploy again.")
         exchange.log.note(principal=principal)
+        return exchange._replace(principal=principal)
 
     def _report_health(self, exchange: UrlExchange) -> None:
         exchange.reply.whole(200, JSON, b'{"status":"ok"}')
@@ -163,13 +168,13 @@ class UrlGateway:
             return
         if exchange.request.method == "HEAD":
             raise not_allowed("HEAD", ("GET",))  # it would pay for an answer that nobody reads
-        self._authenticate(exchange)
+        exchange = self._authenticated(exchange)
         if not message:
             raise InvalidField("message must not be empty.", param="message")
         self._answer_template(plain_request(message), exchange)
 
     def _answer_template_or_native(self, exchange: UrlExchange) -> None:
-        self._authenticate(exchange)
+        exchange = self._authenticated(exchange)
         _check_size(exchange.request.body)
         parsed = _parsed(exchange.request, parse_request)
         if isinstance(parsed, TemplateRequest):
@@ -181,7 +186,7 @@ class UrlGateway:
         if template.response_type is ResponseType.STREAM:
             self._relay(template, exchange)
             return
-        with self._answers.ask(template, exchange.log, exchange.deadline) as answer:
+        with self._ask(template, exchange) as answer:
             from sluice.text import utf8  # noqa: PLC0415 -- most answers are streamed
 
             text = answer.text(template.response_type)
@@ -222,9 +227,22 @@ class UrlGateway:
         *,
         may_be_empty: bool = False,
     ) -> None:
-        log, deadline = exchange.log, exchange.deadline
-        with self._answers.ask(request, log, deadline, target=target) as answer:
+        with self._ask(request, exchange, target) as answer:
             exchange.reply.relay(answer, may_be_empty=may_be_empty)
+
+    def _ask(
+        self,
+        request: TemplateRequest | ModelCall,
+        exchange: UrlExchange,
+        target: Target | None = None,
+    ) -> AbstractContextManager[ModelAnswer]:
+        return self._answers.ask(
+            request,
+            exchange.log,
+            exchange.deadline,
+            target=target,
+            principal=exchange.principal,
+        )
 
 
 def _check_size(body: bytes) -> None:

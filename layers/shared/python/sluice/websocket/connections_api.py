@@ -16,7 +16,8 @@ from sluice.errors import (
     PostTooLarge,
     PostUnconfirmed,
 )
-from sluice.http.transport import HttpRequest, HttpTransport, NoReply, TransportError, Waits
+from sluice.http.errors import NoReply, TransportError, UntrustedCertificate
+from sluice.http.transport import HttpRequest, HttpTransport, Waits
 from sluice.http.urls import percent_encoded
 
 TYPE_CHECKING = False
@@ -45,21 +46,25 @@ class ConnectionsClient:
     """Posts to the connections of one API stage, over kept HTTP connections.
 
     endpoint: "https://{domain}/{stage}". environ: read for the credentials at each post, because
-    Lambda renews them. Make one for the life of the process.
+    Lambda renews them. trusted_certificates: see client_context. Make one for the life of the
+    process.
     """
 
     def __init__(
         self,
         endpoint: str,
         environ: Mapping[str, str],
+        trusted_certificates: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._environ = environ
         self._clock = clock
         self._transport = HttpTransport(
+            trusted_certificates=trusted_certificates,
             max_rest_s=MAX_REST_S,
             may_repeat=False,  # a frame must not be posted twice
+            reads_bodies=True,
             clock=clock,
         )
 
@@ -134,6 +139,10 @@ def endpoint_of(domain_name: str, stage: str) -> str:
 
 
 def _post_error(error: TransportError) -> DeliveryError:
+    if isinstance(error, UntrustedCertificate):
+        return DeliveryError(
+            f"The certificate of the @connections endpoint cannot be verified: {error.reason}."
+        )
     if not error.was_sent:
         return PostFailed("The @connections endpoint cannot be reached.")
     # Servers close a connection instead of replying when they have not taken the request.

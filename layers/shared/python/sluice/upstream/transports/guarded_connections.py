@@ -6,10 +6,11 @@ For transports.requests.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
 import time
-from http.client import HTTPResponse, IncompleteRead
+from http.client import HTTPMessage, HTTPResponse, IncompleteRead
 from typing import Any
 
 import socks
@@ -17,17 +18,35 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.contrib.socks import SOCKSConnection, SOCKSHTTPSConnection
 
 from sluice.http.connection import LINGER_FOR_NOTHING
-from sluice.http.http1 import FIRST_FINAL_STATUS, SWITCHING_PROTOCOLS
+from sluice.http.errors import CONNECT, END, FIRST_BYTE, SENDING, Stopped, TimedOut
+from sluice.http.http1 import (
+    MAX_SIZE_LINE_BYTES,
+    ReplyReader,
+    chunk_size,
+    is_body_read,
+)
 from sluice.http.opening import open_socket
 from sluice.http.tls import HANG_UPS
-from sluice.http.transport import CONNECT, END, FIRST_BYTE, Stopped, TimedOut
+from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from sluice.http.transport import TransportError, Waits
+    from collections.abc import Callable
+
+    from sluice.http.errors import TransportError
+    from sluice.http.transport import HttpRequest, Waits
     from sluice.stop_signal import StopSignal
 
 SOCKS_PORT = 1080
+MAX_SENT_BYTES = 64 * 1024  # by one call: the guard waits for each anew
+MAX_LINE_BYTES = 8 * 1024  # by one call; http1 joins the pieces of a longer line
+
+
+class Rest(NamedTuple):
+    """How long connections rest between two requests, at least. See HttpTransport."""
+
+    min_s: float
+    clock: Callable[[], float]
 
 
 class Guard:
@@ -37,8 +56,14 @@ class Guard:
     may come one byte at a time.
     """
 
-    def __init__(self, waits: Waits, stop: StopSignal | None) -> None:
+    def __init__(
+        self, request: HttpRequest, waits: Waits, stop: StopSignal | None, rest: Rest
+    ) -> None:
+        self.request = request
         self.waits = waits
+        self.rest = rest
+        self.is_in_step = True
+        """Whether the server surely takes what follows on the connection for the next request."""
         self.needs_new_connection = False
         self.has_kept_connection = False
         self.begun_at: float | None = None
@@ -80,7 +105,14 @@ class Guard:
         """The request is being sent."""
         self.has_kept_connection = has_kept_connection
         self.begun_at = time.monotonic()
-        self.expect(FIRST_BYTE, self.waits.first_byte_s)
+        self.expect_next(FIRST_BYTE)
+
+    def expect_next(self, wait: str) -> None:
+        """The first byte of the reply must come in time; SENDING: and more must be taken soon."""
+        assert self.begun_at is not None  # noqa: S101 -- see `begin`
+        seconds = self.begun_at + self.waits.first_byte_s - time.monotonic()
+        is_pause = wait == SENDING and self.waits.next_byte_s < seconds
+        self.expect(*(SENDING, self.waits.next_byte_s) if is_pause else (FIRST_BYTE, seconds))
 
     def let_go(self) -> None:
         """Do not touch the socket from now on: it is closed, or may serve another request."""
@@ -141,41 +173,39 @@ class Current(threading.local):
 current = Current()
 
 
-class _HeadLines:
-    """The lines of a reply's head; the last is empty where the connection ended within them."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self.last = b""
-
-    def readline(self, limit: int) -> bytes:
-        self.last = self._stream.readline(limit)
-        return self.last
-
-    def close(self) -> None:
-        self._stream.close()
-
-
 class StrictReply(HTTPResponse):
-    """Its parent takes half a head for a whole one, and ends at any informational reply but 100."""
+    """Its head and the sizes of its chunks are read by http1, as those of the other transport.
+
+    Its parent takes half a head for a whole one, and drops what follows an invalid line.
+    """
 
     def begin(self) -> None:
         guard = current.guard
-        if self.fp.peek(1) and guard is not None:
-            guard.has_reply_begun = True
-        stream: Any = self.fp
-        lines: Any = _HeadLines(stream)  # which is all that `begin` reads
-        self.fp = lines
-        try:
-            super().begin()
-            while self.status < FIRST_FINAL_STATUS and self.status != SWITCHING_PROTOCOLS:
-                self.headers = self.msg = None  # type: ignore[assignment] # as before the first
-                super().begin()
-        finally:
-            if self.fp is lines:
-                self.fp = stream
-        if not lines.last:
+        assert guard is not None  # noqa: S101 -- `_send_guarded` sets it
+        method, body = guard.request.method, guard.request.body
+        guard.has_reply_begun = bool(self.fp.peek(1))
+        reader = ReplyReader(method)
+        while reader.head is None:
+            line = self.fp.readline(MAX_LINE_BYTES)
+            reader.feed(line) if line else reader.end()
+        head = reader.head
+        self.code = self.status = head.status
+        self.version, self.reason = 11, ""
+        self.headers = self.msg = HTTPMessage()
+        for name, value in head.headers.items():
+            self.headers[name] = value
+        self.length = 0 if reader.is_over else reader.length
+        self.chunked = not reader.is_over and reader.is_framed and reader.length is None
+        self.chunk_left = None
+        self.will_close = False  # or its connection would be out of the guard's reach
+        is_read = is_body_read(method, body, head.status)
+        guard.is_in_step = guard.is_in_step and is_read and reader.allows_another
+
+    def _read_next_chunk_size(self) -> int:
+        line = self.fp.readline(MAX_SIZE_LINE_BYTES)
+        if not line.endswith(b"\n"):
             raise IncompleteRead(b"")
+        return chunk_size(line.rstrip(b"\r\n"))
 
 
 class Guarded(HTTPConnection):
@@ -184,6 +214,7 @@ class Guarded(HTTPConnection):
     response_class = StrictReply
     _below: socket.socket | None = None
     _guard: Guard | None = None
+    _kept_at = 0.0
 
     def _new_conn(self) -> socket.socket:
         return self._opened(self._dns_host, self.port)
@@ -225,6 +256,25 @@ class Guarded(HTTPConnection):
             raise BrokenPipeError from error  # urllib3 then looks for a reply that says why
         finally:
             guard.was_sent = True
+            guard.expect_next(FIRST_BYTE)
+
+    def send(self, data: Any) -> None:
+        """In pieces, so that the guard knows that the other side takes them."""
+        guard = self._guard
+        if guard is None or guard.begun_at is None:  # for a proxy
+            super().send(data)
+            return
+        for start in range(0, len(data), MAX_SENT_BYTES):
+            if start and self._is_readable():
+                guard.is_in_step = False
+            guard.expect_next(SENDING)
+            super().send(data[start : start + MAX_SENT_BYTES])
+
+    def _is_readable(self) -> bool:
+        """Whether a reply, or a part of TLS, has come before all of the request was sent."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     @property
     def is_connected(self) -> bool:
@@ -232,11 +282,22 @@ class Guarded(HTTPConnection):
         is_usable = guard is None or not guard.needs_new_connection
         return is_usable and super().is_connected
 
+    @property
+    def must_rest(self) -> bool:
+        """Whether the current request must take another connection."""
+        guard = current.guard
+        assert guard is not None  # noqa: S101 -- `_send_guarded` sets it
+        rest_s = guard.rest.clock() - self._kept_at
+        return self.sock is not None and rest_s < guard.rest.min_s
+
     def let_go(self) -> None:
         """The reply is over: the next request has a guard of its own."""
-        if self._guard is not None:
-            self._guard.let_go()
-        self._guard = None
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.let_go()
+            self._kept_at = guard.rest.clock()
+            if not guard.is_in_step:
+                self.close()
 
     def close(self) -> None:
         self.let_go()

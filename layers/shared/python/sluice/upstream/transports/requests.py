@@ -1,14 +1,12 @@
 """The transport of UPSTREAM_TRANSPORT=requests, by the package of that name; slow to import.
 
-It does what http.transport does not: https and SOCKS proxies, HTTPS_PROXY and NO_PROXY, and the
-authorities of REQUESTS_CA_BUNDLE or SSL_CERT_FILE. It follows no redirect, keeps no cookie, reads
-no .netrc and leaves a compressed body as it is.
+It does what http.transport does not: https and SOCKS proxies, HTTPS_PROXY and NO_PROXY. It follows
+no redirect, keeps no cookie, reads no .netrc and leaves a compressed body as it is.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
 from typing import Any, cast
 
@@ -21,45 +19,61 @@ from urllib3.exceptions import HTTPError
 from urllib3.response import HTTPResponse as RawResponse
 
 from sluice.http.connection import READ_BYTES, origin_of
-from sluice.http.http1 import NO_BODY_STATUSES, SWITCHING_PROTOCOLS, request_head
-from sluice.http.transport import AT_ONCE_S, END, NEXT_BYTE, CannotConnect, NoReply, ReplyBroken
+from sluice.http.errors import (
+    END,
+    NEXT_BYTE,
+    CannotConnect,
+    ReplyBroken,
+    broken_reply,
+    cannot_connect,
+    no_reply,
+)
+from sluice.http.http1 import NO_BODY_STATUSES, HttpError, request_head
+from sluice.http.tls import client_context
+from sluice.http.transport import AT_ONCE_S, MAX_KEPT_CONNECTIONS
 from sluice.upstream.transports.guarded_connections import (
     Guard,
     Guarded,
     GuardedSocks,
     GuardedSocksTls,
     GuardedTls,
+    Rest,
     current,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sluice.http.transport import HttpRequest, Waits
     from sluice.stop_signal import StopSignal
 
-CERTIFICATE_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote URLs and headers
-FAILURES = (OSError, HTTPError, UnicodeError)  # what requests and urllib3 raise
+FAILURES = (OSError, HTTPError, UnicodeError, HttpError)
+"""What requests, urllib3 and http1 raise."""
 
 
 class RequestsTransport:
-    """See HttpTransport. proxy: a URL; without one, HTTPS_PROXY and its kind say which.
+    """See HttpTransport. proxy: a URL; without one, HTTPS_PROXY and its kind say which."""
 
-    trusted_certificates: a PEM file; without one, that of CERTIFICATE_VARIABLES, or certifi's.
-    """
-
-    def __init__(self, proxy: str | None = None, trusted_certificates: str | None = None) -> None:
+    def __init__(
+        self,
+        proxy: str | None = None,
+        trusted_certificates: str | None = None,
+        *,
+        min_rest_s: float = 0.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._proxy = proxy
-        named = (os.environ.get(variable) for variable in CERTIFICATE_VARIABLES)
-        self._trusted = trusted_certificates or next(filter(None, named), None)
-        self._adapter = _Adapter()
+        self._adapter = _Adapter(trusted_certificates)
+        self._rest = Rest(min_rest_s, clock)
 
     def send(
         self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None
     ) -> RequestsReply:
         """See HttpTransport.send."""
         prepared = _prepared(request)
-        guard = Guard(waits, stop)
+        guard = Guard(request, waits, stop, self._rest)
         try:
             raw = self._send_guarded(prepared, guard)
             if raw is None:
@@ -77,30 +91,23 @@ class RequestsTransport:
     def close(self) -> None:
         self._adapter.close()
 
-    def _send_guarded(self, prepared: PreparedRequest, guard: Guard) -> RawResponse | None:
+    def _send_guarded(self, prepared: _Prepared, guard: Guard) -> RawResponse | None:
         """The reply with its headers; None where a kept connection had been closed."""
         current.guard = guard
         guard.connect()
         try:
-            reply = self._adapter.send(
-                prepared,
-                stream=True,
-                verify=self._trusted or True,
-                proxies=self._proxies(str(prepared.url)),
-            )
+            proxies = self._proxies(str(prepared.url))
+            reply = self._adapter.send(prepared, stream=True, proxies=proxies)
         except FAILURES as error:
             guard.raise_own_reason()
             if guard.begun_at is None:
-                raise CannotConnect(was_sent=False) from error
+                raise cannot_connect(error) from error
             failed_at_once = time.monotonic() - guard.begun_at < AT_ONCE_S
             if guard.has_kept_connection and failed_at_once and not guard.has_reply_begun:
                 return None
-            raise NoReply(has_begun=guard.has_reply_begun) from error
+            raise no_reply(error, has_begun=guard.has_reply_begun) from error
         finally:
             current.guard = None
-        if reply.status_code == SWITCHING_PROTOCOLS:
-            reply.raw.close()
-            raise NoReply(has_begun=True)
         return cast(RawResponse, reply.raw)
 
     def _proxies(self, url: str) -> dict[str, str]:
@@ -149,7 +156,7 @@ class RequestsReply:
             data = self._raw.read1(READ_BYTES, decode_content=False)
         except FAILURES as error:
             self._guard.raise_own_reason()
-            raise ReplyBroken(was_sent=True) from error
+            raise broken_reply(error) from error
         self._guard.raise_own_reason()  # then what was read may end anywhere
         self._guard.expect(END)
         return data
@@ -157,6 +164,15 @@ class RequestsReply:
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls: Any = Guarded
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        conn: Any = super()._get_conn(timeout)
+        if not conn.must_rest:
+            return conn
+        try:
+            return self._get_conn(timeout)
+        finally:
+            super()._put_conn(conn)
 
     def _put_conn(self, conn: Any) -> None:
         if conn is not None:
@@ -176,8 +192,24 @@ class _SocksTlsPool(_Pool, HTTPSConnectionPool):
     ConnectionCls = GuardedSocksTls
 
 
+class _Prepared(PreparedRequest):
+    tenant: tuple[str | None, ...] = ()
+
+
 class _Adapter(HTTPAdapter):
-    """requests' own, over guarded connections."""
+    """requests' own, over guarded connections, for each tenant its own."""
+
+    def __init__(self, trusted_certificates: str | None) -> None:
+        self._trusted = trusted_certificates
+        super().__init__(pool_connections=MAX_KEPT_CONNECTIONS)
+
+    def build_connection_pool_key_attributes(
+        self, request: Any, verify: Any, cert: Any = None
+    ) -> Any:
+        options: Any
+        place, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        # Pools are told apart by their default headers, which requests' own replace.
+        return place, {**options, "headers": {"tenant": request.tenant}}
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
@@ -190,11 +222,15 @@ class _Adapter(HTTPAdapter):
                 manager.pools[key].close()
         super().close()
 
-    def cert_verify(self, conn: Any, _url: str, verify: Any, cert: Any) -> None:
+    def cert_verify(self, conn: Any, _url: str, _verify: Any, _cert: Any) -> None:
         """Of an https proxy too, whose certificate requests does not verify for an http URL."""
-        super().cert_verify(conn, "https:", verify, cert)  # type: ignore[no-untyped-call]
+        if isinstance(conn, HTTPSConnectionPool):
+            conn.cert_reqs = "CERT_REQUIRED"
+            conn.conn_kw["ssl_context"] = client_context(self._trusted)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        if proxy.lower().startswith("https:"):
+            options["proxy_ssl_context"] = client_context(self._trusted)
         manager = super().proxy_manager_for(proxy, **options)
         is_socks = proxy.lower().startswith("socks")
         manager.pool_classes_by_scheme = {
@@ -204,12 +240,12 @@ class _Adapter(HTTPAdapter):
         return manager
 
 
-def _prepared(request: HttpRequest) -> PreparedRequest:
+def _prepared(request: HttpRequest) -> _Prepared:
     """Raises ValueError for what http.transport refuses to send as well."""
     try:
         origin, target = origin_of(request.url)
     except UnicodeError as error:
-        raise CannotConnect(was_sent=False) from error
+        raise CannotConnect from error
     request_head(request.method, target, origin.authority, request.headers, request.body)
     headers = CaseInsensitiveDict[Any](
         {
@@ -219,7 +255,8 @@ def _prepared(request: HttpRequest) -> PreparedRequest:
     )
     if request.body:
         headers["content-length"] = str(len(request.body))
-    prepared = PreparedRequest()
+    prepared = _Prepared()
+    prepared.tenant = request.tenant
     prepared.method, prepared.url = request.method, request.url
     prepared.headers, prepared.body = headers, request.body or None
     return prepared
