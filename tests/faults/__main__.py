@@ -22,12 +22,15 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311
     parser.add_argument("--only", type=int, nargs="*", default=(), help="numbers of cases")
     parser.add_argument("--part", default="", help="only faults whose line contains this text")
+    parser.add_argument("--set", nargs="*", default=(), metavar="NAME=VALUE", help="settings")
     parser.add_argument("--log", type=Path, help="file for what the stack prints")
     chosen = parser.parse_args(arguments)
     faults = tuple(fault for fault in FAULTS if chosen.part in str(fault))
     if not faults:
         parser.error(f"no fault contains {chosen.part!r}")
-    tally = asyncio.run(run(Plan(chosen.seed, chosen.seconds, faults, chosen.only)))
+    settings = dict(text.split("=", 1) for text in chosen.set)
+    plan = Plan(chosen.seed, chosen.seconds, faults, chosen.only, settings)
+    tally = asyncio.run(run(plan))
     if chosen.log:
         chosen.log.write_text("\n".join(tally.output), encoding="utf-8")
     total = sum(tally.verdicts.values())

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -22,9 +22,10 @@ from tests.faults.model import Model
 from tests.faults.oracle import PART
 from tests.faults.processes import Processes, lay_service
 from tests.faults.tally import Tally
-from tests.faults.url_client import UrlRequest
+from tests.faults.url_client import REFUSED, UrlRequest
 from tests.faults.websocket_client import Client
 from tests.running_stack import RunningStack, stack
+from tests.scripted_upstream import refused_url
 
 FORWARD_KEY = "fk-faults-0123456789abcdef"
 STACK_FAILED = ("Error handling request", "Task exception", "Exception in")
@@ -39,6 +40,9 @@ SETTINGS = {
     "FUNCTION_URL_AUTH": "none",
     "UPSTREAM_FIRST_BYTE_TIMEOUT": "5",
     "UPSTREAM_READ_TIMEOUT": "5",
+    "EXTRA_BASE_URL": refused_url(),
+    "EXTRA_ROUTE_PREFIX": REFUSED,
+    "EXTRA_API_KEY": "-",
 }
 
 
@@ -50,6 +54,8 @@ class Plan:
     seconds: float
     faults: tuple[Fault, ...]
     only: Collection[int] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the service, on top of SETTINGS."""
 
     def cases(self) -> Iterator[Case]:
         """Yield cases until the time is over and each fault has had its turn."""
@@ -81,7 +87,9 @@ class Service:
 
 
 @asynccontextmanager
-async def service(proxy_type: type[ConnectionsProxy]) -> AsyncIterator[Service]:
+async def service(
+    settings: Mapping[str, str], proxy_type: type[ConnectionsProxy]
+) -> AsyncIterator[Service]:
     """Run the stack between a model and proxies of ours."""
     cases = Cases()
     proxy = proxy_type(cases)
@@ -93,6 +101,7 @@ async def service(proxy_type: type[ConnectionsProxy]) -> AsyncIterator[Service]:
         folder = Path(around.enter_context(TemporaryDirectory(prefix="sluice-faults-")))
         environ = {
             **SETTINGS,
+            **settings,
             "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
             "API_GW_ENDPOINT": f"http://127.0.0.1:{connections}",
         }
@@ -111,7 +120,7 @@ async def service(proxy_type: type[ConnectionsProxy]) -> AsyncIterator[Service]:
 async def run(plan: Plan, proxy_type: type[ConnectionsProxy] = ConnectionsProxy) -> Tally:
     """Run a campaign, and then one case without a fault for each way."""
     tally = Tally()
-    async with service(proxy_type) as running:
+    async with service(plan.settings, proxy_type) as running:
         cases = plan.cases()
         clients = (_client(running, cases, tally) for _ in range(CLIENTS))
         await asyncio.gather(*clients)

@@ -21,12 +21,18 @@ Step = Callable[[Any], Awaitable[None]]
 QUESTION = re.compile(rb"Give answer (\d+)\.")
 LENGTHS = (1, 3, 8, 30)  # parts
 PADDINGS = (0, 0, 20, 400, 4000)  # characters
+LARGE_PADDING = 20_000  # 30 parts are 600 kB
 GAPS_S = (0.0, 0.0, 0.002, 0.01)  # between two parts of the model
 LONG_GAP_S = 0.1  # 30 parts take three seconds
 SECOND_FAULT = 0.2
 """Share of the cases that a fault of another border strikes as well."""
 ALWAYS = 1000
 """For faults that strike each attempt."""
+
+
+EVENT, ANSWER, CONNECT_EVENT, CONNECTION = "event", "answer", "connect event", "connection"
+"""Moments of faults: a function gets its event, or posts its answer; `connect` gets its event; the
+gateway connects to the provider."""
 
 
 class Border(StrEnum):
@@ -73,7 +79,9 @@ class Fault:
     leaves_doubt: bool = False
     """Whether a frame was taken and its sender cannot know: then one more may follow the end."""
     takes_long: bool = False
-    """Whether it strikes long answers only."""
+    """Whether it strikes answers that take seconds."""
+    is_slow_reader: bool = False
+    """Whether its client reads a large answer slowly, from a small buffer."""
 
     def __str__(self) -> str:
         return f"{self.border}: {self.name}"
@@ -103,6 +111,10 @@ class Case:
     @property
     def question(self) -> str:
         return f"Give answer {self.answer.number}."
+
+    @property
+    def has_slow_reader(self) -> bool:
+        return any(fault.is_slow_reader for fault in self.faults)
 
     def strike(self, border: Border, moment: str = "") -> Fault | None:
         """Return the fault that strikes this exchange, and count it."""
@@ -161,5 +173,8 @@ def case_of(seed: int, number: int, faults: Sequence[Fault]) -> Case:
     length, gap_s = rnd.choice(LENGTHS), rnd.choice(GAPS_S)
     if first.takes_long:
         length, gap_s = LENGTHS[-1], LONG_GAP_S
-    answer = Answer(number, length, rnd.choice(PADDINGS))
+    padding = rnd.choice(PADDINGS)
+    if first.is_slow_reader:
+        length, padding = LENGTHS[-1], LARGE_PADDING
+    answer = Answer(number, length, padding)
     return Case(answer, way, (first, *second), gap_s, rnd.randrange(length), rnd)

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Self
 
 from tests.faults import wire
-from tests.faults.cases import Border, Case, Cases, Step
+from tests.faults.cases import ANSWER, CONNECT_EVENT, EVENT, Border, Case, Cases, Step
 from tests.faults.oracle import Verdict
 from tests.running_stack import ROOT
 
@@ -35,8 +35,6 @@ exec "${{0%/*}}/real-bootstrap" "$@"
 """
 HOST = re.compile(rb"(?i)\r\nhost: .*\r\n")  # the Runtime API accepts only its own
 NEXT = b"/invocation/next "
-EVENT, ANSWER, CONNECT_EVENT = "event", "answer", "connect event"
-"""The moments of a fault: a function gets its event, posts its answer; `connect` gets its event."""
 LATEST_KILL_S = 0.15
 """Maximum time from an event to a late kill, in seconds: about as long as most answers take."""
 

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from tests.faults.cases import ALWAYS, STREAMED, URL, WEBSOCKET, Border, Fault, Way
+from tests.faults.cases import (
+    ALWAYS,
+    ANSWER,
+    CONNECT_EVENT,
+    CONNECTION,
+    EVENT,
+    STREAMED,
+    URL,
+    WEBSOCKET,
+    Border,
+    Fault,
+    Way,
+)
 from tests.faults.connections import Post, status
 from tests.faults.model import Reply
 from tests.faults.oracle import HONEST, Verdict
-from tests.faults.processes import ANSWER, CONNECT_EVENT, EVENT, Exchange
+from tests.faults.processes import Exchange
 from tests.faults.url_client import UrlRequest
 from tests.faults.websocket_client import Message
 
@@ -39,6 +51,9 @@ UPSTREAM = (
         for name, steps in _BEFORE_THE_ANSWER.items()
     ),
     *(_upstream(f"{name}, each time", steps) for name, steps in _BEFORE_THE_ANSWER.items()),
+    _upstream(
+        "refuses the connection", ways=frozenset({Way.URL_EVENTS, Way.URL_JSON}), moment=CONNECTION
+    ),
     _upstream("closes in its head", (_r.half_head, _r.close)),
     _upstream("replies with a final status", (_r.final_status,)),
     _upstream("redirects", (_r.redirect,)),
@@ -139,12 +154,14 @@ CLIENT = (
     _client("resets in the answer", (_u.send, _u.read_some, _u.reset), LEAVES, URL),
     _client("closes after its request", (_u.send, _u.close), LEAVES, URL),
     _client("drips its request", (_u.drip, _u.read), HEALED, URL),
-    _client("reads slowly", (_u.send, _u.read_slowly), HEALED, URL),
+    _client("reads slowly", (_u.send, _u.read_slowly), HEALED, URL, is_slow_reader=True),
     _client("closes in the answer", (_m.send, _m.read_some, _m.close), LEAVES, WEBSOCKET),
     _client("resets in the answer", (_m.send, _m.read_some, _m.reset), LEAVES, WEBSOCKET),
     _client("resets after its message", (_m.send, _m.reset), LEAVES, WEBSOCKET),
     _client("cancels", (_m.send, _m.read_some, _m.cancel, _m.read), LEAVES, CHAT, takes_long=True),
-    _client("reads slowly", (_m.send, _m.read_slowly), HEALED, WEBSOCKET),
+    _client(
+        "reads slowly", (_m.send, _m.read_slowly), HEALED, STREAMED & WEBSOCKET, is_slow_reader=True
+    ),
 )
 
 FAULTS = (NO_FAULT, *UPSTREAM, *CONNECTIONS, *FUNCTION, *RUNTIME_API, *CLIENT)

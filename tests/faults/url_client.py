@@ -9,10 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 from tests.faults import wire
-from tests.faults.cases import Border, Case, Way
+from tests.faults.cases import CONNECTION, Border, Case, Way
 from tests.faults.oracle import End, Seen
 from tests.faults.patience import patience
 
+REFUSED = "/refused"
+"""The path prefix of an API whose port is closed."""
 READ_BYTES = 16 * 1024
 SLOW_READ_BYTES = 2048
 SLOW_READ_S = 0.01
@@ -31,8 +33,9 @@ class UrlRequest:
 
     async def run(self) -> Seen:
         """Play the client's part; return what it saw."""
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         fault = self._case.strike(Border.CLIENT)
+        sock = await wire.dial(self._port, is_slow=self._case.has_slow_reader)
+        self._reader, self._writer = await asyncio.open_connection(sock=sock)
         try:
             async with patience(self._case):
                 for step in fault.steps if fault else PLAIN:
@@ -51,6 +54,8 @@ class UrlRequest:
     @property
     def _request(self) -> bytes:
         path, body = "/v1/chat/completions", {"model": "m", "stream": True}
+        if self._case.strike(Border.UPSTREAM, CONNECTION):
+            path = f"{REFUSED}/chat/completions"
         if self._case.way is Way.URL_JSON:
             body["stream"] = False
         elif self._case.way is Way.URL_TEXT:

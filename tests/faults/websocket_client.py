@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tests.faults import wire
-from tests.faults.cases import Border, Case, Way
+from tests.faults.cases import CONNECT_EVENT, Border, Case, Way
 from tests.faults.oracle import End, Seen
 from tests.faults.patience import patience
 
@@ -47,7 +48,7 @@ class Client:
         except wire.HangUp:
             message.seen.ended(End.OWN)
             await self.leave()
-        if any(fault.leaves_doubt for fault in case.struck_by):
+        if case.has_slow_reader or any(fault.leaves_doubt for fault in case.struck_by):
             await self.leave()
         return message.seen
 
@@ -58,10 +59,13 @@ class Client:
             self.connection = None
 
     async def _open(self, case: Case) -> None:
-        if self.connection is None or "connect" in "".join(f.moment for f in case.faults):
+        wants_new = case.has_slow_reader or any(f.moment == CONNECT_EVENT for f in case.faults)
+        if self.connection is None or wants_new:
             await self.leave()
+            port = urlsplit(self._url).port or 0
             self.connection = await connect(
                 self._url,
+                sock=await wire.dial(port, is_slow=case.has_slow_reader),
                 additional_headers={"X-Question": case.question},
                 compression=None,
                 ping_interval=None,

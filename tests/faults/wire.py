@@ -12,6 +12,8 @@ from contextlib import asynccontextmanager, suppress
 MAX_HEAD_BYTES = 4 * 1024 * 1024
 """Maximum head or line of a chunk, in bytes: asyncio's limit for one search."""
 
+SLOW_BUFFER_BYTES = 8 * 1024
+
 LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 CHUNKED = re.compile(rb"(?i)\r\ntransfer-encoding: *chunked")
 LOST = (asyncio.IncompleteReadError, ConnectionError, OSError)
@@ -71,6 +73,16 @@ async def drip(writer: asyncio.StreamWriter, data: bytes) -> None:
     for byte in data:
         await write(writer, bytes([byte]))
         await asyncio.sleep(0)
+
+
+async def dial(port: int, *, is_slow: bool = False) -> socket.socket:
+    """Connect to this port; for a slow reader the kernel keeps little."""
+    connection = socket.socket()
+    connection.settimeout(0)
+    if is_slow:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
+    await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", port))
+    return connection
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
