@@ -62,6 +62,7 @@ export default class SluicePlugin {
     if (environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
     this.limitConcurrency()
     this.addResources()
+    await this.compileHandlers()
   }
 
   /** The values of the options. Stops for what the functions would reject at their start. */
@@ -107,6 +108,20 @@ export default class SluicePlugin {
       declared.role = roleOf(name)
       // `sls deploy function` keeps layers only if the function itself names them.
       declared.layers ??= this.declared.layers
+    }
+  }
+
+  /** Each function's zip gets the bytecode of its handler. */
+  async compileHandlers () {
+    const { service, serviceDir } = this.serverless
+    const { status, stdout } = await this.python([
+      '-m', 'scripts.compile_handlers',
+      path.join(serviceDir, 'functions'), this.declared.runtime.replace('python', '')
+    ], { stdio: ['ignore', 'pipe', 2], encoding: 'utf8' })
+    if (status !== 0) this.stop('The handlers could not be compiled (see above).')
+    const tag = stdout.trim()
+    for (const name of tag ? service.getAllFunctions() : []) {
+      service.getFunction(name).package.patterns.push(`functions/${name}/__pycache__/handler.${tag}.pyc`)
     }
   }
 

@@ -19,12 +19,13 @@ from scripts.build_layers import (
     find_python,
     pythons_on,
 )
+from scripts.compile_handlers import main
 from tests.packaging.packaged_service import CHECKOUT
 from tests.scripts.setup_checkout import write_program
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TAG = sys.implementation.cache_tag
-UNCHECKED_HASH = 0b01  # PEP 552
+UNCHECKED_HASH, CHECKED_HASH = 0b01, 0b11  # PEP 552
 PYC_HEADER_BYTES = 16
 
 
@@ -126,3 +127,34 @@ def test_module_that_does_not_compile_stops_the_build(
     printed = capfd.readouterr()
     assert "/opt/python/broken.py" in printed.out
     assert f"Python {VERSION} cannot compile the modules named above" in printed.err
+
+
+def test_handlers_have_bytecode_that_is_checked_and_names_the_task_root(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handler = tmp_path / "functions" / "one" / "handler.py"
+    handler.parent.mkdir(parents=True)
+    handler.write_text("KINDS = {'b', 'a'} | {'c'}\n")
+    assert main(tmp_path / "functions", VERSION) == 0
+    assert capsys.readouterr().out == f"{TAG}\n"
+    file = handler.parent / "__pycache__" / f"handler.{TAG}.pyc"
+    content = file.read_bytes()
+    assert int.from_bytes(content[4:8], "little") == CHECKED_HASH
+    code = marshal.loads(content[PYC_HEADER_BYTES:])  # noqa: S302 -- just compiled
+    assert code.co_filename == "/var/task/functions/one/handler.py"
+    handler.write_text("print('changed')\n")
+    source = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import functions.one.handler"
+    command = [sys.executable, "-c", source]
+    assert subprocess.check_output(command, env={}, text=True) == "changed\n"
+
+
+def test_handlers_are_not_compiled_without_the_functions_python_or_with_an_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "handler.py").write_text("def\n")
+    assert main(tmp_path, "9.9") == 0
+    assert capfd.readouterr() == ("", "")
+    assert main(tmp_path, VERSION) == 1
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert f"Python {VERSION} cannot compile the handlers named above" in printed.err
