@@ -170,3 +170,13 @@ def test_keys_of_local_servers_may_be_any_word() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError, match="retries"):
         setattr(read_settings({}), "retries", 3)  # noqa: B010 -- mypy refuses the plain form
+
+
+def test_further_authorities_are_named_as_for_other_programs() -> None:
+    for environ, trusted in (
+        ({}, None),
+        ({"SSL_CERT_FILE": " "}, None),
+        ({"SSL_CERT_FILE": "/a.pem"}, "/a.pem"),
+        ({"SSL_CERT_FILE": "/a.pem", "REQUESTS_CA_BUNDLE": "/b.pem"}, "/b.pem"),
+    ):
+        assert read_settings(environ).trusted_certificates == trusted

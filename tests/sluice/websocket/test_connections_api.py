@@ -32,12 +32,14 @@ from tests.scripted_upstream import (
     dies_after,
     refused_url,
     replies,
+    scripted_upstream,
     silent_until,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.sluice.certificate_authority import CertificateAuthority
 
 NOW = datetime(2026, 11, 20, 8, 0, 0, tzinfo=UTC).timestamp()
 ENVIRON = {
@@ -215,6 +217,40 @@ def test_endpoint_that_is_not_there_is_worth_another_try() -> None:
 
 def test_post_is_waited_for_longer_than_the_local_stack_waits_for_a_slow_client() -> None:
     assert TIMEOUT_S > POST_DRAIN_TIMEOUT_S
+
+
+def test_endpoint_without_a_trusted_certificate_is_not_worth_another_try(
+    authority: CertificateAuthority,
+) -> None:
+    """A firewall may open TLS; with its authority named, frames go on."""
+    with scripted_upstream(authority.serving("127.0.0.1")) as upstream:
+        upstream.script = replies(200, {})
+        endpoint = upstream.url.replace("http:", "https:").replace("/v1", "")
+        with closing(ConnectionsClient(endpoint, ENVIRON)) as client:
+            with pytest.raises(DeliveryError, match="cannot be verified: unable to get") as caught:
+                client.post("id", b"x")
+            assert type(caught.value) is DeliveryError
+        trusting = ConnectionsClient(endpoint, ENVIRON, str(authority.file))
+        with closing(trusting) as client:
+            client.post("id", b"y")
+        assert [request.body for request in upstream.requests] == [b"y"]
+
+
+def test_connection_is_kept_after_a_refusal(
+    upstream: ScriptedUpstream, client: ConnectionsClient
+) -> None:
+    """API Gateway reads each frame, and a handshake would hold up the next."""
+    ports = set()
+
+    def script(request: UpstreamRequest, connection: socket.socket) -> None:
+        ports.add(connection.getpeername())
+        replies(429, {})(request, connection)
+
+    upstream.script = script
+    for _ in range(3):
+        with pytest.raises(PostFailed):
+            client.post("id", b"x")
+    assert len(ports) == 1
 
 
 def test_endpoint_is_the_events_domain_and_stage() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from sluice.errors import Cancelled
-from sluice.http.errors import CONNECT, CannotConnect, Stopped, TimedOut
+from sluice.http.errors import CONNECT, CannotConnect, Stopped, TimedOut, UntrustedCertificate
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import refused_url
 from tests.sluice.certificate_authority import CertificateAuthority
@@ -19,6 +19,7 @@ from tests.sluice.upstream.transports.sending import Sender, by_requests, keeps_
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     Address = tuple[str, int]
 
@@ -69,6 +70,21 @@ def test_https_proxy_is_spoken_to_under_tls(scheme: str, upstreams: Upstreams) -
         sent_through(url, f"{scheme}://api.example:8443/v1", upstreams.authority)
     assert proxy.heads[0].startswith(b"CONNECT " if scheme == "https" else b"POST http://api.")
     assert b"proxy-authorization: basic dxnlcjpwyxnz" in proxy.heads[0].lower()
+
+
+def test_https_proxy_without_a_trusted_certificate_gets_no_request(
+    upstreams: Upstreams, tmp_path: Path
+) -> None:
+    proxy = RealProxy(upstreams.http)
+    (tmp_path / "another").mkdir()
+    stranger = CertificateAuthority(tmp_path / "another")
+    with (
+        served(under_tls(stranger.serving("127.0.0.1"), proxy)) as (host, port),
+        pytest.raises(UntrustedCertificate) as caught,
+    ):
+        sent_through(f"https://{host}:{port}", "http://api.example/", upstreams.authority)
+    assert caught.value.reason == "unable to get local issuer certificate"
+    assert proxy.heads == []
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -78,7 +78,8 @@ def cannot_connect(error: BaseException) -> CannotConnect:
         if getattr(first, "library", "") == "SSL":
             words = str(getattr(first, "reason", None) or "no reason").lower().replace("_", " ")
             return CannotConnect(f"TLS failed: {words}.")
-        first = first.__cause__ or first.__context__
+        inner = (each for each in first.args if isinstance(each, BaseException))  # urllib3's
+        first = first.__cause__ or first.__context__ or next(inner, None)
     return CannotConnect()
 
 
