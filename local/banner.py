@@ -20,6 +20,7 @@ class BannerFacts:
     has_forward_key: bool
     unencrypted: tuple[str, ...] = ()
     logs_chats: bool = False
+    open_files: str = ""
 
     def rejects_everyone(self) -> bool:
         """Return whether the WebSocket requires a forward key and none is set."""
@@ -88,6 +89,8 @@ def _notes(facts: BannerFacts) -> list[str]:
         f"{variable} is http://: the key and all prompts cross the network in clear text."
         for variable in facts.unencrypted
     )
+    if facts.open_files:
+        notes.append(facts.open_files)
     if facts.logs_chats:
         notes.append("LOG_CHAT=true: messages and answers are logged.")
     return notes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from local.console import Console
 from local.errors import ConfigurationError, LocalStackError
 from local.limits import DEFAULT_CONCURRENCY
 from local.npm_options import with_npm_options
+from local.open_files import OpenFiles
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from local.project.environment import UserSettings
 from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
@@ -111,6 +113,7 @@ def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptio
         http_port=http_port,
         ws_port=options.ws_port,
         concurrency=options.concurrency,
+        open_files=OpenFiles(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
     )
 
 

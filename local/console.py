@@ -8,9 +8,17 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import TextIO
 
-from local.limits import LOG_GATHER_S, MAX_LOG_LINE_BYTES, MAX_WAITING_LOG_LINES
+from local.clock import Clock
+from local.limits import (
+    BOUNDED_LOG_WINDOW_S,
+    LOG_GATHER_S,
+    MAX_BOUNDED_LINES,
+    MAX_LOG_LINE_BYTES,
+    MAX_WAITING_LOG_LINES,
+)
 
 _CLOSE_WAIT_S = 2.0
 """Time `close` waits for the reader of the console, in seconds."""
@@ -59,6 +67,33 @@ class Console:
         with contextlib.suppress(OSError, ValueError):
             self._out.write("".join(f"{line}\n" for line in lines))
             self._out.flush()
+
+
+class BoundedLog:
+    """Writes lines under a name; equal ones within some seconds, and a flood, are counted."""
+
+    def __init__(self, name: str, write: Callable[[str], None], clock: Clock | None = None) -> None:
+        self._name = name
+        self._write = write
+        self._clock = clock or Clock()
+        self._shown: set[str] = set()
+        self._counted = 0
+
+    def line(self, text: str) -> None:
+        if text in self._shown or len(self._shown) >= MAX_BOUNDED_LINES:
+            self._counted += 1
+            return
+        if not self._shown:
+            self._clock.call_later(BOUNDED_LOG_WINDOW_S, self._begin_again)
+        self._shown.add(text)
+        self._write(f"{self._name} | {text}")
+
+    def _begin_again(self) -> None:
+        self._shown.clear()
+        counted, self._counted = self._counted, 0
+        if counted:
+            window = f"{BOUNDED_LOG_WINDOW_S:.0f} seconds"
+            self._write(f"{self._name} | {counted} more in the last {window}")
 
 
 class LineSplitter:

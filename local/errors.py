@@ -9,7 +9,14 @@ PreludeError                  a streamed answer does not begin as its content ty
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
+
+INVALID_ENTRYPOINT = "Runtime.InvalidEntrypoint"
+OUT_OF_RESOURCES = "Sandbox.OutOfResources"
+"""Error types of a function's process that could not be started: no command, no descriptors."""
+
+_RESOURCE_ERRORS = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS}
 
 
 class LocalStackError(Exception):
@@ -51,6 +58,13 @@ class FunctionStartFailedError(LocalStackError):
     def is_about_a_setting(self) -> bool:
         """Return whether the message names a setting; then a traceback adds nothing."""
         return self.failure.error_type == "SettingsError"
+
+
+def missing_resource(error: BaseException | None) -> str:
+    """Return what the machine lacks, and what to do, if that is the error; else ""."""
+    if not isinstance(error, OSError) or error.errno not in _RESOURCE_ERRORS:
+        return ""
+    return f"{error.strerror}. Raise the limit (ulimit -n 4096), or lower --concurrency."
 
 
 class PreludeError(ValueError):

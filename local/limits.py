@@ -49,6 +49,9 @@ SHUTDOWN_GRACE_S = 0.5
 DEFAULT_CONCURRENCY = 16
 """Maximum processes per function: stands for reserved concurrency, sized for a laptop."""
 
+DESCRIPTORS_PER_PROCESS = 8
+"""Descriptors that a function's process takes here: its API, pipes, guard, and starting it."""
+
 MAX_RUNTIME_API_HEAD_BYTES = 2 * MIB
 """Maximum head or trailers of a Runtime API request, in bytes: they carry a whole stack trace."""
 
@@ -61,11 +64,11 @@ MAX_LOG_LINE_BYTES = 64 * KIB
 MAX_WAITING_LOG_LINES = 10_000
 """Maximum lines that wait for a slow console; further lines are counted and dropped."""
 
-REFUSAL_WINDOW_S = 5.0
-"""Time in which equal lines about refused requests are one line, in seconds."""
+BOUNDED_LOG_WINDOW_S = 5.0
+"""Time in which equal lines about clients' faults are one line, in seconds."""
 
-MAX_REFUSAL_LINES = 20
-"""Maximum lines about refused requests in that time; the rest is counted."""
+MAX_BOUNDED_LINES = 20
+"""Maximum lines about them in that time; the rest is counted."""
 
 LOG_GATHER_S = 0.01
 """Time the console gathers lines before it writes them, in seconds: each write wakes a thread."""

@@ -7,23 +7,27 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 from local.api_gateway.server import Routes, WebSocketApi
 from local.banner import BannerFacts
 from local.clock import Clock
-from local.console import Console
+from local.console import BoundedLog, Console
 from local.demo_model import demo_model
-from local.errors import FunctionStartFailedError
+from local.errors import FunctionStartFailedError, missing_resource
 from local.function_url.door import UrlDoor
 from local.function_url.server import FunctionUrl
 from local.functions.command import function_process
 from local.functions.pool import FunctionPool
 from local.functions.start_log import StartLog
-from local.http.listening import Handler, bind, port_of, serve, serve_app
+from local.http.half_closing import Handler
+from local.http.listening import bind, port_of, serve, serve_app
 from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
+from local.open_files import OpenFiles
 from local.project.environment import (
     LocalPlace,
     UserSettings,
@@ -46,6 +50,7 @@ class StackOptions:
     http_port: int
     ws_port: int
     concurrency: int
+    open_files: OpenFiles
 
 
 class Stack:
@@ -63,6 +68,8 @@ class Stack:
         self._options = options
         self._console = console
         self._cleanup = AsyncExitStack()
+        functions = len(service.functions)
+        self._concurrency = min(options.concurrency, options.open_files.processes(functions))
         self._keys = user_credentials(user, options.host)
         self._refusals = RefusalLog(console.line)
         self._pools: dict[str, FunctionPool] = {}
@@ -80,6 +87,10 @@ class Stack:
 
     async def _start(self) -> BannerFacts:
         options = self._options
+        loop = asyncio.get_running_loop()
+        log = BoundedLog("stack", self._console.line)
+        loop.set_exception_handler(partial(_note_refused_connection, log))
+        self._cleanup.callback(loop.set_exception_handler, None)
         http = self._bind(options.http_port, "--http-port")
         ws = self._bind(options.ws_port, "--ws-port")
         demo_url = await self._demo_model() if self._user.wants_demo_model() else ""
@@ -132,7 +143,7 @@ class Stack:
                 folder,
                 log.line,
             )
-            self._pools[function.key] = FunctionPool(process, self._options.concurrency)
+            self._pools[function.key] = FunctionPool(process, self._concurrency)
             self._logs[function.key] = log
 
     def _log_of(self, key: str) -> StartLog:
@@ -152,6 +163,7 @@ class Stack:
             own_keys=self._user.has_own_keys(),
             has_forward_key=has_forward_key(connect),
             unencrypted=unencrypted(url),
+            open_files=self._options.open_files.note(len(environments), self._options.concurrency),
             logs_chats=connect.get("LOG_CHAT", "").strip().lower() == "true",
         )
 
@@ -168,7 +180,8 @@ class Stack:
         pools = {route: self._pools[key] for route, key in self._service.routes().items()}
         routes = Routes(pools, self._service.route_selection, self._service.stage)
         check = SignatureCheck(self._keys, "execute-api", REGION)
-        return WebSocketApi(routes, check, facts.websocket_auth, self._refusals)
+        limit = self._options.open_files.websockets()
+        return WebSocketApi(routes, check, facts.websocket_auth, self._refusals, limit)
 
     def _health(self) -> dict[str, bool]:
         return {key: pool.is_ready() for key, pool in self._pools.items()}
@@ -192,3 +205,14 @@ class Stack:
 
     async def _stop_functions(self) -> None:
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
+
+
+def _note_refused_connection(
+    log: BoundedLog, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
+) -> None:
+    """Write one line where asyncio writes a traceback for each connection that it cannot accept."""
+    missing = missing_resource(context.get("exception"))
+    if missing and "accept" in context["message"]:
+        log.line(f"Cannot accept a connection, so clients wait: {missing}")
+    else:
+        loop.default_exception_handler(context)

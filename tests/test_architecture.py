@@ -39,7 +39,7 @@ FLOORS = {
         "url websocket",
     ),
     "local": (
-        "errors limits clock invocation console demo_model",
+        "errors limits clock invocation console demo_model open_files",
         "project",
         "http runtime_api",
         "functions",

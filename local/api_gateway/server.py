@@ -34,6 +34,10 @@ _NO_HANDSHAKE = (
     "This port serves WebSockets, and the request is no valid handshake. Use a WebSocket client "
     "with a ws:// URL. HTTP has a port of its own: the Function URL's."
 )
+_TOO_MANY = (
+    "This process may not open more files, and keeps some for the functions. Close WebSockets, or "
+    "raise the limit (ulimit -n 4096) and start again."
+)
 _UNKNOWN_PATH = "The path has several segments. Connect to / or to /{stage}, such as /dev."
 
 
@@ -51,7 +55,7 @@ class WebSocketApi:
 
     `check` verifies requests to @connections. `auth` is WEBSOCKET_AUTH: aws_iam requires a signed
     $connect; none requires no key, so that pages of other sites are rejected, which AWS accepts.
-    `refusals` gets a line for each refused request.
+    `refusals` gets a line for each refused request. `max_connections` may be open at once.
     """
 
     def __init__(
@@ -60,12 +64,14 @@ class WebSocketApi:
         check: SignatureCheck,
         auth: str,
         refusals: RefusalLog,
+        max_connections: int,
         clock: Clock | None = None,
     ) -> None:
         self._default_stage = routes.default_stage
         self._check = check
         self._auth = auth
         self._refusals = refusals
+        self._free = max_connections
         self._clock = clock or Clock()
         self._connections = Connections()
         self._management = ConnectionsApi(self._connections, check, refusals)
@@ -84,7 +90,11 @@ class WebSocketApi:
             self._refusals.note("WebSocket", error.status, str(error))
             return _error(error.status, str(error))
         stage = path.strip("/") or self._default_stage
-        return await self._connect(request, self._peer(request, stage, query, access_key))
+        self._free -= 1
+        try:
+            return await self._connect(request, self._peer(request, stage, query, access_key))
+        finally:
+            self._free += 1
 
     async def close(self) -> None:
         """Close every connection and wait for the close handshakes."""
@@ -105,6 +115,8 @@ class WebSocketApi:
         is_signed = self._auth == "aws_iam"
         if self._auth == "none" or (is_signed and self._check.keys.is_well_known()):
             check_site(received, "set WEBSOCKET_AUTH=forward_key and FORWARD_KEY")
+        if self._free <= 0:
+            raise RefusedError(_TOO_MANY, HTTPStatus.SERVICE_UNAVAILABLE)
         try:
             return self._check.verify(received, self._clock.now()) if is_signed else ""
         except SignatureRejectedError as error:

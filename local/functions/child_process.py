@@ -74,9 +74,23 @@ async def start_child(
 ) -> ChildProcess:
     """Start `command` in `folder` with exactly `environ`; `log` gets each line of its output.
 
-    Raises ConfigurationError when the command cannot be started.
+    Raises ConfigurationError when the command cannot be started, OSError without descriptors.
     """
     group = await open_group()
+    try:
+        return await _start_in(group, command, environ, folder, log)
+    except BaseException:
+        await group.close()
+        raise
+
+
+async def _start_in(
+    group: ProcessGroup,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    folder: Path,
+    log: Callable[[str], None],
+) -> ChildProcess:
     # Our own pipe: with asyncio's, `wait` would wait for every process that holds it.
     ours, theirs = os.pipe()
     try:
@@ -91,7 +105,6 @@ async def start_child(
         )
     except (OSError, ValueError) as error:
         os.close(ours)
-        await group.close()
         raise _start_error(Path(command[0]).name, error) from error
     finally:
         os.close(theirs)

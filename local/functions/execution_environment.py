@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Protocol
 
 from local.clock import Clock, Timer
-from local.errors import ConfigurationError, FunctionFailure
+from local.errors import (
+    INVALID_ENTRYPOINT,
+    OUT_OF_RESOURCES,
+    ConfigurationError,
+    FunctionFailure,
+    missing_resource,
+)
 from local.functions.child_process import ChildProcess, start_child
 from local.invocation import Invocation
 from local.limits import INIT_TIMEOUT_S
@@ -121,8 +127,8 @@ class ExecutionEnvironment:
             failure = self._failure or self._exited(status)
             if not self._stopping and self._failure is None:
                 function.log(f"{failure.error_type}: {failure.error_message}")
-        except ConfigurationError as error:
-            failure = FunctionFailure("Runtime.InvalidEntrypoint", str(error))
+        except (ConfigurationError, OSError) as error:
+            failure = _start_failure(error)
         await self._end(failure)
 
     async def _end(self, failure: FunctionFailure) -> None:
@@ -155,3 +161,10 @@ class ExecutionEnvironment:
             self._invocation.settle(self._failure)
         if self._child is not None:
             self._child.kill()
+
+
+def _start_failure(error: ConfigurationError | OSError) -> FunctionFailure:
+    missing = missing_resource(error) or missing_resource(error.__cause__)
+    if missing:
+        return FunctionFailure(OUT_OF_RESOURCES, f"Cannot start a process: {missing}")
+    return FunctionFailure(INVALID_ENTRYPOINT, str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from local.errors import FunctionFailure
+from local.errors import INVALID_ENTRYPOINT, OUT_OF_RESOURCES, FunctionFailure
 from local.functions.execution_environment import ExecutionEnvironment, FunctionProcess
 from local.invocation import AnswerReceiver, Invocation, new_identity, new_trace_id
 
@@ -16,6 +16,8 @@ class FunctionPool:
     def __init__(self, function: FunctionProcess, concurrency: int) -> None:
         self._function = function
         self._concurrency = concurrency
+        self._room = concurrency
+        """Maximum environments: fewer while the machine has no descriptors for more."""
         self._all: set[ExecutionEnvironment] = set()
         self._starting: set[ExecutionEnvironment] = set()
         self._idle: list[ExecutionEnvironment] = []
@@ -65,20 +67,35 @@ class FunctionPool:
             environment.hand_over(self._queue.popleft())
         elif environment not in self._idle:
             self._idle.append(environment)
+        if not self._queue:
+            self._room = self._concurrency
 
     def environment_ended(
         self, environment: ExecutionEnvironment, failure: FunctionFailure
     ) -> None:
-        """Forget the environment; a start that failed fails the event it was started for."""
+        """Forget the environment; a start that failed fails the event it was started for.
+
+        If the machine lacks the means for a further process, the event waits for the others.
+        """
         self._all.discard(environment)
         if environment in self._idle:
             self._idle.remove(environment)
-        self._settle_start(failure)
         if environment in self._starting:
             self._starting.discard(environment)
-            if self._queue:
+            self._note_failed_start(failure)
+            if failure.error_type == OUT_OF_RESOURCES and self._all:
+                self._room = len(self._all)
+            elif self._queue:
                 self._queue.popleft().settle(failure)
+        self._settle_start(failure)
         self._start_for_the_queue()
+
+    def _note_failed_start(self, failure: FunctionFailure) -> None:
+        """Log why, once in a burst; the first start's failure ends the stack, which says why."""
+        is_silent = failure.error_type in (INVALID_ENTRYPOINT, OUT_OF_RESOURCES)
+        if is_silent and self.is_ready() and self._room == self._concurrency:
+            waits = " Requests wait for the processes that run." if self._all else ""
+            self._function.log(f"{failure.error_message}{waits}")
 
     def _settle_start(self, failure: FunctionFailure | None) -> None:
         if not self._first_start.done():
@@ -86,7 +103,7 @@ class FunctionPool:
 
     def _start_for_the_queue(self) -> None:
         wanted = len(self._queue) - len(self._starting)
-        room = self._concurrency - len(self._all)
+        room = self._room - len(self._all)
         if not self._stopping:
             for _ in range(min(wanted, room)):
                 self._start_environment()

@@ -6,15 +6,15 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from local.errors import ConfigurationError
+from local.http.half_closing import HalfClosingServer, Handler
 from local.limits import HTTP_HEAD_LINE_BYTES, HTTP_SHUTDOWN_S
 
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+_CLIENTS_FAULTS = (HttpProcessingError, web.RequestPayloadError, ConnectionError)
 
 _BACKLOG = 512
 """Maximum connections that wait to be accepted: enough for a burst of clients."""
@@ -46,12 +46,12 @@ def bind(host: str, port: int, option: str) -> socket.socket:
         raise ConfigurationError(f"{option} must be 0 to 65535 (got {port}).") from error
 
 
-class _WithoutBadRequests(logging.Filter):
-    """Drops records of malformed requests: they quote the request, which may hold a key."""
+class _WithoutClientsFaults(logging.Filter):
+    """Drops records of malformed requests, which may quote a key, and of clients that left."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        return not isinstance(error, HttpProcessingError)
+        return not isinstance(error, _CLIENTS_FAULTS)
 
 
 def _http_logger() -> logging.Logger:
@@ -59,7 +59,7 @@ def _http_logger() -> logging.Logger:
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logger = logging.getLogger(__name__)
     if not logger.filters:
-        logger.addFilter(_WithoutBadRequests())
+        logger.addFilter(_WithoutClientsFaults())
     return logger
 
 
@@ -69,7 +69,7 @@ def port_of(listening: socket.socket) -> int:
 
 async def serve(handler: Handler, listening: socket.socket) -> web.ServerRunner:
     """Serve HTTP on `listening` until the runner's cleanup."""
-    server = web.Server(
+    server = HalfClosingServer(
         handler,
         access_log=None,
         logger=_http_logger(),
@@ -86,7 +86,9 @@ async def serve(handler: Handler, listening: socket.socket) -> web.ServerRunner:
 
 async def serve_app(app: web.Application, listening: socket.socket) -> web.AppRunner:
     """Serve an application on `listening` until the runner's cleanup."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HTTP_SHUTDOWN_S)
+    runner = web.AppRunner(
+        app, access_log=None, logger=_http_logger(), shutdown_timeout=HTTP_SHUTDOWN_S
+    )
     await runner.setup()
     await web.SockSite(runner, listening).start()
     return runner

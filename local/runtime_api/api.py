@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
@@ -67,11 +68,13 @@ class RuntimeApi:
         self._all_lost.set()
 
     async def start(self) -> str:
-        """Start to listen; return the value of AWS_LAMBDA_RUNTIME_API."""
+        """Start to listen; return the value of AWS_LAMBDA_RUNTIME_API. Raises OSError."""
+        # By our own socket: asyncio ignores that it cannot open one.
+        listening = socket.create_server(("127.0.0.1", 0))
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: RuntimeConnection(self._open_call, self._made, self._lost), "127.0.0.1", 0
+            lambda: RuntimeConnection(self._open_call, self._made, self._lost), sock=listening
         )
-        host, port = self._server.sockets[0].getsockname()[:2]
+        host, port = listening.getsockname()[:2]
         self._address = f"{host}:{port}"
         return self._address
 

@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 
 from local.console import Console
 from local.limits import INTEGRATION_TIMEOUT_S
+from local.open_files import OpenFiles
 from local.project.environment import UserSettings
 from local.project.serverless_yml import ServiceFile
 from local.stack import Stack, StackOptions
@@ -45,7 +46,7 @@ async def running(**environ: str) -> AsyncIterator[str]:
     user = UserSettings({"PATH": os.environ["PATH"], **environ}, {})
     service = ServiceFile(ROOT / "serverless.yml").service(user.merged())
     console = Console(io.StringIO())
-    options = StackOptions(host="127.0.0.1", http_port=0, ws_port=0, concurrency=2)
+    options = StackOptions("127.0.0.1", 0, 0, concurrency=2, open_files=OpenFiles(1024))
     try:
         async with Stack(service, user, options, console) as facts:
             yield f"ws://127.0.0.1:{facts.place.ws_port}"

@@ -7,11 +7,14 @@ import json
 import signal
 import socket
 import subprocess
+import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import requests
 from botocore.credentials import Credentials
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from local.command_line import main, parser, read_user_settings, stack_options
@@ -20,7 +23,7 @@ from local.project.environment import UserSettings
 from tests.local.functions.processes import gone, is_gone
 from tests.local.functions.stand_in_service import write_service
 from tests.local.http.signing import signed_headers
-from tests.running_stack import RunningStack, stack
+from tests.running_stack import RunningStack, stack, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -274,6 +277,42 @@ def test_option_out_of_range_is_rejected(
     with pytest.raises(SystemExit, match="2"):
         main(option, {})
     assert f"argument {option[0]}: must be" in capsys.readouterr().err
+
+
+def test_process_with_few_files_says_so_and_lets_clients_wait(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nulimit -n 90\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with stack_of(str(python), write_service(tmp_path / "service")) as it:
+        http, ws = it.wait_ready()
+        assert "This process may open 90 files, so that a function has 1 processes" in it.text()
+        with ExitStack() as clients:
+            for _ in range(90):
+                clients.enter_context(socket.create_connection(address_of(http)))
+            it.wait_line("stack | Cannot accept a connection, so clients wait: Too many open files")
+        assert post(http, ["answer", 1]).json() == 1
+        with ExitStack() as clients:
+            for _ in range(90 // 4):
+                clients.enter_context(connect(ws))
+            with pytest.raises(InvalidStatus, match="503"):
+                connect(ws)
+            it.wait_line("refused | WebSocket, 503: This process may not open more files")
+        assert it.end() == 0
+        assert "Traceback" not in it.text()
+
+
+def test_soft_limit_of_files_is_raised_to_the_hard_one(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nulimit -S -n 90\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with stack_of(str(python), write_service(tmp_path / "service")) as it:
+        it.wait_ready()
+        assert "This process may open" not in it.text()
+
+
+def address_of(url: str) -> tuple[str, int]:
+    host, _, port = url.rpartition("//")[2].rpartition(":")
+    return host, int(port)
 
 
 def test_ctrl_c_during_the_imports_prints_no_traceback(tmp_path: Path) -> None:

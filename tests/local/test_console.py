@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import threading
 
-from local.console import Console, LineSplitter
-from local.limits import MAX_WAITING_LOG_LINES
+from local.console import BoundedLog, Console, LineSplitter
+from local.limits import BOUNDED_LOG_WINDOW_S, MAX_BOUNDED_LINES, MAX_WAITING_LOG_LINES
+from tests.local.hand_clock import HandClock
 
 OUTPUT = b"one\r\na traceback\rof two lines\n\nth\xc3\xa9ee\xff\nrest"
 LINES = ["one", "a traceback\nof two lines", "", "théee\ufffd", "rest"]
@@ -68,3 +69,29 @@ def test_console_whose_reader_is_gone_is_ignored() -> None:
     console = Console(ClosedOutput())
     console.line("x")
     console.close()
+
+
+def test_equal_lines_are_one_for_a_while_and_the_rest_is_counted() -> None:
+    lines: list[str] = []
+    clock = HandClock()
+    log = BoundedLog("refused", lines.append, clock)
+    for _ in range(1000):
+        log.line("No.")
+    log.line("Nor this.")
+    assert lines == ["refused | No.", "refused | Nor this."]
+    clock.advance(BOUNDED_LOG_WINDOW_S)
+    assert lines[2:] == ["refused | 999 more in the last 5 seconds"]
+    log.line("No.")
+    clock.advance(BOUNDED_LOG_WINDOW_S)
+    assert lines[3:] == ["refused | No."]
+
+
+def test_flood_of_different_lines_is_bounded() -> None:
+    lines: list[str] = []
+    clock = HandClock()
+    log = BoundedLog("refused", lines.append, clock)
+    for number in range(1000):
+        log.line(f"Page {number}.")
+    clock.advance(BOUNDED_LOG_WINDOW_S)
+    assert len(lines) == MAX_BOUNDED_LINES + 1
+    assert lines[-1].startswith(f"refused | {1000 - MAX_BOUNDED_LINES} more")

@@ -13,8 +13,9 @@ from websockets.typing import Subprotocol
 
 from local.errors import FunctionFailure
 from local.invocation import AnswerReceiver
-from local.limits import REFUSAL_WINDOW_S
+from local.limits import BOUNDED_LOG_WINDOW_S
 from tests.local.api_gateway.websocket_bench import (
+    MAX_CONNECTIONS,
     OK,
     UPGRADE,
     Bench,
@@ -239,7 +240,7 @@ async def test_pages_of_other_sites_are_rejected_where_anyone_knows_the_key(auth
             line = it.lines.pop()
             assert line.startswith("refused | WebSocket, 403: ")
             assert says in line
-            it.clock.advance(REFUSAL_WINDOW_S)
+            it.clock.advance(BOUNDED_LOG_WINDOW_S)
         assert it.lines == []
         assert it.invokers["$connect"].events.empty()
 
@@ -275,6 +276,18 @@ async def test_missing_signature_is_a_line_that_says_how_to_sign() -> None:
         assert "--aws-sigv4 aws:amz:us-east-1:execute-api" in handshake
         assert post.startswith("refused | @connections, 403: The signature does not match")
         assert "hush" not in post
+
+
+async def test_connection_too_many_is_refused_until_another_one_ends() -> None:
+    async with serving() as it:
+        open_ones = [await it.connect() for _ in range(MAX_CONNECTIONS)]
+        assert await rejection(it, "/", {}) == 503
+        assert "ulimit -n" in it.lines[0]
+        await open_ones.pop().close()
+        await it.event("$disconnect")
+        open_ones.append(await it.connect())
+        for socket in open_ones:
+            await socket.close()
 
 
 async def rejection(it: Bench, path: str, headers: dict[str, str]) -> int:

@@ -28,6 +28,7 @@ from tests.local.http.signing import LOCAL, REGION, signed_headers
 from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, buffered
 
 CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", REGION)
+MAX_CONNECTIONS = 8
 OK = buffered({"statusCode": 200})
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -90,7 +91,9 @@ async def serving(auth: str = "none", **scripts: Script) -> AsyncIterator[Bench]
     invokers = {route: ScriptedInvoker(script) for route, script in routes.items()}
     lines: list[str] = []
     routes_of_api = Routes(invokers, "$request.body.action", "dev")
-    api = WebSocketApi(routes_of_api, CHECK, auth, RefusalLog(lines.append, clock), clock)
+    api = WebSocketApi(
+        routes_of_api, CHECK, auth, RefusalLog(lines.append, clock), MAX_CONNECTIONS, clock
+    )
     listening = bind("127.0.0.1", 0, "--ws-port")
     runner = await serve(api.handle, listening)
     assert isinstance(runner.server, web.Server)

@@ -46,13 +46,51 @@ async def test_compressed_body_is_passed_on_unchanged() -> None:
         assert (await it.invoker.events.get())["isBase64Encoded"] is True
 
 
-async def test_disconnect_inside_the_body_calls_no_function() -> None:
+CUT_OFF = (
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+    b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+    b"POST / HTTP/1.1\r\nHost: h\r\nContent-Le",
+    b"",
+)
+
+
+@pytest.mark.parametrize("how", ["half", "close", "abort"])
+async def test_client_that_leaves_inside_its_request_calls_no_function_and_is_not_logged(
+    caplog: pytest.LogCaptureFixture, how: str
+) -> None:
     async with serving(ANSWER) as it:
-        client = await it.client()
-        client.writer.write(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nhalf")
-        client.writer.write_eof()
-        assert await client.reader.read() == b""
-        assert it.invoker.events.empty()
+        for request in CUT_OFF:
+            client = await it.client()
+            client.writer.write(request)
+            await client.writer.drain()
+            if how == "half":
+                client.writer.write_eof()
+                assert b" 200 " not in await client.reader.read()
+            elif how == "close":
+                await client.close()
+            else:
+                client.writer.transport.abort()
+        assert (await it.ask("GET", "/")).status == 200  # what was sent before has been read
+        assert it.invoker.events.qsize() == 1
+    assert caplog.text == ""
+
+
+async def test_client_that_closes_its_side_gets_every_answer() -> None:
+    get, post = b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\n", b"POST /2 HTTP/1.1\r\nHost: h\r\n"
+    post += b"Content-Length: 4\r\n\r\nbody"
+    async with serving(ANSWER) as it:
+        for requests in ([get], [post], [get, post, get]):
+            for splits in (False, True):
+                client = await it.client()
+                for request in requests:
+                    client.writer.write(request)
+                    if splits:
+                        await it.invoker.events.get()
+                client.writer.write_eof()
+                answers = await client.reader.read()
+                assert answers.count(b"HTTP/1.1 200 OK\r\n") == len(requests)
+                assert answers.endswith(b"0\r\n\r\n")
 
 
 async def test_client_that_expects_a_100_gets_it() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import resource
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +262,52 @@ async def test_stop_while_a_child_is_being_started(bench: Bench) -> None:
     await asyncio.sleep(0)
     await bench.pool.stop()
     assert await bench.pool.wait_for_start() is not None
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """Let this process open no further file."""
+    lowest_free = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest_free)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+async def test_event_waits_for_another_process_if_no_further_one_can_start(bench: Bench) -> None:
+    bench.pool.start()
+    await bench.pool.wait_for_start()
+    async with open_gate() as gate:
+        running, _ = bench.submit(["gate", gate.port], ["answer", 1])
+        held = await gate.reached()
+        with no_more_descriptors():
+            waiting = [bench.submit(["answer", number])[0] for number in range(3)]
+            await until(lambda: bench.log != [])
+            held.close()
+            for invocation in (running, *waiting):
+                assert await invocation.outcome is None
+        (line,) = bench.log
+        assert line.startswith("Cannot start a process: Too many open files. Raise the limit")
+        assert line.endswith("Requests wait for the processes that run.")
+        # Later one can start.
+        running, _ = bench.submit(["gate", gate.port], ["answer", 1])
+        held = await gate.reached()
+        assert await bench.ask(["answer", 2]) == 2
+        held.close()
+        assert await running.outcome is None
+
+
+async def test_event_fails_with_the_reason_if_no_process_can_start(bench: Bench) -> None:
+    bench.pool.start()
+    await bench.pool.wait_for_start()
+    await bench.fail(["exit", 1])
+    bench.log.clear()
+    with no_more_descriptors():
+        for _ in range(2):
+            assert (await bench.fail(["answer", 1])).error_type == "Sandbox.OutOfResources"
+    assert all("Too many open files" in line for line in bench.log)
+    assert bench.log
+    assert await bench.ask(["answer", 1]) == 1

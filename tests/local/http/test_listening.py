@@ -8,7 +8,7 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
 from local.errors import ConfigurationError
-from local.http.listening import _WithoutBadRequests, bind, port_of
+from local.http.listening import _WithoutClientsFaults, bind, port_of
 
 
 def test_port_0_takes_a_free_one() -> None:
@@ -41,7 +41,8 @@ def record(error: Exception) -> logging.LogRecord:
 
 
 def test_malformed_requests_are_not_logged() -> None:
-    log_filter = _WithoutBadRequests()
+    log_filter = _WithoutClientsFaults()
     assert not log_filter.filter(record(BadHttpMessage("authorization: secret")))
+    assert not log_filter.filter(record(ConnectionResetError("left")))
     assert log_filter.filter(record(KeyError("bug")))
     assert log_filter.filter(logging.LogRecord("x", logging.ERROR, "", 1, "m", (), None))
