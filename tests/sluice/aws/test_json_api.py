@@ -21,6 +21,7 @@ from tests.scripted_upstream import (
     one_after_another,
     refused_url,
     replies,
+    scripted_upstream,
     sends,
 )
 from tests.sluice.aws.aws_environment import environ_of
@@ -28,6 +29,8 @@ from tests.sluice.clocks import HandClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.sluice.certificate_authority import CertificateAuthority
 
 SERVICE = Service("dynamodb", "DynamoDB_20120810", "1.0")
 LIMITS = Limits(connect_s=5, reply_s=5, total_s=10, attempts=3)
@@ -196,3 +199,19 @@ def test_invalid_environment_is_named_without_its_values(
         error = asked.failure()
         assert (type(error), str(error)) == (AwsMisconfigured, reason)
     assert upstream.requests == []
+
+
+def test_further_authorities_are_trusted_by_the_first_variable_that_names_some(
+    authority: CertificateAuthority,
+) -> None:
+    with scripted_upstream(authority.serving("127.0.0.1")) as upstream:
+        upstream.script = OK
+        environ = environ_of(upstream.url.replace("http:", "https:"))
+        for variable in ("", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            named = {"AWS_CA_BUNDLE": "", variable: str(authority.file)} if variable else {}
+            with closing(JsonApi(SERVICE, {**environ, **named}, LIMITS, sleep=print)) as api:
+                if variable:
+                    assert api.call("GetItem", {}, may_repeat=True) == {"a": 1}
+                else:
+                    with pytest.raises(AwsUnreachable, match="UntrustedCertificate"):
+                        api.call("GetItem", {}, may_repeat=True)

@@ -25,6 +25,9 @@ MAX_REST_S = 20.0
 """How long a connection may rest before its next request, in seconds. Lambda freezes the process
 between events, so an older one may be gone without a sign; a new handshake takes some 10 ms."""
 
+AUTHORITIES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name a PEM file: for AWS's SDKs the first two, for the provider the last two."""
+
 
 class Limits(NamedTuple):
     """Maximum waits of an operation, in seconds, and its maximum number of attempts.
@@ -43,7 +46,7 @@ class JsonApi:
     """One API, over kept connections. Any thread may call it.
 
     environ: region, endpoint and credentials are read at each call, because Lambda renews the
-    credentials; AWS_CA_BUNDLE adds certificate authorities. clock: seconds since 1970.
+    credentials; the first of AUTHORITIES adds certificate authorities. clock: seconds since 1970.
     random, sleep: for the pauses between attempts.
     """
 
@@ -62,7 +65,7 @@ class JsonApi:
         self._skew_s = 0.0
         # Only this module knows which operations may be repeated.
         self._transport = HttpTransport(
-            trusted_certificates=environ.get("AWS_CA_BUNDLE") or None,
+            trusted_certificates=next(filter(None, map(environ.get, AUTHORITIES)), None),
             max_rest_s=MAX_REST_S,
             may_repeat=False,
             reads_bodies=True,
