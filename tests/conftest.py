@@ -64,13 +64,10 @@ def upstream() -> Iterator[ScriptedUpstream]:
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """AWS, played by moto. A test removes what it puts there."""
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415 -- slow to import, for few tests
+    from tests.atomic_moto import atomic_moto  # noqa: PLC0415 -- slow to import, for few tests
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with atomic_moto() as url:
+        yield url
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

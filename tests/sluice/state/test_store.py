@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from sluice.settings import read_settings
+from sluice.state.item import Item
 from sluice.state.opening import open_store
 from sluice.state.sqlite import SqliteState
-from sluice.state.store import MAX_KEYS, Item
+from sluice.state.store import MAX_KEYS
 from tests.sluice.state.state_opening import LATER, NOW, NOW_ALWAYS, TABLE, Opening, at
 
 ROOT = Path(__file__).parents[3]
@@ -112,9 +113,10 @@ def test_table_is_opened_at_its_first_use(table: Opening) -> None:
 IMPORTED = """
 import os, sys
 from sluice.state.connections import connection_state
+from sluice.state.opening import open_store
 from sluice.settings import read_settings
 def show(): print(*{"sqlite3", "boto3", "botocore"} & set(sys.modules))
-state = connection_state(read_settings(os.environ), os.environ)
+state = connection_state(open_store(read_settings(os.environ), os.environ))
 show()
 state and state.closed("connection")
 show()

@@ -24,7 +24,7 @@ THROTTLED = frozenset((
     "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled",
     "RequestThrottledException", "RequestTimeout", "RequestTimeoutException", "SlowDown",
     "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException",
-    "TransactionInProgressException",
+    "TransactionConflictException", "TransactionInProgressException",
 ))  # fmt: skip
 """Codes of requests that AWS did not begin: they were too many, or came too slowly."""
 SKEWED = frozenset((

@@ -9,44 +9,81 @@ import math
 import time
 from contextlib import contextmanager
 
-from sluice.aws.dynamodb import DYNAMODB, LIMITS, Table
-from sluice.aws.errors import AwsError, AwsRefused
+from sluice.aws.dynamodb import DYNAMODB, LIMITS, Table, Write
+from sluice.aws.errors import AwsError, AwsRefused, ConditionFailed
 from sluice.aws.json_api import JsonApi
 from sluice.errors import StateUnavailable
+from sluice.state.changes import Outcome
+from sluice.state.expressions import EXPIRY, KEY, expressions_of
 from sluice.state.store import distinct_keys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from sluice.state.store import Item
+    from sluice.aws.json_api import Limits
+    from sluice.state.changes import Change
+    from sluice.state.item import Item
+
+CHANGE_TOTAL_S = 1.0
+"""For one change, its repetitions included: a client may wait for it."""
 
 
 class DynamoDbState:
     """A StateStore in the DynamoDB table `table`.
 
-    environ: see JsonApi. clock: seconds since 1970. Readers treat an expired item as absent;
-    DynamoDB removes it within days.
+    environ, limits: see JsonApi. clock: seconds since 1970. change_total_s: for one change with its
+    repetitions. Readers treat an expired item as absent; DynamoDB removes it within days.
     """
 
     def __init__(
-        self, table: str, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+        self,
+        table: str,
+        environ: Mapping[str, str],
+        clock: Callable[[], float] = time.time,
+        limits: Limits = LIMITS,
+        change_total_s: float = CHANGE_TOTAL_S,
     ) -> None:
-        self._table = Table(table, JsonApi(DYNAMODB, environ, LIMITS))
+        self._change_total_s = change_total_s
+        self._table = Table(table, JsonApi(DYNAMODB, environ, limits))
         self._clock = clock
 
     def put(self, key: str, item: Item, expires_at: float) -> None:
+        row = {**item, KEY: key, EXPIRY: math.ceil(expires_at)}
         with _state_errors("PutItem"):
-            self._table.put_item({"id": key, "item": item, "expires_at": math.ceil(expires_at)})
+            self._table.put_item(row)
 
-    def get_all(self, keys: Sequence[str]) -> dict[str, Item]:
+    def get_all(self, keys: Sequence[str], *, is_consistent: bool = False) -> dict[str, Item]:
         names = distinct_keys(keys)
         if not names:
             return {}
+        wanted: list[Item] = [{KEY: name} for name in names]
         with _state_errors("BatchGetItem"):
-            rows = self._table.get_items([{"id": name} for name in names])
+            rows = self._table.get_items(wanted, is_consistent=is_consistent)
         now = self._clock()
-        return {row["id"]: row["item"] for row in rows if row["expires_at"] > now}
+        return {row[KEY]: _item(row) for row in rows if row.get(EXPIRY, now + 1) > now}
+
+    def change(self, change: Change) -> Outcome:
+        update, condition, names, values = expressions_of(change)
+        write = Write(
+            condition,
+            names,
+            values,
+            returned="ALL_NEW",
+            returns_on_failure=True,
+            may_repeat=change.may_repeat,
+            total_s=self._change_total_s,
+        )
+        with _state_errors("UpdateItem"):
+            try:
+                row = self._table.update_item({KEY: change.key}, update, write)
+            except ConditionFailed as error:
+                return Outcome(was_applied=False, item=_item(error.item or {}))
+        return Outcome(was_applied=True, item=_item(row or {}))
+
+
+def _item(row: Mapping[str, str | int]) -> Item:
+    return {name: value for name, value in row.items() if name not in (KEY, EXPIRY)}
 
 
 @contextmanager

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from sluice.settings import Settings
-    from sluice.state.store import Item, StateStore
+    from sluice.state.changes import Change, Outcome
+    from sluice.state.item import Item
+    from sluice.state.store import StateStore
 
 
 def open_store(
@@ -34,8 +36,11 @@ class _OpenedAtFirstUse:
     def put(self, key: str, item: Item, expires_at: float) -> None:
         self._opened().put(key, item, expires_at)
 
-    def get_all(self, keys: Sequence[str]) -> dict[str, Item]:
-        return self._opened().get_all(keys)
+    def get_all(self, keys: Sequence[str], *, is_consistent: bool = False) -> dict[str, Item]:
+        return self._opened().get_all(keys, is_consistent=is_consistent)
+
+    def change(self, change: Change) -> Outcome:
+        return self._opened().change(change)
 
     def _opened(self) -> StateStore:
         # Two threads may open two at once. Neither does harm, and the later one stays.

@@ -15,7 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sluice.errors import StateUnavailable
-from sluice.state.store import Item, distinct_keys
+from sluice.state.changes import Change, Outcome, outcome_of
+from sluice.state.item import Item
+from sluice.state.store import distinct_keys
 
 BUSY_TIMEOUT_S = 5.0  # writers take turns of under 1 ms; with 16 at once, one waited 80 ms
 MAX_REMOVED = 50  # expired rows that one put removes: more than it adds, in under 1 ms
@@ -25,6 +27,8 @@ CREATE TABLE state (id TEXT PRIMARY KEY, item TEXT, expires_at INTEGER) WITHOUT 
 CREATE INDEX state_expires_at ON state (expires_at);
 """
 PUT = "INSERT OR REPLACE INTO state (id, item, expires_at) VALUES (?, ?, ?)"
+GET = "SELECT item FROM state WHERE id = ?"
+FOR_GOOD = 1 << 62  # an expiry that never comes
 REMOVE_EXPIRED = """
 DELETE FROM state WHERE id IN
   (SELECT id FROM state WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
@@ -50,7 +54,8 @@ class SqliteState:
             database.execute(REMOVE_EXPIRED, (self._clock(), MAX_REMOVED))
             database.execute("COMMIT")
 
-    def get_all(self, keys: Sequence[str]) -> dict[str, Item]:
+    def get_all(self, keys: Sequence[str], *, is_consistent: bool = True) -> dict[str, Item]:
+        del is_consistent  # every read is
         names = distinct_keys(keys)
         if not names:
             return {}
@@ -60,6 +65,26 @@ class SqliteState:
         with self._opened("read") as database:
             rows = database.execute(query, (*names, self._clock())).fetchall()
         return {key: json.loads(item) for key, item in rows}
+
+    def change(self, change: Change) -> Outcome:
+        (outcome,) = self._changed([change])
+        return outcome
+
+    def change_all(self, changes: Sequence[Change]) -> bool:
+        """Change several items, each another one, if all guards of all hold; otherwise none."""
+        return all(outcome.was_applied for outcome in self._changed(changes))
+
+    def _changed(self, changes: Sequence[Change]) -> list[Outcome]:
+        with self._opened("written") as database:
+            database.execute("BEGIN IMMEDIATE")
+            outcomes = [outcome_of(change, _stored(database, change.key)) for change in changes]
+            if all(outcome.was_applied for outcome in outcomes):
+                for change, outcome in zip(changes, outcomes, strict=True):
+                    expires_at = change.expires_at
+                    until = FOR_GOOD if expires_at is None else math.ceil(expires_at)
+                    database.execute(PUT, (change.key, json.dumps(outcome.item), until))
+            database.execute("COMMIT")
+        return outcomes
 
     @contextmanager
     def _opened(self, operation: str) -> Iterator[sqlite3.Connection]:
@@ -88,6 +113,12 @@ class SqliteState:
                 database.executescript(SCHEMA)
             with suppress(FileExistsError):
                 self._path.hardlink_to(file)
+
+
+def _stored(database: sqlite3.Connection, key: str) -> Item:
+    row = database.execute(GET, (key,)).fetchone()
+    item: Item = json.loads(row[0]) if row else {}
+    return item
 
 
 def _connection(path: Path) -> closing[sqlite3.Connection]:

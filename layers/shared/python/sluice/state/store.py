@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
+
+    from sluice.state.changes import Change, Outcome
+    from sluice.state.item import Item
 else:
     Protocol = object  # it says something to type checkers alone
-
-Item = Mapping[str, str | int]
-"""What one key stores: texts and whole numbers by name, up to 400 KB (DynamoDB's limit)."""
 
 MAX_KEYS = 100
 """Maximum number of keys in one `get_all`: BatchGetItem's limit.
@@ -19,9 +18,9 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.
 
 
 class StateStore(Protocol):
-    """Items under keys. Both methods may be called from any thread.
+    """Items under keys. Every method may be called from any thread.
 
-    Both raise StateUnavailable within bounded time if the store fails. The error names no value.
+    All raise StateUnavailable within bounded time if the store fails. The error names no value.
     """
 
     def put(self, key: str, item: Item, expires_at: float) -> None:
@@ -31,11 +30,18 @@ class StateStore(Protocol):
         rounded up to the next second.
         """
 
-    def get_all(self, keys: Sequence[str]) -> dict[str, Item]:
+    def get_all(self, keys: Sequence[str], *, is_consistent: bool = False) -> dict[str, Item]:
         """The items of those keys that have an item which has not expired.
 
-        More than MAX_KEYS keys raise ValueError. An item that another process has just stored may
-        be missing.
+        More than MAX_KEYS keys raise ValueError. What another process has just stored may be
+        missing, unless is_consistent, which costs twice as much.
+        """
+
+    def change(self, change: Change) -> Outcome:
+        """Change one item if its guards hold; the outcome has what is stored then.
+
+        Changes of one item happen one after the other, in every process. Whether the item has
+        expired does not matter: choose an expiry after which nothing in it counts any more.
         """
 
 
