@@ -8,10 +8,15 @@ from __future__ import annotations
 import re
 
 from sluice.http.urls import split_url
+from sluice.invalid_value import InvalidValue as InvalidValue  # noqa: PLC0414 -- for others to import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from ipaddress import IPv4Network, IPv6Network
+    from types import ModuleType
+
+    from sluice.limit_values import Rate, RouteRates
 
 MAX_TIMEOUT_S = 3600  # four times the longest a function may run
 MAX_RETRIES = 10
@@ -31,14 +36,6 @@ DEPLOYMENT = r"(?a)(?!\.+$)[\w.-]{1,64}"  # Azure's rule: up to 64 characters
 MODEL = r"(?a)[\w.:/-]+"  # a name or an ARN; a star would allow more than was meant
 TOPIC = r"(?a)arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+"
 ANY_URL = "must start with http:// or https://, for example http://127.0.0.1:11434/v1"
-
-
-class InvalidValue(ValueError):
-    """A value that a setting cannot have. got: what to quote of it; empty if it may be secret."""
-
-    def __init__(self, rule: str, got: str = "", hint: str = "") -> None:
-        super().__init__(rule)
-        self.rule, self.got, self.hint = rule, got, hint
 
 
 def any_text(text: str) -> str:
@@ -97,7 +94,9 @@ def texts(text: str) -> tuple[str, ...]:
 
 
 def entries(text: str) -> tuple[str, ...]:
-    """The entries between commas; an empty one keeps its place."""
+    """The entries between commas, or of a JSON array; an empty one keeps its place."""
+    if text.startswith("["):
+        return _json_entries(text)
     return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
@@ -225,6 +224,40 @@ def topic(text: str) -> str:
     if text and not re.fullmatch(TOPIC, text):
         raise InvalidValue("must be the ARN of an SNS topic", repr(text))
     return text
+
+
+def route_rates(text: str) -> tuple[RouteRates, ...]:
+    return _limit_values().route_rates(text) if text else ()
+
+
+def rates(text: str) -> tuple[Rate, ...]:
+    return _limit_values().rates(text) if text else ()
+
+
+def model_prices(text: str) -> Mapping[str, tuple[int, int, int]]:
+    return _limit_values().model_prices(text) if text else {}
+
+
+def networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return _limit_values().networks(texts(text)) if text else ()
+
+
+def _limit_values() -> ModuleType:
+    from sluice import limit_values  # noqa: PLC0415 -- few deployments set a limit
+
+    return limit_values
+
+
+def _json_entries(text: str) -> tuple[str, ...]:
+    import json  # noqa: PLC0415 -- few lists are written so
+
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = [None]
+    if not all(isinstance(entry, str) for entry in found):
+        raise InvalidValue("must be a list between commas, or a JSON array of texts")
+    return tuple(entry.strip() for entry in found)
 
 
 def _by_entry(text: str, check: Callable[[str], object]) -> tuple[str, ...]:

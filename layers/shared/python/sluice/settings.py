@@ -132,6 +132,30 @@ class Settings:
         "`true`: straight quotation marks in text answers.")
     log_chat = Setting("LOG_CHAT", values.switch, "false",
         "`true`: messages and answers in the log.")
+    request_rates = Setting("REQ_RATE_LIMIT", values.route_rates, "",
+        "Maximum rate of each principal's requests, by route prefix:"
+        ' `{"/v1/chat/completions": "100/2minutes;600/hour"}`.')
+    other_rates = Setting("GLOBAL_RATE_LIMIT", values.rates, "",
+        "The same for all other routes together: `60/minute`; `inf` for no limit.")
+    rate_limit_strategy = Setting("RATE_LIMIT_STRATEGY",
+        values.choice("fixed-window", "fixed-window-elastic-expiry", "moving-window"),
+        "fixed-window", "How a window of such a rate begins and ends.")
+    event_rates = Setting("TOKEN_RATE_LIMIT", values.route_rates, "",
+        "Maximum pace of a stream's events to one client, by route prefix:"
+        ' `{"/v1/chat/completions": "60/second"}`.')
+    ip_whitelist = Setting("IP_WHITELIST", values.networks, "",
+        "Addresses and networks that may use the gateway; without it, all may.")
+    ip_blacklist = Setting("IP_BLACKLIST", values.networks, "",
+        "Addresses and networks that may not.")
+    iam_records = Setting("IAM_RECORDS", values.switch, "false",
+        "`true`: whoever signs requests needs a record, made with `--principal`.")
+    model_prices = Setting("MODEL_PRICES", values.model_prices, "",
+        "Prices in USD per million tokens, over those of the built-in list:"
+        ' `{"my-model": {"input": 0.5, "cached_input": 0.1, "output": 2}}`.')
+    store_failure = Setting("STORE_FAILURE", values.choice("count_later", "refuse"), "count_later",
+        "What happens to requests that cannot be counted while the state store fails."
+        " `count_later`: those with a record are refused, the others pass. `refuse`: all are"
+        " refused.")
     connect_timeout_s = Setting("UPSTREAM_CONNECT_TIMEOUT", values.seconds, "5",
         "Seconds for connecting to the provider, TLS included.")
     first_byte_timeout_s = Setting("UPSTREAM_FIRST_BYTE_TIMEOUT", values.seconds, "300",
