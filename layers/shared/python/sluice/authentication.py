@@ -6,37 +6,42 @@ from sluice.errors import AuthenticationFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."
 NAME_DIGITS = 12  # 48 bits: different for any number of keys, and useless for guessing one
 
 
-def check_key(presented: str | None, keys: Callable[[], Iterable[str]]) -> None:
-    """Raises AuthenticationFailed unless `presented` is one of the keys.
-
-    Takes the same time for every key, known or unknown. `keys` is not called for clients without
-    one: they must not cost a read of SSM, which is limited for all functions together.
-    """
-    from hmac import compare_digest  # noqa: PLC0415 -- see key_name
+def is_known(presented: str | None, keys: Iterable[str]) -> bool:
+    """Whether it is one of the keys. Takes the same time for every key, known or unknown."""
+    from hmac import compare_digest  # noqa: PLC0415 -- see key_digest
 
     # An event may hold lone surrogates for bytes that were not UTF-8: an unknown key, not a crash.
     shown = (presented or "").encode("utf-8", "surrogatepass")
-    matches = [compare_digest(shown, key.encode()) for key in (keys() if shown else ())]
-    if not any(matches):
-        found = "an unknown key" if presented else "no key"
-        raise AuthenticationFailed(
-            f"A key of this gateway is required, as Authorization: Bearer KEY (got {found})."
-        )
+    matches = [compare_digest(shown, key.encode()) for key in keys]
+    return any(matches)
+
+
+def unknown_key(presented: str | None) -> AuthenticationFailed:
+    """The error for a key that nobody knows, or for none."""
+    found = "an unknown key" if presented else "no key"
+    return AuthenticationFailed(
+        f"A key of this gateway is required, as Authorization: Bearer KEY (got {found})."
+    )
+
+
+def key_digest(key: str) -> str:
+    """SHA-256 of a key, in hexadecimal digits."""
+    # OpenSSL's hashes add 2 ms to a start. A URL with signatures never needs them.
+    from hashlib import sha256  # noqa: PLC0415
+
+    return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def key_name(key: str) -> str:
     """A name for a key in logs: the same for the same key, and it does not reveal the key."""
-    # OpenSSL's hashes add 2 ms to a start. A URL with signatures never needs them.
-    from hashlib import sha256  # noqa: PLC0415
-
-    return f"key-{sha256(key.encode()).hexdigest()[:NAME_DIGITS]}"
+    return f"key-{key_digest(key)[:NAME_DIGITS]}"
 
 
 def key_of_headers(headers: Mapping[str, str]) -> str | None:

@@ -1,0 +1,86 @@
+"""Counts of one principal's requests on one day, by model, as one stored item (no I/O)."""
+
+from __future__ import annotations
+
+import time
+
+from sluice.named_tuple import NamedTuple
+from sluice.state.changes import Change
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sluice.access.usage import Tokens
+    from sluice.state.item import Item
+
+PREFIX = "usage "
+KEPT_S = 400 * 86_400
+"""A year, and time to look at it."""
+MAX_MODEL_CHARACTERS = 100
+OTHER = "other"
+FIELDS = (
+    "requests",
+    "failures",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "micro_usd",
+    "estimated_requests",
+    "estimated_tokens",
+    "unpriced_requests",
+)
+"""unpriced_requests: of models without a known price; they count as 0."""
+
+
+class Usage(NamedTuple):
+    """One day's counts of one principal and model."""
+
+    day: str
+    principal: str
+    model: str
+    counts: dict[str, int]
+
+
+def usage_change(
+    account: str,
+    name: str,
+    model: str,
+    tokens: Tokens,
+    cost: int | None,
+    now: float,
+    *,
+    has_failed: bool,
+) -> Change:
+    """Counts one request: rather not at all than twice.
+
+    name: who it counts for, in reports. cost: micro-USD. now: Unix time.
+    """
+    day = time.strftime("%Y-%m-%d", time.gmtime(now))
+    counts = {
+        "requests": 1,
+        "failures": int(has_failed),
+        "input_tokens": tokens.input,
+        "cached_tokens": tokens.cached,
+        "output_tokens": tokens.output,
+        "micro_usd": cost or 0,
+        "estimated_requests": int(tokens.is_estimated),
+        "estimated_tokens": tokens.total if tokens.is_estimated else 0,
+        "unpriced_requests": int(cost is None),
+    }
+    label = model[:MAX_MODEL_CHARACTERS] or OTHER
+    add = {f"{field} {label}": count for field, count in counts.items() if count}
+    key = f"{PREFIX}{day} {account}"
+    return Change(key, now + KEPT_S, add=add, put={"name": name}, may_repeat=False)
+
+
+def usages(key: str, item: Item) -> Iterator[Usage]:
+    """What an item counts, by model."""
+    day = key.removeprefix(PREFIX).partition(" ")[0]
+    by_model: dict[str, dict[str, int]] = {}
+    for name, value in item.items():
+        field, _, model = name.partition(" ")
+        if field in FIELDS:
+            by_model.setdefault(model, dict.fromkeys(FIELDS, 0))[field] = int(value)
+    for model, counts in by_model.items():
+        yield Usage(day, str(item["name"]), model, counts)

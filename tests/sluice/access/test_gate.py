@@ -1,0 +1,245 @@
+"""The gate on a SQLite file: what passes, what is refused, and what is counted in the end."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.access.daily_usage import usages
+from sluice.access.deployment_limits import DeploymentLimits
+from sluice.access.errors import (
+    BudgetSpent,
+    KeyNotAllowed,
+    ModelNotAllowed,
+    ModelWithoutPrice,
+    RateLimited,
+)
+from sluice.access.gate import LEASE_SLACK_MS, MEMORY_MS, Ask, Gate, Ticket
+from sluice.access.prices import PriceList
+from sluice.access.principals import Principal
+from sluice.access.records import Record, item_of
+from sluice.access.usage import Tokens
+from sluice.errors import SluiceError
+from sluice.limit_values import Rate, RouteRates
+from sluice.state.changes import Change, Outcome
+from sluice.state.sqlite import SqliteState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from sluice.state.item import Item
+    from sluice.state.store import StateStore
+
+CHAT = "/v1/chat/completions"
+BEGIN = 1_700_000_000.0
+ANSWER_S = 900.0
+PRICES = PriceList('{"servers": {}}', {"gpt": (1000, 500, 2000)})  # 1 and 2 micro-USD a token
+RECORD = Record("team", token="0" * 64, max_budget=10_000, budget_duration="1d")
+
+
+class CountingStore:
+    """A store that counts its round trips."""
+
+    def __init__(self, store: StateStore) -> None:
+        self.store = store
+        self.calls: list[str] = []
+
+    def put(self, key: str, item: Item, expires_at: float) -> None:
+        self.calls.append("put")
+        self.store.put(key, item, expires_at)
+
+    def get_all(self, keys: Sequence[str], *, is_consistent: bool = False) -> dict[str, Item]:
+        self.calls.append("get_all")
+        return self.store.get_all(keys, is_consistent=is_consistent)
+
+    def change(self, change: Change) -> Outcome:
+        self.calls.append("change")
+        return self.store.change(change)
+
+
+class World:
+    """One store with a clock, and gates that open it."""
+
+    def __init__(self, file: Path) -> None:
+        self.now = BEGIN
+        self.store = CountingStore(SqliteState(str(file), self.clock))
+        self.ids = map(str, count())
+
+    def clock(self) -> float:
+        return self.now
+
+    def gate(self, limits: DeploymentLimits | None = None) -> Gate:
+        limits = limits or DeploymentLimits()
+        return Gate(self.store, limits, lambda: PRICES, lambda: next(self.ids), self.clock)
+
+    def write(self, record: Record) -> Principal:
+        self.store.store.change(Change(record.key, None, put=item_of(record)))
+        return Principal(record.key_alias, record.key, has_record=True)
+
+    def ask(self, model: str = "gpt", tokens: int = 1000) -> Ask:
+        return Ask(CHAT, "https://api.openai.com/v1", model, Tokens(tokens, 0, 0), ANSWER_S)
+
+    def usage(self, account: str) -> Mapping[str, int]:
+        key = f"usage 2023-11-14 {account}"
+        (found,) = usages(key, self.store.get_all([key])[key])
+        return {name: number for name, number in found.counts.items() if number}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "state.db")
+
+
+def passed(ticket: Ticket | None) -> Ticket:
+    assert ticket is not None
+    return ticket
+
+
+def refused(gate: Gate, principal: Principal, ask: Ask) -> SluiceError:
+    with pytest.raises(SluiceError) as caught:
+        gate.admit(principal, ask)
+    return caught.value
+
+
+FORWARD_KEY = Principal("key-1", "key 1", has_record=False)
+TWO_A_MINUTE = DeploymentLimits((RouteRates(CHAT, (Rate(2, 60),)),))
+
+
+def test_nothing_is_asked_of_the_store_where_nothing_is_limited(world: World) -> None:
+    assert world.gate().admit(FORWARD_KEY, world.ask()) is None
+    assert world.store.calls == []
+
+
+def test_request_costs_one_round_trip_before_and_one_after(world: World) -> None:
+    gate = world.gate(TWO_A_MINUTE)
+    for _ in range(2):
+        passed(gate.admit(FORWARD_KEY, world.ask())).settle(Tokens(1, 0, 1))
+    assert world.store.calls == ["change", "change", "change"] * 2  # the third counts for reports
+    assert isinstance(refused(gate, FORWARD_KEY, world.ask()), RateLimited)
+    assert len(world.store.calls) == 6  # refused from memory
+
+
+def test_record_is_read_once_and_then_comes_with_each_round_trip(world: World) -> None:
+    principal = world.write(RECORD)
+    gate = world.gate()
+    for _ in range(3):
+        passed(gate.admit(principal, world.ask()))
+        world.now += MEMORY_MS / 2000
+    assert world.store.calls == ["get_all", "change", "change", "change"]
+
+
+def test_refusal_tells_what_is_left_and_when_to_come_back(world: World) -> None:
+    gate = world.gate(TWO_A_MINUTE)
+    first = passed(gate.admit(FORWARD_KEY, world.ask()))
+    assert first.headers == {
+        "x-ratelimit-limit-requests": "2",
+        "x-ratelimit-remaining-requests": "1",
+        "x-ratelimit-reset-requests": "40s",
+    }
+    world.now += 1.5
+    passed(gate.admit(FORWARD_KEY, world.ask()))
+    error = refused(gate, FORWARD_KEY, world.ask())
+    assert error.message == "key-1 has reached its limit of 2 requests. Try again in 39 s."
+    assert (error.http_status, error.code) == (429, "rate_limit_exceeded")
+    assert error.document()["type"] == "requests"
+    assert error.headers == {
+        "retry-after": "39",
+        "retry-after-ms": "38500",
+        "x-ratelimit-limit-requests": "2",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "38.5s",
+    }
+    world.now += 38.5
+    passed(gate.admit(FORWARD_KEY, world.ask()))
+
+
+def test_budget_is_spent_by_what_the_provider_counted(world: World) -> None:
+    principal = world.write(RECORD)
+    gate = world.gate()
+    ticket = passed(gate.admit(principal, world.ask(tokens=9000)))
+    error = refused(gate, principal, world.ask(tokens=2000))
+    assert (error.http_status, error.code, error.headers) == (
+        429,
+        "insufficient_quota",
+        {"x-should-retry": "false"},
+    )
+    assert error.message == (
+        "team has used or reserved $0.009 of its budget of $0.01, and this request could cost more "
+        "than is left. It begins anew at 2023-11-15 00:00 UTC."
+    )
+    assert ticket.settle(Tokens(3000, 1000, 250)) == 2000 + 500 + 500
+    passed(gate.admit(principal, world.ask(tokens=7000)))
+    assert isinstance(refused(gate, principal, world.ask(tokens=1)), BudgetSpent)
+    assert world.usage(principal.account) == {
+        "requests": 1,
+        "input_tokens": 3000,
+        "cached_tokens": 1000,
+        "output_tokens": 250,
+        "micro_usd": 3000,
+    }
+
+
+def test_function_that_died_is_charged_what_it_had_claimed(world: World) -> None:
+    record = RECORD._replace(max_parallel_requests=1)
+    principal = world.write(record)
+    gate = world.gate()
+    passed(gate.admit(principal, world.ask(tokens=6000)))
+    assert isinstance(refused(gate, principal, world.ask(tokens=10)), RateLimited)
+    world.now += ANSWER_S + LEASE_SLACK_MS / 1000
+    passed(gate.admit(principal, world.ask(tokens=4000))).settle(Tokens(4000, 0, 0))
+    assert isinstance(refused(world.gate(), principal, world.ask(tokens=1)), BudgetSpent)
+    counted = world.usage(principal.account)
+    assert counted["micro_usd"] == 10_000
+    assert counted["failures"] == counted["estimated_requests"] == 1
+
+
+def test_change_by_an_administrator_holds_at_once(world: World) -> None:
+    principal = world.write(RECORD)
+    gate = world.gate()
+    passed(gate.admit(principal, world.ask()))
+    world.write(RECORD._replace(blocked=True, revision=2))
+    error = refused(gate, principal, world.ask())
+    assert isinstance(error, KeyNotAllowed)
+    assert error.message == "The key team is blocked."
+
+
+@pytest.mark.parametrize(
+    ("record", "model", "error", "message"),
+    [
+        (RECORD._replace(expires=int(BEGIN)), "gpt", KeyNotAllowed, "team has expired"),
+        (RECORD._replace(models=("gpt-*", "o3")), "gpt", ModelNotAllowed, "does not allow the mod"),
+        (RECORD, "unknown", ModelWithoutPrice, "the price of unknown is unknown"),
+    ],
+)
+def test_record_does_not_allow(
+    world: World, record: Record, model: str, error: type[SluiceError], message: str
+) -> None:
+    found = refused(world.gate(), world.write(record), world.ask(model))
+    assert isinstance(found, error)
+    assert message in found.message
+    assert found.headers == {"x-should-retry": "false"}
+
+
+def test_record_allows(world: World) -> None:
+    record = RECORD._replace(models=("gp*",), expires=int(BEGIN) + 1)
+    passed(world.gate().admit(world.write(record), world.ask()))
+
+
+def test_unknown_key_is_refused_and_remembered_for_half_a_minute(world: World) -> None:
+    gate = world.gate()
+    principal = Principal("key-2", RECORD.key, has_record=True)
+    for _ in range(2):
+        assert isinstance(refused(gate, principal, world.ask()), KeyNotAllowed)
+    assert world.store.calls == ["get_all"]
+    world.write(RECORD)
+    world.now += MEMORY_MS / 1000
+    passed(gate.admit(principal, world.ask()))
+
+
+def test_two_environments_share_one_limit(world: World) -> None:
+    gates = [world.gate(TWO_A_MINUTE) for _ in range(3)]
+    assert [isinstance(gate.admit(FORWARD_KEY, world.ask()), Ticket) for gate in gates[:2]]
+    assert isinstance(refused(gates[2], FORWARD_KEY, world.ask()), RateLimited)

@@ -1,0 +1,110 @@
+"""Sixteen environments at once on one store: no limit lets one request too many through."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.access.daily_usage import usages
+from sluice.access.records import Record, item_of
+from sluice.settings import read_settings
+from sluice.state.changes import Change
+from sluice.state.opening import open_store
+from tests.sluice.state.state_opening import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sluice.state.store import StateStore
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = Path(__file__).with_name("requests_program.py")
+PROCESSES = 16
+ACCOUNT = "key " + "0" * 64
+PRICES = '{"gpt": {"input": 1, "output": 1}}'  # one micro-USD a token
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def store_settings(request: pytest.FixtureRequest, file: Path) -> dict[str, str]:
+    if request.param == "dynamodb":
+        request.getfixturevalue("table")
+        return {"STATE_TABLE": TABLE}
+    return {"STATE_FILE": str(file)}
+
+
+def store_of(settings: Mapping[str, str]) -> StateStore:
+    store = open_store(read_settings(settings), os.environ)
+    assert store is not None
+    return store
+
+
+def passed(seconds: float, tokens: int, settings: Mapping[str, str]) -> list[int]:
+    """When requests passed in all processes, in order."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "layers/shared/python"),
+        "ACCOUNT": ACCOUNT,
+        "MODEL_PRICES": PRICES,
+        **settings,
+    }
+    command = [sys.executable, str(PROGRAM), str(seconds), str(tokens)]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+        for _ in range(PROCESSES)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * PROCESSES
+    return sorted(int(moment) for output in outputs for moment in output.split())
+
+
+@pytest.mark.parametrize(
+    "strategy", ["fixed-window", "fixed-window-elastic-expiry", "moving-window"]
+)
+def test_no_window_is_exceeded(store_settings: dict[str, str], strategy: str) -> None:
+    rates = '{"/v1": "20/second;50/2seconds"}'
+    limits = {"REQ_RATE_LIMIT": rates, "RATE_LIMIT_STRATEGY": strategy}
+    moments = passed(3.0, 0, store_settings | limits)
+    assert len(moments) >= 20  # everything that fits, not nothing
+    for amount, length in ((20, 1000), (50, 2000)):
+        for moment in moments:
+            start = moment - moment % length if strategy == "fixed-window" else moment
+            assert sum(start <= each < start + length for each in moments) <= amount
+
+
+def test_budget_is_never_passed_and_exactly_counted(store_settings: dict[str, str]) -> None:
+    record = Record("ann", token=ACCOUNT.removeprefix("key "), max_budget=10_000)
+    store = store_of(store_settings)
+    store.change(Change(ACCOUNT, None, put=item_of(record)))
+    # A request claims 900 micro-USD and costs 300: the last ones fit as others are settled.
+    moments = passed(30.0, 900, store_settings | {"HAS_RECORD": "true"})
+    item = store.get_all([ACCOUNT])[ACCOUNT]
+    assert item["s life"] == item["b life"] == 300 * len(moments)
+    assert 9100 < int(item["s life"]) <= 10_000
+    assert item["running"] == 0
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    key = f"usage {day} {ACCOUNT}"
+    (usage,) = usages(key, store.get_all([key])[key])
+    assert usage.counts["requests"] == len(moments)
+    assert usage.counts["micro_usd"] == 300 * len(moments)
+
+
+def test_answers_at_once_are_limited(store_settings: dict[str, str]) -> None:
+    record = Record("ann", token=ACCOUNT.removeprefix("key "), max_parallel_requests=2)
+    store = store_of(store_settings)
+    store.change(Change(ACCOUNT, None, put=item_of(record)))
+    assert passed(2.0, 0, store_settings | {"HAS_RECORD": "true"})
+    assert store.get_all([ACCOUNT])[ACCOUNT]["running"] == 0
