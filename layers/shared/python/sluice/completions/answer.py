@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import chain
 
 from sluice.completions.event_stream import (
@@ -16,16 +17,21 @@ from sluice.completions.event_stream import (
 )
 from sluice.completions.request import ResponseType, TemplateRequest, encoded, upstream_body
 from sluice.completions.usage import UsageFinder
+from sluice.errors import StateUnavailable
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
+    from sluice.access.identity import Access
+    from sluice.access.principals import Principal
     from sluice.completions.conversation_log import Recording
     from sluice.completions.events import CompletionEvent
+    from sluice.completions.metering import Meter
+    from sluice.completions.pacing import Pace
     from sluice.completions.request import NativeRequest
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
@@ -49,6 +55,7 @@ class ModelAnswers:
     """Sends requests to the model. Make one for the life of the process.
 
     target: the API of requests that name none. forward_keys: masked like the provider's keys.
+    access: limits and counts what principals use.
     """
 
     def __init__(
@@ -58,12 +65,14 @@ class ModelAnswers:
         client: UpstreamClient,
         target: Target,
         forward_keys: KeyRing,
+        access: Access | None = None,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._client = client
         self._target = target
         self._forward_keys = forward_keys
+        self._access = access
 
     def secrets(self) -> tuple[str, ...]:
         """The keys this process has read so far: no client, prompt or log may see one."""
@@ -93,35 +102,96 @@ class ModelAnswers:
         deadline: Deadline,
         stop_signal: StopSignal | None = None,
         target: Target | None = None,
-        principal: str | None = None,
+        principal: Principal | None = None,
     ) -> Iterator[ModelAnswer]:
         """Send a request, and wait for the first byte of its answer.
 
-        Leaving the block ends the upstream request. Then the log has the usage and, with
-        LOG_CHAT=true, what was said. principal: see UpstreamClient.ask. Raises as that does, and
-        PromptTemplateNotAllowed, PromptTemplateNotFound.
+        principal: who makes it, where `access` may limit it. Leaving the block ends the upstream
+        request. Then the log has the usage and, with LOG_CHAT=true, what was said. Raises as
+        UpstreamClient.ask and Gate.admit, and PromptTemplateNotAllowed, PromptTemplateNotFound.
         """
+        target = target or self._target
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
+        meter = self._meter(principal, target, call, request, deadline, log)
+        call = call if meter is None else meter.call
+        name = principal and principal.name
+        send = partial(self._client.ask, target, call, deadline, stop_signal, log.note, name)
+        pace = self._pace(target, call, deadline, stop_signal)
+        with (
+            nullcontext() if meter is None else meter.counting(log, deadline),
+            self._answer(request, call, target, log, send, meter, pace) as answer,
+        ):
+            yield answer
+
+    @contextmanager
+    def _answer(
+        self,
+        request: TemplateRequest | ModelCall,
+        call: ModelCall,
+        target: Target,
+        log: RequestLog,
+        send: Callable[[], UpstreamReply],
+        meter: Meter | None,
+        pace: Pace | None,
+    ) -> Iterator[ModelAnswer]:
         recording = _recording() if self._settings.log_chat else None
-        target, note = target or self._target, log.note
-        with self._client.ask(target, call, deadline, stop_signal, note, principal) as upstream:
+        with send() as upstream:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
-            asks_stream = call is not request or re.search(STREAM_ASKED, call.body) is not None
+            is_template = isinstance(request, TemplateRequest)
+            asks_stream = is_template or re.search(STREAM_ASKED, call.body) is not None
             answer = ModelAnswer(
                 upstream,
                 mask,
                 recording,
+                meter,
                 ascii_quotes=quotes,
                 asks_stream=asks_stream,
                 is_verbatim=target.is_verbatim,
+                pace=pace,
             )
             try:
                 yield answer
                 answer.finish()
             finally:
-                log.note(usage=answer.usage.usage())
+                usage = answer.usage.usage()
+                log.note(usage=usage)
+                if meter is not None:
+                    meter.usage = usage
                 if recording is not None:
                     self._log_conversation(log, request, recording.text(answer.headers))
+
+    def _pace(
+        self, target: Target, call: ModelCall, deadline: Deadline, stop_signal: StopSignal | None
+    ) -> Pace | None:
+        routes = self._settings.event_rates
+        if not routes:
+            return None
+        from sluice.completions.pacing import pace_of  # noqa: PLC0415 -- few deployments set a pace
+
+        return pace_of(f"{target.route_prefix}{call.path}", routes, deadline, stop_signal)
+
+    def _meter(
+        self,
+        principal: Principal | None,
+        target: Target,
+        call: ModelCall,
+        request: TemplateRequest | ModelCall,
+        deadline: Deadline,
+        log: RequestLog,
+    ) -> Meter | None:
+        gate = self._access.gate_for(principal) if self._access and principal else None
+        if gate is None or principal is None:
+            return None
+        from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
+
+        template = request.prompt_template if isinstance(request, TemplateRequest) else None
+        try:
+            return metered(gate, principal, target, call, deadline, template)
+        except StateUnavailable as error:
+            if principal.has_record or self._settings.store_failure == "refuse":
+                raise
+            log.note(state=error.message, is_counted=False)
+            return None
 
     def _template_call(self, template: TemplateRequest) -> ModelCall:
         self._client.keys_of(self._target)  # known from here on: no prompt may hold one
@@ -152,10 +222,12 @@ class ModelAnswer:
         upstream: UpstreamReply,
         mask: SecretMask,
         recording: Recording | None,
+        meter: Meter | None = None,
         *,
         ascii_quotes: bool,
         asks_stream: bool = False,
         is_verbatim: bool = False,
+        pace: Pace | None = None,
     ) -> None:
         self.status = upstream.status
         self.headers = upstream.headers
@@ -167,13 +239,17 @@ class ModelAnswer:
         self._upstream = upstream
         self._mask = mask
         self._recording = recording
+        self._meter = meter
         self._ascii_quotes = ascii_quotes
         self._asks_stream = asks_stream
         self._is_verbatim = is_verbatim
+        self._pace = pace
         self._is_read = False
         self._is_compressed = not is_plain(upstream.headers) and upstream.status != PARTIAL_CONTENT
         if self._is_compressed:
             self.headers = {n: v for n, v in upstream.headers.items() if n != "content-encoding"}
+        if meter is not None:
+            self.headers = meter.headers_over(self.headers)
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come; an event stream in whole lines, and little after its end mark.
@@ -187,6 +263,9 @@ class ModelAnswer:
         if self.is_event_stream:
             chunks = whole_lines(chunks, self._upstream.end_soon)
             chunks = chunks if self._is_verbatim else readable(chunks)
+            chunks = chunks if self._pace is None else self._pace.chunks(chunks)
+        if self._meter is not None:
+            chunks = self._meter.chunks(chunks, self.usage, has_lines=self.is_event_stream)
         for chunk in self._mask.stream(chunks):
             self.usage.add(chunk)
             if self._recording is not None:
@@ -241,11 +320,13 @@ class ModelAnswer:
         # What relays bytes never needs a parser.
         from sluice.completions.events import completion_events  # noqa: PLC0415
 
-        for event in completion_events(self._upstream.headers, self._upstream.chunks()):
+        found = completion_events(self._upstream.headers, self._upstream.chunks())
+        for event in found if self._pace is None else self._pace.items(found):
             self.usage.add_event(event.document)
             if self._recording is not None:
                 self._recording.add_text(event.text)
-            yield event
+            if self._meter is None or self._meter.passes(event):
+                yield event
         self._is_read = True
 
 

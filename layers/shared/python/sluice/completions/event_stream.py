@@ -37,6 +37,8 @@ END_MARK = b"[DONE]"
 """What OpenAI's streams end with."""
 RARE_BYTE = ord("O")
 """A byte of the end mark: most events have none, and finding that takes a twentieth of the time."""
+LINE_END = rb"(?>\r\n|\n|\r(?!\Z))"  # a CR may be half of a CR LF
+BLANK_LINE = LINE_END + LINE_END
 # As text, like FIRST_LINE: `re` compiles it when it is needed.
 END_MARK_LINE = rb"(?:^|[\r\n])data:[ \t]*\[DONE\][ \t]*(?:[\r\n]|$)"
 
@@ -102,6 +104,33 @@ def whole_lines(
             on_end()
         if end:
             yield data if end == len(data) else data[:end]
+    if held:
+        yield held
+
+
+def chunks_of_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks that end with an event; the last one may be cut off."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        ends = [found.end() for found in re.finditer(BLANK_LINE, held)]
+        if ends:
+            yield held[: ends[-1]]
+            held = held[ends[-1] :]
+    if held:
+        yield held
+
+
+def each_event(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, one event at a time; the last one may be cut off."""
+    held = b""
+    for chunk in chunks:
+        held += chunk
+        start = 0
+        for end in re.finditer(BLANK_LINE, held):
+            yield held[start : end.end()]
+            start = end.end()
+        held = held[start:]
     if held:
         yield held
 

@@ -48,17 +48,22 @@ class ModelCall(NamedTuple):
         return self.headers.get("content-type", "").lower().startswith(JSON)
 
     def by_model(self, model: str) -> ModelCall:
-        """The same request for another model, if the body is JSON; a form stays unchanged.
+        """The same request for another model, if the body is JSON; a form stays unchanged."""
+        changed = self.with_member("model", model)
+        return self if changed is self else changed._replace(model=model)
 
-        Nothing but the model's name is written anew: numbers, order and blanks stay the client's.
+    def with_member(self, name: str, value: object) -> ModelCall:
+        """The same request with this member of its JSON object; any other body stays unchanged.
+
+        Nothing else is written anew: numbers, order and blanks stay the client's.
         """
         if not self.is_json or not OBJECT.match(self.body):
             return self
         try:
-            body = _with_model(self.body.decode(), model).encode()
+            body = _with_member(self.body.decode(), name, value).encode()
         except (ValueError, RecursionError):
             return self  # invalid JSON: the upstream's error says more
-        return self._replace(body=body, model=model)
+        return self._replace(body=body)
 
 
 def chat_call(body: bytes, model: str | None = None) -> ModelCall:
@@ -109,32 +114,32 @@ def _parts(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield part[:head_end].lstrip(b"\r\n"), part[head_end + 4 :]
 
 
-def _with_model(text: str, model: str) -> str:
-    """The JSON object with `model` in each of its "model" members, or in a new first one.
+def _with_member(text: str, name: str, value: object) -> str:
+    """The JSON object with `value` in each of its members of that name, or in a new first one.
 
     In each, because some parsers of JSON take the first of several and some the last.
     """
-    written = json.dumps(model)
+    written = json.dumps(value)
     pieces, copied = [], 0
-    for start, end in _model_values(text):
+    for start, end in _values(text, name):
         pieces += [text[copied:start], written]
         copied = end
     if pieces:
         return "".join([*pieces, text[copied:]])
     inside = text.index("{") + 1
     comma = "" if text[_after_blanks(text, inside)] == "}" else ", "
-    return f'{text[:inside]}"model": {written}{comma}{text[inside:]}'
+    return f"{text[:inside]}{json.dumps(name)}: {written}{comma}{text[inside:]}"
 
 
-def _model_values(text: str) -> Iterator[tuple[int, int]]:
-    """Where the values of an object's members named "model" are. Raises ValueError."""
+def _values(text: str, name: str) -> Iterator[tuple[int, int]]:
+    """Where the values of an object's members of a name are. Raises ValueError."""
     json.loads(text)  # it is an object: what follows relies on that
     position = _after_blanks(text, _after_blanks(text, 0) + 1)
     while text[position] == '"':
-        name, position = _decode_value(text, position)
+        found, position = _decode_value(text, position)
         start = _after_blanks(text, _after_blanks(text, position) + 1)
         _, end = _decode_value(text, start)
-        if name == "model":
+        if found == name:
             yield start, end
         position = _after_blanks(text, _after_blanks(text, end) + 1)
         if position >= len(text):

@@ -41,6 +41,10 @@ class Provider(Protocol):
         """Where it is: the beginning of every URL."""
 
     @property
+    def counts_streams(self) -> bool:
+        """Whether a stream may be asked for its token counts."""
+
+    @property
     def mends_stream_end(self) -> bool:
         """Whether its event streams may end without their last line end."""
 

@@ -28,6 +28,7 @@ ENDPOINT = "AZURE_OPENAI_ENDPOINT"
 API_VERSION = "AZURE_OPENAI_APIVERSION"
 RESOURCE = re.compile(r"(?P<resource>https?://[^/]+)(?:/openai(?P<v1>/v1)?)?")
 DEFAULT_API_VERSION = "2023-03-15-preview"  # azure-openai-proxy's default
+COUNTING_VERSION = "api-version=2024-09-01-preview"
 DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?", re.ASCII)
 V1_VERSIONS = {"v1": "", "preview": "api-version=preview", "latest": "api-version=latest"}
 """Values of AZURE_OPENAI_APIVERSION that select the v1 surface, and the query of each."""
@@ -72,6 +73,11 @@ class AzureProvider:
     @property
     def base_url(self) -> str:
         return self._surface.root
+
+    @property
+    def counts_streams(self) -> bool:
+        """Classic versions before 2024-09-01-preview reject stream_options."""
+        return self._surface.is_v1 or self._surface.query >= COUNTING_VERSION
 
     def request(self, call: ModelCall, key: str | None) -> UpstreamRequest:
         headers = upstream_headers(call)

@@ -71,6 +71,7 @@ class BedrockProvider:
 
     name = "bedrock"
     mends_stream_end = False
+    counts_streams = True
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class OpenAIProvider:
 
     name = "openai"
     mends_stream_end = False
+    counts_streams = True
 
     def __init__(self, base_url: str, own_headers: tuple[str, ...] = ()) -> None:
         self.base_url = base_url

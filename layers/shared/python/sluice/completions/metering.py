@@ -1,0 +1,178 @@
+"""Counts what one request uses, where its principal has a record or limits."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+
+from sluice.access.gate import Ask
+from sluice.access.usage import Tokens, claimed_tokens, counted_tokens, output_tokens
+from sluice.completions.usage_event import asking_for_usage, is_usage_alone, without_usage_event
+from sluice.errors import (
+    Cancelled,
+    RequestError,
+    SettingsError,
+    StateUnavailable,
+    UpstreamRefused,
+    UpstreamUnreachable,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from sluice.access.gate import Gate, Ticket
+    from sluice.access.principals import Principal
+    from sluice.completions.events import CompletionEvent
+    from sluice.completions.usage import UsageFinder
+    from sluice.deadline import Deadline
+    from sluice.request_log import RequestLog
+    from sluice.upstream.call import ModelCall
+    from sluice.upstream.targets import Target
+
+FREE_METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
+"""They make no model work."""
+UNBILLED = (UpstreamRefused, UpstreamUnreachable, SettingsError, RequestError)
+"""Errors before which no model has worked, if nothing was delivered."""
+MIN_PAUSE_S, MAX_PAUSE_S = 0.2, 10.0
+"""Between attempts to settle: the client has its answer, and a store that fails needs time."""
+RATE_LIMIT = "x-ratelimit-"
+NOTHING = Tokens(0, 0, 0)
+
+
+class Meter:
+    """One request that a gate let through.
+
+    call: what to send instead of the client's call.
+    """
+
+    def __init__(
+        self, ticket: Ticket, call: ModelCall, claimed: Tokens, *, hides_usage: bool
+    ) -> None:
+        self.call = call
+        self._ticket = ticket
+        self._claimed = claimed
+        self._hides_usage = hides_usage
+        self._events = self._bytes = 0
+        self.usage: Mapping[str, Any] | None = None
+        """The provider's count, once it is known."""
+
+    @contextmanager
+    def counting(self, log: RequestLog, deadline: Deadline) -> Iterator[None]:
+        """Settle when the block ends, however it ends."""
+        failure = None
+        try:
+            yield
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self.settle(failure, log, deadline)
+
+    def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers of an answer: what is left of our limits, or else of the provider's."""
+        own = self._ticket.headers
+        if not own:
+            return dict(headers)
+        return {**{n: v for n, v in headers.items() if not n.startswith(RATE_LIMIT)}, **own}
+
+    def chunks(
+        self, chunks: Iterator[bytes], usage: UsageFinder, *, has_lines: bool
+    ) -> Iterator[bytes]:
+        """What the client gets of the answer's bytes. usage: also sees what it does not get."""
+        counted = self._count_events(chunks) if has_lines else self._count_bytes(chunks)
+        hides = has_lines and self._hides_usage
+        return without_usage_event(counted, usage.add) if hides else counted
+
+    def passes(self, event: CompletionEvent) -> bool:
+        """Whether the client gets an event."""
+        self._events += 1
+        return not (self._hides_usage and is_usage_alone(event.document))
+
+    def settle(
+        self,
+        failure: BaseException | None,
+        log: RequestLog,
+        deadline: Deadline,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Count what was used. A store that fails is tried again until the deadline.
+
+        After that, the log has what was not counted.
+        """
+        tokens = self._tokens(failure)
+        has_failed = failure is not None and not isinstance(failure, Cancelled)
+        pause_s = MIN_PAUSE_S
+        while True:
+            try:
+                cost = self._ticket.settle(tokens, has_failed=has_failed)
+            except StateUnavailable as error:
+                if deadline.seconds_left_or_zero() <= pause_s:
+                    log.note(uncounted=self._ticket.replay(tokens), state=error.message)
+                    return
+                sleep(pause_s)
+                pause_s = min(2 * pause_s, MAX_PAUSE_S)
+            else:
+                log.note(tokens=tokens.total, is_estimated=tokens.is_estimated, micro_usd=cost)
+                return
+
+    def _tokens(self, failure: BaseException | None) -> Tokens:
+        counted = counted_tokens(self.usage or {})
+        if counted is not None:
+            return counted
+        is_unbilled = isinstance(failure, UNBILLED) and not (self._events or self._bytes)
+        if is_unbilled or self._claimed == NOTHING:
+            return NOTHING
+        made = self._events or output_tokens(self._bytes)
+        return Tokens(self._claimed.input, 0, made, is_estimated=True)
+
+    def _count_events(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._events += chunk.count(b"data:")
+            yield chunk
+
+    def _count_bytes(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._bytes += len(chunk)
+            yield chunk
+
+
+def metered(
+    gate: Gate,
+    principal: Principal,
+    target: Target,
+    call: ModelCall,
+    deadline: Deadline,
+    prompt_template: str | None = None,
+) -> Meter | None:
+    """The meter of a request; None for one that nothing limits.
+
+    Raises what Gate.admit raises.
+    """
+    is_free = call.method in FREE_METHODS
+    claimed = NOTHING if is_free or not call.is_json else _claimed(call)
+    path = f"{target.route_prefix}{call.path}"
+    ask = Ask(
+        path,
+        target.provider.base_url,
+        call.model or "",
+        claimed,
+        deadline.seconds_left_or_zero(),
+        is_free,
+        prompt_template,
+    )
+    ticket = gate.admit(principal, ask)
+    if ticket is None:
+        return None
+    asking = asking_for_usage(call) if target.provider.counts_streams else None
+    return Meter(ticket, asking or call, claimed, hides_usage=asking is not None)
+
+
+def _claimed(call: ModelCall) -> Tokens:
+    try:
+        document = json.loads(call.body)
+    except (ValueError, RecursionError):
+        document = None
+    return claimed_tokens(call.path, call.body, document if isinstance(document, dict) else None)

@@ -1,0 +1,79 @@
+"""The event with nothing but the token counts: asked for, and kept from a client that did not ask.
+
+OpenAI's streams count tokens only with `stream_options.include_usage`, in an event before the end
+mark whose `choices` are empty. No I/O.
+https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options
+"""
+
+from __future__ import annotations
+
+import json
+
+from sluice.completions.event_stream import chunks_of_events, each_event
+from sluice.completions.sse import EventParser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from sluice.upstream.call import ModelCall
+
+MARK = b'"usage"'
+"""Events without it pass unread."""
+COUNTED_PATHS = ("/chat/completions", "/completions")
+"""Whose streams count tokens on request. Those of /responses always do."""
+
+
+def asking_for_usage(call: ModelCall) -> ModelCall | None:
+    """The call of a stream that asks for its token counts too; None if it does, or cannot."""
+    if call.method != "POST" or call.path not in COUNTED_PATHS or not call.is_json:
+        return None
+    try:
+        document = json.loads(call.body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.get("stream") is not True:
+        return None
+    options = document.get("stream_options") or {}
+    if not isinstance(options, dict) or options.get("include_usage"):
+        return None
+    return call.with_member("stream_options", {**options, "include_usage": True})
+
+
+def is_usage_alone(document: Mapping[str, Any]) -> bool:
+    """Whether an event has token counts and no part of an answer."""
+    return document.get("choices") == [] and isinstance(document.get("usage"), dict)
+
+
+def without_usage_event(
+    chunks: Iterable[bytes], found: Callable[[bytes], object]
+) -> Iterator[bytes]:
+    """An event stream without that event, which `found` gets, and otherwise the same bytes.
+
+    Part of an event is held back until its end is there.
+    """
+    for chunk in chunks_of_events(chunks):
+        if MARK not in chunk:
+            yield chunk
+            continue
+        kept = b""
+        for event in each_event([chunk]):
+            if _is_usage_event(event):
+                found(event)
+            else:
+                kept += event
+        if kept:
+            yield kept
+
+
+def _is_usage_event(event: bytes) -> bool:
+    if MARK not in event:
+        return False
+    parser = EventParser()
+    events = [*parser.feed(event), parser.end()]
+    try:
+        document = json.loads(next((found.data for found in events if found), None) or "")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and is_usage_alone(document)

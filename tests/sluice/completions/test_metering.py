@@ -1,0 +1,184 @@
+"""What one request is charged: by the provider's count, or by what it asked and was given."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.access.gate import Ask, Gate, Ticket
+from sluice.access.principals import Principal
+from sluice.access.usage import Tokens, input_tokens
+from sluice.completions.metering import NOTHING, Meter, metered
+from sluice.completions.usage import UsageFinder
+from sluice.deadline import Deadline
+from sluice.errors import (
+    Cancelled,
+    StateUnavailable,
+    UpstreamBroken,
+    UpstreamRefused,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
+from sluice.request_log import RequestLog
+from sluice.settings import read_settings
+from sluice.upstream.call import ModelCall, chat_call
+from sluice.upstream.targets import read_targets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ANN = Principal("ann", "key 1", has_record=True)
+SETTINGS = read_settings({})
+(TARGET,) = read_targets({}, SETTINGS)
+CALL = chat_call(b'{"model":"gpt","stream":true,"max_tokens":9,"messages":[]}')
+CLAIMED = Tokens(input_tokens(CALL.body), 0, 9, is_estimated=True)
+EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7}}\n\n'
+DONE = b"data: [DONE]\n\n"
+REFUSED = UpstreamRefused(429, {}, b"", None)
+
+
+class FakeTicket(Ticket):
+    """Takes what a request is charged; fails a number of times first."""
+
+    def __init__(self, failures: int = 0, headers: dict[str, str] | None = None) -> None:
+        self.headers = headers or {}
+        self.failures = failures
+        self.charged: list[tuple[Tokens, bool]] = []
+
+    def settle(self, tokens: Tokens, *, has_failed: bool = False) -> int | None:
+        if self.failures:
+            self.failures -= 1
+            raise StateUnavailable("The store is away.")
+        self.charged.append((tokens, has_failed))
+        return 12
+
+    def replay(self, tokens: Tokens) -> dict[str, str | int]:
+        return {"tokens": tokens.total}
+
+
+class FakeGate(Gate):
+    """Lets everything through, and keeps what it was asked."""
+
+    def __init__(self, ticket: Ticket | None) -> None:
+        self.ticket = ticket
+        self.asked: list[Ask] = []
+
+    def admit(self, _principal: Principal, ask: Ask) -> Ticket | None:
+        self.asked.append(ask)
+        return self.ticket
+
+
+def meter_of(call: ModelCall = CALL, ticket: Ticket | None = None) -> tuple[Meter, FakeGate]:
+    gate = FakeGate(ticket or FakeTicket())
+    meter = metered(gate, ANN, TARGET, call, Deadline(lambda: 61_000))
+    assert meter is not None
+    return meter, gate
+
+
+def charged(
+    chunks: Iterable[bytes] = (),
+    failure: BaseException | None = None,
+    call: ModelCall = CALL,
+    *,
+    has_lines: bool = True,
+) -> tuple[Tokens, bool]:
+    ticket = FakeTicket()
+    meter, _ = meter_of(call, ticket)
+    usage = UsageFinder()
+    for chunk in meter.chunks(iter(chunks), usage, has_lines=has_lines):
+        usage.add(chunk)
+    meter.usage = usage.usage()
+    meter.settle(failure, RequestLog("r", "url"), Deadline(lambda: 61_000))
+    (found,) = ticket.charged
+    return found
+
+
+def estimated(output: int) -> Tokens:
+    return Tokens(CLAIMED.input, 0, output, is_estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "failure", "tokens"),
+    [
+        ([EVENT, EVENT, USAGE, DONE], None, Tokens(5, 0, 7)),
+        ([EVENT + USAGE[:20], USAGE[20:] + DONE], None, Tokens(5, 0, 7)),
+        ([EVENT, USAGE], UpstreamBroken(""), Tokens(5, 0, 7)),
+        ([EVENT, EVENT + EVENT], UpstreamBroken(""), estimated(3)),
+        ([EVENT], Cancelled(""), estimated(1)),
+        ([EVENT], REFUSED, estimated(1)),  # an error within a stream
+        ([], UpstreamSilent(""), estimated(0)),
+        ([], REFUSED, NOTHING),
+        ([], UpstreamUnreachable(""), NOTHING),
+    ],
+    ids=[
+        "counted", "counted in halves", "counted, then cut", "cut", "canceled",
+        "refused within", "silent", "refused", "unreachable",
+    ],
+)  # fmt: skip
+def test_stream_is_charged(
+    chunks: list[bytes], failure: BaseException | None, tokens: Tokens
+) -> None:
+    has_failed = failure is not None and not isinstance(failure, Cancelled)
+    assert charged(chunks, failure) == (tokens, has_failed)
+
+
+def test_whole_answer_is_charged_by_its_bytes_where_it_counts_nothing() -> None:
+    assert charged([b"x" * 300], has_lines=False) == (estimated(100), False)
+    counted = json.dumps({"usage": {"prompt_tokens": 1, "completion_tokens": 2}}).encode()
+    assert charged([counted], has_lines=False) == (Tokens(1, 0, 2), False)
+
+
+def test_requests_without_model_work_are_free() -> None:
+    models = ModelCall("GET", "/models", "", {}, b"", None)
+    upload = ModelCall(
+        "POST", "/files", "", {"content-type": "multipart/form-data"}, b"x" * 99, None
+    )
+    for call, is_free in ((models, True), (upload, False)):
+        assert charged([b"x" * 300], call=call, has_lines=False) == (NOTHING, False)
+        _, gate = meter_of(call)
+        assert gate.asked[0].is_free == is_free
+
+
+def test_gate_learns_what_a_request_claims() -> None:
+    _, gate = meter_of()
+    url = "https://api.openai.com/v1"
+    assert gate.asked == [Ask("/v1/chat/completions", url, "gpt", CLAIMED, 60.0)]
+
+
+def test_client_that_asked_for_usage_gets_it_and_its_own_body_is_sent() -> None:
+    body = b'{"stream":true,"stream_options":{"include_usage":true}}'
+    meter, _ = meter_of(chat_call(body))
+    assert meter.call.body == body
+    kept = b"".join(meter.chunks(iter([EVENT, USAGE, DONE]), UsageFinder(), has_lines=True))
+    assert kept == EVENT + USAGE + DONE
+
+
+def test_our_limits_replace_the_providers_headers() -> None:
+    headers = {"x-ratelimit-limit-requests": "9", "x-request-id": "r"}
+    own = {"x-ratelimit-limit-tokens": "1"}
+    meter, _ = meter_of(ticket=FakeTicket(headers=own))
+    assert meter.headers_over(headers) == {"x-request-id": "r", **own}
+    meter, _ = meter_of()
+    assert meter.headers_over(headers) == headers
+
+
+def test_store_that_fails_is_tried_until_the_deadline(capsys: pytest.CaptureFixture[str]) -> None:
+    pauses: list[float] = []
+    for failures, remaining_ms in ((2, 61_000), (99, 1000)):
+        ticket = FakeTicket(failures)
+        meter, _ = meter_of(ticket=ticket)
+        with RequestLog("r", "url") as log:
+            meter.settle(None, log, Deadline(partial(int, remaining_ms)), pauses.append)
+    first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert pauses == [0.2, 0.4]
+    assert (first["tokens"], first["micro_usd"]) == (CLAIMED.input, 12)
+    assert second["uncounted"] == {"tokens": CLAIMED.input}
+    assert second["state"] == "The store is away."
+
+
+def test_request_that_nothing_limits_has_no_meter() -> None:
+    assert metered(FakeGate(None), ANN, TARGET, CALL, Deadline(lambda: 1)) is None
