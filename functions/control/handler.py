@@ -9,6 +9,7 @@ import awslambda
 from sluice.deadline import Deadline
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
+from sluice.state.opening import open_store
 from sluice.websocket.connections_api import ConnectionsClient
 from sluice.websocket.control import ControlGateway
 from sluice.websocket.events import parse_message
@@ -23,7 +24,7 @@ settings = read_settings(os.environ)
 connect = partial(
     ConnectionsClient, environ=os.environ, trusted_certificates=settings.trusted_certificates
 )
-gateway = ControlGateway(settings, connect, connection_state(settings, os.environ))
+gateway = ControlGateway(settings, connect, connection_state(open_store(settings, os.environ)))
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

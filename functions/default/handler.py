@@ -10,12 +10,14 @@ import os
 from functools import partial
 
 import awslambda
+from sluice.access.identity import Access
 from sluice.aws.parameters import Parameters
 from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
+from sluice.state.opening import open_store
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.websocket.connections_api import ConnectionsClient
@@ -33,14 +35,16 @@ targets = read_targets(os.environ, settings)
 parameters = Parameters(os.environ)
 client = UpstreamClient(settings, targets, parameters)
 forward_keys = KeyRing(settings.forward_keys, parameters)
-state = connection_state(settings, os.environ)
+store = open_store(settings, os.environ)
+access = Access(settings, forward_keys, store)
 gateway = WebSocketGateway(
     settings,
-    ModelAnswers(settings, os.environ, client, targets[0], forward_keys),
+    ModelAnswers(settings, os.environ, client, targets[0], forward_keys, access),
     partial(
         ConnectionsClient, environ=os.environ, trusted_certificates=settings.trusted_certificates
     ),
-    state,
+    connection_state(store),
+    access,
 )
 parameters.begin(parameters_of(targets[0].keys), meanwhile=partial(client.open_ahead, targets[0]))
 

@@ -7,6 +7,7 @@ import os
 import awslambda
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
+from sluice.state.opening import open_store
 from sluice.websocket.admission import record_closed
 from sluice.websocket.events import parse_disconnect
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from awslambda.context import LambdaContext
 
-state = connection_state(read_settings(os.environ), os.environ)
+state = connection_state(open_store(read_settings(os.environ), os.environ))
 
 
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import os
 from functools import partial
 
 import awslambda
+from sluice.access.identity import Access
 from sluice.aws.parameters import Parameters
 from sluice.completions.answer import ModelAnswers
 from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
+from sluice.state.opening import open_store
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.url.events import parse_url_request
@@ -28,8 +30,9 @@ targets = read_targets(os.environ, settings)
 parameters = Parameters(os.environ)
 client = UpstreamClient(settings, targets, parameters)
 forward_keys = KeyRing(settings.forward_keys, parameters)
-answers = ModelAnswers(settings, os.environ, client, targets[0], forward_keys)
-gateway = UrlGateway(settings, answers, targets, forward_keys)
+access = Access(settings, forward_keys, open_store(settings, os.environ))
+answers = ModelAnswers(settings, os.environ, client, targets[0], forward_keys, access)
+gateway = UrlGateway(settings, answers, targets, forward_keys, access)
 admitting = [settings.forward_keys] if settings.function_url_auth == "none" else []
 parameters.begin(
     parameters_of(*admitting, *(target.keys for target in targets)),

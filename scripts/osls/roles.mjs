@@ -18,6 +18,7 @@ const PERMISSIONS = {
   readExtraKeys: ({ settings }) => read(settings, 'EXTRA_API_KEY_PARAMETER'),
   readState: () => allow(['dynamodb:BatchGetItem'], [arnOf('StateTable')]),
   writeState: () => allow(['dynamodb:PutItem'], [arnOf('StateTable')]),
+  countUse: () => allow(['dynamodb:UpdateItem'], [arnOf('StateTable')]),
   sendToConnections: ({ stage }) => allow(['execute-api:ManageConnections'], [
     sub(`execute-api:${HERE}:\${WebsocketsApi}/${stage}/POST/@connections/*`)
   ]),

@@ -54,7 +54,9 @@ STANDARD_UNTIL_THE_FIRST_BYTE = {
 }
 
 # Modules of `sluice`.
-SETTINGS = "authentication errors named_tuple request_log setting_values settings http.urls "
+SETTINGS = (
+    "authentication errors invalid_value named_tuple request_log setting_values settings http.urls "
+)
 HTTP = "http.connection http.errors http.http1 http.opening http.transport "
 STATE = "state.connections state.opening "
 UPSTREAM = (
@@ -67,23 +69,35 @@ WEBSOCKET = (
     "websocket.connections_api websocket.events websocket.posting websocket.request "
 )
 OWN_AT_START = {
-    "connect": SETTINGS + STATE + "key_ring aws.parameters websocket.admission websocket.events",
-    "disconnect": SETTINGS + STATE + "websocket.admission websocket.events",
+    "connect": SETTINGS
+    + STATE
+    + "access.identity access.principals key_ring aws.parameters websocket.admission "
+    "websocket.events",
+    "disconnect": SETTINGS + STATE + "access.principals websocket.admission websocket.events",
     "control": SETTINGS + HTTP + STATE + WEBSOCKET + "websocket.control",
-    "default": SETTINGS + HTTP + STATE + UPSTREAM + WEBSOCKET + "stop_signal aws.parameters "
+    "default": SETTINGS
+    + HTTP
+    + STATE
+    + UPSTREAM
+    + WEBSOCKET
+    + "stop_signal access.identity access.principals "
+    "aws.parameters "
     "completions.events completions.parsers completions.sse websocket.answer "
     "websocket.cancellation_watch websocket.delivery websocket.event_splitting websocket.frames "
-    "websocket.gateway",
-    "stream": SETTINGS + HTTP + UPSTREAM + "aws.parameters url.events url.gateway url.reply "
-    "url.routes",
+    "websocket.gateway websocket.owners",
+    "stream": SETTINGS
+    + HTTP
+    + UPSTREAM
+    + "access.identity access.principals aws.parameters state.opening url.events url.gateway "
+    "url.reply url.routes",
 }
 AWS = "aws.endpoints aws.errors aws.json_api aws.json_protocol aws.retries aws.sigv4 "
 OWN_UNTIL_THE_FIRST_BYTE = {
     "connect": HTTP + AWS + "aws.ssm http.tls",
     "disconnect": "",
     "control": "http.tls",
-    "default": AWS + "aws.ssm http.tls aws.attribute_values aws.dynamodb state.dynamodb "
-    "state.store",
+    "default": AWS + "aws.ssm http.tls aws.attribute_values aws.dynamodb state.changes "
+    "state.dynamodb state.expressions state.store",
     "stream": AWS + "aws.ssm http.tls",
 }
 """`default` includes a look at the table: slow answers have one before their first frame."""

@@ -13,9 +13,11 @@ from sluice.state.connections import (
     ENDED_KEPT_S,
     OPENED_KEPT_S,
     ConnectionLook,
+    ConnectionOwner,
     ConnectionState,
     connection_state,
 )
+from sluice.state.opening import open_store
 from sluice.state.sqlite import SqliteState
 from tests.sluice.clocks import HandClock
 
@@ -36,19 +38,28 @@ def state(tmp_path: Path, clock: HandClock) -> ConnectionState:
     return ConnectionState(SqliteState(str(tmp_path / "state.sqlite3"), clock), clock)
 
 
+OWNER = ConnectionOwner("p", "key abc", has_record=True)
+
+
 def test_unknown_connection_is_neither_closed_nor_cancelled(state: ConnectionState) -> None:
     assert state.look("c", "r", 1) == NOTHING
     assert state.look("c", None, 1) == NOTHING
 
 
 def test_principal_is_who_opened_it(state: ConnectionState) -> None:
-    state.opened("c", "arn:aws:iam::123456789012:user/jörg")
+    state.opened("c", ConnectionOwner("arn:aws:iam::123456789012:user/jörg"))
     assert state.look("c", None, 1).principal == "arn:aws:iam::123456789012:user/jörg"
     assert state.look("another", None, 1) == NOTHING
 
 
+def test_owner_is_who_opened_it(state: ConnectionState) -> None:
+    state.opened("c", OWNER)
+    assert state.owner("c") == OWNER
+    assert state.owner("another") is None
+
+
 RECORDS: list[Callable[[ConnectionState, str], object]] = [
-    lambda state, connection_id: state.opened(connection_id, "p"),
+    lambda state, connection_id: state.opened(connection_id, OWNER),
     lambda state, connection_id: state.closed(connection_id),
     lambda state, connection_id: state.cancelled(connection_id, "r", 5),
 ]
@@ -102,7 +113,7 @@ def test_cancellation_is_for_one_request_on_one_connection(state: ConnectionStat
 def test_connection_is_known_for_its_life_and_its_last_answer(
     state: ConnectionState, clock: HandClock
 ) -> None:
-    state.opened("c", "p")
+    state.opened("c", OWNER)
     clock.now += 2 * 3600 + 15 * 60 - 1
     assert state.look("c", None, 1).principal == "p"
     clock.now += 2
@@ -132,13 +143,13 @@ def test_every_method_reports_an_unusable_store(tmp_path: Path, clock: HandClock
 
 
 def test_settings_without_a_store_have_no_state() -> None:
-    assert connection_state(read_settings({}), {}) is None
+    assert connection_state(open_store(read_settings({}), {})) is None
 
 
 def test_state_in_a_file_is_shared(tmp_path: Path) -> None:
     settings = read_settings({"STATE_FILE": str(tmp_path / "state.sqlite3")})
-    here, elsewhere = connection_state(settings, {}), connection_state(settings, {})
+    here, elsewhere = (connection_state(open_store(settings, {})) for _ in range(2))
     assert here is not None
     assert elsewhere is not None
-    here.opened("c", "p")
+    here.opened("c", OWNER)
     assert elsewhere.look("c", None, 1).principal == "p"

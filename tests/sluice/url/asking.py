@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sluice.access.identity import Access
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
 from tests.sluice.answering import SECRET, Bench, answering_with
@@ -144,4 +145,4 @@ def answer_to(
 def gateway_of(**variables: str) -> UrlGateway:
     """A gateway that does not pause between attempts."""
     settings, targets, forward_keys, answers = answering_with(variables)
-    return UrlGateway(settings, answers, targets, forward_keys)
+    return UrlGateway(settings, answers, targets, forward_keys, Access(settings, forward_keys))

@@ -108,4 +108,4 @@ def gateway_with(
 ) -> WebSocketGateway:
     settings, _, _, answers = answering_with(variables)
     connect = posts.at if isinstance(posts, Posts) else lambda _endpoint: posts
-    return WebSocketGateway(settings, answers, connect, state, back_off, OFTEN)
+    return WebSocketGateway(settings, answers, connect, state, None, back_off, OFTEN)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluice.access.identity import Access
+from sluice.access.principals import Principal, account_of_key
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
-from sluice.state.connections import ConnectionState
+from sluice.state.connections import ConnectionOwner, ConnectionState
 from sluice.state.sqlite import SqliteState
 from sluice.websocket.admission import Admission, admit, record_closed, record_opened
 from sluice.websocket.events import ConnectRequest, DisconnectEvent, parse_connect
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 ONE, TWO = "fk-1-0123456789ab", "fk-2-0123456789ab"
 USER = "arn:aws:iam::123456789012:user/jo"
 OPENED = ConnectRequest("c", "r", {}, {})
+SOMEBODY = Principal("somebody", "key abc")
 CLOSED = DisconnectEvent("c", "r", 1001)
 
 
@@ -40,7 +43,8 @@ def connect(
         "headers": headers or {},
         **({"queryStringParameters": query} if query else {}),
     }
-    return admit(parse_connect(event), settings, KeyRing(settings.forward_keys, unreadable))
+    access = Access(settings, KeyRing(settings.forward_keys, unreadable))
+    return admit(parse_connect(event), settings, access)
 
 
 @pytest.fixture
@@ -82,7 +86,8 @@ def test_known_key_is_accepted_and_named_by_its_digest(
     name = "key-" + hashlib.sha256(key.encode()).hexdigest()[:12]
     # A signer's name does not replace the key's.
     admission = connect(headers, query, identity={"userArn": USER})
-    assert admission == Admission(name, {"statusCode": 200, "headers": chosen})
+    assert admission.answer == {"statusCode": 200, "headers": chosen}
+    assert admission.principal == Principal(name, account_of_key(key))
     (line,) = logged(capsys)
     assert line["principal"] == name
     assert "fk-" not in json.dumps(line)
@@ -124,7 +129,9 @@ def test_client_without_a_key_gets_its_first_protocol(
     protocols = {"Sec-WebSocket-Protocol": "a, b"}
     answer = {"statusCode": 200, "headers": {"Sec-WebSocket-Protocol": "a"}}
     admission = connect(protocols, identity=identity, WEBSOCKET_AUTH=mode)
-    assert admission == Admission(principal, answer)
+    assert admission.answer == answer
+    assert admission.principal is not None
+    assert admission.principal.name == principal
 
 
 @pytest.mark.parametrize(
@@ -151,7 +158,7 @@ def test_misconfigured_route_rejects_everyone(
 def test_open_connection_is_recorded_and_not_logged(
     state: ConnectionState, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record_opened(OPENED, "somebody", state)
+    record_opened(OPENED, SOMEBODY, state)
     assert state.look("c", None, 0).principal == "somebody"
     assert logged(capsys) == []
 
@@ -159,7 +166,7 @@ def test_open_connection_is_recorded_and_not_logged(
 def test_record_that_fails_is_one_line(
     broken_state: ConnectionState, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record_opened(OPENED, "somebody", broken_state)
+    record_opened(OPENED, SOMEBODY, broken_state)
     failure = {
         "outcome": "state_unavailable",
         "detail": "The state file could not be written.",
@@ -186,3 +193,23 @@ def test_closed_connection_is_recorded_and_logged(
     assert state.look("c", None, 0).is_closed
     record_closed(CLOSED, None)  # without a store
     assert logged(capsys) == [line, line]
+
+
+@pytest.mark.parametrize(
+    ("settings", "status"),
+    [({}, 200), ({"STORE_FAILURE": "refuse"}, 503)],
+)
+def test_client_whose_requests_are_counted_is_recorded_first_or_refused(
+    state: ConnectionState,
+    tmp_path: Path,
+    settings: dict[str, str],
+    status: int,
+) -> None:
+    limited = read_settings({"FORWARD_KEY": ONE, "GLOBAL_RATE_LIMIT": "1/minute"} | settings)
+    access = Access(limited, KeyRing(limited.forward_keys, unreadable))
+    broken = ConnectionState(SqliteState(str(tmp_path)))  # a folder
+    request = OPENED._replace(query={"key": ONE})
+    admission = admit(request, limited, access, state)
+    assert admission.is_recorded
+    assert state.owner("c") == ConnectionOwner(*admission.principal or ())
+    assert admit(request, limited, access, broken).answer["statusCode"] == status

@@ -7,6 +7,7 @@ SluiceError
 │   ├── PromptTemplateNotAllowed, PromptTemplateNotFound
 │   ├── UnknownPath, MethodNotAllowed
 │   └── OriginNotAllowed       a page whose origin is not in CORS_ALLOW_ORIGINS
+├── AddressNotAllowed          an address that IP_WHITELIST or IP_BLACKLIST keeps out
 ├── AuthenticationFailed       a missing or unknown key
 ├── UpstreamError              the model's side failed
 │   ├── UpstreamRefused        it answered with an error, which is passed on
@@ -145,6 +146,12 @@ class MethodNotAllowed(RequestError):
         return {"Allow": ", ".join(self.allowed)}
 
 
+class AddressNotAllowed(SluiceError):
+    status = 403
+    type = "invalid_request_error"
+    code = "address_not_allowed"
+
+
 class AuthenticationFailed(SluiceError):
     status = 401
     type = "authentication_error"
@@ -237,6 +244,10 @@ class Cancelled(SluiceError):
 class StateUnavailable(SluiceError):
     status = 503
     code = "state_unavailable"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": "1"}
 
 
 class DeliveryError(SluiceError):

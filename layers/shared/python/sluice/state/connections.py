@@ -10,13 +10,12 @@ from __future__ import annotations
 import time
 
 from sluice.named_tuple import NamedTuple
-from sluice.state.opening import open_store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from sluice.settings import Settings
+    from sluice.state.item import Item
     from sluice.state.store import StateStore
 
 # Seconds. https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -25,6 +24,14 @@ CONNECTION_LIFETIME_S = 2 * 3600
 LONGEST_ANSWER_S = 15 * 60
 OPENED_KEPT_S = CONNECTION_LIFETIME_S + LONGEST_ANSWER_S  # an answer may begin at the very end
 ENDED_KEPT_S = LONGEST_ANSWER_S + 5 * 60  # the longest answer, and clocks that differ
+
+
+class ConnectionOwner(NamedTuple):
+    """Who opened a connection: see access.principals.Principal."""
+
+    principal: str
+    account: str = ""
+    has_record: bool = False
 
 
 class ConnectionLook(NamedTuple):
@@ -46,10 +53,15 @@ class ConnectionState:
         self._store = store
         self._clock = clock
 
-    def opened(self, connection_id: str, principal: str) -> None:
+    def opened(self, connection_id: str, owner: ConnectionOwner) -> None:
         """Record who opened a connection."""
-        item = {"principal": principal}
+        item = {**owner._asdict(), "has_record": int(owner.has_record)}
         self._store.put(_opened(connection_id), item, self._clock() + OPENED_KEPT_S)
+
+    def owner(self, connection_id: str) -> ConnectionOwner | None:
+        """Who opened a connection; None if that is not recorded, or not yet."""
+        key = _opened(connection_id)
+        return _owner(self._store.get_all([key], is_consistent=True).get(key, {}))
 
     def closed(self, connection_id: str) -> None:
         """Record that a connection is closed, which ends every answer on it."""
@@ -81,19 +93,25 @@ class ConnectionState:
         cancelled = None if request_id is None else _cancelled(connection_id, request_id)
         keys = [closed, *([cancelled] if cancelled else []), *([opened] if with_principal else [])]
         items = self._store.get_all(keys)
-        principal = items.get(opened, {}).get("principal")
+        owner = _owner(items.get(opened, {}))
         cancelled_at = items.get(cancelled or "", {}).get("at_ms")
         return ConnectionLook(
-            principal=None if principal is None else str(principal),
+            principal=owner and owner.principal,
             is_closed=closed in items,
             is_cancelled=cancelled_at is not None and int(cancelled_at) >= since_ms,
         )
 
 
-def connection_state(settings: Settings, environ: Mapping[str, str]) -> ConnectionState | None:
-    """The state in the store that `settings` name, or None. It is opened at its first use."""
-    store = open_store(settings, environ)
+def connection_state(store: StateStore | None) -> ConnectionState | None:
+    """The state in a store, if there is one."""
     return ConnectionState(store) if store else None
+
+
+def _owner(item: Item) -> ConnectionOwner | None:
+    if "principal" not in item:
+        return None
+    account, has_record = str(item.get("account", "")), bool(item.get("has_record"))
+    return ConnectionOwner(str(item["principal"]), account, has_record)
 
 
 def _opened(connection_id: str) -> str:

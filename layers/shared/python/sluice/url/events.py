@@ -29,6 +29,7 @@ class UrlRequest(NamedTuple):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    source_ip: str = ""
     user_arn: str | None = None
     """Who signed, if the URL is IAM-authorized."""
     is_anonymous: bool = False
@@ -46,6 +47,7 @@ def parse_url_request(event: dict[str, Any]) -> UrlRequest:
         query=event.get("queryStringParameters") or {},
         headers={name.lower(): value for name, value in (event.get("headers") or {}).items()},
         body=_body(event),
+        source_ip=context["http"].get("sourceIp") or "",
         user_arn=context.get("authorizer", {}).get("iam", {}).get("userArn"),
         is_anonymous=context.get("accountId") == ANONYMOUS_ACCOUNT,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sluice import VERSION
-from sluice.authentication import check_key, key_name, key_of_headers
+from sluice.authentication import key_of_headers
 from sluice.completions.request import (
     NativeRequest,
     ResponseType,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any, TypeVar
 
+    from sluice.access.identity import Access
+    from sluice.access.principals import Principal
     from sluice.completions.answer import ModelAnswer, ModelAnswers
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
@@ -54,6 +56,8 @@ JSON = {"content-type": "application/json"}
 TEXT = {"content-type": "text/plain; charset=utf-8"}
 API_VERSION = "api-version"
 """A parameter of Azure's clients. It names a version of Azure's API, not of the provider's."""
+UNNAMED = "unnamed"
+"""A signer that Lambda does not name."""
 COMPLETIONS = ("/chat/completions", "/completions", "/responses")  # these take the default model
 
 
@@ -64,8 +68,8 @@ class UrlExchange(NamedTuple):
     reply: UrlReply
     deadline: Deadline
     log: RequestLog
-    principal: str | None = None
-    """Who asks, once that is checked."""
+    principal: Principal | None = None
+    """Who makes the request, once that is known."""
 
 
 class UrlGateway:
@@ -80,14 +84,17 @@ class UrlGateway:
         answers: ModelAnswers,
         targets: tuple[Target, ...],
         forward_keys: KeyRing,
+        access: Access,
     ) -> None:
         self._settings = settings
         self._answers = answers
         self._targets = targets
         self._forward_keys = forward_keys
+        self._access = access
         self._own = {
             ("GET", "/"): self._answer_message_or_describe,
             ("POST", "/"): self._answer_template_or_native,
+            ("GET", "/key/info"): self._describe_key,
             ("GET", "/healthz"): self._report_health,
         }
         self._routes = Routes(self._own, targets)
@@ -112,12 +119,20 @@ class UrlGateway:
 
     def _answer(self, exchange: UrlExchange) -> None:
         request = exchange.request
+        self._check_address(request)
         own = self._routes.own(request.method, request.path)
         if own is not None:
             self._own[own](exchange)
         elif request.method != "OPTIONS" or not self._answer_preflight(exchange):
             route = self._routes.target_of(request.method, request.path)
             self._pass_through(route, self._authenticated(exchange))
+
+    def _check_address(self, request: UrlRequest) -> None:
+        settings = self._settings
+        if settings.ip_whitelist or settings.ip_blacklist:
+            from sluice.source_address import check_address  # noqa: PLC0415 -- few set either
+
+            check_address(request.source_ip, settings)
 
     def _cors_headers(self, request: UrlRequest) -> dict[str, str]:
         allowed = self._settings.cors_allow_origins
@@ -139,23 +154,30 @@ class UrlGateway:
         return True
 
     def _authenticated(self, exchange: UrlExchange) -> UrlExchange:
-        """The exchange with its principal. Raises AuthenticationFailed, SettingsError.
+        """The exchange with its principal: who signed, or whose key it is.
 
-        With aws_iam, Lambda passes only signed requests. Otherwise a forward key is required.
-
-        While a deployment changes from one to the other, functions have their new settings before
-        the URL changes.
+        With aws_iam, Lambda passes only signed requests. Otherwise a key is required. While a
+        deployment changes from one to the other, functions have their new settings before the URL
+        changes.
         """
-        principal: str | None = exchange.request.user_arn
+        request = exchange.request
         if self._settings.function_url_auth == "none":
-            presented = key_of_headers(exchange.request.headers)
-            check_key(presented, self._forward_keys.keys)
-            principal = presented and key_name(presented)
-        elif exchange.request.is_anonymous:
+            principal = self._access.of_key(key_of_headers(request.headers))
+        elif request.is_anonymous:
             rule = "is aws_iam, but the Function URL takes unsigned requests"
             raise SettingsError("FUNCTION_URL_AUTH", rule, hint="Deploy again.")
-        exchange.log.note(principal=principal)
+        else:
+            principal = self._access.of_signer(request.user_arn or UNNAMED)
+        exchange.log.note(**principal.logged)
         return exchange._replace(principal=principal)
+
+    def _describe_key(self, exchange: UrlExchange) -> None:
+        """The record of the key, its limits and what it has used; never another's."""
+        principal = self._authenticated(exchange).principal
+        assert principal is not None  # noqa: S101 -- see _authenticated
+        path = f"{self._targets[0].route_prefix}{COMPLETIONS[0]}"
+        document = self._access.description(principal, path)
+        exchange.reply.whole(200, JSON, json.dumps(document, indent=2).encode() + b"\n")
 
     def _report_health(self, exchange: UrlExchange) -> None:
         exchange.reply.whole(200, JSON, b'{"status":"ok"}')

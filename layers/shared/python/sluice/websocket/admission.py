@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sluice.authentication import check_key, key_name
+from sluice.access.principals import Principal
 from sluice.errors import SettingsError, SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
+from sluice.state.connections import ConnectionOwner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from sluice.key_ring import KeyRing
+    from sluice.access.identity import Access
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
     from sluice.websocket.events import ConnectRequest, DisconnectEvent
@@ -22,14 +23,23 @@ ANONYMOUS = "anonymous"
 class Admission(NamedTuple):
     """The result of a $connect."""
 
-    principal: str | None
+    principal: Principal | None
     """Who connects; None if the client is rejected."""
     answer: dict[str, Any]
     """API Gateway opens the connection only with status 200."""
+    is_recorded: bool = False
+    """Whether the store has the principal already."""
 
 
-def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) -> Admission:
+def admit(
+    request: ConnectRequest,
+    settings: Settings,
+    access: Access,
+    state: ConnectionState | None = None,
+) -> Admission:
     """Accept or reject a client.
+
+    A principal whose requests are counted is recorded at once: its first message must find it.
 
     With aws_iam, API Gateway passes only signed requests and names who signed. A request without a
     name is rejected: the route does not require signatures (yet).
@@ -40,33 +50,57 @@ def admit(request: ConnectRequest, settings: Settings, forward_keys: KeyRing) ->
     with RequestLog(request.request_id, "connect") as log:
         log.note(connection_id=request.connection_id)
         try:
-            principal = _principal(request, settings.websocket_auth, forward_keys)
+            principal = _principal(request, settings, access)
+            is_recorded = _record_counted(request, principal, settings, access, state, log)
         except SluiceError as error:
             log.failed(error)
             return Admission(None, {"statusCode": error.http_status})
-        log.note(principal=principal)
+        log.note(**principal.logged)
     protocol = request.chosen_protocol
     headers = {"Sec-WebSocket-Protocol": protocol} if protocol else {}
-    return Admission(principal, {"statusCode": 200, "headers": headers})
+    return Admission(principal, {"statusCode": 200, "headers": headers}, is_recorded)
 
 
-def _principal(request: ConnectRequest, websocket_auth: str, forward_keys: KeyRing) -> str:
-    """Who connects, by a name that is not a secret. Raises SluiceError if they may not."""
-    if websocket_auth == "forward_key":
-        key = request.presented_key
-        check_key(key, forward_keys.keys)
-        return key_name(key or "")
-    if websocket_auth == "aws_iam" and not request.user_arn:
+def _record_counted(
+    request: ConnectRequest,
+    principal: Principal,
+    settings: Settings,
+    access: Access,
+    state: ConnectionState | None,
+    log: RequestLog,
+) -> bool:
+    if state is None or not access.counts(principal):
+        return False
+    try:
+        state.opened(request.connection_id, ConnectionOwner(*principal))
+    except StateUnavailable as error:
+        if principal.has_record or settings.store_failure == "refuse":
+            raise
+        log.note(state=error.message, is_counted=False)
+    return True
+
+
+def _principal(request: ConnectRequest, settings: Settings, access: Access) -> Principal:
+    """Who connects. Raises SluiceError if they may not."""
+    if settings.ip_whitelist or settings.ip_blacklist:
+        from sluice.source_address import check_address  # noqa: PLC0415 -- few set either
+
+        check_address(request.source_ip, settings)
+    if settings.websocket_auth == "forward_key":
+        return access.of_key(request.presented_key)
+    if request.user_arn:
+        return access.of_signer(request.user_arn)
+    if settings.websocket_auth == "aws_iam":
         rule = "is aws_iam, but the $connect route takes unsigned requests"
         raise SettingsError("WEBSOCKET_AUTH", rule, hint="Deploy again.")
-    return request.user_arn or ANONYMOUS
+    return Principal(ANONYMOUS, ANONYMOUS)
 
 
-def record_opened(request: ConnectRequest, principal: str, state: ConnectionState) -> None:
+def record_opened(request: ConnectRequest, principal: Principal, state: ConnectionState) -> None:
     """Record whose connection this is. A failure is logged and does no harm."""
     log = RequestLog(request.request_id, "connect_record")
     try:
-        state.opened(request.connection_id, principal)
+        state.opened(request.connection_id, ConnectionOwner(*principal))
     except StateUnavailable as error:
         with log:
             log.note(connection_id=request.connection_id)

@@ -18,6 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sluice.access.principals import Principal
     from sluice.completions.answer import ModelAnswer, ModelAnswers
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog
@@ -41,7 +42,12 @@ class MessageExchange(NamedTuple):
     log: RequestLog
 
 
-def send_answer(request: ModelRequest, answers: ModelAnswers, exchange: MessageExchange) -> None:
+def send_answer(
+    request: ModelRequest,
+    answers: ModelAnswers,
+    exchange: MessageExchange,
+    principal: Principal | None = None,
+) -> None:
     """Request the answer, deliver it, and wait until everything is sent.
 
     Raises SluiceError: what the request, the upstream, the delivery or the deadline may raise, and
@@ -52,7 +58,8 @@ def send_answer(request: ModelRequest, answers: ModelAnswers, exchange: MessageE
         if isinstance(request, Chat)
         else _template(request)
     )
-    with answers.ask(asked, exchange.log, exchange.deadline, exchange.stop_signal) as answer:
+    log, deadline, stop = exchange.log, exchange.deadline, exchange.stop_signal
+    with answers.ask(asked, log, deadline, stop, principal=principal) as answer:
         _deliver(request, answer, exchange.delivery)
         exchange.delivery.finish()
     exchange.delivery.wait_until_sent()
@@ -76,7 +83,8 @@ def watched(
         with watch:
             yield
     finally:
-        exchange.log.note(principal=watch.principal)
+        if watch.principal is not None:
+            exchange.log.note(principal=watch.principal)
         if watch.failure is not None:
             exchange.log.note(state=watch.failure.message)
 

@@ -22,6 +22,7 @@ class ConnectRequest(NamedTuple):
     query: dict[str, str]
     user_arn: str = ""
     """Who signed, if the route is IAM-authorized; otherwise empty."""
+    source_ip: str = ""
 
     @property
     def protocols(self) -> list[str]:
@@ -71,6 +72,7 @@ def parse_connect(event: dict[str, Any]) -> ConnectRequest:
         headers={name.lower(): value for name, value in headers.items()},
         query=event.get("queryStringParameters") or {},
         user_arn=context.get("identity", {}).get("userArn") or "",
+        source_ip=context.get("identity", {}).get("sourceIp") or "",
     )
 
 

@@ -23,6 +23,7 @@ from sluice.websocket.answer import MessageExchange, send_answer, watched
 from sluice.websocket.connections_api import StageClients
 from sluice.websocket.delivery import Delivery
 from sluice.websocket.frames import ChatFrames, TextFrames
+from sluice.websocket.owners import Owners
 from sluice.websocket.posting import BackOff, post_last_word
 from sluice.websocket.request import (
     Chat,
@@ -36,6 +37,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sluice.access.identity import Access
     from sluice.completions.answer import ModelAnswers
     from sluice.deadline import Deadline
     from sluice.settings import Settings
@@ -60,8 +62,8 @@ class WebSocketGateway:
     """Answers messages through @connections. Make one for the life of the process.
 
     connect: makes the client of an endpoint. state: where cancellations meet the functions that
-    answer, if there is a store. back_off: between attempts to post. look_times: between looks at
-    the store.
+    answer, if there is a store. access: limits and counts what principals use. back_off: between
+    attempts to post. look_times: between looks at the store.
     """
 
     def __init__(
@@ -70,12 +72,14 @@ class WebSocketGateway:
         answers: ModelAnswers,
         connect: Callable[[str], ConnectionsClient],
         state: ConnectionState | None = None,
+        access: Access | None = None,
         back_off: BackOff | None = None,
         look_times: LookTimes | None = None,
     ) -> None:
         self._answers = answers
         self._stages = StageClients(settings.api_gw_endpoint, connect)
         self._state = state
+        self._owners = Owners(state, access)
         self._back_off = back_off or BackOff()
         self._look_times = look_times
 
@@ -122,7 +126,10 @@ class WebSocketGateway:
     def _answer(self, request: Request, exchange: MessageExchange) -> None:
         if isinstance(request, Unreadable):
             raise request.error
-        send_answer(request, self._answers, exchange)
+        principal = self._owners.of(exchange.message.connection_id)
+        if principal is not None:
+            exchange.log.note(**principal.logged)
+        send_answer(request, self._answers, exchange, principal)
 
     def _end_cancelled(self, request: Request, error: Cancelled, exchange: MessageExchange) -> None:
         exchange.log.failed(error)
