@@ -64,7 +64,8 @@ def wscat_line(facts: BannerFacts) -> str:
     key = ' -H "Authorization: Bearer $FORWARD_KEY"'
     header = key if facts.websocket_auth == "forward_key" else ""
     message = """'{"action":"sendmessage","data":"Hello"}'"""
-    return f"npx wscat -c {url}{header} -x {message} -w 10"
+    # wscat ends at the end of its input, which a script has at once.
+    return f"sleep 10 | npx wscat -c {url}{header} -x {message} -w 10"
 
 
 def _sdk_lines(facts: BannerFacts) -> list[str]:

@@ -1,2 +1,2 @@
-npx wscat -c "$SLUICE_WEBSOCKET_URL" -H "Authorization: Bearer $FORWARD_KEY" \
+sleep 10 | npx wscat -c "$SLUICE_WEBSOCKET_URL" -H "Authorization: Bearer $FORWARD_KEY" \
   -x '{"action": "sendmessage", "data": "Hello"}' -w 10

@@ -36,24 +36,24 @@ EVENTS = answer_stream(["Hel", "lo"]).decode()
 PYTHON = (sys.executable,)
 
 
-def environment(stack: RunningStack) -> dict[str, str]:
+def environment(stack: RunningStack, key: str = FORWARD_KEY) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {
         **kept,
         "SLUICE_URL": stack.url,
         "SLUICE_WEBSOCKET_URL": stack.websocket_url,
-        "FORWARD_KEY": FORWARD_KEY,
+        "FORWARD_KEY": key,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
     }
 
 
-def run(stack: RunningStack, *command: str) -> str:
+def run(stack: RunningStack, *command: str, key: str = FORWARD_KEY) -> str:
     """What the command prints."""
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=environment(stack),
+        env=environment(stack, key),
         capture_output=True,
         encoding="utf-8",
         timeout=PATIENCE_S,
@@ -72,16 +72,16 @@ def test_document_shows_each_program_as_it_is() -> None:
         assert f"(../examples/clients/{name})" in DOCUMENT
 
 
-@pytest.mark.parametrize(
-    ("program", "interpreter", "printed"),
-    [
-        ("openai_key.py", PYTHON, "Hello\n"),
-        ("langchain_key.py", PYTHON, "Hello\n"),
-        ("openai_key.mjs", ("node",), "Hello\n"),
-        ("curl_key.sh", ("sh",), EVENTS),
-        ("http_proxy.sh", ("sh",), EVENTS),
-    ],
+WITH_A_KEY = (
+    ("openai_key.py", PYTHON, "Hello\n"),
+    ("langchain_key.py", PYTHON, "Hello\n"),
+    ("openai_key.mjs", ("node",), "Hello\n"),
+    ("curl_key.sh", ("sh",), EVENTS),
+    ("http_proxy.sh", ("sh",), EVENTS),
 )
+
+
+@pytest.mark.parametrize(("program", "interpreter", "printed"), WITH_A_KEY)
 def test_program_with_a_key_prints_the_answer(
     keyed_stack: RunningStack,
     upstream: ScriptedUpstream,
@@ -91,6 +91,42 @@ def test_program_with_a_key_prints_the_answer(
 ) -> None:
     assert run(keyed_stack, *interpreter, str(CLIENTS / program)) == printed
     assert_asked_once(upstream)
+
+
+@pytest.mark.parametrize(("program", "interpreter", "printed"), WITH_A_KEY)
+def test_program_with_the_key_local_prints_the_answer_with_nothing_set(
+    signed_stack: RunningStack,
+    upstream: ScriptedUpstream,
+    program: str,
+    interpreter: tuple[str, ...],
+    printed: str,
+) -> None:
+    assert run(signed_stack, *interpreter, str(CLIENTS / program), key="local") == printed
+    assert_asked_once(upstream)
+
+
+@pytest.mark.parametrize(
+    ("program", "interpreter"), [("openai_key.py", PYTHON), ("openai_key.mjs", ("node",))]
+)
+def test_sdk_shows_why_its_key_is_refused(
+    signed_stack: RunningStack,
+    keyed_stack: RunningStack,
+    program: str,
+    interpreter: tuple[str, ...],
+) -> None:
+    refused = ((signed_stack, "403", 'api_key="local"'), (keyed_stack, "401", "of this gateway"))
+    for stack, status, says in refused:
+        done = subprocess.run(
+            [*interpreter, str(CLIENTS / program)],
+            env=environment(stack, "sk-unknown"),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert status in done.stderr
+        assert says in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -180,17 +216,16 @@ def test_page_reads_the_answer_from_a_websocket(
 
 
 def readme_program(stack: RunningStack) -> str:
-    """The README's program, with the URL of this stack and its key."""
+    """The README's program, with the URL of this stack."""
     program: str
     (program,) = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    program = program.replace("http://127.0.0.1:3000", stack.url)
-    return program.replace("my-own-key-for-clients", FORWARD_KEY)
+    return program.replace("http://127.0.0.1:3000", stack.url)
 
 
 def test_program_of_the_readme_prints_the_answer(
-    keyed_stack: RunningStack, upstream: ScriptedUpstream
+    signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
-    assert run(keyed_stack, *PYTHON, "-c", readme_program(keyed_stack)) == "Hello"
+    assert run(signed_stack, *PYTHON, "-c", readme_program(signed_stack)) == "Hello"
     assert_asked_once(upstream)
 
 
@@ -204,9 +239,17 @@ def test_commands_of_the_readme_print_the_answer(
     )
     assert_asked_once(upstream)
     upstream.requests.clear()
-    (wscat,) = re.findall(r"^npx wscat .*$", README, re.MULTILINE)
+    (wscat,) = re.findall(r"^.*npx wscat .*$", README, re.MULTILINE)
     url = signed_stack.websocket_url
     assert "Hello" in wscat_prints(signed_stack, "-c", wscat.replace("ws://127.0.0.1:3001", url))
+    assert_asked_once(upstream)
+
+
+def test_wscat_line_of_the_banner_prints_the_answer(
+    signed_stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    line = next(line for line in signed_stack.lines if "wscat" in line)
+    assert "Hello" in wscat_prints(signed_stack, "-c", line)
     assert_asked_once(upstream)
 
 
@@ -216,12 +259,12 @@ def test_wscat_prints_the_answer(keyed_stack: RunningStack, upstream: ScriptedUp
 
 
 def wscat_prints(stack: RunningStack, *shell: str) -> str:
-    """What the shell's wscat prints until the answer is there."""
+    """What the shell's wscat prints, in a script without input, until the answer is there."""
     with subprocess.Popen(
         ["sh", *shell],
         cwd=ROOT,
         env=environment(stack),
-        stdin=subprocess.PIPE,  # open: at the end of its input wscat goes
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         encoding="utf-8",
         start_new_session=True,

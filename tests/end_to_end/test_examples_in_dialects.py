@@ -115,7 +115,7 @@ def results(
         ("keyed_stack", PYTHON, "openai_key.py"),
         ("keyed_stack", PYTHON, "langchain_key.py"),
         ("signed_stack", PYTHON, "openai_iam.py"),
-        ("keyed_stack", PYTHON, "README.md"),
+        ("signed_stack", PYTHON, "README.md"),
     ],
 )
 def test_example_prints_the_answer_of_each_stream(

@@ -33,7 +33,7 @@ def test_banner_of_a_first_start() -> None:
         "Try it:\n"
         "  curl -N --aws-sigv4 aws:amz:us-east-1:lambda --user local:local "
         "'http://127.0.0.1:3000/?message=Hello'\n"
-        "  npx wscat -c ws://127.0.0.1:3001 -x "
+        "  sleep 10 | npx wscat -c ws://127.0.0.1:3001 -x "
         """'{"action":"sendmessage","data":"Hello"}' -w 10\n"""
         '  OpenAI(base_url="http://127.0.0.1:3000/v1", api_key="local")\n'
         "\n"

@@ -84,3 +84,42 @@ def test_timeout_of_connecting_names_its_setting() -> None:
     )
     assert isinstance(error, UpstreamUnreachable)
     assert "for 0.05 s (UPSTREAM_CONNECT_TIMEOUT)" in error.message
+
+
+UNKNOWN_MODELS = (
+    (404, {"error": {"message": "The model `m-4.1` does not exist or you do not have access"}}),
+    (404, {"error": {"message": 'model "m" not found, try pulling it first'}}),
+    (404, {"object": "error", "message": "The model `m` does not exist.", "code": 404}),
+    (400, {"object": "error", "message": "Invalid model: m", "type": "invalid_model"}),
+    (400, {"error": {"message": "m is not a valid model ID", "code": 400}}),
+    (400, {"error": {"message": "Model Not Exist", "type": "invalid_request_error"}}),
+    (
+        404,
+        {
+            "error": {
+                "code": "404",
+                "message": "The API deployment for this resource does not exist",
+            }
+        },
+    ),
+    (400, {"message": "The provided model identifier is invalid."}),
+    (404, [{"error": {"message": "models/m is not found for API version v1main", "code": 404}}]),
+    (404, {"error": {"message": "Unable to access model m.", "code": "model_not_available"}}),
+    (400, {"error": {"message": "The model `m` has been decommissioned."}}),
+)
+OTHER_FAULTS = (
+    (400, {"error": {"message": "Unsupported parameter: 'max_tokens' with this model."}}),
+    (400, {"error": {"message": "This model's maximum context length is 8192 tokens."}}),
+    (404, {"error": {"message": "No such file: file-1", "code": "not_found"}}),
+    (429, {"error": {"message": "The model `m` is overloaded: capacity not found"}}),
+)
+
+
+def test_unknown_model_is_named_as_the_fault_with_the_setting(upstream: ScriptedUpstream) -> None:
+    for faults, is_unknown in ((UNKNOWN_MODELS, True), (OTHER_FAULTS, False)):
+        for status, document in faults:
+            upstream.script = replies(status, document)
+            with pytest.raises(UpstreamRefused) as caught:
+                one_attempt(upstream.url).ask()
+            assert ("OPENAI_MODEL" in caught.value.message) is is_unknown, document
+            assert "OPENAI_MODEL" not in str(caught.value.document())  # the provider's own words

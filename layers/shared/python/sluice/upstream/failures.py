@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sluice.deadline import deadline_reached
 from sluice.errors import (
     SluiceError,
@@ -31,6 +33,7 @@ from sluice.upstream.error_words import reported_error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
@@ -39,6 +42,17 @@ REDIRECTS = (300, 301, 302, 303, 305, 307, 308)
 FIRST_ERROR_STATUS = 400
 LAST_STATUS = 599
 """The last status of HTTP, and the last that Lambda sends. RFC 9110 section 15."""
+UNKNOWN_MODEL_STATUSES = (400, 404, 422)
+UNKNOWN_MODEL_WORDS = (
+    r"(?is)\bmodels?\b.{0,300}?\b(?:not[ _]found|not exist|not a valid|is invalid|decommissioned)"
+    r"|\b(?:invalid|unknown|no such|not a valid|unable to access) model|model_not_|invalid_model"
+    r"|deployment.{0,60}?not exist|no endpoints found"
+)
+"""What providers say of a model that they do not have."""
+UNKNOWN_MODEL = (
+    "It does not know the model. Name another one in the request, or set OPENAI_MODEL for requests"
+    " that name none."
+)
 AUTHORITIES = "REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 
 
@@ -100,8 +114,17 @@ def refusal(
 ) -> UpstreamRefused:
     """An error that the upstream sent. fault: why its body cannot be read, if it cannot."""
     passed = {name: v for name, v in headers.items() if name != "content-encoding"}
+    reported = reported_error(body)
+    if not fault and _is_unknown_model(status, reported):
+        fault = UNKNOWN_MODEL
     message = f"The upstream answered with status {status}. {fault}" if fault else ""
-    return UpstreamRefused(status, passed, body, reported_error(body), message)
+    return UpstreamRefused(status, passed, body, reported, message)
+
+
+def _is_unknown_model(status: int, reported: dict[str, Any] | None) -> bool:
+    """Whether the provider does not know the model. Each says so in its own words."""
+    said = " ".join(str(value) for value in (reported or {}).values())
+    return status in UNKNOWN_MODEL_STATUSES and bool(re.search(UNKNOWN_MODEL_WORDS, said))
 
 
 def _timeout_error(wait: str, settings: Settings) -> SluiceError:
