@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -24,10 +25,12 @@ KINDS = (Verdict.LOST, Verdict.REORDERED, Verdict.DOUBLED, Verdict.SILENT)
 
 
 @pytest.mark.parametrize("share", range(SHARES))
-def test_no_answer_is_lost_or_reordered_or_doubled_or_silent(share: int) -> None:
+def test_no_answer_is_lost_or_reordered_or_doubled_or_silent(share: int, tmp_path: Path) -> None:
     plan = Plan(SEED, SECONDS, FAULTS[share::SHARES])
     tally = asyncio.run(run(plan))
-    assert tally.findings == []
+    log = tmp_path / "stack.log"
+    log.write_text("\n".join(tally.output), encoding="utf-8")
+    assert tally.findings == [], f"{log} has what the stack printed"
     assert min(tally.verdicts[verdict] for verdict in HONEST) > 0
 
 

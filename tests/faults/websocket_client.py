@@ -116,7 +116,8 @@ class Message:
             pass
 
     async def close(self) -> None:
-        await self._connection.close()
+        if self._client.connection is not None:  # an error may have ended it
+            await self._client.connection.close()
         raise wire.HangUp
 
     async def reset(self) -> None:
