@@ -32,7 +32,7 @@ FLOORS = {
         "request_log",
         "http",
         "aws",
-        "invalid_value setting_values limit_values settings key_ring source_address",
+        "setting_values limit_values settings key_ring source_address",
         "state",
         "access upstream",
         "completions",

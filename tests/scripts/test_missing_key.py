@@ -16,7 +16,7 @@ MISSING = (
     "FORWARD_KEY_PARAMETER must name an SSM parameter that this function may read"
     f" (got {FORWARD_KEY}: ParameterNotFound)."
 )
-KEYS = ["a-key-of-clients", "None", ""]
+KEYS = ["a-key-of-clients", "None"]
 
 # For each key, prints the log line of a request, then what the client gets.
 ASK = """

@@ -71,6 +71,14 @@ class SluiceError(Exception):
         }
 
 
+class InvalidValue(ValueError):
+    """A value that a setting cannot have. got: what to quote of it; empty if it may be secret."""
+
+    def __init__(self, rule: str, got: str = "", hint: str = "") -> None:
+        super().__init__(rule)
+        self.rule, self.got, self.hint = rule, got, hint
+
+
 class SettingsError(SluiceError):
     """An environment variable has a wrong value. The log names it, the client's error does not.
 

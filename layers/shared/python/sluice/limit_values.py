@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 
-from sluice.invalid_value import InvalidValue
+from sluice.errors import InvalidValue
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from sluice.errors import InvalidValue as InvalidValue  # noqa: PLC0414 -- for others to import
 from sluice.http.urls import split_url
-from sluice.invalid_value import InvalidValue as InvalidValue  # noqa: PLC0414 -- for others to import
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
