@@ -55,6 +55,7 @@ def test_class_keeps_its_methods() -> None:
     assert Point(3, 4).sum == 7
     assert Point.origin() == Point(0, 0)
     assert Point(1)._replace(y=5) == Point(1, 5)
+    assert Point(1)._asdict() == {"x": 1, "y": 2}
 
 
 def test_values_are_frozen() -> None:
@@ -68,6 +69,10 @@ def test_missing_or_unknown_field_is_an_error() -> None:
         Point()  # type: ignore[call-arg] # what is tried
     with pytest.raises(TypeError):
         Point(1, z=2)  # type: ignore[call-arg] # what is tried
+    with pytest.raises(TypeError):
+        Point(1, 2, 3)  # type: ignore[call-arg] # what is tried
+    with pytest.raises(TypeError):
+        Point(1)._replace(z=3)  # type: ignore[call-arg] # what is tried
 
 
 def test_typing_is_not_imported() -> None:

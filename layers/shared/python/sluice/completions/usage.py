@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 TAIL_BYTES = 16 * 1024  # usage takes some 500 bytes, and little follows it
-USAGE = re.compile(rb'"usage"\s*:\s*(?={)')
-COUNT = re.compile(r"\w*tokens\w*")
+# As text: `re` compiles them once a client has its answer.
+USAGE = rb'"usage"\s*:\s*(?={)'
+COUNT = r"\w*tokens\w*"
 
 
 class UsageFinder:
@@ -40,7 +41,7 @@ class UsageFinder:
         if self._of_events is not None:
             return self._of_events
         tail = b"".join(self._chunks)[-TAIL_BYTES:]
-        for found in reversed(list(USAGE.finditer(tail))):
+        for found in reversed(list(re.finditer(USAGE, tail))):
             usage = _object_at(tail[found.end() :])
             if usage:
                 return usage
@@ -51,7 +52,7 @@ def token_counts(usage: object) -> dict[str, int] | None:
     """The token counts in a provider's `usage`, without its other fields."""
     if not isinstance(usage, dict):
         return None
-    return {n: v for n, v in usage.items() if type(v) is int and COUNT.fullmatch(n)} or None
+    return {n: v for n, v in usage.items() if type(v) is int and re.fullmatch(COUNT, n)} or None
 
 
 def _object_at(data: bytes) -> dict[str, int] | None:
