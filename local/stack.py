@@ -41,6 +41,11 @@ from local.project.environment import (
 )
 from local.project.serverless_yml import REGION, ServiceSettings
 
+_NOT_HTTP = (
+    "The request is not valid HTTP. Use an http:// or ws:// URL: this port does not speak TLS. "
+    "A header field may have 16 KB."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
@@ -99,9 +104,9 @@ class Stack:
         self._make_pools(environments)
         facts = self._facts(place, environments)
         # The last one in stops first: connections, functions, then the servers.
-        await self._serve(self._function_url(facts).handle, http)
+        await self._serve(self._function_url(facts).handle, http, "Function URL")
         websockets = self._websocket_api(facts)
-        await self._serve(websockets.handle, ws)
+        await self._serve(websockets.handle, ws, "WebSocket")
         self._cleanup.push_async_callback(self._stop_functions)
         self._cleanup.push_async_callback(websockets.close)
         await self._start_functions()
@@ -112,8 +117,9 @@ class Stack:
         self._cleanup.callback(listening.close)
         return listening
 
-    async def _serve(self, handler: Handler, listening: socket) -> None:
-        runner = await serve(handler, listening)
+    async def _serve(self, handler: Handler, listening: socket, place: str) -> None:
+        on_malformed = partial(self._refusals.note, place, 400, _NOT_HTTP)
+        runner = await serve(handler, listening, on_malformed)
         self._cleanup.push_async_callback(runner.cleanup)
 
     async def _demo_model(self) -> str:

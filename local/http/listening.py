@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import socket
+from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -67,10 +68,16 @@ def port_of(listening: socket.socket) -> int:
     return int(listening.getsockname()[1])
 
 
-async def serve(handler: Handler, listening: socket.socket) -> web.ServerRunner:
-    """Serve HTTP on `listening` until the runner's cleanup."""
+async def serve(
+    handler: Handler, listening: socket.socket, on_malformed: Callable[[], None] = lambda: None
+) -> web.ServerRunner:
+    """Serve HTTP on `listening` until the runner's cleanup.
+
+    `on_malformed` is called for each request that is not valid HTTP, such as a TLS handshake.
+    """
     server = HalfClosingServer(
         handler,
+        on_malformed,
         access_log=None,
         logger=_http_logger(),
         # The event and the signature need the bytes that were sent.

@@ -99,6 +99,14 @@ def test_crash_is_a_502_and_the_next_request_is_answered(service: RunningStack) 
     assert post(service.url, ["answer", {"statusCode": 200, "body": "ok"}]).text == "ok"
 
 
+def test_tls_handshake_is_a_line_that_says_which_url_to_use(service: RunningStack) -> None:
+    for url, place in ((service.url, "Function URL"), (service.websocket_url, "WebSocket")):
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(f"https://{url.rpartition('//')[2]}/", timeout=30)
+        line = service.wait_line(f"refused | {place}, 400: The request is not valid HTTP.")
+        assert "http:// or ws:// URL" in line
+
+
 def test_curl_line_of_the_banner_works(service: RunningStack) -> None:
     line = next(line for line in service.lines if "curl" in line).strip()
     done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=True)
