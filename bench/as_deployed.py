@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.child_process import StartFailedError
 from bench.measurement.cpu_quota import PERIOD_US, cpu_quota, has_cpu_quota
 from bench.measurement.machine import origin
-from bench.measurement.page import TIMES, Page, number, ratio, skipped, table
+from bench.measurement.page import Page, ratio, skipped, table
 from bench.measurement.percentiles import Spread, median, spread
 from bench.measurement.plan import in_turns
 from bench.measurement.process_cost import peak_rss_mb
@@ -44,6 +43,8 @@ from bench.traffic.connections_api import connections_api
 from bench.traffic.function_events import websocket_event
 from bench.traffic.model_stream import StreamShape
 from bench.traffic.runtime_api import measuring_runtime_api
+from scripts.bar_chart import Bar, Chart, svg
+from scripts.figures import TIMES, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -14,10 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.child_process import Cost, cost_until, cost_until_exit, first_request
 from bench.measurement.machine import CHECKOUT, origin
-from bench.measurement.page import TIMES, Page, number, ratio, skipped, table
+from bench.measurement.page import Page, ratio, skipped, table
 from bench.measurement.percentiles import Spread, spread
 from bench.measurement.plan import in_turns
 from bench.measurement.processors import SUBJECT, running_on
@@ -32,6 +31,8 @@ from bench.subjects.runtimes import (
     stock_runtime,
 )
 from bench.traffic.timed_upstream import timed_upstream
+from scripts.bar_chart import Bar, Chart, svg
+from scripts.figures import TIMES, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

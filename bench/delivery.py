@@ -11,10 +11,11 @@ from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING
 
-from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.machine import origin
-from bench.measurement.page import TIMES, Page, number, table
+from bench.measurement.page import Page, table
 from bench.measurement.percentiles import median
+from scripts.bar_chart import Bar, Chart, svg
+from scripts.figures import TIMES, number
 from sluice.deadline import Deadline
 from sluice.websocket.delivery import Delivery
 from sluice.websocket.frames import TextFrames

@@ -8,9 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.machine import origin
-from bench.measurement.page import TIMES, Page, number, ratio, skipped, table
+from bench.measurement.page import Page, ratio, skipped, table
 from bench.measurement.percentiles import median, spread
 from bench.measurement.plan import in_turns
 from bench.measurement.processors import OTHERS, running_on
@@ -26,6 +25,8 @@ from bench.subjects.gateways import (
 from bench.traffic.model_stream import StreamRecord, StreamShape, delays_us, first_byte_us
 from bench.traffic.stream_client import StreamClient, request
 from bench.traffic.timed_upstream import timed_upstream
+from scripts.bar_chart import Bar, Chart, svg
+from scripts.figures import TIMES, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

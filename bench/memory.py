@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.machine import CHECKOUT, origin
-from bench.measurement.page import Page, number, table
+from bench.measurement.page import Page, table
 from bench.measurement.process_cost import cpu_s, peak_rss_mb
 from bench.measurement.processors import OTHERS, running_on
 from bench.subjects.runtimes import (
@@ -26,6 +25,8 @@ from bench.traffic.function_events import url_event, websocket_event
 from bench.traffic.model_stream import StreamShape
 from bench.traffic.runtime_api import MeasuringRuntimeApi, measuring_runtime_api
 from bench.traffic.timed_upstream import timed_upstream
+from scripts.bar_chart import Bar, Chart, svg
+from scripts.figures import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

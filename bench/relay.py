@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bench.measurement.bar_chart import Bar, Chart, svg
 from bench.measurement.machine import CHECKOUT, origin
-from bench.measurement.page import TIMES, Page, number, ratio, skipped, table
+from bench.measurement.page import Page, ratio, skipped, table
 from bench.measurement.percentiles import median, spread
 from bench.measurement.plan import in_turns
 from bench.measurement.process_cost import ProcessTree
@@ -32,6 +31,8 @@ from bench.traffic.model_stream import StreamRecord, StreamShape, delays_us, fir
 from bench.traffic.runtime_api import measuring_runtime_api
 from bench.traffic.stream_client import StreamClient, request
 from bench.traffic.timed_upstream import timed_upstream
+from scripts.bar_chart import Bar, Chart, svg
+from scripts.figures import TIMES, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

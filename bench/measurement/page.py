@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scripts.figures import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-NOTHING, TIMES = "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
-MANY, SOME = 100, 10  # from here on a number has no decimals, or one
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +24,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table: names in the first column, numbers in all others."""
     marks = ["---", *["---:"] * (len(head) - 1)]
     return "\n".join(_line(cells) for cells in (head, marks, *rows)) + "\n"
-
-
-def number(value: float) -> str:
-    """A value with about three digits; a dash if nothing was measured."""
-    if math.isnan(value):
-        return NOTHING
-    if abs(value) >= MANY:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= SOME else f"{value:.2f}"
 
 
 def ratio(value: float, reference: float) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.measurement.child_process import StartFailedError
-from bench.measurement.page import TIMES, number, ratio, table
+from bench.measurement.page import ratio, table
 from bench.measurement.percentiles import Spread, spread
 from bench.measurement.plan import in_turns
 from bench.measurement.processors import OTHERS, running_on
@@ -20,6 +20,7 @@ from bench.subjects.runtimes import running
 from bench.traffic.function_events import url_event
 from bench.traffic.model_stream import STAMP, StreamShape, arrival_of
 from bench.traffic.runtime_api import measuring_runtime_api
+from scripts.figures import TIMES, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from bench.measurement.page import TIMES, number
+from scripts.figures import TIMES, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

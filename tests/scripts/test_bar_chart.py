@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from bench.measurement.bar_chart import Bar, Chart, svg, ticks
+from scripts.bar_chart import Bar, Chart, svg, ticks
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
