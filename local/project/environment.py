@@ -137,7 +137,7 @@ def function_environment(
     environment = {**function.environment, **user.inherited()}
     for name in _NO_ACCOUNT_HERE:
         environment[name] = user.get(name)
-    environment["STATE_FILE"] = str(folder / (user.get("STATE_FILE").strip() or STATE_FILE))
+    environment["STATE_FILE"] = state_file(user, folder)
     # A deployed table must not hold the connections of this machine.
     environment["STATE_TABLE"] = ""
     environment["API_GW_ENDPOINT"] = user.get("API_GW_ENDPOINT") or place.management_url()
@@ -148,6 +148,11 @@ def function_environment(
         environment["OPENAI_API_KEY"] = DEMO_KEY
     environment["FUNCTION_URL_AUTH"] = environment.get("FUNCTION_URL_AUTH") or "aws_iam"
     return environment
+
+
+def state_file(user: UserSettings, folder: Path) -> str:
+    """Return the path of the state file; `folder` is the absolute folder of serverless.yml."""
+    return str(folder / (user.get("STATE_FILE").strip() or STATE_FILE))
 
 
 def lambda_environment(

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 from moto.backends import get_backend
+
+from tests.scripts.tool_stores import TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,3 +25,20 @@ def account(moto_url: str) -> Iterator[dict[str, str]]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     ssm.reset()
+
+
+@pytest.fixture
+def table(account: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The state table of the stage `dev`, in that account."""
+    for name, value in account.items():
+        monkeypatch.setenv(name, value)  # where boto3 looks
+    client = boto3.client("dynamodb")
+    client.create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield TABLE
+    client.delete_table(TableName=TABLE)
+    client.close()

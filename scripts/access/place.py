@@ -1,0 +1,83 @@
+"""Which store a tool works on: a deployment's table, or the file of the local stack."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.project.dotenv_file import dotenv_of_stage, read_dotenv
+from local.project.environment import UserSettings, state_file
+from scripts.access.errors import ToolError
+
+if TYPE_CHECKING:
+    from scripts.access.store import ToolStore
+
+ROOT = Path(__file__).parents[2]
+
+# As in serverless.yml.
+SERVICE = "sluice"
+DEFAULT_STAGE = "dev"
+DEFAULT_REGION = "us-east-1"
+STAGE = re.compile(r"[A-Za-z0-9-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """settings: the variables of the shell and, where it has none, of the stage's .env file."""
+
+    store: ToolStore
+    settings: Mapping[str, str]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Let a command choose its place."""
+    local = "without it, the store of npm start on this machine"
+    parser.add_argument("--stage", type=_stage, help=f"a deployment's stage ({local})")
+    parser.add_argument("--region", help=f"with --stage (default: {DEFAULT_REGION})")
+
+
+def open_place(
+    chosen: argparse.Namespace, environ: Mapping[str, str], folder: Path = ROOT
+) -> Place:
+    """The place that the options name. Nothing is read before its first use.
+
+    Raises ToolError, ConfigurationError.
+    """
+    if chosen.region and not chosen.stage:
+        raise ToolError("--region needs --stage: the local store has no region.")
+    dotenv = read_dotenv(dotenv_of_stage(folder, chosen.stage or DEFAULT_STAGE), environ)
+    user = UserSettings(environ, dotenv)
+    if not chosen.stage:
+        from scripts.access.sqlite import SqliteItems  # noqa: PLC0415 -- either store is slow
+
+        return Place(SqliteItems(state_file(user, folder)), user.merged())
+    from scripts.access.dynamodb import DynamoDbItems  # noqa: PLC0415 -- 0.3 s for boto3
+
+    table = f"{SERVICE}-{chosen.stage}-state"
+    session = _session(user, chosen.region or DEFAULT_REGION)
+    return Place(DynamoDbItems(table, session), user.merged())
+
+
+def _session(user: UserSettings, region: str) -> Any:
+    """Take the credentials of the settings, or else let boto3 search, as osls does with .env."""
+    import boto3  # noqa: PLC0415 -- 0.3 s
+    from botocore.exceptions import BotoCoreError  # noqa: PLC0415 -- the same
+
+    key, secret = user.get("AWS_ACCESS_KEY_ID"), user.get("AWS_SECRET_ACCESS_KEY")
+    own = (key, secret, user.get("AWS_SESSION_TOKEN") or None) if key and secret else ()
+    try:
+        return boto3.Session(*own, region_name=region)
+    except BotoCoreError as error:  # such as an unknown profile
+        raise ToolError(
+            f"Your AWS settings cannot be used ({type(error).__name__}). Check AWS_PROFILE."
+        ) from error
+
+
+def _stage(text: str) -> str:
+    if not STAGE.fullmatch(text):
+        raise argparse.ArgumentTypeError("must be letters, digits and hyphens")
+    return text

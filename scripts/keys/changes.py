@@ -1,0 +1,131 @@
+"""What the commands do to records, as changes of the store (no I/O).
+
+An item `alias NAME` names the account of the record with that alias. It changes together with the
+record, so that no two records have one alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from scripts.access.errors import ToolError
+from sluice.access.account import LEASE, RUNNING, leases, leases_over
+from sluice.access.daily_usage import usage_change
+from sluice.access.durations import expiry
+from sluice.access.records import Record, item_of
+from sluice.access.usage import Tokens
+from sluice.state.changes import Change, Equals
+from sluice.state.item import Item
+
+ALIAS_PREFIX = "alias "
+ACCOUNT = "account"
+
+
+class Stored(NamedTuple):
+    """A record, and the item that holds it and counts for it."""
+
+    record: Record
+    item: Item
+
+
+def alias_item(alias: str) -> str:
+    return f"{ALIAS_PREFIX}{alias}"
+
+
+def with_fields(record: Record, fields: Mapping[str, Any], now: int) -> Record:
+    """The record with new values of some fields. Raises ToolError for those that do not fit.
+
+    now: Unix seconds; a new duration begins then.
+    """
+    made = record._replace(**fields, updated_at=now)
+    if "duration" in fields:
+        made = made._replace(expires=expiry(made.duration, now) if made.duration else None)
+    if made.max_budget is None:
+        if fields.get("budget_duration"):
+            raise ToolError("--budget-duration needs --budget: it says how long a budget lasts.")
+        made = made._replace(budget_duration=None)
+    return made
+
+
+def creation(record: Record) -> list[Change]:
+    """Stores a record whose alias and account are free."""
+    return [
+        _names(record, None),
+        Change(record.key, None, (Equals("key_alias", None),), put=item_of(record)),
+    ]
+
+
+def replacement(old: Record, new: Record) -> Change:
+    """Replaces a record by another of the same account, unless it has changed since."""
+    put = item_of(new._replace(revision=old.revision + 1))
+    removed = tuple(name for name in Record._fields if name not in put)
+    return Change(old.key, None, (Equals("revision", old.revision),), put=put, remove=removed)
+
+
+def removal(stored: Stored, now: float) -> list[Change]:
+    """Removes a blocked record."""
+    account = stored.record.key
+    name = Change(
+        alias_item(stored.record.key_alias), now, (Equals(ACCOUNT, account),), remove=(ACCOUNT,)
+    )
+    return [_emptied(stored, now), name, *_charges(stored, account, now)]
+
+
+def move(stored: Stored, record: Record, now: float) -> list[Change]:
+    """Moves a blocked record and what it has used to the account of `record`.
+
+    Requests in progress can no longer be settled: their cost is what they had claimed.
+    """
+    old, account = stored.record.key, record.key
+    used = {n: v for n, v in stored.item.items() if n not in Record._fields and not _is_own(n)}
+    for lease in leases(stored.item):
+        if lease.window:
+            name = f"s {lease.window}"
+            used[name] = int(used.get(name, 0)) + lease.cost
+    moved = Change(account, None, (Equals("key_alias", None),), put={**used, **item_of(record)})
+    return [_emptied(stored, now), moved, _names(record, old), *_charges(stored, account, now)]
+
+
+def _is_own(name: str) -> bool:
+    """Whether it counts requests in progress, which do not move."""
+    return name == RUNNING or name.startswith(LEASE)
+
+
+def _names(record: Record, previous: str | None) -> Change:
+    """Lets the record's alias name its account; it names `previous` before."""
+    guard = Equals(ACCOUNT, previous)
+    return Change(alias_item(record.key_alias), None, (guard,), put={ACCOUNT: record.key})
+
+
+def _emptied(stored: Stored, now: float) -> Change:
+    """A blocked record's counters change only when one of its requests ends."""
+    record, item = stored
+    guards = (Equals("revision", record.revision), Equals(RUNNING, item.get(RUNNING)))
+    return Change(record.key, now, guards, remove=tuple(item))
+
+
+def _charges(stored: Stored, account: str, now: float) -> Iterable[Change]:
+    """Counts requests whose functions have died, as used; others count themselves in the end.
+
+    One change, because they share an item.
+    """
+    changes = [
+        usage_change(
+            account,
+            stored.record.key_alias,
+            lease.model,
+            Tokens(lease.tokens, 0, 0, is_estimated=True),
+            lease.cost,
+            now,
+            has_failed=True,
+        )
+        for lease in leases_over(stored.item, int(now * 1000))
+    ]
+    if not changes:
+        return []
+    sums: dict[str, int] = {}
+    for change in changes:
+        for name, amount in change.add.items():
+            sums[name] = sums.get(name, 0) + amount
+    return [changes[0]._replace(add=sums)]
