@@ -33,22 +33,26 @@ STYLE = """\
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """is_ours: drawn in the color that stands out."""
+    """is_ours: drawn in the color that stands out. figure: what to write instead of the value."""
 
     label: str
     value: float
     is_ours: bool = False
+    figure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """reference: label of the bar that the others are compared with."""
+    """reference: label of the bar that the others are compared with.
+
+    higher_is_better: None for neither.
+    """
 
     title: str
     unit: str
     bars: Sequence[Bar]
     reference: str = ""
-    higher_is_better: bool = False
+    higher_is_better: bool | None = False
 
 
 def svg(charts: Sequence[Chart]) -> str:
@@ -88,8 +92,8 @@ def _chart(chart: Chart, bars: Sequence[Bar], top: int) -> list[str]:
 
 
 def _axis(chart: Chart, marks: Sequence[float], top: int, bottom: int) -> list[str]:
-    better = "higher" if chart.higher_is_better else "lower"
-    label = f"{chart.unit} ({better} is better)"
+    better = {True: " (higher is better)", False: " (lower is better)", None: ""}
+    label = f"{chart.unit}{better[chart.higher_is_better]}"
     drawn = [_text(LABEL_WIDTH - 16, bottom + 16, label, "note", "end")]
     for mark in marks:
         x = LABEL_WIDTH + AXIS_WIDTH * mark / (marks[-1] or 1)
@@ -110,6 +114,8 @@ def _bar(bar: Bar, y: int, share: float, figure: str) -> list[str]:
 
 
 def _figure(bar: Bar, reference: float) -> str:
+    if bar.figure:
+        return bar.figure
     if math.isnan(reference) or reference <= 0:
         return number(bar.value)
     return f"{number(bar.value)}  ({bar.value / reference:.2f} {TIMES})"

@@ -56,8 +56,8 @@ class FakeTicket(Ticket):
         self.charged.append((tokens, has_failed))
         return 12
 
-    def replay(self, tokens: Tokens) -> dict[str, str | int]:
-        return {"tokens": tokens.total}
+    def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
+        return {"tokens": tokens.total, "failed": int(has_failed)}
 
 
 class FakeGate(Gate):
@@ -176,7 +176,7 @@ def test_store_that_fails_is_tried_until_the_deadline(capsys: pytest.CaptureFixt
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert pauses == [0.2, 0.4]
     assert (first["tokens"], first["micro_usd"]) == (CLAIMED.input, 12)
-    assert second["uncounted"] == {"tokens": CLAIMED.input}
+    assert second["uncounted"] == {"tokens": CLAIMED.input, "failed": 0}
     assert second["state"] == "The store is away."
 
 

@@ -243,9 +243,9 @@ class Ticket:
         self.admitted_at = case.now
         """In Unix ms."""
 
-    def replay(self, tokens: Tokens) -> dict[str, str | int]:
+    def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
         """What `npm run usage -- --replay` needs to count the request later."""
-        case, lease = self._case, self._lease
+        case, lease, cost = self._case, self._lease, self._cost(tokens)
         return {
             "account": self._principal.account,
             "name": self._principal.name,
@@ -253,6 +253,8 @@ class Ticket:
             "at": case.now,
             "lease": json.dumps(lease),
             "tokens": json.dumps(tokens),
+            "failed": int(has_failed),
+            **({} if cost is None else {"micro_usd": cost}),
         }
 
     def settle(self, tokens: Tokens, *, has_failed: bool = False) -> int | None:
@@ -262,8 +264,7 @@ class Ticket:
         twice. Raises StateUnavailable: then it may be called again.
         """
         case, principal, now = self._case, self._principal, self._clock()
-        price = self._price()
-        cost = None if price is None else price.cost(tokens)
+        cost = self._cost(tokens)
         used = Used(tokens.total, cost or 0)
         if not self._is_settled:
             now_ms = int(now * 1000)
@@ -286,6 +287,10 @@ class Ticket:
             )
         )
         return cost
+
+    def _cost(self, tokens: Tokens) -> int | None:
+        price = self._price()
+        return None if price is None else price.cost(tokens)
 
 
 def checked_record(record: Record | None, now: int) -> Record:

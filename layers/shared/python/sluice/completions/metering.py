@@ -110,7 +110,8 @@ class Meter:
                 cost = self._ticket.settle(tokens, has_failed=has_failed)
             except StateUnavailable as error:
                 if deadline.seconds_left_or_zero() <= pause_s:
-                    log.note(uncounted=self._ticket.replay(tokens), state=error.message)
+                    uncounted = self._ticket.replay(tokens, has_failed=has_failed)
+                    log.note(uncounted=uncounted, state=error.message)
                     return
                 sleep(pause_s)
                 pause_s = min(2 * pause_s, MAX_PAUSE_S)

@@ -1,0 +1,86 @@
+"""`npm run usage`: requests, tokens and cost, by key, model and day.
+
+    npm run usage -- [--stage dev] [--by key,model] [--from 2026-11-01] [--to 2026-11-30]
+    npm run usage -- --by day --chart usage.svg
+    npm run usage -- --csv > usage.csv
+    npm run usage -- --replay < lines-of-the-log
+
+Without --stage it reads the store of npm start. docs/keys.md has more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
+
+from scripts.access.command_line import exit_code
+from scripts.access.errors import ToolError
+from scripts.access.place import ROOT, Place, open_place
+from scripts.usage.command_line import command_line, period
+from scripts.usage.replay import replay
+from scripts.usage.report import grouped
+from scripts.usage.written import Report, as_chart, as_csv, as_json, as_table
+from sluice.access.daily_usage import PREFIX, usages
+
+
+def main(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    stdin: TextIO,
+    out: TextIO,
+    err: TextIO,
+    folder: Path = ROOT,
+    clock: Callable[[], float] = time.time,
+) -> int:
+    """Run the command and return the exit code. folder: of serverless.yml and .env."""
+
+    def run() -> None:
+        chosen = command_line().parse_args(arguments)
+        place = open_place(chosen, environ, folder)
+        if chosen.replay:
+            _replay(place, stdin, out, clock())
+        else:
+            _report(chosen, place, out, err, clock())
+
+    return exit_code("usage", run, err)
+
+
+def _report(chosen: argparse.Namespace, place: Place, out: TextIO, err: TextIO, now: float) -> None:
+    first, last = period(chosen, now)
+    items = place.store.items(PREFIX)
+    found = (usage for key, item in items.items() for usage in usages(key, item))
+    chosen_days = (usage for usage in found if first <= usage.day <= last)
+    report = Report(first, last, chosen.by, grouped(chosen_days, chosen.by))
+    write = as_json if chosen.json else as_csv if chosen.csv else as_table
+    out.write(write(report))
+    if chosen.chart:
+        _write(chosen.chart, as_chart(report))
+        err.write(f"Wrote {chosen.chart}.\n")
+
+
+def _write(file: Path, picture: str) -> None:
+    try:
+        file.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        raise ToolError(f"The chart {file} could not be written: {error.strerror}.") from error
+
+
+def _replay(place: Place, stdin: TextIO, out: TextIO, now: float) -> None:
+    done = replay(place.store, stdin, now)
+    out.write(f"Counted {done.counted} requests; {done.known} had been counted before.\n")
+    if done.damaged:
+        raise ToolError(
+            f"{done.damaged} lines could not be read. Pass whole lines of the functions' logs,"
+            ' each with {"…", "uncounted": …}.'
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr))

@@ -1,0 +1,193 @@
+"""`npm run usage` as people and programs see it, on the local store and on a stage's table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from scripts.usage.__main__ import main
+from sluice.access.daily_usage import usage_change
+from sluice.access.usage import Tokens
+from tests.scripts.tool_stores import NOW, opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY_S = 86_400
+EVIL = "=cmd|' /C calc'!A0\x1b[2J<&>"
+USED = (
+    # who, model, tokens, micro-USD, days ago, failed
+    ("team-a", "gpt-x", Tokens(1000, 200, 50), 1_500_000, 0, False),
+    ("team-a", "gpt-x", Tokens(10, 0, 5, is_estimated=True), 7, 0, True),
+    ("team-a", "o3", Tokens(1, 0, 1), None, 1, False),
+    ("team-b", EVIL, Tokens(2, 0, 2), 0, 29, False),
+    ("team-b", "gpt-x", Tokens(1_000_000, 0, 0), 1, 30, False),
+)
+
+
+class Tool:
+    """The tool with options that choose its place."""
+
+    def __init__(self, folder: Path, *place: str) -> None:
+        self.folder = folder
+        self.place = place
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        environ = {**os.environ, "STATE_FILE": str(self.folder / "state.sqlite3")}
+        code = main(
+            [*arguments, *self.place], environ, io.StringIO(), out, err, self.folder, lambda: NOW
+        )
+        return code, out.getvalue(), err.getvalue()
+
+    def said(self, *arguments: str) -> str:
+        code, out, err = self.run(*arguments)
+        assert code == 0, err
+        return out
+
+    def rows(self, *arguments: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.said(*arguments, "--json"))["rows"]
+        return found
+
+    def error(self, *arguments: str) -> str:
+        code, out, err = self.run(*arguments)
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        return err
+
+
+@pytest.fixture(params=["sqlite", "dynamodb"])
+def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Tool:
+    store = opened(request.param, request)
+    for name, model, tokens, cost, days_ago, failed in USED:
+        when = NOW - days_ago * DAY_S
+        change = usage_change(f"key {name}", name, model, tokens, cost, when, has_failed=failed)
+        assert store.change_all([change])
+    return Tool(tmp_path, *(("--stage", "dev") if request.param == "dynamodb" else ()))
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Tool:
+    return Tool(tmp_path)
+
+
+def test_table_has_thirty_days_by_key_and_a_total(tool: Tool) -> None:
+    assert tool.said().splitlines() == [
+        "Usage from 2026-12-17 to 2027-01-15 (UTC)",
+        "",
+        "KEY     REQUESTS  FAILURES  INPUT  CACHED  OUTPUT       USD  ESTIMATED  EST. TOKENS"
+        "  UNPRICED",
+        "team-a         3         1  1,011     200      56  1.500007          1           15"
+        "         1",
+        "team-b         1         0      2       0       2  0.000000          0            0"
+        "         0",
+        "total          4         1  1,013     200      58  1.500007          1           15"
+        "         1",
+        "UNPRICED requests have a model without a price: set MODEL_PRICES. They count as 0 USD.",
+    ]
+
+
+def test_rows_are_grouped_by_what_was_asked_for(tool: Tool) -> None:
+    by_day = tool.rows("--by", "day")
+    assert [(row["day"], row["requests"], row["usd"]) for row in by_day] == [
+        ("2026-12-17", 1, 0.0),
+        ("2027-01-14", 1, 0.0),
+        ("2027-01-15", 2, 1.500007),
+    ]
+    rows = tool.rows("--by", "model,key", "--from", "2026-12-16", "--to", "2026-12-17")
+    assert [(row["model"], row["key"]) for row in rows] == [(EVIL, "team-b"), ("gpt-x", "team-b")]
+    assert rows[1]["input_tokens"] == 1_000_000
+    assert "Nothing was counted" in tool.said("--from", "2020-01-01", "--to", "2020-01-02")
+
+
+def test_json_has_all_counts_and_the_total(tool: Tool) -> None:
+    document = json.loads(tool.said("--json"))
+    assert (document["from"], document["to"], document["by"]) == (
+        "2026-12-17",
+        "2027-01-15",
+        ["key"],
+    )
+    assert document["rows"][0] == {
+        "key": "team-a",
+        "requests": 3,
+        "failures": 1,
+        "input_tokens": 1011,
+        "cached_tokens": 200,
+        "output_tokens": 56,
+        "estimated_requests": 1,
+        "estimated_tokens": 15,
+        "unpriced_requests": 1,
+        "usd": 1.500007,
+    }
+    assert document["total"]["requests"] == 4
+
+
+def test_csv_has_a_line_for_each_row_that_no_spreadsheet_runs(tool: Tool) -> None:
+    rows = list(csv.DictReader(io.StringIO(tool.said("--csv", "--by", "key,model"))))
+    assert [(row["key"], row["model"], row["requests"]) for row in rows] == [
+        ("team-a", "gpt-x", "2"),
+        ("team-a", "o3", "1"),
+        ("team-b", f"'{EVIL}", "1"),
+    ]
+
+
+def test_what_clients_chose_does_nothing_to_a_terminal_or_a_picture(
+    tool: Tool, tmp_path: Path
+) -> None:
+    assert "\x1b" not in tool.said("--by", "model")
+    file = tmp_path / "usage.svg"
+    code, out, err = tool.run("--by", "model", "--chart", str(file), "--json")
+    assert (code, err, json.loads(out)["by"]) == (0, f"Wrote {file}.\n", ["model"])
+    picture = ET.fromstring(file.read_text("utf-8"))  # noqa: S314 - written by the tool
+    texts = {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+    assert texts >= {"USD", "thousand tokens", "gpt-x", "1.500007", "1,065"}
+    assert EVIL.replace("\x1b", "\N{REPLACEMENT CHARACTER}") in texts
+
+
+def test_chart_of_many_rows_has_the_largest_and_the_sum_of_the_others(
+    empty: Tool, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    store = opened("sqlite", request)
+    for number in range(40):
+        name = f"team-{number:02}-{'x' * 50}"
+        tokens = Tokens(number, 0, 0)
+        store.change_all([usage_change(name, name, "m", tokens, number, NOW, has_failed=False)])
+    file = tmp_path / "usage.svg"
+    empty.said("--chart", str(file))
+    picture = file.read_text("utf-8")
+    assert picture.count(">10 others<") == 2
+    assert ">45<" in picture
+    assert picture.count(f">team-39-{'x' * 31}\N{HORIZONTAL ELLIPSIS}<") == 2
+    assert "is better" not in picture
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--by", "team"), "usage: --by: must be one or several of key,model,day."),
+        (("--by", "key,key"), "usage: --by: must be one or several of"),
+        (("--from", "yesterday"), "usage: --from: must be a day such as 2026-11-30"),
+        (("--from", "2027-02-01"), "usage: --from must not be after --to (got 2027-02-01 and"),
+        (("--json", "--csv"), "usage: --csv: not allowed with argument --json"),
+        (("sk-sluice-key",), "usage: Usage: npm run usage -- "),
+    ],
+)
+def test_wrong_command_line_says_what_was_expected(
+    empty: Tool, arguments: tuple[str, ...], expected: str
+) -> None:
+    said = empty.error(*arguments)
+    assert said.startswith(expected)
+    assert "sk-sluice" not in said
+
+
+def test_chart_that_cannot_be_written_is_said(tool: Tool, tmp_path: Path) -> None:
+    code, _, err = tool.run("--chart", str(tmp_path))
+    assert (code, err) == (
+        1,
+        f"usage: The chart {tmp_path} could not be written: Is a directory.\n",
+    )
