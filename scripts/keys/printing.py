@@ -16,6 +16,7 @@ from sluice.settings import Settings
 SHOWN_ONCE = "Its key is shown now and never again:"
 BLOCKED = "New requests are refused within 30 seconds. Answers in progress go on."
 UNBLOCKED = "Its requests pass again within 30 seconds."
+UPDATED = "It counts within 30 seconds."
 URL_NOTE = (
     "Note: the Function URL takes keys with FUNCTION_URL_AUTH=none only, which is not set here."
 )
@@ -88,7 +89,7 @@ class Command:
         if not fields:
             self._show()
             return
-        self._printed_record(f"Updated {alias}.", self._records.update(alias, fields))
+        self._printed_record(f"Updated {alias}. {UPDATED}", self._records.update(alias, fields))
 
     def _block(self) -> None:
         alias = alias_of(self._chosen)

@@ -37,7 +37,7 @@ def test_items_have_a_prefix_in_the_order_of_their_keys(
     open_store: Callable[..., ToolStore],
 ) -> None:
     store = open_store()
-    keys = ["usage 2", "usage 1", "usag", "Usage 1", "alias x", "usage % _ '"]
+    keys = ["usage 2", "usage 1", "usages", "Usage 1", "alias x", "usage % _ '"]
     assert store.change_all([put(key, name=key) for key in keys])
     assert list(open_store().items("usage ")) == ["usage % _ '", "usage 1", "usage 2"]
     assert open_store().items("usage 1") == {"usage 1": {"name": "usage 1"}}
