@@ -118,6 +118,8 @@ class Process:
         try:
             while True:
                 head = HOST.sub(self._host, await wire.read_head(reader))
+                if not self._is_alive:  # its last request must not take another case's event
+                    raise wire.HangUp
                 exchange = Exchange(self, head, (reader, writer), api)
                 for step in await self._steps(exchange, is_next=NEXT in head):
                     await step(exchange)
