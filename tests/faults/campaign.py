@@ -28,7 +28,7 @@ from tests.running_stack import RunningStack, stack
 from tests.scripted_upstream import refused_url
 
 FORWARD_KEY = "fk-faults-0123456789abcdef"
-STACK_FAILED = ("Task exception", "Exception in")
+STACK_FAILED = ("Error handling request", "Task exception", "Exception in")
 """How aiohttp and asyncio begin to report an exception that the stack does not handle."""
 LAST_NUMBER = 10**9  # more than a campaign can have
 CLIENTS = 8

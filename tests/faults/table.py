@@ -150,9 +150,12 @@ RUNTIME_API = (
 _client = partial(Fault, Border.CLIENT)
 _u, _m = UrlRequest, Message
 CLIENT = (
+    _client("closes in its request", (_u.send_half, _u.close), LEAVES, URL),
+    _client("resets in its request", (_u.send_half, _u.reset), LEAVES, URL),
     _client("closes in the answer", (_u.send, _u.read_some, _u.close), LEAVES, URL),
     _client("resets in the answer", (_u.send, _u.read_some, _u.reset), LEAVES, URL),
     _client("closes after its request", (_u.send, _u.close), LEAVES, URL),
+    _client("half-closes after its request", (_u.send, _u.half_close, _u.read), HEALED, URL),
     _client("drips its request", (_u.drip, _u.read), HEALED, URL),
     _client("reads slowly", (_u.send, _u.read_slowly), HEALED, URL, is_slow_reader=True),
     _client("closes in the answer", (_m.send, _m.read_some, _m.close), LEAVES, WEBSOCKET),
