@@ -28,8 +28,8 @@ MAX_HANDLER_LINES = 80
 
 FLOORS = {
     SLUICE: (
-        "errors named_tuple text secret_mask authentication deadline stop_signal error_body "
-        "request_log",
+        "errors named_tuple digests text secret_mask authentication deadline stop_signal "
+        "error_body request_log",
         "http",
         "aws",
         "setting_values limit_values settings key_ring source_address",

@@ -32,7 +32,7 @@ RUNTIME = (
 )
 """What every function has: the runtime and the settings need it."""
 SOCKETS = "array binascii collections.abc contextlib errno math select selectors socket "
-HASHES = "_blake2 _hashlib hashlib hmac warnings "
+HASHES = "_hashlib "
 TLS = (
     "_ssl _struct base64 importlib importlib._bootstrap importlib._bootstrap_external "
     "importlib.machinery ssl struct warnings "
@@ -63,7 +63,7 @@ UPSTREAM = (
     "upstream.providers upstream.providers.openai upstream.reply upstream.targets "
 )
 WEBSOCKET = (
-    "deadline error_body secret_mask text aws.sigv4 completions.request upstream.retries "
+    "deadline digests error_body secret_mask text aws.sigv4 completions.request upstream.retries "
     "websocket.connections_api websocket.events websocket.posting websocket.request "
 )
 OWN_AT_START = {
@@ -89,7 +89,7 @@ OWN_AT_START = {
     + "access.identity access.principals aws.parameters state.opening url.events url.gateway "
     "url.reply url.routes",
 }
-AWS = "aws.endpoints aws.errors aws.json_api aws.json_protocol aws.retries aws.sigv4 "
+AWS = "digests aws.endpoints aws.errors aws.json_api aws.json_protocol aws.retries aws.sigv4 "
 OWN_UNTIL_THE_FIRST_BYTE = {
     "connect": HTTP + AWS + "aws.ssm http.tls",
     "disconnect": "",

@@ -15,7 +15,7 @@ NAME_DIGITS = 12  # 48 bits: different for any number of keys, and useless for g
 
 def is_known(presented: str | None, keys: Iterable[str]) -> bool:
     """Whether it is one of the keys. Takes the same time for every key, known or unknown."""
-    from hmac import compare_digest  # noqa: PLC0415 -- see key_digest
+    from sluice.digests import compare_digest  # noqa: PLC0415 -- see key_digest
 
     # An event may hold lone surrogates for bytes that were not UTF-8: an unknown key, not a crash.
     shown = (presented or "").encode("utf-8", "surrogatepass")
@@ -34,7 +34,7 @@ def unknown_key(presented: str | None) -> AuthenticationFailed:
 def key_digest(key: str) -> str:
     """SHA-256 of a key, in hexadecimal digits."""
     # OpenSSL's hashes add 2 ms to a start. A URL with signatures never needs them.
-    from hashlib import sha256  # noqa: PLC0415
+    from sluice.digests import sha256  # noqa: PLC0415
 
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -36,15 +36,20 @@ class Parameters:
         self._is_reading = allocate_lock()
 
     def begin(self, names: Iterable[str], meanwhile: Callable[[], object] = _nothing) -> None:
-        """Begin to read parameters; returns at once.
+        """Begin to read parameters; does not wait for them.
 
         meanwhile: what the first request that must wait does first. It runs once.
         """
         self._names = tuple(dict.fromkeys(filter(None, names)))
         self._meanwhile = meanwhile
+        if not self._names:
+            return
+        # Here, so that no client waits for these imports.
+        from sluice.aws import ssm  # noqa: F401, PLC0415
+        from sluice.http import tls  # noqa: F401, PLC0415
+
         # A snapshot lives for weeks: secrets are read after it was restored.
-        is_snapshot = self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start"
-        if not self._names or is_snapshot:
+        if self._environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
             return
         self._begun_at = self._clock()
         self._is_reading.acquire()

@@ -8,12 +8,11 @@ the environment are passed in.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import time
 from functools import lru_cache
 
+from sluice.digests import hmac_digest, sha256
 from sluice.http.urls import percent_encoded
 from sluice.named_tuple import NamedTuple
 
@@ -78,7 +77,7 @@ def sign(
     if credentials.session_token:
         added["X-Amz-Security-Token"] = credentials.session_token
     signed = {"host": host_header(url), **_lower_case({**(headers or {}), **added})}
-    payload_hash = signed.get("x-amz-content-sha256") or hashlib.sha256(body).hexdigest()
+    payload_hash = signed.get("x-amz-content-sha256") or sha256(body).hexdigest()
     canonical = canonical_request(method, url, signed, payload_hash)
     signature = _signature(string_to_sign(canonical, scope), credentials, scope)
     added["Authorization"] = (
@@ -112,7 +111,7 @@ def presign(
     added = "&".join(f"{name}={quote(value, safe='~')}" for name, value in authentication.items())
     base, _, query = url.partition("#")[0].partition("?")
     unsigned = f"{base}?{query}&{added}" if query else f"{base}?{added}"
-    canonical = canonical_request(method, unsigned, signed, hashlib.sha256(b"").hexdigest())
+    canonical = canonical_request(method, unsigned, signed, sha256(b"").hexdigest())
     signature = _signature(string_to_sign(canonical, scope), credentials, scope)
     return f"{unsigned}&X-Amz-Signature={signature}"
 
@@ -138,7 +137,7 @@ def canonical_request(
 
 
 def string_to_sign(canonical: str, scope: Scope) -> str:
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = sha256(canonical.encode()).hexdigest()
     return "\n".join([ALGORITHM, scope.timestamp, scope.text, digest])
 
 
@@ -206,4 +205,4 @@ def _signing_key(secret_key: str, day: str, region: str, service: str) -> bytes:
 
 
 def _hmac(key: bytes, text: str) -> bytes:
-    return hmac.digest(key, text.encode(), "sha256")
+    return hmac_digest(key, text.encode(), "sha256")

@@ -124,7 +124,7 @@ def _closed(connection_id: str) -> str:
 
 def _cancelled(connection_id: str, request_id: str) -> str:
     # OpenSSL's hashes are slow to import, and few answers are looked at.
-    from hashlib import sha256  # noqa: PLC0415
+    from sluice.digests import sha256  # noqa: PLC0415
 
     # A digest, because an id may be long, and may hold spaces and lone surrogates.
     digest = sha256(request_id.encode("utf-8", "surrogatepass")).hexdigest()
