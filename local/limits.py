@@ -5,7 +5,8 @@ The local stack differs from AWS on purpose, because a laptop sends no bill:
 * Response streams are not slowed to 2 MB/s after their first 6 MB.
 * New connections, messages and posts per second are not limited, whatever WEBSOCKET_RATE says.
 * A function's memory size is reported to the function but not enforced.
-* The Function URL has no `cors` setting: it calls the function for every OPTIONS request.
+* The Function URL has no `cors` setting: it calls the function for every OPTIONS request, but those
+  of this machine's pages while the key pair is the well-known one.
 * A buffered answer follows the rules of BUFFERED under RESPONSE_STREAM, too; AWS documents none.
 """
 
