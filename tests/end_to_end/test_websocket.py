@@ -195,5 +195,5 @@ def test_log_has_figures_and_neither_prompt_nor_answer(
     fields = json.loads(line[line.index("{") :])
     assert (fields["kind"], fields["outcome"], fields["frames"]) == ("chat", "ok", len(frames))
     assert fields["total_ms"] >= fields["first_frame_ms"] > 0
-    assert {"request_id", "connection_id", "principal", "joined_deltas"} <= fields.keys()
+    assert {"request_id", "connection_id", "joined_deltas"} <= fields.keys()
     assert "a private" not in signed_stack.text()
