@@ -21,7 +21,7 @@ from sluice.access.prices import PriceList
 from sluice.access.principals import Principal
 from sluice.access.records import Record, item_of
 from sluice.access.usage import Tokens
-from sluice.errors import SluiceError
+from sluice.errors import SluiceError, StateUnavailable
 from sluice.limit_values import Rate, RouteRates
 from sluice.state.changes import Change, Outcome
 from sluice.state.sqlite import SqliteState
@@ -237,6 +237,40 @@ def test_unknown_key_is_refused_and_remembered_for_half_a_minute(world: World) -
     world.write(RECORD)
     world.now += MEMORY_MS / 1000
     passed(gate.admit(principal, world.ask()))
+
+
+class LosingStore(CountingStore):
+    """Its next changes of usage fail, after they have happened or before."""
+
+    def __init__(self, store: StateStore, *losses: bool) -> None:
+        super().__init__(store)
+        self.losses = list(losses)
+
+    def change(self, change: Change) -> Outcome:
+        if not (change.key.startswith("usage ") and self.losses):
+            return super().change(change)
+        may_be_done = self.losses.pop()
+        if may_be_done:
+            super().change(change)
+        raise StateUnavailable("No reply.", may_be_done=may_be_done)
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_usage_is_counted_once_if_a_reply_is_lost(world: World, *, is_done: bool) -> None:
+    world.store = LosingStore(world.store.store, is_done)
+    principal = world.write(RECORD)
+    ticket = passed(world.gate().admit(principal, world.ask()))
+    if not is_done:
+        with pytest.raises(StateUnavailable):
+            ticket.settle(Tokens(100, 0, 0))
+        ticket.settle(Tokens(100, 0, 0))
+    else:
+        assert ticket.settle(Tokens(100, 0, 0)) == 100
+    assert world.usage(principal.account) == {
+        "requests": 1,
+        "input_tokens": 100,
+        "micro_usd": 100,
+    }
 
 
 def test_two_environments_share_one_limit(world: World) -> None:

@@ -250,8 +250,14 @@ class Cancelled(SluiceError):
 
 
 class StateUnavailable(SluiceError):
+    """may_be_done: whether the store may have done what it was to do."""
+
     status = 503
     code = "state_unavailable"
+
+    def __init__(self, message: str, *, may_be_done: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_done = may_be_done
 
     @property
     def headers(self) -> dict[str, str]:

@@ -275,17 +275,20 @@ class Ticket:
             self._is_settled = True
             if not outcome.was_applied and now_ms >= self._lease.until:
                 return cost
-        self._store.change(
-            usage_change(
-                principal.account,
-                principal.name,
-                self._lease.model,
-                tokens,
-                cost,
-                now,
-                has_failed=has_failed,
-            )
+        counted = usage_change(
+            principal.account,
+            principal.name,
+            self._lease.model,
+            tokens,
+            cost,
+            now,
+            has_failed=has_failed,
         )
+        try:
+            self._store.change(counted)
+        except StateUnavailable as error:
+            if not error.may_be_done:
+                raise
         return cost
 
     def _cost(self, tokens: Tokens) -> int | None:

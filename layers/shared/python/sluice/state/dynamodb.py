@@ -92,4 +92,5 @@ def _state_errors(operation: str) -> Iterator[None]:
         yield
     except AwsError as error:
         what = "refused" if isinstance(error, AwsRefused) else "did not answer"
-        raise StateUnavailable(f"The state table {what} {operation}: {error}.") from error
+        message = f"The state table {what} {operation}: {error}."
+        raise StateUnavailable(message, may_be_done=error.may_be_done) from error
