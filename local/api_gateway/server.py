@@ -193,8 +193,9 @@ def _rejection(answer: ProxyAnswer, peer: Peer) -> web.Response:
 def _reason(answer: ProxyAnswer, auth: str) -> str:
     if answer.status == HTTPStatus.UNAUTHORIZED and auth == "forward_key":
         return (
-            "The key is missing or unknown. Send one of FORWARD_KEY as Authorization: Bearer KEY, "
-            "in ?key=KEY, or as the sub-protocol bearer.KEY next to another one."
+            "The key is missing, unknown, blocked or expired. Send one of FORWARD_KEY, or one of "
+            "`npm run keys`, as Authorization: Bearer KEY, in ?key=KEY, or as the sub-protocol "
+            "bearer.KEY next to another one."
         )
     return "The function of $connect rejected the handshake. Its lines above say why."
 

@@ -18,6 +18,8 @@ from local.project.environment import WELL_KNOWN
 
 _OTHER_SITES = "set FUNCTION_URL_AUTH=none and FORWARD_KEY"
 _OTHER_KEYS = f"{_OTHER_SITES} for keys of your own"
+_OF_A_RECORD = "sk-sluice-"
+"""How the keys of `npm run keys` begin. Their records are the functions' alone."""
 _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
 _FIELD_NAMES = re.compile(r"[!#$%&'*+.^_`|~\w-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~\w-]+)*", re.ASCII)
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
@@ -96,6 +98,8 @@ class UrlDoor:
         key = presented_key(request)
         if self.check is not None or key in self.forward_keys:
             return ""
+        if key.startswith(_OF_A_RECORD):
+            return "The answer says what is wrong. All keys: npm run keys -- list"
         problem = "The key is unknown." if key else "The request has no key."
         return (
             f"{problem} Send one of FORWARD_KEY as Authorization: Bearer KEY (api_key in an SDK)."

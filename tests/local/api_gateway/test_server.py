@@ -255,7 +255,7 @@ async def test_page_of_another_site_may_connect_with_a_key() -> None:
 @pytest.mark.parametrize(
     ("auth", "status", "says"),
     [
-        ("forward_key", 401, "Send one of FORWARD_KEY as Authorization: Bearer KEY, in ?key=KEY"),
+        ("forward_key", 401, "Send one of FORWARD_KEY, or one of `npm run keys`, as Authorization"),
         ("forward_key", 503, "The function of $connect rejected the handshake."),
         ("none", 401, "The function of $connect rejected the handshake."),
     ],

@@ -168,6 +168,7 @@ async def test_own_key_pair_leaves_other_sites_to_the_signature() -> None:
         ({}, "has no key. Send one of FORWARD_KEY"),
         ({"authorization": "Bearer hush"}, "The key is unknown. Send one of FORWARD_KEY"),
         ({"api_key": "hush"}, "The key is unknown."),
+        ({"api_key": "sk-sluice-hush"}, "All keys: npm run keys -- list"),
         ({"authorization": "Bearer fk-1"}, ""),  # the provider's 401
     ],
 )
