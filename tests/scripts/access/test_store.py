@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,15 @@ from scripts.access.errors import ToolError
 from scripts.access.sqlite import SqliteItems
 from scripts.access.store import ToolStore, read_all
 from sluice.state.changes import AtMost, Change, Equals, Present
+from sluice.state.dynamodb import DynamoDbState
+from sluice.state.sqlite import SqliteState
 from tests.scripts.tool_stores import BOTH, NOW, TABLE, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from sluice.state.store import StateStore
 
 
 LATER = NOW + 60
@@ -177,3 +182,18 @@ def test_transaction_that_meets_another_is_tried_again(account: dict[str, str]) 
         changed(broken)
     with pytest.raises(ToolError, match="TransactionConflict"):
         changed(*[conflict] * (len(PAUSES_S) + 1))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_tools_and_functions_read_each_other(kind: str, request: pytest.FixtureRequest) -> None:
+    tool = opened(kind, request)
+    store: StateStore = SqliteState(
+        str(request.getfixturevalue("tmp_path") / "state.sqlite3"), lambda: NOW
+    )
+    if kind == "dynamodb":
+        store = DynamoDbState(TABLE, os.environ, lambda: NOW)
+    assert tool.change_all([put("key 1", name="a", n=1)])
+    assert store.change(Change("key 1", LATER, (Equals("n", 1),), add={"n": 1})).was_applied
+    assert tool.items("key ") == store.get_all(["key 1"]) == {"key 1": {"name": "a", "n": 2}}
+    store.put("key 2", {"n": 3}, NOW + 1)
+    assert tool.get_all(["key 2"]) == {"key 2": {"n": 3}}
