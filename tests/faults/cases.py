@@ -29,7 +29,6 @@ SECOND_FAULT = 0.2
 ALWAYS = 1000
 """For faults that strike each attempt."""
 
-
 EVENT, ANSWER, CONNECT_EVENT, CONNECTION = "event", "answer", "connect event", "connection"
 """Moments of faults: a function gets its event, or posts its answer; `connect` gets its event; the
 gateway connects to the provider."""
@@ -104,9 +103,9 @@ class Case:
     """Shortens the client's patience."""
 
     @classmethod
-    def plain(cls, number: int, way: Way, gap_s: float = 0.0) -> Case:
+    def plain(cls, number: int, way: Way) -> Case:
         """Return a case without a fault."""
-        return cls(Answer(number, LENGTHS[-1]), way, (), gap_s, 0, random.Random(number))  # noqa: S311
+        return cls(Answer(number, LENGTHS[-1]), way, (), 0.0, 0, random.Random(number))  # noqa: S311
 
     @property
     def question(self) -> str:

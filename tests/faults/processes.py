@@ -33,7 +33,8 @@ exec 3>&-
 export AWS_LAMBDA_RUNTIME_API
 exec "${{0%/*}}/real-bootstrap" "$@"
 """
-HOST = re.compile(rb"(?i)\r\nhost: .*\r\n")  # the Runtime API accepts only its own
+HOST = re.compile(rb"(?i)\r\nhost: .*\r\n")
+"""The Runtime API accepts only its own address here."""
 NEXT = b"/invocation/next "
 LATEST_KILL_S = 0.15
 """Maximum time from an event to a late kill, in seconds: about as long as most answers take."""

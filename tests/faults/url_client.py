@@ -46,6 +46,7 @@ class UrlRequest:
             self._read_text()
             self.seen.ended(End.ERROR, type(error).__name__)
         except wire.HangUp:
+            self._read_text()
             self.seen.ended(End.OWN)
         finally:
             self._writer.close()

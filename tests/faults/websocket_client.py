@@ -99,7 +99,8 @@ class Message:
         await self._connection.send(json.dumps(documents[self._case.way]))
 
     async def cancel(self) -> None:
-        await self._connection.send(json.dumps({"action": "cancel", "id": self._id}))
+        if self.seen.end is End.NOTHING:
+            await self._connection.send(json.dumps({"action": "cancel", "id": self._id}))
 
     async def read(self) -> None:
         while not await self._read_frame():
