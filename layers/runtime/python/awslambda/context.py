@@ -77,6 +77,7 @@ class LambdaContext(_Fields):
         identity = _parse(invocation.cognito_identity, "Cognito Identity")
         self.identity = CognitoIdentity({} if identity is None else identity)
         self.tenant_id = invocation.tenant_id
+        self._trace_header = invocation.trace_id
         self._deadline_ms = invocation.deadline_ms
         self._write = write
         self._clock = clock
@@ -84,6 +85,11 @@ class LambdaContext(_Fields):
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends this invocation; never negative."""
         return max(0, self._deadline_ms - int(self._clock() * 1000))
+
+    @property
+    def trace_header(self) -> str | None:
+        """X-Ray's trace header, as in _X_AMZN_TRACE_ID, but of this invocation for sure."""
+        return self._trace_header
 
     def w3c(self) -> dict[str, str]:
         """The W3C trace context that the caller sent in the client context."""
