@@ -21,6 +21,7 @@ class BannerFacts:
     unencrypted: tuple[str, ...] = ()
     logs_chats: bool = False
     open_files: str = ""
+    traces: bool = False
 
     def rejects_everyone(self) -> bool:
         """Return whether the WebSocket requires a forward key and none is set."""
@@ -94,6 +95,8 @@ def _notes(facts: BannerFacts) -> list[str]:
         notes.append(facts.open_files)
     if facts.logs_chats:
         notes.append("LOG_CHAT=true: messages and answers are logged.")
+    if facts.traces:
+        notes.append("--traces: the trace of each invocation is printed after its end.")
     return notes
 
 

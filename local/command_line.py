@@ -56,8 +56,10 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Name
     Raises ConfigurationError, and SystemExit with the usage.
     """
     options = parser()
-    names = vars(options.parse_args([]))
-    return options.parse_args(with_npm_options(arguments, environ, names))
+    defaults = vars(options.parse_args([]))
+    flags = [name for name, default in defaults.items() if default is False]
+    names = [name for name in defaults if name not in flags]
+    return options.parse_args(with_npm_options(arguments, environ, names, flags))
 
 
 def read_user_settings(config: Path, environ: Mapping[str, str], stage: str) -> UserSettings:
@@ -114,6 +116,7 @@ def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptio
         ws_port=options.ws_port,
         concurrency=options.concurrency,
         open_files=OpenFiles(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
+        traces=options.traces,
     )
 
 
@@ -146,6 +149,7 @@ def parser() -> argparse.ArgumentParser:
         default=DEFAULT_CONCURRENCY,
         help="maximum processes per function (default: %(default)s)",
     )
+    add("--traces", action="store_true", help="print the X-Ray trace of each invocation")
     return options
 
 

@@ -59,10 +59,10 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
-def new_trace_id(now: float) -> str:
-    """Return an X-Ray trace header as Lambda makes it for an untraced request."""
+def new_trace_id(now: float, *, is_sampled: bool = False) -> str:
+    """Return an X-Ray trace header as Lambda makes it."""
     digits = os.urandom(20).hex()
-    return f"Root=1-{int(now):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+    return f"Root=1-{int(now):08x}-{digits[:24]};Parent={digits[24:]};Sampled={int(is_sampled)}"
 
 
 @dataclass(eq=False, slots=True)

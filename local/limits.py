@@ -67,6 +67,11 @@ MAX_WAITING_LOG_LINES = 10_000
 
 BOUNDED_LOG_WINDOW_S = 5.0
 """Time in which equal lines about clients' faults are one line, in seconds."""
+MAX_DATAGRAM_BYTES = 64 * KIB
+"""Maximum size of a datagram to the X-Ray daemon, in bytes: UDP's and X-Ray's limit."""
+
+MAX_HELD_DOCUMENTS = 1000
+"""Maximum documents held for invocations that still run; the oldest is dropped."""
 
 MAX_BOUNDED_LINES = 20
 """Maximum lines about them in that time; the rest is counted."""

@@ -14,9 +14,12 @@ _TAKEN = "true"
 
 
 def with_npm_options(
-    arguments: Sequence[str], environ: Mapping[str, str], names: Iterable[str]
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    names: Iterable[str],
+    flags: Iterable[str] = (),
 ) -> list[str]:
-    """Return `arguments` with the options among `names` that npm took.
+    """Return `arguments` with the options that npm took among `names` and, without values, `flags`.
 
     Raises ConfigurationError, with the line to write, if it is unclear which value is whose.
     """
@@ -34,7 +37,9 @@ def with_npm_options(
             f"npm took {', '.join(map(_option, taken))} for options of its own. Write them after "
             f"--: npm start -- {' '.join(options)}"
         )
-    return [part for name, value in taken.items() for part in (_option(name), value)] + [*arguments]
+    found = [part for name, value in taken.items() for part in (_option(name), value)]
+    set_flags = [_option(flag) for flag in flags if environ.get(f"npm_config_{flag}") == _TAKEN]
+    return [*set_flags, *found, *arguments]
 
 
 def _option(name: str) -> str:

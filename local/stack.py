@@ -40,6 +40,7 @@ from local.project.environment import (
     user_credentials,
 )
 from local.project.serverless_yml import REGION, ServiceSettings
+from local.xray.daemon import TraceDaemon
 
 _NOT_HTTP = (
     "The request is not valid HTTP. Use an http:// or ws:// URL: this port does not speak TLS. "
@@ -56,6 +57,7 @@ class StackOptions:
     ws_port: int
     concurrency: int
     open_files: OpenFiles
+    traces: bool = False
 
 
 class Stack:
@@ -77,6 +79,7 @@ class Stack:
         self._concurrency = min(options.concurrency, options.open_files.processes(functions))
         self._keys = user_credentials(user, options.host)
         self._refusals = RefusalLog(console.line)
+        self._tracer: TraceDaemon | None = None
         self._pools: dict[str, FunctionPool] = {}
         self._logs: dict[str, StartLog] = {}
 
@@ -99,6 +102,9 @@ class Stack:
         http = self._bind(options.http_port, "--http-port")
         ws = self._bind(options.ws_port, "--ws-port")
         demo_url = await self._demo_model() if self._user.wants_demo_model() else ""
+        if options.traces:
+            self._tracer = TraceDaemon(self._console.line)
+            self._cleanup.callback(self._tracer.close)
         place = LocalPlace(options.host, port_of(http), port_of(ws), demo_url)
         environments = self._environments(place)
         self._make_pools(environments)
@@ -131,9 +137,10 @@ class Stack:
     def _environments(self, place: LocalPlace) -> dict[str, dict[str, str]]:
         found = {}
         for function in self._service.functions:
-            found[function.key] = function_environment(
-                function, self._user, place, self._service.folder
-            )
+            found[function.key] = {
+                **function_environment(function, self._user, place, self._service.folder),
+                **(self._tracer.environment() if self._tracer else {}),
+            }
             check_auth(found[function.key], place.host, has_own_keys=self._user.has_own_keys())
         return found
 
@@ -148,6 +155,7 @@ class Stack:
                 self._keys,
                 folder,
                 log.line,
+                self._tracer,
             )
             self._pools[function.key] = FunctionPool(process, self._concurrency)
             self._logs[function.key] = log
@@ -171,6 +179,7 @@ class Stack:
             unencrypted=unencrypted(url),
             open_files=self._options.open_files.note(len(environments), self._options.concurrency),
             logs_chats=connect.get("LOG_CHAT", "").strip().lower() == "true",
+            traces=self._options.traces,
         )
 
     def _function_url(self, facts: BannerFacts) -> FunctionUrl:
@@ -180,7 +189,8 @@ class Stack:
             door = UrlDoor(SignatureCheck(self._keys, "lambda", REGION))
         else:
             door = UrlDoor(forward_keys=keys_of(self._user.get("FORWARD_KEY")))
-        return FunctionUrl(pool, door, self._health, self._refusals)
+        is_sampled = self._options.traces
+        return FunctionUrl(pool, door, self._health, self._refusals, is_sampled=is_sampled)
 
     def _websocket_api(self, facts: BannerFacts) -> WebSocketApi:
         pools = {route: self._pools[key] for route, key in self._service.routes().items()}

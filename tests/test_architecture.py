@@ -29,7 +29,7 @@ MAX_HANDLER_LINES = 80
 FLOORS = {
     SLUICE: (
         "errors named_tuple digests text secret_mask authentication deadline stop_signal "
-        "error_body request_log",
+        "error_body xray trace request_log",
         "http",
         "aws",
         "setting_values limit_values settings key_ring source_address",
@@ -41,7 +41,7 @@ FLOORS = {
     "local": (
         "errors limits clock invocation console demo_model open_files",
         "project",
-        "http runtime_api",
+        "http runtime_api xray",
         "functions",
         "function_url api_gateway",
         "banner npm_options stack command_line __main__",

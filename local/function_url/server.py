@@ -63,8 +63,11 @@ class FunctionUrl:
         health: Callable[[], Mapping[str, bool]],
         refusals: RefusalLog,
         now: Callable[[], float] = time.time,
+        *,
+        is_sampled: bool = False,
     ) -> None:
         self._pool = pool
+        self._is_sampled = is_sampled
         self._door = door
         self._health = health
         self._refusals = refusals
@@ -115,7 +118,8 @@ class FunctionUrl:
     ) -> web.StreamResponse:
         access_key = self._door.signer(received, self._now())
         request_id = new_id()
-        trace_id = trace_for(request.headers.get("X-Amzn-Trace-Id", ""), self._now())
+        given = request.headers.get("X-Amzn-Trace-Id", "")
+        trace_id = trace_for(given, self._now(), is_sampled=self._is_sampled)
         added = (
             ("x-amzn-RequestId", request_id),
             ("x-amzn-trace-id", trace_id),
@@ -159,9 +163,9 @@ class FunctionUrl:
         return web.json_response(document, status=200 if ready else 503)
 
 
-def trace_for(given: str, now: float) -> str:
+def trace_for(given: str, now: float, *, is_sampled: bool = False) -> str:
     """Return a trace header that keeps the client's root, if it sent one."""
-    fresh = new_trace_id(now)
+    fresh = new_trace_id(now, is_sampled=is_sampled)
     root = _TRACE_ROOT.search(given)
     return _TRACE_ROOT.sub(root.group(), fresh) if root else fresh
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from local.errors import ConfigurationError
-from local.functions.execution_environment import FunctionProcess
+from local.functions.execution_environment import FunctionProcess, Tracer
 from local.functions.opt_folder import in_opt, lay_layers
 from local.project.environment import (
     WRAPPER,
@@ -30,6 +30,7 @@ def function_process(
     keys: Credentials,
     folder: Path,
     log: Callable[[str], None],
+    tracer: Tracer | None = None,
 ) -> FunctionProcess:
     """Lay the function's layers into `folder` and return how to run it.
 
@@ -60,4 +61,5 @@ def function_process(
         environ={**environment, **by_lambda, WRAPPER: str(wrapper)},
         folder=service.folder,
         log=log,
+        tracer=tracer,
     )

@@ -23,6 +23,13 @@ from local.limits import INIT_TIMEOUT_S
 from local.runtime_api.api import RuntimeApi
 
 
+class Tracer(Protocol):
+    """Learns of each invocation that has ended; all are sampled then."""
+
+    def invocation_ended(self, function: str, header: str, began: float, ended: float) -> None:
+        """Take the function's key, the trace header, and the times since the epoch."""
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionProcess:
     """How to run one function: its name, ARN and limits, its command and environment."""
@@ -36,6 +43,7 @@ class FunctionProcess:
     log: Callable[[str], None]
     init_timeout_s: float = INIT_TIMEOUT_S
     clock: Clock = field(default_factory=Clock)
+    tracer: Tracer | None = None
 
 
 class EnvironmentOwner(Protocol):
@@ -65,6 +73,7 @@ class ExecutionEnvironment:
         self._started = False
         self._stopping = False
         self._deadline_ms = 0
+        self._begun_at = 0.0
 
     def start(self) -> None:
         """Start the child; the owner learns when it waits or has ended."""
@@ -74,7 +83,8 @@ class ExecutionEnvironment:
         """Give the waiting runtime an event; its time runs until it requests the next one."""
         function = self._function
         self._invocation = invocation
-        self._deadline_ms = int((function.clock.now() + function.timeout_s) * 1000)
+        self._begun_at = function.clock.now()
+        self._deadline_ms = int((self._begun_at + function.timeout_s) * 1000)
         self._set_timer(function.timeout_s)
         self._api.hand_over(invocation)
 
@@ -91,6 +101,7 @@ class ExecutionEnvironment:
     def runtime_waits(self) -> None:
         """Take it that the work on the last event is done, also that after the answer."""
         self._started = True
+        self._trace()
         self._invocation = None
         self._cancel_timer()
         self._owner.environment_waits(self)
@@ -135,8 +146,16 @@ class ExecutionEnvironment:
         self._cancel_timer()
         if self._invocation is not None:
             self._invocation.settle(failure)
+        self._trace()
         await self._api.close()
         self._owner.environment_ended(self, failure)
+
+    def _trace(self) -> None:
+        """Report the end of the invocation, if there is one."""
+        function, invocation = self._function, self._invocation
+        if function.tracer is not None and invocation is not None:
+            header, now = invocation.identity.trace_id, function.clock.now()
+            function.tracer.invocation_ended(function.key, header, self._begun_at, now)
 
     def _exited(self, status: int) -> FunctionFailure:
         how = f"exit status {status}" if status >= 0 else f"signal: {-status}"

@@ -40,7 +40,9 @@ class FunctionPool:
         return await asyncio.shield(self._first_start)
 
     def submit(self, event: bytes, receiver: AnswerReceiver, trace_id: str = "") -> Invocation:
-        trace_id = trace_id or new_trace_id(self._function.clock.now())
+        function = self._function
+        is_sampled = function.tracer is not None
+        trace_id = trace_id or new_trace_id(function.clock.now(), is_sampled=is_sampled)
         invocation = Invocation(new_identity(trace_id), event, receiver)
         if self._stopping:
             invocation.settle(_STOPPING)

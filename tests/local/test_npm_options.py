@@ -8,6 +8,7 @@ from local.errors import ConfigurationError
 from local.npm_options import with_npm_options
 
 NAMES = ("http_port", "ws_port", "host")
+FLAGS = ("traces",)
 START = {"npm_lifecycle_event": "start"}
 
 
@@ -21,6 +22,7 @@ START = {"npm_lifecycle_event": "start"}
         # npm 11: `npm start --http-port 3100`
         ({"http_port": "true"}, ["3100"], ["--http-port", "3100"]),
         ({"http_port": "true", "host": "::1"}, ["1"], ["--http-port", "1", "--host", "::1"]),
+        ({"traces": "true", "host": "true"}, ["::1"], ["--traces", "--host", "::1"]),
         # Not an option of the stack.
         ({"cache": "/x"}, ["--host", "::1"], ["--host", "::1"]),
     ],
@@ -29,7 +31,7 @@ def test_option_that_npm_took_counts(
     taken: dict[str, str], arguments: list[str], expected: list[str]
 ) -> None:
     environ = {f"npm_config_{name}": value for name, value in taken.items()}
-    assert with_npm_options(arguments, environ | START, NAMES) == expected
+    assert with_npm_options(arguments, environ | START, NAMES, FLAGS) == expected
     # A variable of an enclosing npm, such as that of `npm test`, says nothing.
     assert with_npm_options(arguments, environ, NAMES) == arguments
 

@@ -1,0 +1,1 @@
+"""The X-Ray daemon: takes what functions send of their traces, and prints it."""
