@@ -33,11 +33,13 @@ WHEEL_PLATFORMS = {"arm64": "manylinux2014_aarch64", "x86_64": "manylinux2014_x8
 
 SOURCES_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "requirements*")
 
-# bin/ and RECORD hold the path of the Python that pip ran in and the hashes of such files. The one
-# package with machine code has the same modules in Python, which run on every architecture.
+# bin/ and RECORD hold the path of the Python that pip ran in and the hashes of such files. The two
+# packages with machine code have the same modules in Python, which run on every architecture.
+# X-Ray's SDK could trace a dozen other packages: the layer has none of them.
 PACKAGE_FILES_LEFT_OUT = (
     *("bin", "*.dist-info/RECORD", "**/__pycache__", "*/tests", "*/test"),
-    *("charset_normalizer/*.so", "*.dist-info/WHEEL"),
+    *("charset_normalizer/*.so", "wrapt/*.so", "wrapt/*.c", "*.dist-info/WHEEL"),
+    *("aws_xray_sdk/ext", "wrapt-stubs"),
 )
 
 MOUNT_POINT = "/opt"

@@ -99,10 +99,10 @@ export default class SluicePlugin {
   addResources () {
     const { resources: { Resources: resources }, custom, functions } = this.serverless.service
     const { project, stage } = this.place
-    const { environment: settings, tracing: { lambda: tracing } } = this.declared
+    const { environment: settings } = this.declared
     const granted = Object.keys(functions).map((name) => [name, custom.permissions[name] ?? []])
     Object.assign(resources,
-      roles(granted, { ...this.place, settings, tracing }),
+      roles(granted, { ...this.place, settings, tracing: this.options.tracing }),
       observation(custom.observation, this.options, `${project}-${stage}`))
     for (const [name, declared] of Object.entries(functions)) {
       declared.role = roleOf(name)

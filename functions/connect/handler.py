@@ -11,6 +11,7 @@ from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
 from sluice.state.opening import open_store
+from sluice.trace import trace_of
 from sluice.websocket.admission import admit, record_opened
 from sluice.websocket.events import parse_connect
 
@@ -30,10 +31,11 @@ if settings.websocket_auth == "forward_key":
     parameters.begin(parameters_of(settings.forward_keys))
 
 
-def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
-    request = parse_connect(event)
-    admission = admit(request, settings, access, state)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    request, trace = parse_connect(event), trace_of(context, os.environ, parameters, store)
+    admission = admit(request, settings, access, state, trace)
     if state is not None and admission.principal is not None and not admission.is_recorded:
         # After the answer: clients do not wait for the store.
-        awslambda.after_response(record_opened, request, admission.principal, state)
+        awslambda.after_response(record_opened, request, admission.principal, state, trace)
+    awslambda.after_response(trace.send)
     return admission.answer

@@ -18,6 +18,7 @@ from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings
 from sluice.state.connections import connection_state
 from sluice.state.opening import open_store
+from sluice.trace import trace_of
 from sluice.upstream.client import UpstreamClient
 from sluice.upstream.targets import read_targets
 from sluice.websocket.connections_api import ConnectionsClient
@@ -51,5 +52,7 @@ parameters.begin(parameters_of(targets[0].keys), meanwhile=partial(client.open_a
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline = Deadline(context.get_remaining_time_in_millis)
-    awslambda.after_response(gateway.answer, parse_message(event), deadline)
+    trace = trace_of(context, os.environ, parameters, store)
+    awslambda.after_response(gateway.answer, parse_message(event), deadline, trace)
+    awslambda.after_response(trace.send)
     return {"statusCode": 200}

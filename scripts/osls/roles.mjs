@@ -1,7 +1,7 @@
 // One IAM role per function: what custom.permissions in serverless.yml lists for it, and writing its
 // own log.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/
-import { BEDROCK_HOST, capitalized, list, namedParameters } from './settings.mjs'
+import { BEDROCK_HOST, capitalized, isOn, list, namedParameters } from './settings.mjs'
 
 const HERE = '${AWS::Region}:${AWS::AccountId}'
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -88,11 +88,10 @@ function role (name, Statement, deployment) {
 
 function statements (name, permissions, deployment) {
   const logStreams = arnOf(`${capitalized(name)}LogGroup`) // it ends with ":*"
-  const isTraced = ['Active', 'true'].includes(String(deployment.tracing))
   return merged([
     ...allow(['logs:CreateLogStream', 'logs:PutLogEvents'], [logStreams]),
     // Traces belong to the account: X-Ray has no resources to name.
-    ...allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], isTraced ? ['*'] : []),
+    ...allow(['xray:PutTraceSegments', 'xray:PutTelemetryRecords'], isOn(deployment.tracing) ? ['*'] : []),
     ...permissions.flatMap((permission) => PERMISSIONS[permission](deployment))
   ])
 }

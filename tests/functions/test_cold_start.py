@@ -54,7 +54,7 @@ STANDARD_UNTIL_THE_FIRST_BYTE = {
 }
 
 # Modules of `sluice`.
-SETTINGS = "authentication errors named_tuple request_log setting_values settings http.urls "
+SETTINGS = "authentication errors named_tuple request_log setting_values settings trace http.urls "
 HTTP = "http.connection http.errors http.http1 http.opening http.transport "
 STATE = "state.connections state.opening "
 UPSTREAM = (

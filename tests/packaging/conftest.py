@@ -135,6 +135,7 @@ CUSTOM = {
     "ASCII_QUOTES": "true",
     "LOG_CHAT": "true",
     "ALARM_TOPIC_ARN": TOPIC,
+    "TRACING": "true",
     "RESERVED_CONCURRENCY": "20",
     "WEBSOCKET_RATE": "7",
     "WEBSOCKET_BURST": "9",
@@ -151,7 +152,7 @@ SEVERAL_PROVIDERS = {
     "AZURE_OPENAI_TOKEN_PARAMETER": "/azure/token",
 }
 PRODUCTION = "--stage prod --region eu-west-1 --param dashboard=false --param alarms=false"
-UNTRACED = "--param tracing=PassThrough"
+TRACED = "--param tracing=true"
 
 
 @pytest.fixture(scope="session")
@@ -172,4 +173,4 @@ def customized(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack
 def in_production(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Package:
     """Stage prod in another region, with several providers, without alarms and dashboard."""
     service = copy_service(tmp_path_factory.mktemp("production"), packages=packages)
-    return service.package(*PRODUCTION.split(), *UNTRACED.split(), **SEVERAL_PROVIDERS)
+    return service.package(*PRODUCTION.split(), *TRACED.split(), **SEVERAL_PROVIDERS)

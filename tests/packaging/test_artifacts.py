@@ -11,7 +11,9 @@ LARGEST_FUNCTION = 20_000
 LARGEST_LAYER = {"runtime": 150_000, "shared": 2_000_000}
 FUNCTIONS = ("connect", "disconnect", "control", "default", "stream")
 LAYERS = tuple(LARGEST_LAYER)
-PACKAGES = ("certifi", "charset_normalizer", "idna", "requests", "urllib3")
+PACKAGES = (
+    *("aws_xray_sdk", "certifi", "charset_normalizer", "idna", "requests", "urllib3", "wrapt"),
+)
 NEEDLESS = {"bin", "tests", "RECORD", "notes.txt", ".env"}
 
 

@@ -87,12 +87,12 @@ def test_params_exist() -> None:
 
 def test_defaults_of_params_are_those_of_the_service() -> None:
     stated = {row[0].strip("`"): row[1].strip("`") for row in rows()}
-    for name in ("streamMemory", "connectionMemory", "tracing", "dashboard", "alarms"):
+    for name in ("streamMemory", "connectionMemory", "dashboard", "alarms"):
         assert stated[name] == str(PARAMS[name]).replace("True", "true"), name
     of_stages = {**SERVICE["params"], "default": PARAMS}
     days = {stage: params["logRetentionInDays"] for stage, params in of_stages.items()}
     assert stated["logRetentionInDays"] == f"{days['default']}; prod: {days['prod']}"
-    for name in ("reservedConcurrency", "websocketRate", "websocketBurst"):
+    for name in ("tracing", "reservedConcurrency", "websocketRate", "websocketBurst"):
         assert str(PARAMS[name]).endswith(f"'{stated[name]}'}}"), name
 
 

@@ -23,12 +23,12 @@ Allowed = dict[tuple[str, ...], list[str]]
 
 # Every star in the template that stands for what is allowed, and the reason for it.
 STARS = {
-    "PutTraceSegments *": "X-Ray has no resources that could be named",
     ":${WebsocketsApi}/dev/POST/@connections/*": "whichever connection of this API and stage",
     ":${WebsocketsApi}/*": "whichever route of this API may invoke the function",
     "Deny s3:* *": "it refuses everybody what is not encrypted on its way to the bucket",
 }
-STARS_OF_AN_OPEN_URL = {
+STARS_OF_OPTIONS = {
+    "PutTraceSegments *": "TRACING=true: X-Ray has no resources that could be named",
     "lambda:InvokeFunctionUrl Principal *": "FUNCTION_URL_AUTH=none: the forward key is the lock",
     "lambda:InvokeFunction Principal *": "AWS requires both permissions",
 }
@@ -83,8 +83,7 @@ USED: dict[str, Allowed] = {
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_function_may_do_what_it_does_and_nothing_else(by_default: Package, function: str) -> None:
-    expected = {**own_log(function), tuple(TRACES): ["*"], **USED[function]}
-    assert allowed(by_default, function) == expected
+    assert allowed(by_default, function) == {**own_log(function), **USED[function]}
 
 
 def test_every_function_has_a_role_of_its_own_that_only_lambda_takes(by_default: Package) -> None:
@@ -137,16 +136,20 @@ def test_key_that_the_functions_read_is_the_one_that_they_may_read() -> None:
         assert names == parameters(*read)
 
 
-def test_traces_are_sent_however_tracing_is_switched_on() -> None:
-    for statements in roles_with([], [{"tracing": on} for on in ("Active", "true", True)]):
-        assert TRACES in [statement["Action"] for statement in statements]
+def test_traces_are_sent_if_tracing_is_switched_on() -> None:
+    switches = ("true", True, "false", False)
+    for switch, statements in zip(
+        switches, roles_with([], [{"tracing": switch} for switch in switches]), strict=True
+    ):
+        actions = [statement["Action"] for statement in statements]
+        assert (TRACES in actions) == (str(switch).lower() == "true")
 
 
 def roles_with(
     permissions: list[str], deployments: Iterable[dict[str, object]]
 ) -> list[list[dict[str, Any]]]:
     """Return what a role with these permissions allows, for each deployment."""
-    place = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": "PassThrough"}
+    place = {"project": "p", "stage": "s", "region": "r", "settings": {}, "tracing": "false"}
     calls = [([["connect", permissions]], {**place, **deployment}) for deployment in deployments]
     made = answers("roles", calls, of="roles.mjs")
     (policies,) = zip(
@@ -155,12 +158,12 @@ def roles_with(
     return [policy["PolicyDocument"]["Statement"] for policy in policies]
 
 
-def test_production_reads_the_parameters_of_its_providers_and_sends_no_traces(
+def test_production_reads_the_parameters_of_its_providers_and_sends_traces(
     in_production: Package,
 ) -> None:
     forward, extra = "/sluice/prod/forward-key", "/other/key"
     read = {name: allowed(in_production, name).get(GET_PARAMETERS, []) for name in FUNCTIONS}
-    assert not any(tuple(TRACES) in allowed(in_production, name) for name in FUNCTIONS)
+    assert all(allowed(in_production, name)[tuple(TRACES)] == ["*"] for name in FUNCTIONS)
     assert read == {
         "connect": parameters(forward),
         "disconnect": [],
@@ -219,7 +222,7 @@ def reasons(package: Package, listed: dict[str, str]) -> dict[str, str | None]:
 
 
 def test_every_star_is_listed_with_its_reason(by_default: Package, customized: Package) -> None:
-    for package, listed in ((by_default, STARS), (customized, STARS | STARS_OF_AN_OPEN_URL)):
+    for package, listed in ((by_default, STARS), (customized, STARS | STARS_OF_OPTIONS)):
         found = reasons(package, listed)
         assert [star for star, reason in found.items() if reason is None] == []
         assert set(found.values()) == set(listed.values())

@@ -108,8 +108,10 @@ def test_options_are_switches() -> None:
             "param dashboard must be true or false (got 'yes').",
         ),
         ({"dashboard": False, "alarms": ""}, "param alarms must be true or false (got '')."),
+        ({"tracing": "Active"}, "param tracing must be true or false (got 'Active')."),
     )
-    found = answers("refusedOption", [(given,) for given, _ in options])
+    valid = {"dashboard": True, "alarms": True, "tracing": False}
+    found = answers("refusedOption", [({**valid, **given},) for given, _ in options])
     assert found == [sentence for _, sentence in options]
 
 

@@ -97,12 +97,14 @@ def test_changed_websocket_auth_is_a_deployment_of_the_api_of_its_own(
 def test_stage_and_params_differ_as_they_are_set(
     by_default: Package, in_production: Package
 ) -> None:
-    expected = ((by_default, "dev", "Active", 14), (in_production, "prod", "PassThrough", 90))
+    expected = ((by_default, "dev", None, 14), (in_production, "prod", "Active", 90))
     for package, stage, tracing, days in expected:
         tags = {"project": "sluice", "stage": stage}
         for function in package.functions().values():
             assert {tag["Key"]: tag["Value"] for tag in function["Tags"]} == tags
-            assert function["TracingConfig"] == {"Mode": tracing}
+            assert function.get("TracingConfig", {}).get("Mode") == tracing
+            enabled = function["Environment"]["Variables"]["AWS_XRAY_SDK_ENABLED"]
+            assert enabled == ("false" if tracing is None else "true")
         (api,) = package.of_type("AWS::ApiGatewayV2::Api").values()
         assert api["Tags"] == tags
         groups = package.of_type("AWS::Logs::LogGroup").values()

@@ -6,11 +6,14 @@ import json
 import time
 
 from sluice.errors import NoMatch, RequestError, SluiceError
+from sluice.trace import UNTRACED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from sluice.trace import Trace
 
 OK = "ok"
 
@@ -19,6 +22,7 @@ class RequestLog:
     """Collects the figures of one request and prints them at the end of its block.
 
     An exception that leaves the block is logged by its code, and propagates. Times are in ms.
+    trace: what happened when; it gets these figures too.
     """
 
     def __init__(
@@ -27,7 +31,9 @@ class RequestLog:
         transport: str,
         clock: Callable[[], float] = time.monotonic,
         write: Callable[[str], object] = print,
+        trace: Trace = UNTRACED,
     ) -> None:
+        self.trace = trace
         self._clock = clock
         self._write = write
         self._began = clock()
@@ -36,6 +42,8 @@ class RequestLog:
             "transport": transport,
             "outcome": OK,
         }
+        if trace.id:
+            self._fields["trace_id"] = trace.id
         self.failure: BaseException | None = None
         """The first error."""
 
@@ -77,6 +85,7 @@ class RequestLog:
             self.failed(error)
         self._fields["total_ms"] = self._elapsed_ms()
         self._write(json.dumps(self._fields))
+        self.trace.close(self._fields, self.failure)
 
     def _elapsed_ms(self) -> float:
         return round((self._clock() - self._began) * 1000, 1)

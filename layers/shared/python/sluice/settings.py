@@ -273,6 +273,8 @@ OTHER_SETTINGS = (
         "Key of that access key.", where=LOCAL, is_secret=True),
     Setting("ALARM_TOPIC_ARN", values.topic, "",
         "SNS topic that alarms notify.", where=DEPLOY),
+    Setting("TRACING", values.switch, "false",
+        "`true`: X-Ray traces; see [tracing](tracing.md).", where=DEPLOY),
     Setting("RESERVED_CONCURRENCY", values.concurrency, "none",
         "Maximum number of answers at the same time, per transport. WebSocket clients that connect"
         " get as many places, at most 40.", where=DEPLOY),

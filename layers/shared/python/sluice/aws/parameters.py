@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock, start_new_thread  # `threading` takes 1 ms to import
 
+from sluice.trace import Calls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +36,7 @@ class Parameters:
         self._meanwhile: Callable[[], object] = _nothing
         self._begun_at = 0.0
         self._is_reading = allocate_lock()
+        self.calls = Calls("parameters", clock)
 
     def begin(self, names: Iterable[str], meanwhile: Callable[[], object] = _nothing) -> None:
         """Begin to read parameters; does not wait for them.
@@ -103,7 +106,8 @@ class Parameters:
 
         api = JsonApi(SSM, self._environ, LIMITS)
         try:
-            found = read_parameters(api, list(names))
+            with self.calls.begin("GetParameters"):
+                found = read_parameters(api, list(names))
         finally:
             api.close()
         self._values = {**self._values, **found}

@@ -115,7 +115,8 @@ class ModelAnswers:
         meter = self._meter(principal, target, call, request, deadline, log)
         call = call if meter is None else meter.call
         name = principal and principal.name
-        send = partial(self._client.ask, target, call, deadline, stop_signal, log.note, name)
+        note, trace = log.note, log.trace
+        send = partial(self._client.ask, target, call, deadline, stop_signal, note, name, trace)
         pace = self._pace(target, call, deadline, stop_signal)
         with (
             nullcontext() if meter is None else meter.counting(log, deadline),

@@ -59,6 +59,14 @@ class Proxy(NamedTuple):
     headers: Mapping[str, str]
 
 
+class Opening(NamedTuple):
+    """When a connection was opened, by time.monotonic(). ended: after the TLS handshake, if any."""
+
+    began: float
+    connected: float
+    ended: float
+
+
 class ProxyRefusedError(OSError):
     """A proxy refuses to connect to a host."""
 
@@ -99,6 +107,7 @@ class HttpConnection:
         self, origin: Origin, proxy: Proxy | None = None, trusted_certificates: str | None = None
     ) -> None:
         self.origin = origin
+        self.opening: Opening | None = None
         self._proxy = proxy
         self._trusted_certificates = trusted_certificates
         self._socket: Any = None
@@ -112,13 +121,16 @@ class HttpConnection:
 
         Also raises UnicodeError, for an invalid host name.
         """
-        end = time.monotonic() + timeout
+        began = time.monotonic()
+        end = began + timeout
         to = self._proxy or self.origin
         self._socket = open_socket(to.host, to.port, timeout, self._begun)
+        connected = time.monotonic()
         if self.origin.scheme == "https":
             if self._proxy is not None:
                 self._open_tunnel(self._proxy, end)
             self._wrap_in_tls(end)
+        self.opening = Opening(began, connected, time.monotonic())
 
     def request(
         self,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from sluice.http.connection import ProxyRefusedError
 from sluice.http.http1 import HttpError, IncompleteError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from sluice.http.connection import Opening
+
 CONNECT, SENDING, FIRST_BYTE, NEXT_BYTE, END = (
     "connect", "sending", "first byte", "next byte", "end",
 )  # fmt: skip
@@ -17,6 +21,8 @@ class TransportError(Exception):
     def __init__(self, *, was_sent: bool) -> None:
         super().__init__()
         self.was_sent = was_sent
+        self.opening: Opening | None = None
+        """See HttpReply."""
 
 
 class CannotConnect(TransportError):

@@ -19,6 +19,7 @@ from sluice.http.errors import (
     ReplyBroken,
     Stopped,
     TimedOut,
+    TransportError,
     broken_reply,
     cannot_connect,
     no_reply,
@@ -30,7 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sluice.http.connection import Origin, Proxy
+    from sluice.http.connection import Opening, Origin, Proxy
     from sluice.stop_signal import StopSignal
 
     Tenant = tuple[str | None, ...]
@@ -126,8 +127,10 @@ class HttpTransport:
                 new = HttpConnection(origin, self._proxy, self._trusted_certificates)
                 reply.connect(new)
                 reply.begin(new, target)
-        except BaseException:
+        except BaseException as error:
             reply.close()
+            if isinstance(error, TransportError):
+                error.opening = reply.opening
             raise
         return reply
 
@@ -212,6 +215,8 @@ class HttpReply:
         self.status = 0
         self.headers: dict[str, str] = {}
         """Names are in lower case."""
+        self.opening: Opening | None = None
+        """When its connection was opened, for this request or an earlier one."""
         self._request, self._waits, self._stop, self._keep = request, waits, stop, keep
         self._reads_bodies = reads_bodies
         self._connection: HttpConnection | None = None
@@ -274,6 +279,7 @@ class HttpReply:
         Returns False where may_fail and the connection turns out to have been closed before.
         """
         self._use(connection)
+        self.opening = connection.opening
         self._begun_at = time.monotonic()
         try:
             self._send(connection, target)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from sluice.trace import Calls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,31 +18,37 @@ if TYPE_CHECKING:
 
 def open_store(
     settings: Settings, environ: Mapping[str, str], clock: Callable[[], float] = time.time
-) -> StateStore | None:
+) -> OpenedAtFirstUse | None:
     """The store that `settings` name, or None. environ: where AWS is, and who signs.
 
     STATE_FILE wins over STATE_TABLE: a file exists on one machine only.
     """
     if settings.state_file:
-        return _OpenedAtFirstUse(lambda: _sqlite(settings.state_file, clock))
+        return OpenedAtFirstUse(lambda: _sqlite(settings.state_file, clock))
     if settings.state_table:
-        return _OpenedAtFirstUse(lambda: _dynamodb(settings.state_table, environ, clock))
+        return OpenedAtFirstUse(lambda: _dynamodb(settings.state_table, environ, clock))
     return None
 
 
-class _OpenedAtFirstUse:
+class OpenedAtFirstUse:
+    """A StateStore, and when it was last used."""
+
     def __init__(self, opening: Callable[[], StateStore]) -> None:
+        self.calls = Calls("store")
         self._opening = opening
         self._store: StateStore | None = None
 
     def put(self, key: str, item: Item, expires_at: float) -> None:
-        self._opened().put(key, item, expires_at)
+        with self.calls.begin("PutItem"):
+            self._opened().put(key, item, expires_at)
 
     def get_all(self, keys: Sequence[str], *, is_consistent: bool = False) -> dict[str, Item]:
-        return self._opened().get_all(keys, is_consistent=is_consistent)
+        with self.calls.begin("BatchGetItem"):
+            return self._opened().get_all(keys, is_consistent=is_consistent)
 
     def change(self, change: Change) -> Outcome:
-        return self._opened().change(change)
+        with self.calls.begin("UpdateItem"):
+            return self._opened().change(change)
 
     def _opened(self) -> StateStore:
         # Two threads may open two at once. Neither does harm, and the later one stays.

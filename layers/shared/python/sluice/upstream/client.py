@@ -16,6 +16,7 @@ from sluice.http.transport import HttpRequest, HttpTransport, Waits
 from sluice.key_ring import KeyRing
 from sluice.secret_mask import mask_of
 from sluice.settings import BUILT_IN
+from sluice.trace import UNTRACED
 from sluice.upstream.reply import UpstreamReply
 
 TYPE_CHECKING = False
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.deadline import Deadline
+    from sluice.http.connection import Opening
     from sluice.settings import Settings
     from sluice.stop_signal import StopSignal
+    from sluice.trace import Trace
     from sluice.upstream.call import ModelCall
     from sluice.upstream.providers import UpstreamRequest
     from sluice.upstream.retries import RetryPlan
@@ -86,6 +89,7 @@ class UpstreamClient:
         stop_signal: StopSignal | None = None,
         note: Callable[..., None] = _ignore,
         principal: str | None = None,
+        trace: Trace = UNTRACED,
     ) -> UpstreamReply:
         """Send a request, with retries; returns when the first byte of an answer is there.
 
@@ -106,9 +110,14 @@ class UpstreamClient:
             if request.deployment is not None:
                 note(deployment=request.deployment[:MAX_LOGGED_CHARACTERS])
             sent = _sent(request, (key, principal))
+            facts = {"provider": target.provider.name, "model": model}
+            span = trace.span("upstream", method=sent.method, url=sent.url, **facts)
             try:
-                answer = self._ask_once(sent, target.url_variable, deadline, stop_signal, note)
+                answer = self._ask_once(
+                    sent, target.url_variable, deadline, stop_signal, note, trace
+                )
             except SluiceError as error:
+                span.end(error)
                 plan = plan or self._plan(call)
                 has_other_key = self._has_other_key(target, key, tried, error)
                 attempt = plan.after(error, deadline.seconds_left(), has_other_key=has_other_key)
@@ -116,6 +125,9 @@ class UpstreamClient:
                     raise
             else:
                 answer.mends_stream_end = target.provider.mends_stream_end
+                span.note(status=answer.status)
+                span.mark("time_to_first_byte_ms")
+                answer.span = span
                 return answer
             _pause(attempt.pause_s, stop_signal)
             if attempt.model is not None:
@@ -152,17 +164,23 @@ class UpstreamClient:
         deadline: Deadline,
         stop_signal: StopSignal | None,
         note: Callable[..., None],
+        trace: Trace,
     ) -> UpstreamReply:
-        waits = self._waits(deadline)
+        waits, began = self._waits(deadline), time.monotonic()
         to_sluice_error = partial(
             _failure, settings=self._settings, stop_signal=stop_signal, url_variable=url_variable
         )
         try:
             reply = self._transport.send(request, waits, stop_signal)
         except TransportError as error:
-            raise to_sluice_error(error) from error.__cause__
+            failure = to_sluice_error(error)
+            _add_connection(trace, error.opening)
+            if not error.was_sent and error.opening is None:
+                trace.add("connection", began, time.monotonic(), failure)
+            raise failure from error.__cause__
         except ValueError as error:
             raise InvalidField("A header of the request cannot be sent on.") from error
+        _add_connection(trace, reply.opening)
         answer = UpstreamReply(reply, to_sluice_error, url_variable)
         try:
             note(upstream_request_id=self._loggable(answer.request_id))
@@ -217,6 +235,14 @@ def _transport_of(settings: Settings, clock: Callable[[], float]) -> Transport:
         return RequestsTransport(proxy, trusted, min_rest_s=MIN_REST_S, clock=clock)
     at = proxy_of(proxy) if proxy else None
     return HttpTransport(at, trusted, min_rest_s=MIN_REST_S, clock=clock)
+
+
+def _add_connection(trace: Trace, opening: Opening | None) -> None:
+    """Add the opening of a connection to the trace, unless an earlier request opened it."""
+    if opening is not None:
+        began, connected, ended = opening
+        tcp_ms, tls_ms = (connected - began) * 1000, (ended - connected) * 1000
+        trace.add("connection", began, ended, tcp_ms=tcp_ms, tls_ms=tls_ms)
 
 
 def _pause(seconds: float, stop_signal: StopSignal | None) -> None:

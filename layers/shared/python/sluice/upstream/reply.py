@@ -7,6 +7,7 @@ import time
 
 from sluice.errors import UpstreamBroken, UpstreamError
 from sluice.http.errors import TransportError
+from sluice.trace import NO_SPAN
 from sluice.upstream.headers import reply_headers
 
 TYPE_CHECKING = False
@@ -49,6 +50,8 @@ class UpstreamReply:
         self.request_id = _request_id(reply.headers)
         """The provider's name for this request, for the log; None where it sends none."""
         self.mends_stream_end = False
+        self.span = NO_SPAN
+        """The part of the trace that ends with this reply."""
         self._has_ended = False
         self._content_encoding = reply.headers.get("content-encoding", "")
         self._reply = reply
@@ -65,6 +68,7 @@ class UpstreamReply:
         trace: TracebackType | None,
     ) -> None:
         self._reply.close()
+        self.span.end(error)
 
     def wait_for_first_byte(self) -> None:
         """Return when the body has begun or ended. Until then a retry is possible.

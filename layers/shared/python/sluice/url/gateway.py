@@ -25,6 +25,7 @@ from sluice.errors import (
 from sluice.http.urls import without_parameter, without_values
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
+from sluice.trace import UNTRACED
 from sluice.upstream.call import ModelCall, model_of
 from sluice.url.reply import UrlReply
 from sluice.url.routes import Routes, not_allowed
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
+    from sluice.trace import Trace
     from sluice.upstream.targets import Target
     from sluice.url.events import UrlRequest
     from sluice.url.reply import Body
@@ -104,9 +106,10 @@ class UrlGateway:
         request: UrlRequest,
         open_body: Callable[[dict[str, Any]], Body],
         deadline: Deadline,
+        trace: Trace = UNTRACED,
     ) -> None:
         """Send the reply. Errors become replies too; UrlReply.fail raises those that cannot."""
-        with RequestLog(request.request_id, "url") as log:
+        with RequestLog(request.request_id, "url", trace=trace) as log:
             log.note(method=request.method, path=self._routes.logged_path(request.path))
             cors = self._cors_headers(request)
             reply = UrlReply(open_body, self._answers.secrets, log, cors)

@@ -13,6 +13,7 @@ from sluice.completions.event_stream import (
 )
 from sluice.errors import UpstreamBroken
 from sluice.secret_mask import mask_of
+from sluice.trace import NO_SPAN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class UrlReply:
         self._secrets = secrets
         self._log = log
         self._body: Body | None = None
+        self._span = NO_SPAN
         self._is_event_stream = False
         self._tail = b""
         self.bytes_sent = self.chunks_sent = 0
@@ -62,7 +64,7 @@ class UrlReply:
         """Send a complete reply. `body` must not be empty: a URL may hang on an empty one."""
         opened = self._begin(status, headers)
         self._write(opened, body)
-        opened.end()
+        self._end(opened)
 
     def relay(self, answer: ModelAnswer, *, may_be_empty: bool = False) -> None:
         """Pass on an answer as it comes. Nothing is sent before its first byte is there.
@@ -84,7 +86,7 @@ class UrlReply:
         mends = answer.mends_stream_end and answer.is_event_stream
         if mends and (missing := stream_end(self._tail)):
             self._write(body, missing)
-        body.end()
+        self._end(body)
 
     def fail(self, error: SluiceError) -> None:
         """Report an error: by status and body or, in an event stream, by its last event.
@@ -102,7 +104,7 @@ class UrlReply:
             # The event in progress must end before another can begin.
             gap = b"" if self._tail.endswith(BLANK_LINES) else b"\n\n"
             self._write(self._body, gap + error_body.event(error, self._secrets()))
-            self._body.end()
+            self._end(self._body)
         else:
             raise error
 
@@ -111,11 +113,16 @@ class UrlReply:
     ) -> Body:
         self._log.note(status=status)
         self._log.first_byte()
+        self._span = self._log.trace.span("delivery", status=status)
         self._is_event_stream = is_event_stream
         mask = mask_of(self._secrets())
         reply_headers = {n: mask.text(value) for n, value in headers.items()} | {**self._headers}
         self._body = self._open_body({"statusCode": status, "headers": reply_headers})
         return self._body
+
+    def _end(self, body: Body) -> None:
+        body.end()
+        self._span.end()
 
     def _write(self, body: Body, data: bytes) -> None:
         body.write(data)

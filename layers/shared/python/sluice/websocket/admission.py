@@ -7,6 +7,7 @@ from sluice.errors import SettingsError, SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.state.connections import ConnectionOwner
+from sluice.trace import UNTRACED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sluice.access.identity import Access
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
+    from sluice.trace import Trace
     from sluice.websocket.events import ConnectRequest, DisconnectEvent
 
 ANONYMOUS = "anonymous"
@@ -36,6 +38,7 @@ def admit(
     settings: Settings,
     access: Access,
     state: ConnectionState | None = None,
+    trace: Trace = UNTRACED,
 ) -> Admission:
     """Accept or reject a client.
 
@@ -47,7 +50,7 @@ def admit(
     A browser that offers sub-protocols disconnects unless it gets one of them.
     https://docs.aws.amazon.com/apigateway/latest/developerguide/websocket-connect-route-subprotocol.html
     """
-    with RequestLog(request.request_id, "connect") as log:
+    with RequestLog(request.request_id, "connect", trace=trace) as log:
         log.note(connection_id=request.connection_id)
         try:
             principal = _principal(request, settings, access)
@@ -96,9 +99,14 @@ def _principal(request: ConnectRequest, settings: Settings, access: Access) -> P
     return Principal(ANONYMOUS, ANONYMOUS)
 
 
-def record_opened(request: ConnectRequest, principal: Principal, state: ConnectionState) -> None:
+def record_opened(
+    request: ConnectRequest,
+    principal: Principal,
+    state: ConnectionState,
+    trace: Trace = UNTRACED,
+) -> None:
     """Record whose connection this is. A failure is logged and does no harm."""
-    log = RequestLog(request.request_id, "connect_record")
+    log = RequestLog(request.request_id, "connect_record", trace=trace)
     try:
         state.opened(request.connection_id, ConnectionOwner(*principal))
     except StateUnavailable as error:
@@ -107,9 +115,11 @@ def record_opened(request: ConnectRequest, principal: Principal, state: Connecti
             log.failed(error)
 
 
-def record_closed(event: DisconnectEvent, state: ConnectionState | None) -> None:
+def record_closed(
+    event: DisconnectEvent, state: ConnectionState | None, trace: Trace = UNTRACED
+) -> None:
     """Log the end of a connection, and record it so that other functions stop its answers."""
-    with RequestLog(event.request_id, "disconnect") as log:
+    with RequestLog(event.request_id, "disconnect", trace=trace) as log:
         log.note(
             connection_id=event.connection_id,
             disconnect_status_code=event.status_code,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sluice.websocket.events import MessageEvent
 
 SERVICE = "execute-api"
+POST = "PostToConnection"
+"""AWS's name of a post."""
 TIMEOUT_S = 2.0
 """Timeout of a post, in seconds. API Gateway takes a frame in milliseconds, and says 429 where a
 client is too slow. The client waits for the error meanwhile."""

@@ -11,7 +11,8 @@ from sluice.errors import (
     internal_error,
 )
 from sluice.request_log import RequestLog
-from sluice.websocket.connections_api import StageClients
+from sluice.trace import UNTRACED
+from sluice.websocket.connections_api import POST, StageClients
 from sluice.websocket.posting import BackOff, post_last_word, post_with_retries
 from sluice.websocket.request import Cancel, Ping, Unreadable, client_id, parse_control
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sluice.deadline import Deadline
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
+    from sluice.trace import Trace
     from sluice.websocket.connections_api import ConnectionsClient
     from sluice.websocket.events import MessageEvent
 
@@ -47,10 +49,10 @@ class ControlGateway:
         self._state = state
         self._back_off = back_off or BackOff()
 
-    def answer(self, message: MessageEvent, deadline: Deadline) -> None:
+    def answer(self, message: MessageEvent, deadline: Deadline, trace: Trace = UNTRACED) -> None:
         """Do what the message says. Only a ping and an error get a frame."""
         request = parse_control(message.body)
-        with RequestLog(message.request_id, "websocket") as log:
+        with RequestLog(message.request_id, "websocket", trace=trace) as log:
             log.note(connection_id=message.connection_id, kind=KINDS[type(request)])
             try:
                 frame = self._frame(request, message)
@@ -86,6 +88,7 @@ class ControlGateway:
         def post(frame: bytes, seconds: float) -> None:
             connections.post(message.connection_id, frame, seconds)
 
+        post = log.trace.timed("delivery", post, operation=POST)
         try:
             post_with_retries(post, data, deadline, self._back_off)
         except DeliveryError as error:

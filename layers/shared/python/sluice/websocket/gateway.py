@@ -19,8 +19,9 @@ from sluice.errors import (
 from sluice.request_log import RequestLog
 from sluice.stop_signal import StopSignal
 from sluice.text import utf8
+from sluice.trace import UNTRACED
 from sluice.websocket.answer import MessageExchange, send_answer, watched
-from sluice.websocket.connections_api import StageClients
+from sluice.websocket.connections_api import POST, StageClients
 from sluice.websocket.delivery import Delivery
 from sluice.websocket.frames import ChatFrames, TextFrames
 from sluice.websocket.owners import Owners
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from sluice.deadline import Deadline
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState
+    from sluice.trace import Trace
     from sluice.websocket.cancellation_watch import LookTimes
     from sluice.websocket.connections_api import ConnectionsClient
     from sluice.websocket.events import MessageEvent
@@ -83,15 +85,19 @@ class WebSocketGateway:
         self._back_off = back_off or BackOff()
         self._look_times = look_times
 
-    def answer(self, message: MessageEvent, deadline: Deadline) -> None:
+    def answer(self, message: MessageEvent, deadline: Deadline, trace: Trace = UNTRACED) -> None:
         """Send the answer, or one error frame, to the connection that sent the message."""
         request = parse_websocket_request(message.body)
         frames, stop_signal = _frames_for(request), StopSignal()
-        with RequestLog(message.request_id, "websocket") as log:
+        with RequestLog(message.request_id, "websocket", trace=trace) as log:
             log.note(connection_id=message.connection_id, kind=KINDS[type(request)])
             connections = self._stages.client_of(message)
             time_is_up = StopSignal()
-            post = partial(connections.post, message.connection_id, stop_signal=time_is_up)
+            post = trace.timed(
+                "delivery",
+                partial(connections.post, message.connection_id, stop_signal=time_is_up),
+                operation=POST,
+            )
             stop, back_off = stop_signal.stop, self._back_off
             delivery = Delivery(frames, post, stop, deadline, back_off, log.first_frame)
             stop_signal.listen(delivery.interrupt)
@@ -167,7 +173,11 @@ class WebSocketGateway:
         error = log.failure if isinstance(log.failure, SluiceError) else internal_error()
         frame = utf8(self._error_frame(error, exchange))
         connections.close()
-        post = partial(connections.post, exchange.message.connection_id)
+        post = log.trace.timed(
+            "delivery",
+            partial(connections.post, exchange.message.connection_id),
+            operation=POST,
+        )
         is_sent = post_last_word(post, frame, exchange.deadline, self._back_off)
         log.note(error_sent=is_sent)
 

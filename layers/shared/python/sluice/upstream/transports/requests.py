@@ -122,6 +122,7 @@ class RequestsReply:
     def __init__(self, raw: RawResponse, method: str, guard: Guard) -> None:
         self.status = raw.status
         self.headers = {name.lower(): raw.headers[name] for name in raw.headers}
+        self.opening = None  # urllib3 does not say
         has_no_body = method == "HEAD" or raw.status in NO_BODY_STATUSES
         framing = {"content-length", "transfer-encoding"}
         self._is_framed = has_no_body or not framing.isdisjoint(self.headers)
