@@ -124,6 +124,26 @@ def test_tokens_of_an_earlier_minute_stay_there() -> None:
     assert len([name for name in item if name.startswith("t ")]) == 2
 
 
+def test_windows_of_earlier_budgets_go_with_their_last_request() -> None:
+    day = 86_400_000
+    first, second, third = (claim(n, cost=1, now=NOW + n * day) for n in range(3))
+    item = admitted(BUDGET, {}, first)
+    late = settlement(BUDGET, KEY, lease_of(BUDGET, first, NOW), Used(0, 1), NOW + day)
+    item = admitted(BUDGET, item, second, now=NOW + day)
+    assert len([name for name in item if name.startswith("b ")]) == 2
+    item = outcome_of(late, item).item
+    assert [item[name] for name in item if name.startswith("s ")] == [1]
+    item = admitted(BUDGET, item, third, now=NOW + day)
+    assert len([name for name in item if name.startswith(("b ", "s "))]) == 1
+
+
+def test_spend_is_counted_without_a_budget() -> None:
+    request = claim(1, cost=5)
+    item = admitted(Bounds(), {}, request)
+    change = settlement(Bounds(), KEY, lease_of(Bounds(), request, NOW), Used(1, 7), NOW)
+    assert outcome_of(change, item).item["s life"] == 7
+
+
 def test_change_by_an_administrator_makes_a_decision_invalid() -> None:
     bounds = Bounds(revision=3)
     assert outcome_of(admission(bounds, claim(), KEY, {}, NOW), {"revision": 3}).was_applied

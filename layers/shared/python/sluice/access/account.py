@@ -34,6 +34,7 @@ IDLE_KEPT_S = 40 * 86_400
 Longer windows are kept for their own length on top."""
 NEVER = float("inf")
 RUNNING, TOKENS = "running", "t "
+CLAIMED, SPENT = "b ", "s "
 LEASE = "l "
 
 
@@ -127,18 +128,19 @@ def admission(bounds: Bounds, claim: Claim, key: str, item: Item, now: int) -> C
     put = {name: text for step in steps for name, text in step.put.items()}
     put[f"{LEASE}{lease.id}"] = json.dumps(lease[1:])
     old = [name for step in steps for name in step.remove]
-    old += _old_minutes(item, lease.minute)
+    old += _old_minutes(item, lease.minute) + _old_windows(item, lease.window)
     return Change(key, _expires_at(bounds, now), tuple(guards), add, put, tuple(old))
 
 
 def settlement(bounds: Bounds, key: str, lease: Lease, used: Used, now: int) -> Change:
     """Replaces a lease by what was used. Nothing happens where that has been done before."""
-    add = {RUNNING: -1}
+    add = {
+        RUNNING: -1,
+        f"b {lease.window}": used.cost - lease.cost,
+        f"s {lease.window}": used.cost,
+    }
     if bounds.tpm_limit is not None and now // MINUTE_MS == lease.minute:
         add[f"t {lease.minute}"] = used.tokens - lease.tokens
-    if lease.window:
-        add[f"b {lease.window}"] = used.cost - lease.cost
-        add[f"s {lease.window}"] = used.cost
     name = f"{LEASE}{lease.id}"
     return Change(key, _expires_at(bounds, now), (Present(name),), add, remove=(name,))
 
@@ -188,11 +190,11 @@ def _refusals(bounds: Bounds, claim: Claim, item: Item, now: int) -> Iterator[Re
 
 
 def _lease(bounds: Bounds, claim: Claim, now: int) -> Lease:
-    has_budget = bounds.max_budget is not None
-    window = budget_window(bounds.budget_duration, now // 1000).name if has_budget else ""
+    window = budget_window(bounds.budget_duration, now // 1000).name
     # A request larger than the limit would never pass: alone in its minute, it may.
-    tokens = min(claim.tokens, bounds.tpm_limit or 0)
-    cost = claim.cost if has_budget else 0
+    limit = bounds.tpm_limit
+    tokens = claim.tokens if limit is None else min(claim.tokens, limit)
+    cost = 0 if bounds.max_budget is None else claim.cost
     return Lease(claim.id, claim.model, tokens, now // MINUTE_MS, cost, window, claim.until)
 
 
@@ -200,6 +202,12 @@ def _old_minutes(item: Item, minute: int) -> list[str]:
     """Those that no late request counts in, see windows.LATE_MS."""
     minutes = [name for name in item if name.startswith(TOKENS)]
     return [name for name in minutes if int(name.removeprefix(TOKENS)) < minute - 1]
+
+
+def _old_windows(item: Item, window: str) -> list[str]:
+    """What earlier budgets' windows had counted, once no request is left that counts in them."""
+    kept = {window, *(lease.window for lease in leases(item))}
+    return [n for n in item if n.startswith((CLAIMED, SPENT)) and n[len(SPENT) :] not in kept]
 
 
 def _expires_at(bounds: Bounds, now: int) -> float | None:
