@@ -70,7 +70,7 @@ def wscat_line(facts: BannerFacts) -> str:
 
 
 def _sdk_lines(facts: BannerFacts) -> list[str]:
-    """Return how OpenAI's SDK gets in, if a key is all that it needs."""
+    """Return the line for OpenAI's SDK, if a key is enough."""
     if facts.url_auth != "none" and facts.own_keys:
         return []
     key = 'os.environ["FORWARD_KEY"]' if facts.url_auth == "none" else '"local"'

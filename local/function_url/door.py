@@ -1,7 +1,7 @@
 """Who may send a request to the Function URL, and what those learn who may not (no I/O).
 
-AWS verifies signatures. While the key pair is the well-known one, this door also takes the key
-`local` for a signature, lets the pages that this machine serves in (CORS), and keeps others out.
+AWS verifies signatures. While the key pair is the well-known one, this door also accepts the key
+`local` instead of a signature, permits pages of this machine (CORS) and refuses those of others.
 """
 
 from __future__ import annotations

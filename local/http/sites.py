@@ -1,8 +1,8 @@
 """Which requests come from this machine's own programs and pages (no I/O).
 
-A page of any site may send requests to loopback: as an image, a form, a script's fetch, or after
-DNS rebinding as its own host. Where a request needs no secret, only what the browser says about its
-page keeps such a page out: https://fetch.spec.whatwg.org/#origin-header and
+A page of any site can send requests to loopback: by an image, a form, a script, or to its own host
+after DNS rebinding. A request that needs no secret is therefore judged by what the browser says of
+its page: https://fetch.spec.whatwg.org/#origin-header and
 https://w3c.github.io/webappsec-fetch-metadata/
 """
 
@@ -22,7 +22,7 @@ _OWN_SITES = frozenset({"same-origin", "same-site", "none"})
 """Values of Sec-Fetch-Site for pages of the request's own host, and for what a user typed in."""
 
 _FROM_A_FILE = (
-    "A page opened from a file has no origin (file: or null), and every site could pass for it. "
+    "A page opened from a file has no origin (file: or null), and any site can make such a page. "
     "Serve its folder (python3 -m http.server 8000) and open http://localhost:8000/."
 )
 
@@ -42,12 +42,13 @@ def is_own_origin(origin: str) -> bool:
 def check_site(request: HttpRequest, remedy: str) -> None:
     """Raise RefusedError for a page of another site, and for a name that is not this machine's.
 
-    `remedy` says which settings let other sites in.
+    `remedy` says which settings permit other sites.
     """
-    host = request.header("host")
-    if host and not request.is_proxied and not is_own_host(host):
+    hosts = () if request.is_proxied else request.header_values("host")
+    other = next((host for host in hosts if not is_own_host(host)), None)
+    if other is not None:
         raise RefusedError(
-            f"The host {_shown(host, _HOST)} is not this machine. "
+            f"The host {_shown(other, _HOST)} is not this machine. "
             f"Use 127.0.0.1 or localhost in the URL, or {remedy}."
         )
     origins = request.header_values("origin")
@@ -61,7 +62,7 @@ def check_site(request: HttpRequest, remedy: str) -> None:
 
 
 def _check_silent_page(request: HttpRequest, remedy: str) -> None:
-    """Judge a request without an Origin: a program's, or one that a page makes without asking."""
+    """Judge a request without an Origin: of a program, or of a page's image, link or form."""
     sites = request.header_values("sec-fetch-site")
     if not _OWN_SITES.issuperset(sites):
         raise _other_site_error("Sec-Fetch-Site", remedy)

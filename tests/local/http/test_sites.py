@@ -95,7 +95,12 @@ def test_program_or_page_of_this_machine_passes(accepted: HttpRequest) -> None:
     check_site(accepted, "")
 
 
-def test_repeated_origin_counts_each_time() -> None:
-    fields = (("Origin", "http://localhost:5173"), ("Origin", "https://evil.example"))
-    with pytest.raises(RefusedError, match="evil"):
-        check_site(HttpRequest("GET", "/", "", fields), "")
+def test_repeated_header_counts_each_time() -> None:
+    for name, values in (
+        ("Origin", ("http://localhost:5173", "https://evil.example")),
+        ("Host", ("localhost", "evil.example")),
+        ("Sec-Fetch-Site", ("same-origin", "evil")),
+    ):
+        fields = tuple((name, value) for value in values)
+        with pytest.raises(RefusedError, match=r"evil|Sec-Fetch-Site"):
+            check_site(HttpRequest("GET", "/", "", fields), "")
