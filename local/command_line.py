@@ -19,6 +19,7 @@ from local.npm_options import with_npm_options
 from local.open_files import OpenFiles
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from local.project.environment import UserSettings
+from local.project.ignored_variables import ignored, refusal, warning
 from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
 from local.project.serverless_yml import ServiceFile, ServiceSettings
 from local.stack import Stack, StackOptions
@@ -38,6 +39,7 @@ def main(
         file = ServiceFile(options.config)
         stage = file.stage(environ, options.stage)
         user = read_user_settings(options.config, environ, stage)
+        check_ignored(user, file.env_names(), console)
         service = file.service(user.merged(), stage)
         asyncio.run(_run(service, user, stack_options(options, user), console))
     except LocalStackError as error:
@@ -66,6 +68,15 @@ def read_user_settings(config: Path, environ: Mapping[str, str], stage: str) -> 
     """Return the shell's variables and those of the `.env` file next to serverless.yml."""
     file = dotenv_of_stage(config.resolve().parent, stage)
     return UserSettings(dict(environ), read_dotenv(file, environ))
+
+
+def check_ignored(user: UserSettings, env_names: frozenset[str], console: Console) -> None:
+    """Name the variables that are ignored. Raises ConfigurationError for one that protects."""
+    found = ignored(user.shell, user.dotenv, env_names)
+    if found:
+        console.line(f"{warning(found)}\n")
+    if refused := refusal(found):
+        raise ConfigurationError(refused)
 
 
 async def _run(

@@ -76,11 +76,13 @@ export default class SluicePlugin {
       WEBSOCKET_RATE: String(websocketRate),
       WEBSOCKET_BURST: String(websocketBurst)
     }
-    const { status, stdout, stderr } = await this.python(['-m', 'scripts.deployed_settings'], {
-      input: JSON.stringify(settings), encoding: 'utf8'
-    })
+    const { status, stdout, stderr } = await this.python([
+      '-m', 'scripts.deployed_settings', this.serverless.serviceDir, this.place.stage
+    ], { input: JSON.stringify(settings), encoding: 'utf8' })
     if (status !== 0) this.stop(stderr.trim())
-    return JSON.parse(stdout)
+    const { values, warnings } = JSON.parse(stdout)
+    for (const paragraph of warnings) this.log.warning(paragraph)
+    return values
   }
 
   /** Runs the Python of .venv, and makes .venv first if it is missing. */

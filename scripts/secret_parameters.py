@@ -107,7 +107,7 @@ def checked_value(text: str, name: str) -> str:
     name: the full name of the parameter. Forward keys must be longer than others.
     """
     value = text.strip()
-    if not KEYS.fullmatch(value):
+    if not (value.startswith("[") or KEYS.fullmatch(value)):  # a JSON array is parsed below
         found = "it holds a character that no key has" if value else "it is empty"
         raise SecretsError(f"The value must be one key, or several separated by commas ({found}).")
     parse = forward_keys if name.endswith(f"/{FORWARD_KEY}") else keys

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local.errors import ConfigurationError
+from local.project.lists import entries
 from local.project.serverless_yml import REGION, FunctionSettings
 
 ACCOUNT_ID = "123456789012"
@@ -146,6 +147,8 @@ def function_environment(
     if place.demo_base_url:
         environment["OPENAI_BASE_URL"] = place.demo_base_url
         environment["OPENAI_API_KEY"] = DEMO_KEY
+        if not user.get("EXTRA_BASE_URL").strip():
+            environment["PROXY"] = ""  # another machine's proxy cannot reach the demo model
     environment["FUNCTION_URL_AUTH"] = environment.get("FUNCTION_URL_AUTH") or "aws_iam"
     return environment
 
@@ -188,12 +191,12 @@ def function_arn(function: FunctionSettings) -> str:
 
 
 def keys_of(text: str) -> frozenset[str]:
-    """Return the keys of a comma-separated list, without blank ones."""
-    return frozenset(part.strip() for part in text.split(",")) - {""}
+    """Return the keys of a list."""
+    return frozenset(entries(text))
 
 
 def holds_key(text: str) -> bool:
-    """Return whether a comma-separated list holds a key that is not blank."""
+    """Return whether a list holds a key."""
     return bool(keys_of(text))
 
 
@@ -258,9 +261,7 @@ def upstream_host(environment: Mapping[str, str]) -> str:
 def unencrypted(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the variables that have keys and prompts sent over a network in clear text."""
     return tuple(
-        name
-        for name in _ADDRESSES
-        if any(map(_is_unencrypted, environment.get(name, "").split(",")))
+        name for name in _ADDRESSES if any(map(_is_unencrypted, entries(environment.get(name, ""))))
     )
 
 

@@ -25,6 +25,7 @@ DEFAULT_ROUTE_SELECTION = "$request.body.action"
 """The framework's default expression."""
 
 Read = TypeVar("Read")
+_FROM_ENVIRONMENT = re.compile(r"\$\{env:\s*(\w+)")
 _STAGE = re.compile(r"[A-Za-z0-9-]+")
 _FUNCTION_KEYS = ("handler", "name", "timeout", "memorySize", "environment", "layers", "events")
 
@@ -83,6 +84,10 @@ class ServiceFile:
             raise ConfigurationError(f"{path} must be a mapping with service and functions.")
         self._path = path
         self._document: dict[str, object] = document
+
+    def env_names(self) -> frozenset[str]:
+        """Return the names in `${env:NAME}`."""
+        return frozenset(_FROM_ENVIRONMENT.findall(repr(self._document)))
 
     def stage(self, environ: Mapping[str, str], stage: str = "") -> str:
         """Return `stage`, or else that of the file."""

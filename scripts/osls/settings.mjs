@@ -115,9 +115,18 @@ export function namedParameters (text) {
   return list(text).filter((name) => name !== NO_KEY)
 }
 
-/** The entries of a comma-separated list. */
+/** The entries of a list between commas or, as the functions read it, of a JSON array of texts. */
 export function list (text) {
-  return (text ?? '').split(',').map((entry) => entry.trim()).filter(Boolean)
+  const found = text?.trim().startsWith('[') ? parsed(text) : (text ?? '').split(',')
+  return found.map((entry) => String(entry).trim()).filter(Boolean)
+}
+
+function parsed (text) {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return [] // scripts/deployed_settings.py says what is wrong
+  }
 }
 
 export function isOn (value) {

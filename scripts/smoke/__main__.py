@@ -14,6 +14,9 @@ from typing import TextIO
 
 from local.errors import ConfigurationError
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
+from local.project.environment import UserSettings
+from local.project.ignored_variables import ignored, warning
+from local.project.serverless_yml import ServiceFile
 from scripts.smoke.check import Check, heading, row, run_check, summary
 from scripts.smoke.settings import SmokeSettingsError, Target, parse, target_of
 from scripts.smoke.url_checks import url_checks
@@ -30,10 +33,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO, err:
     """Run the checks. `environ` has the shell's variables."""
     options = parse(arguments)
     try:
-        target = target_of(options, read_settings(environ, ROOT, options.stage))
+        user = read_settings(environ, ROOT, options.stage)
+        target = target_of(options, user.merged())
+        env_names = ServiceFile(ROOT / "serverless.yml").env_names()
     except (SmokeSettingsError, ConfigurationError) as error:
         err.write(f"error: {error}\n")
         return 2
+    if found := ignored(user.shell, user.dotenv, env_names):
+        out.write(f"{warning(found)}\n\n")
     out.write(f"{target.described()}\n{heading()}\n")
     results = []
     for check in all_checks(target):
@@ -44,9 +51,9 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO, err:
     return 1 if any(result.failure for result in results) else 0
 
 
-def read_settings(environ: Mapping[str, str], folder: Path, stage: str) -> dict[str, str]:
-    """Return the variables of the shell, and those of the stage's .env that the shell lacks."""
-    return {**read_dotenv(dotenv_of_stage(folder, stage), environ), **environ}
+def read_settings(environ: Mapping[str, str], folder: Path, stage: str) -> UserSettings:
+    """Return the variables of the shell and of the stage's .env."""
+    return UserSettings(environ, read_dotenv(dotenv_of_stage(folder, stage), environ))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.project.lists import entries
+
 LOCAL_KEY = "local"
 """Key and secret for the local stack, if the user has no AWS credentials."""
 
@@ -93,7 +95,7 @@ def target_of(options: Options, settings: Mapping[str, str]) -> Target:
         websocket_auth=settings.get("WEBSOCKET_AUTH")
         or ("none" if options.local else "forward_key"),
         credentials=session.get_credentials(),
-        forward_key=settings.get("FORWARD_KEY", "").split(",")[0].strip(),
+        forward_key=next(iter(entries(settings.get("FORWARD_KEY", ""))), ""),
     )
     _check(target, options)
     return target

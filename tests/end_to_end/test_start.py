@@ -6,14 +6,17 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.end_to_end.curl import SIGNED, curl
-from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
+from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service, stack
 from tests.scripted_upstream import refused_url
+
+OPENAI_FORWARD = ROOT / "tests" / "data" / "openai_forward" / "env.example"
 
 
 def test_first_run_without_any_setting_streams_from_the_demo_model() -> None:
@@ -64,6 +67,34 @@ def test_wrong_setting_ends_the_start_and_is_named() -> None:
         assert done.returncode == 1
         (line,) = (done.stdout + done.stderr).splitlines()  # and no traceback
         assert variable in line
+
+
+def test_openai_forwards_example_starts_and_what_is_ignored_is_named(tmp_path: Path) -> None:
+    config = _service_with_dotenv(tmp_path, OPENAI_FORWARD.read_text(encoding="utf-8"))
+    with ready_service(config) as stack:
+        (named,) = re.findall(r"ignores them:\n(.*?)\n\n", stack.text(), re.DOTALL)
+        assert re.findall(r"^  (FORWARD_CONFIG|TZ|CACHE_BACKEND) ", named, re.MULTILINE)
+        assert "PROXY" not in named
+        # The proxy of the example does not run; the demo model needs none.
+        reply = curl(*SIGNED, f"{stack.url}/?message=Hello")
+        assert (reply.status, b"[DONE]" in reply.body) == (200, True)
+
+
+def test_ignored_variable_that_protects_ends_the_start(tmp_path: Path) -> None:
+    config = _service_with_dotenv(tmp_path, 'LEVEL_MODELS={"1": ["gpt-4"]}\n')
+    with stack(config, OPENAI_APIKEY="sk-of-a-test") as ended:
+        assert ended.wait() == 1
+    assert "  LEVEL_MODELS (openai-forward): Make keys with `npm run keys" in ended.text()
+    assert "  OPENAI_APIKEY: Use OPENAI_API_KEY." in ended.text()
+    assert ended.lines[-1].startswith("error: LEVEL_MODELS would protect the gateway")
+
+
+def _service_with_dotenv(folder: Path, dotenv: str) -> Path:
+    shutil.copyfile(ROOT / "serverless.yml", folder / "serverless.yml")
+    for name in ("functions", "layers"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / ".env").write_text(dotenv, encoding="utf-8")
+    return folder / "serverless.yml"
 
 
 def _descendants(pid: int) -> list[int]:

@@ -140,6 +140,11 @@ def test_misspelt_permission_is_refused() -> None:
     assert answer("refusedPermissions", {"connect": ["writeState"]}, of="roles.mjs") is None
 
 
+def test_lists_between_commas_and_as_json_are_the_same() -> None:
+    cases = {"a, b,": ["a", "b"], '["a", " b", ""]': ["a", "b"], "": [], "[": []}
+    assert answers("list", [(text,) for text in cases]) == list(cases.values())
+
+
 def test_packaging_an_open_url_warns_once(by_default: Package, customized: Package) -> None:
     warning = "SecureString /sluice/dev/forward-key, which must exist"
     assert customized.printed.count(warning) == 1
@@ -158,5 +163,10 @@ def test_packaging_reads_dotenv_and_stops_before_it_makes_anything(tmp_path: Pat
     printed = service.refused("package", WEBSOCKET_AUTH="aws_iam", FORWARD_KEY="my-key")
     assert "FORWARD_KEY must hold keys of at least 16 characters." in printed
     assert "openssl rand -hex 24" in printed
+    printed = service.refused("package", WEBSOCKET_AUTH="aws_iam", IP_WHITE_LIST="192.0.2.7")
+    assert "IP_WHITE_LIST: Use IP_WHITELIST." in printed
+    assert "IP_WHITE_LIST would protect the gateway" in printed
+    printed = service.refused("package", WEBSOCKET_AUTH="aws_iam", PROXY="http://127.0.0.1:7890")
+    assert "PROXY must be an address that deployed functions can reach (got 127.0.0.1)" in printed
     assert not (service.folder / ".serverless").exists()
     assert not (service.folder / ".build").exists()

@@ -272,6 +272,6 @@ def test_rows_show_times_and_what_is_wrong() -> None:
 def test_shells_variable_goes_before_that_of_dotenv(tmp_path: Any) -> None:
     (tmp_path / ".env").write_text("FORWARD_KEY=of-the-file\nWEBSOCKET_AUTH=aws_iam\n")
     (tmp_path / ".env.prod").write_text("FORWARD_KEY=of-the-stage\n")
-    read = read_settings({"FORWARD_KEY": "of-the-shell"}, tmp_path, "dev")
+    read = read_settings({"FORWARD_KEY": "of-the-shell"}, tmp_path, "dev").merged()
     assert read == {"FORWARD_KEY": "of-the-shell", "WEBSOCKET_AUTH": "aws_iam"}
-    assert read_settings({}, tmp_path, "prod") == {"FORWARD_KEY": "of-the-stage"}
+    assert read_settings({}, tmp_path, "prod").merged() == {"FORWARD_KEY": "of-the-stage"}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sluice.errors import SettingsError
+from sluice.setting_values import InvalidValue
 from sluice.settings import ALL_SETTINGS, DEFAULT_MODEL, read_settings
 
 WRONG = {
@@ -160,6 +163,34 @@ def test_requests_knows_more_proxies(scheme: str) -> None:
 
 def test_several_keys_are_separated_by_commas() -> None:
     assert read_settings({"OPENAI_API_KEY": " a, b ,,c"}).openai_keys.plain == ("a", "b", "c")
+
+
+LISTS = {
+    "OPENAI_API_KEY": "sk-one, sk-two",
+    "FORWARD_KEY": "a-key-of-16-letters,another-of-16-letters",
+    "AZURE_OPENAI_TOKEN": "one,two",
+    "EXTRA_API_KEY": "sk-one, -",
+    "EXTRA_API_KEY_PARAMETER": "/one, -",
+    "EXTRA_BASE_URL": "https://a.example/v1, https://b.example",
+    "EXTRA_ROUTE_PREFIX": "/a, b",
+    "FALLBACK_MODELS": "a=b, c=d",
+    "AZURE_OPENAI_MODEL_MAPPER": "a=b, c=d",
+    "CORS_ALLOW_ORIGINS": "https://a.example, http://localhost:5173",
+    "PROMPT_TEMPLATES": "*_TEMPLATE, PROMPT_*",
+    "IP_WHITELIST": "10.0.0.0/8, 192.0.2.7",
+    "IP_BLACKLIST": "2001:db8::/32, 192.0.2.7",
+    "BEDROCK_MODELS": "a.b-1:0, arn:aws:bedrock:r:1:x/y",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_list_may_be_written_between_commas_or_as_json(name: str) -> None:
+    (row,) = [row for row in ALL_SETTINGS if row.name == name]
+    as_json = json.dumps([part.strip() for part in LISTS[name].split(",")])
+    assert row.parse(as_json) == row.parse(LISTS[name])
+    for wrong in ('["a"', '["a", 1]', '[["a"]]'):
+        with pytest.raises(InvalidValue):
+            row.parse(wrong)
 
 
 def test_keys_of_local_servers_may_be_any_word() -> None:

@@ -1,0 +1,135 @@
+"""Which variables are named as ignored, with what instead, and which stop the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.project.dotenv_file import read_dotenv
+from local.project.ignored_variables import distance, ignored, refusal, warning
+from local.project.known_variables import OWN
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "openai_forward" / "env.example"
+
+# Each is named wherever it is set, with what to use.
+NAMED = {
+    "LEVEL_MODELS": "npm run keys",
+    "FORWARD_KEY_CONFIG": "npm run keys",
+    "OPENAI_API_KEY_CONFIG": "OPENAI_API_KEY",
+    "FORWARD_CONFIG": "EXTRA_BASE_URL",
+    "LOG_OPENAI": "LOG_CHAT=true",
+    "BASE_URL_EXTRA": "EXTRA_BASE_URL",
+    "AZURE_OPENAI_API_VER": "AZURE_OPENAI_APIVERSION",
+    "AZURE_OPENAI_SOCKS_PROXY": "PROXY",
+    "LITELLM_MASTER_KEY": "FORWARD_KEY",
+    "LITELLM_DROP_PARAMS": "docs/migrate.md",
+    "STORE_MODEL_IN_DB": "DynamoDB",
+    "AZURE_API_BASE": "AZURE_OPENAI_ENDPOINT",
+    "OPENAI_API_BASE": "OPENAI_BASE_URL",
+    "AZURE_OPENAI_API_KEY": "AZURE_OPENAI_TOKEN",
+    # Misspelled: letters, underscores, case.
+    "OPENAI_APIKEY": "OPENAI_API_KEY",
+    "openai_api_key": "OPENAI_API_KEY",
+    "OPENAI-BASE-URL": "OPENAI_BASE_URL",
+    "OPENAI_BASE_URI": "OPENAI_BASE_URL",
+    "FORWARD_KEYS": "FORWARD_KEY",
+    "FOWRARD_KEY": "FORWARD_KEY",
+    "IP_WHTIELST": "IP_WHITELIST",
+    "IP_BLOCKLIST": "IP_BLACKLIST",
+    "GLOBL_RATE_LIMITS": "GLOBAL_RATE_LIMIT",
+    "AZURE_OPENAI_API_VERSION": "AZURE_OPENAI_APIVERSION",
+    "UPSTREAM_RETRY": "",  # too far from UPSTREAM_RETRIES
+}
+PROTECTING = {
+    *("LEVEL_MODELS", "FORWARD_KEY_CONFIG", "OPENAI_API_KEY_CONFIG", "LITELLM_MASTER_KEY"),
+    *("FORWARD_KEYS", "FOWRARD_KEY", "IP_WHTIELST", "IP_BLOCKLIST", "GLOBL_RATE_LIMITS"),
+}
+# In a shell they may be anyone's; in .env they are for this gateway.
+SHARED = {
+    "TZ": "openai-forward",
+    "TIMEOUT": "UPSTREAM_CONNECT_TIMEOUT",
+    "RATE_LIMIT": "GLOBAL_RATE_LIMIT",
+    "DATABASE_URL": "LiteLLM",
+    "REDIS_HOST": "LiteLLM",
+    "ANTHROPIC_API_KEY": "EXTRA_API_KEY",
+    "OPENAI_KEY": "OPENAI_API_KEY",
+    "UPSTREAM_WRITE_READ_TIMEOUT": "UPSTREAM_READ_TIMEOUT",
+}
+OTHERS = """
+    PATH HOME LANG LC_ALL SHELL EDITOR TERM CI GITHUB_TOKEN AWS_PROFILE AWS_REGION AWS_ACCESS_KEY
+    AWS_CA_BUNDLE npm_config_cache npm_lifecycle_event NODE_OPTIONS PYTHONPATH VIRTUAL_ENV PROXY
+    HTTP_PROXY https_proxy NO_PROXY proxy SSL_CERT_DIR LOG_LEVEL PORT HOST XDG_STATE_HOME
+    STATE_DIR WEBSOCKET_PATH PROMPT_COMMAND MAX_JOBS OTEL_SERVICE_NAME SENTRY_DSN OPENAI_LOG
+    OPENAI_ORG_ID LITESTREAM_URL DOCKER_HOST FUNCTION_NAME
+"""
+
+
+def names(found: tuple[object, ...]) -> list[str]:
+    return [str(each).split(" ")[0].rstrip(":") for each in found]
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_other_systems_and_misspelled_variables_are_named_wherever_they_are_set(name: str) -> None:
+    for shell, dotenv in (({name: "x"}, {}), ({}, {name: "x"})):
+        found = ignored(shell, dotenv, frozenset())
+        if NAMED[name]:
+            assert names(found) == [name]
+            assert NAMED[name] in warning(found)
+            assert bool(refusal(found)) == (name in PROTECTING)
+    assert bool(ignored({name: "x"}, {}, frozenset())) == bool(NAMED[name])
+
+
+def test_names_that_other_tools_have_count_in_dotenv_and_next_to_their_system() -> None:
+    assert ignored(dict.fromkeys(SHARED, "x"), {}, frozenset()) == ()
+    found = ignored({}, dict.fromkeys(SHARED, "x"), frozenset())
+    assert names(found) == sorted(SHARED)
+    for each in found:
+        assert SHARED[each.name] in str(each)
+    together = ignored({"TIMEOUT": "1", "REDIS_URL": "x", "LOG_OPENAI": "1"}, {}, frozenset())
+    assert names(together) == ["LOG_OPENAI", "TIMEOUT"]
+
+
+def test_variables_of_other_tools_are_not_named() -> None:
+    assert ignored(dict.fromkeys(OTHERS.split(), "x"), {}, frozenset()) == ()
+
+
+def test_what_is_empty_or_honored_is_not_named() -> None:
+    empty = {"LEVEL_MODELS": "{}", "CACHE_ROUTES": "[]", "LITELLM_LOG": " "}
+    assert ignored(empty, {}, frozenset()) == ()
+    own = {"TIMEOUT": "5", "OPENAI_APIKEY": "x"}
+    assert names(ignored({}, own, frozenset({"TIMEOUT"}))) == ["OPENAI_APIKEY"]
+    templates = {"PROMPT_TEMPLATE": "Be brief", "FORWARD_KEYS": "x"}
+    assert names(ignored({}, templates, frozenset())) == ["FORWARD_KEYS"]
+    patterns = {**templates, "PROMPT_TEMPLATES": '["FORWARD_*"]'}
+    assert names(ignored({}, patterns, frozenset())) == ["PROMPT_TEMPLATE"]
+
+
+def test_no_value_is_shown() -> None:
+    found = ignored({"OPENAI_APIKEY": "sk-secret", "FORWARD_KEYS": "fk-secret"}, {}, frozenset())
+    assert "secret" not in warning(found) + refusal(found)
+
+
+def test_every_line_of_openai_forwards_example_is_honored_or_named() -> None:
+    dotenv = read_dotenv(EXAMPLE, {})
+    found = ignored({}, dotenv, frozenset())
+    assert set(names(found)) == dotenv.keys() - OWN
+    assert dotenv.keys() & OWN == {
+        *("REQ_RATE_LIMIT", "GLOBAL_RATE_LIMIT", "RATE_LIMIT_STRATEGY", "TOKEN_RATE_LIMIT"),
+        "PROXY",
+    }
+    assert refusal(found) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "far"),
+    [
+        ("", "abc", 3),
+        ("abc", "abc", 0),
+        ("abc", "acb", 1),
+        ("abcd", "abxd", 1),
+        ("kitten", "sitting", 3),
+    ],
+)
+def test_distance_counts_letters_that_differ(one: str, other: str, far: int) -> None:
+    assert distance(one, other) == distance(other, one) == far
