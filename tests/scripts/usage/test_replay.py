@@ -15,9 +15,10 @@ from scripts.usage.__main__ import main
 from scripts.usage.replay import replay
 from sluice.access.daily_usage import PREFIX, usages
 from sluice.access.deployment_limits import DeploymentLimits
-from sluice.access.gate import Ask, Gate, Ticket
+from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
 from sluice.access.principals import Principal
+from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens
 from sluice.limit_values import Rate
 from sluice.state.sqlite import SqliteState

@@ -1,7 +1,8 @@
-"""`python requests_program.py SECONDS TOKENS`: one environment that makes requests at once.
+"""`python requests_program.py SECONDS TOKENS [told]`: one environment that makes requests.
 
 It waits for a line on stdin, then asks the gate again and again for SECONDS, and settles each
-request that passes at a third of what it claimed. It prints when each one passed, in Unix ms.
+request that passes at a third of what it claimed. It prints when each one passed, in Unix ms: at
+the end or, with "told", after its settlement.
 The environment names the store, the limits and the account.
 """
 
@@ -39,6 +40,7 @@ def store_of(settings: Settings) -> StateStore:
 
 def main() -> None:
     seconds, tokens = float(sys.argv[1]), int(sys.argv[2])
+    is_told = len(sys.argv) > 3
     settings = read_settings(os.environ)
     gate = Gate(
         store_of(settings),
@@ -66,7 +68,11 @@ def main() -> None:
         assert ticket is not None
         passed.append(ticket.admitted_at)
         ticket.settle(Tokens(tokens // 3, 0, 0))
-    sys.stdout.write(" ".join(map(str, passed)))
+        if is_told:
+            sys.stdout.write(f"{ticket.admitted_at}\n")
+            sys.stdout.flush()
+    if not is_told:
+        sys.stdout.write(" ".join(map(str, passed)))
 
 
 main()

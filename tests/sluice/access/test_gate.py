@@ -16,10 +16,11 @@ from sluice.access.errors import (
     ModelWithoutPrice,
     RateLimited,
 )
-from sluice.access.gate import LEASE_SLACK_MS, MEMORY_MS, Ask, Gate, Ticket
+from sluice.access.gate import LEASE_SLACK_MS, MEMORY_MS, Ask, Gate
 from sluice.access.prices import PriceList
 from sluice.access.principals import Principal
 from sluice.access.records import Record, item_of
+from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens
 from sluice.errors import SluiceError, StateUnavailable
 from sluice.limit_values import Rate, RouteRates

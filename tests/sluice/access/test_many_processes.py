@@ -7,12 +7,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice.access.daily_usage import usages
+from sluice.access.deployment_limits import DeploymentLimits
+from sluice.access.gate import Ask, Gate
+from sluice.access.prices import PriceList
+from sluice.access.principals import Principal
 from sluice.access.records import Record, item_of
+from sluice.access.usage import Tokens
+from sluice.limit_values import model_prices
 from sluice.settings import read_settings
 from sluice.state.changes import Change
 from sluice.state.opening import open_store
@@ -28,6 +35,7 @@ PROGRAM = Path(__file__).with_name("requests_program.py")
 PROCESSES = 16
 ACCOUNT = "key " + "0" * 64
 PRICES = '{"gpt": {"input": 1, "output": 1}}'  # one micro-USD a token
+PRICE, NO_LIST = model_prices(PRICES), '{"servers": {}}'
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
@@ -44,8 +52,10 @@ def store_of(settings: Mapping[str, str]) -> StateStore:
     return store
 
 
-def passed(seconds: float, tokens: int, settings: Mapping[str, str]) -> list[int]:
-    """When requests passed in all processes, in order."""
+def started(
+    seconds: float, tokens: int, settings: Mapping[str, str], *options: str
+) -> list[subprocess.Popen[str]]:
+    """The processes, each with its first request on its way."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT / "layers/shared/python"),
@@ -53,7 +63,7 @@ def passed(seconds: float, tokens: int, settings: Mapping[str, str]) -> list[int
         "MODEL_PRICES": PRICES,
         **settings,
     }
-    command = [sys.executable, str(PROGRAM), str(seconds), str(tokens)]
+    command = [sys.executable, str(PROGRAM), str(seconds), str(tokens), *options]
     pipe = subprocess.PIPE
     processes = [
         subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
@@ -66,6 +76,12 @@ def passed(seconds: float, tokens: int, settings: Mapping[str, str]) -> list[int
         assert process.stdin is not None
         process.stdin.write("\n")
         process.stdin.flush()
+    return processes
+
+
+def passed(seconds: float, tokens: int, settings: Mapping[str, str]) -> list[int]:
+    """When requests passed in all processes, in order."""
+    processes = started(seconds, tokens, settings)
     outputs = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * PROCESSES
     return sorted(int(moment) for output in outputs for moment in output.split())
@@ -108,3 +124,34 @@ def test_answers_at_once_are_limited(store_settings: dict[str, str]) -> None:
     store.change(Change(ACCOUNT, None, put=item_of(record)))
     assert passed(2.0, 0, store_settings | {"HAS_RECORD": "true"})
     assert store.get_all([ACCOUNT])[ACCOUNT]["running"] == 0
+
+
+def test_killed_processes_leave_nothing_reserved_and_nothing_uncounted(
+    store_settings: dict[str, str],
+) -> None:
+    """Whatever a process did last: its settled requests count once, and its claim counts whole."""
+    record = Record("ann", token=ACCOUNT.removeprefix("key "), max_budget=10**9)
+    store = store_of(store_settings)
+    store.change(Change(ACCOUNT, None, put=item_of(record)))
+    random = Random(7)  # noqa: S311 -- moments, no secrets
+    settled = killed = 0
+    for _ in range(3):
+        processes = started(60.0, 900, store_settings | {"HAS_RECORD": "true"}, "told")
+        for process in processes:
+            time.sleep(random.random() / 50)  # at any moment of a request
+            process.kill()
+            killed += 1
+        settled += sum(len(process.communicate()[0].splitlines()) for process in processes)
+    later = time.time() + 3600
+    gate = Gate(
+        store, DeploymentLimits(), lambda: PriceList(NO_LIST, PRICE), lambda: "last", lambda: later
+    )
+    ask = Ask("/v1", "https://x", "gpt", Tokens(0, 0, 0), 60.0)
+    ticket = gate.admit(Principal("ann", ACCOUNT, has_record=True), ask)
+    assert ticket is not None
+    ticket.settle(Tokens(0, 0, 0))
+    item = store.get_all([ACCOUNT])[ACCOUNT]
+    assert item["running"] == 0
+    assert item["b life"] == item["s life"]
+    # A process that was killed after its settlement had no time to say so.
+    assert 300 * settled <= int(item["s life"]) <= 300 * settled + 900 * killed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from fnmatch import fnmatchcase
 from functools import partial
@@ -10,19 +9,14 @@ from functools import partial
 from sluice.access.account import (
     Bounds,
     Claim,
-    Used,
     admission,
     has_lease,
-    lease_of,
-    leases_over,
     refusal,
-    settlement,
 )
-from sluice.access.daily_usage import usage_change
 from sluice.access.errors import KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice
 from sluice.access.records import record_of
 from sluice.access.refusals import limit_headers, refusal_error
-from sluice.access.usage import Tokens
+from sluice.access.ticket import Case, Ticket, settle_dead
 from sluice.errors import PromptTemplateNotAllowed, StateUnavailable
 from sluice.named_tuple import NamedTuple
 
@@ -35,6 +29,7 @@ if TYPE_CHECKING:
     from sluice.access.prices import Price, PriceList
     from sluice.access.principals import Principal
     from sluice.access.records import Record
+    from sluice.access.usage import Tokens
     from sluice.state.item import Item
     from sluice.state.store import StateStore
 
@@ -64,14 +59,6 @@ class Ask(NamedTuple):
     lasts_s: float
     is_free: bool = False
     prompt_template: str | None = None
-
-
-class Case(NamedTuple):
-    """One look at a request: what limits it and what it claims, as of `now`."""
-
-    now: int
-    bounds: Bounds
-    claim: Claim
 
 
 class Gate:
@@ -133,7 +120,11 @@ class Gate:
             refused = refusal(case.bounds, case.claim, item, case.now)
             if refused is not None and refused.kind == "requests":
                 raise refusal_error(refused, principal.name, case.bounds, item, case.now)
-            if refused is not None and is_fresh and not self._settle_dead(principal, case, item):
+            if (
+                refused is not None
+                and is_fresh
+                and not settle_dead(self._store, principal, case, item)
+            ):
                 raise refusal_error(refused, principal.name, case.bounds, item, case.now)
             if case.now - began > self._max_contention_ms:
                 raise StateUnavailable("Too many requests of one principal came at once.")
@@ -191,26 +182,6 @@ class Gate:
             record.revision,
         )
 
-    def _settle_dead(self, principal: Principal, case: Case, item: Item) -> bool:
-        """Settle, at what they had claimed, requests whose functions have died. Whether any had."""
-        dead = leases_over(item, case.now)
-        for lease in dead:
-            used = Used(lease.tokens, lease.cost)
-            tokens = Tokens(lease.tokens, 0, 0, is_estimated=True)
-            settled = settlement(case.bounds, principal.account, lease, used, case.now)
-            counted = usage_change(
-                principal.account,
-                principal.name,
-                lease.model,
-                tokens,
-                lease.cost,
-                case.now / 1000,
-                has_failed=True,
-            )
-            if self._store.change(settled).was_applied:
-                self._store.change(counted)
-        return bool(dead)
-
     def _remember(self, account: str, item: Item) -> None:
         if len(self._seen) >= MAX_REMEMBERED:
             self._seen = {}  # replaced: another thread may be reading it
@@ -218,82 +189,6 @@ class Gate:
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
-
-
-class Ticket:
-    """One request that was let through. headers: what is left, for its reply."""
-
-    def __init__(
-        self,
-        store: StateStore,
-        clock: Callable[[], float],
-        price: Callable[[], Price | None],
-        principal: Principal,
-        case: Case,
-        headers: dict[str, str],
-    ) -> None:
-        self.headers = headers
-        self._store = store
-        self._clock = clock
-        self._price = price
-        self._principal = principal
-        self._case = case
-        self._lease = lease_of(case.bounds, case.claim, case.now)
-        self._is_settled = False
-        self.admitted_at = case.now
-        """In Unix ms."""
-
-    def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
-        """What `npm run usage -- --replay` needs to count the request later."""
-        case, lease, cost = self._case, self._lease, self._cost(tokens)
-        return {
-            "account": self._principal.account,
-            "name": self._principal.name,
-            "model": lease.model,
-            "at": case.now,
-            "lease": json.dumps(lease),
-            "tokens": json.dumps(tokens),
-            "failed": int(has_failed),
-            **({} if cost is None else {"micro_usd": cost}),
-        }
-
-    def settle(self, tokens: Tokens, *, has_failed: bool = False) -> int | None:
-        """Count what the request has used, after its client has the last byte.
-
-        Returns its cost in micro-USD, None for a model whose price is unknown. Nothing is counted
-        twice. Raises StateUnavailable: then it may be called again.
-        """
-        case, principal, now = self._case, self._principal, self._clock()
-        cost = self._cost(tokens)
-        used = Used(tokens.total, cost or 0)
-        if not self._is_settled:
-            now_ms = int(now * 1000)
-            change = settlement(case.bounds, principal.account, self._lease, used, now_ms)
-            outcome = self._store.change(change)
-            # Without its lease: the reply to an earlier attempt was lost, or the lease is over, and
-            # another request has settled it.
-            self._is_settled = True
-            if not outcome.was_applied and now_ms >= self._lease.until:
-                return cost
-        counted = usage_change(
-            principal.account,
-            principal.name,
-            self._lease.model,
-            tokens,
-            cost,
-            now,
-            has_failed=has_failed,
-        )
-        try:
-            self._store.change(counted)
-        except StateUnavailable as error:
-            if not error.may_be_done:
-                raise
-        return cost
-
-    def _cost(self, tokens: Tokens) -> int | None:
-        price = self._price()
-        return None if price is None else price.cost(tokens)
 
 
 def checked_record(record: Record | None, now: int) -> Record:

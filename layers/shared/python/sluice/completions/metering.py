@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from sluice.access.gate import Gate, Ticket
+    from sluice.access.gate import Gate
     from sluice.access.principals import Principal
+    from sluice.access.ticket import Ticket
     from sluice.completions.events import CompletionEvent
     from sluice.completions.usage import UsageFinder
     from sluice.deadline import Deadline

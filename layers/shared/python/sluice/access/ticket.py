@@ -1,0 +1,130 @@
+"""Settles what requests have used: those that a gate let through, and those whose function died."""
+
+from __future__ import annotations
+
+import json
+
+from sluice.access.account import Bounds, Claim, Used, lease_of, leases_over, settlement
+from sluice.access.daily_usage import usage_change
+from sluice.access.usage import Tokens
+from sluice.errors import StateUnavailable
+from sluice.named_tuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sluice.access.prices import Price
+    from sluice.access.principals import Principal
+    from sluice.state.item import Item
+    from sluice.state.store import StateStore
+
+
+class Case(NamedTuple):
+    """One look at a request: what limits it and what it claims, as of `now`."""
+
+    now: int
+    bounds: Bounds
+    claim: Claim
+
+
+class Ticket:
+    """One request that was let through. headers: what is left, for its reply."""
+
+    def __init__(
+        self,
+        store: StateStore,
+        clock: Callable[[], float],
+        price: Callable[[], Price | None],
+        principal: Principal,
+        case: Case,
+        headers: dict[str, str],
+    ) -> None:
+        self.headers = headers
+        self._store = store
+        self._clock = clock
+        self._price = price
+        self._principal = principal
+        self._case = case
+        self._lease = lease_of(case.bounds, case.claim, case.now)
+        self._is_settled = False
+        self._seen: Item = {}
+        self.admitted_at = case.now
+        """In Unix ms."""
+
+    def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
+        """What `npm run usage -- --replay` needs to count the request later."""
+        case, lease, cost = self._case, self._lease, self._cost(tokens)
+        return {
+            "account": self._principal.account,
+            "name": self._principal.name,
+            "model": lease.model,
+            "at": case.now,
+            "lease": json.dumps(lease),
+            "tokens": json.dumps(tokens),
+            "failed": int(has_failed),
+            **({} if cost is None else {"micro_usd": cost}),
+        }
+
+    def settle(self, tokens: Tokens, *, has_failed: bool = False) -> int | None:
+        """Count what the request has used, after its client has the last byte.
+
+        Returns its cost in micro-USD, None for a model whose price is unknown. Nothing is counted
+        twice. Raises StateUnavailable: then it may be called again.
+        """
+        case, principal, now = self._case, self._principal, self._clock()
+        cost = self._cost(tokens)
+        used = Used(tokens.total, cost or 0)
+        if not self._is_settled:
+            now_ms = int(now * 1000)
+            change = settlement(case.bounds, principal.account, self._lease, used, now_ms)
+            outcome = self._store.change(change)
+            # Without its lease: the reply to an earlier attempt was lost, or the lease is over, and
+            # another request has settled it.
+            self._is_settled = True
+            self._seen = outcome.item
+            if not outcome.was_applied and now_ms >= self._lease.until:
+                return cost
+        counted = usage_change(
+            principal.account,
+            principal.name,
+            self._lease.model,
+            tokens,
+            cost,
+            now,
+            has_failed=has_failed,
+        )
+        try:
+            self._store.change(counted)
+        except StateUnavailable as error:
+            if not error.may_be_done:
+                raise
+        settle_dead(self._store, principal, case._replace(now=int(now * 1000)), self._seen)
+        return cost
+
+    def _cost(self, tokens: Tokens) -> int | None:
+        price = self._price()
+        return None if price is None else price.cost(tokens)
+
+
+def settle_dead(store: StateStore, principal: Principal, case: Case, item: Item) -> bool:
+    """Settle, at what they had claimed, requests whose functions have died. Whether any had.
+
+    item: what was last seen of the principal's. Raises StateUnavailable.
+    """
+    dead = leases_over(item, case.now)
+    for lease in dead:
+        used = Used(lease.tokens, lease.cost)
+        settled = settlement(case.bounds, principal.account, lease, used, case.now)
+        counted = usage_change(
+            principal.account,
+            principal.name,
+            lease.model,
+            Tokens(lease.tokens, 0, 0, is_estimated=True),
+            lease.cost,
+            case.now / 1000,
+            has_failed=True,
+        )
+        if store.change(settled).was_applied:
+            store.change(counted)
+    return bool(dead)
