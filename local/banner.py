@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from local.project.environment import LocalPlace, is_loopback
+from local.project.overview import Row
 from local.project.serverless_yml import REGION
 
 
@@ -18,6 +19,7 @@ class BannerFacts:
     upstream: str
     own_keys: bool
     has_forward_key: bool
+    overview: tuple[Row, ...] = ()
     unencrypted: tuple[str, ...] = ()
     logs_chats: bool = False
     open_files: str = ""
@@ -37,6 +39,7 @@ def banner(facts: BannerFacts) -> str:
             f"  Function URL   {place.http_url()}   ({_url_auth(facts)})",
             f"  WebSocket      {place.ws_url()}     ({_websocket_auth(facts)})",
             f"  Upstream       {_upstream(facts)}",
+            *(f"  {label:<14} {text}" for label, text in facts.overview),
             *(f"  Note           {note}" for note in _notes(facts)),
             "",
             "Try it:",

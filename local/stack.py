@@ -36,9 +36,9 @@ from local.project.environment import (
     has_forward_key,
     keys_of,
     unencrypted,
-    upstream_host,
     user_credentials,
 )
+from local.project.overview import overview, upstream
 from local.project.serverless_yml import REGION, ServiceSettings
 from local.xray.daemon import TraceDaemon
 
@@ -173,7 +173,8 @@ class Stack:
             place=place,
             url_auth=url.get("FUNCTION_URL_AUTH", "aws_iam"),
             websocket_auth=connect.get("WEBSOCKET_AUTH", ""),
-            upstream=upstream_host(url),
+            upstream=upstream(url),
+            overview=overview({**url, "OPENAI_API_KEY": self._user.get("OPENAI_API_KEY")}),
             own_keys=self._user.has_own_keys(),
             has_forward_key=has_forward_key(connect),
             unencrypted=unencrypted(url),

@@ -39,6 +39,7 @@ _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IG
 _NO_ACCOUNT_HERE = ("OPENAI_API_KEY_PARAMETER", "FORWARD_KEY_PARAMETER")
 _NAMES_AN_UPSTREAM = ("OPENAI_BASE_URL", "OPENAI_API_KEY_PARAMETER", "AZURE_OPENAI_ENDPOINT")
 _ADDRESSES = ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "EXTRA_BASE_URL")
+_MAY_BE_A_KEY = re.compile(r"(?<=/)(?:sk-[^/]*|(?=[^/]*\d)[^/.]{20,})")
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -241,12 +242,12 @@ def _check_websocket_auth(mode: str, host: str) -> None:
         )
 
 
-def upstream_host(environment: Mapping[str, str]) -> str:
-    """Return scheme and host of the upstream; the rest of its URL may hold a key.
+def upstream_url(environment: Mapping[str, str]) -> str:
+    """Return the upstream's URL to show, as the functions read it.
 
     Raises ConfigurationError, which does not quote the URL.
     """
-    variable = "AZURE_OPENAI_ENDPOINT" if _uses_azure(environment) else "OPENAI_BASE_URL"
+    variable = "AZURE_OPENAI_ENDPOINT" if uses_azure(environment) else "OPENAI_BASE_URL"
     text = environment.get(variable, "").strip() or _DEFAULT_BASE_URL
     scheme, host, port = _parts(text)
     if scheme not in ("http", "https") or not host or port == 0:
@@ -254,8 +255,16 @@ def upstream_host(environment: Mapping[str, str]) -> str:
             f"{variable} must start with http:// or https://, for example "
             "http://127.0.0.1:11434/v1, with a port of 1 to 65535 if it has one."
         )
+    adds_version = variable == "OPENAI_BASE_URL" and not urlsplit(text).path
+    return url_for_display(text) + ("/v1" if adds_version else "")
+
+
+def url_for_display(url: str) -> str:
+    """Return the URL without a user, a query, and parts of its path that may be keys."""
+    scheme, host, port = _parts(url)
     host = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{host}" + (f":{port}" if port else "")
+    path = urlsplit(url).path.rstrip("/") if host else ""
+    return f"{scheme}://{host}" + (f":{port}" if port else "") + _MAY_BE_A_KEY.sub("…", path)
 
 
 def unencrypted(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -270,7 +279,7 @@ def _is_unencrypted(url: str) -> bool:
     return scheme == "http" and not is_loopback(host)
 
 
-def _uses_azure(environment: Mapping[str, str]) -> bool:
+def uses_azure(environment: Mapping[str, str]) -> bool:
     """Return whether requests go to the endpoint of Azure."""
     mode = environment.get("AZURE_OPENAI_PROXY_MODE", "").strip()
     return bool(environment.get("AZURE_OPENAI_ENDPOINT", "").strip()) and mode != "openai"

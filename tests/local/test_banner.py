@@ -50,8 +50,9 @@ OWN = replace(
     ("facts", "shown", "hidden"),
     [
         (
-            replace(OWN, place=LocalPlace("::", 1, 2)),
+            replace(OWN, place=LocalPlace("::", 1, 2), overview=(("Cache", "off"),)),
             [
+                "  Cache          off\n",
                 '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
                 'wscat -c ws://[::1]:2 -H "Authorization: Bearer $FORWARD_KEY"',
                 "  Upstream       https://api\n",

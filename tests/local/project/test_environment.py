@@ -18,7 +18,7 @@ from local.project.environment import (
     function_environment,
     lambda_environment,
     unencrypted,
-    upstream_host,
+    upstream_url,
     user_credentials,
 )
 from local.project.serverless_yml import FunctionSettings
@@ -249,19 +249,22 @@ AZURE = {"AZURE_OPENAI_ENDPOINT": "https://ours.openai.azure.com/"}
     [
         (
             {"OPENAI_BASE_URL": "https://user:key@api.example.com:8443/v1?k=v"},
-            "https://api.example.com:8443",
+            "https://api.example.com:8443/v1",
         ),
-        ({}, "https://api.openai.com"),
-        ({"OPENAI_BASE_URL": " "}, "https://api.openai.com"),
-        ({"OPENAI_BASE_URL": "http://[::1]:80/v1"}, "http://[::1]:80"),
+        ({}, "https://api.openai.com/v1"),
+        ({"OPENAI_BASE_URL": " "}, "https://api.openai.com/v1"),
+        ({"OPENAI_BASE_URL": "http://[::1]:80"}, "http://[::1]:80/v1"),
+        ({"OPENAI_BASE_URL": "http://[::1]:80/"}, "http://[::1]:80"),
+        ({"OPENAI_BASE_URL": "https://h/api/sk-1/v1"}, "https://h/api/…/v1"),
+        ({"OPENAI_BASE_URL": f"https://h/{'a1' * 16}/v1/"}, "https://h/…/v1"),
         (AZURE, "https://ours.openai.azure.com"),
-        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "openai"}, "https://api.openai.com"),
+        ({**AZURE, "AZURE_OPENAI_PROXY_MODE": "openai"}, "https://api.openai.com/v1"),
     ],
 )
-def test_upstream_is_shown_without_user_and_path(
+def test_upstream_is_shown_with_its_path_and_without_keys(
     environment: dict[str, str], expected: str
 ) -> None:
-    assert upstream_host(environment) == expected
+    assert upstream_url(environment) == expected
 
 
 def test_http_of_another_machine_is_unencrypted() -> None:
@@ -286,5 +289,5 @@ def test_http_of_another_machine_is_unencrypted() -> None:
 )
 def test_invalid_upstream_is_named_but_not_quoted(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^OPENAI_BASE_URL must start") as caught:
-        upstream_host({"OPENAI_BASE_URL": url})
+        upstream_url({"OPENAI_BASE_URL": url})
     assert "hush" not in str(caught.value)
