@@ -221,6 +221,8 @@ def test_failure_of_the_upstream_marks_its_attempts(name: str, function: str) ->
         trace = process.trace()
     attempts = [each for each in trace if each["name"] == "upstream"]
     assert len(attempts) == (1 if name == "broken" else 2)
+    opened = [each["start_time"] for each in trace if each["name"] == "connection"]
+    assert len(opened) == len(set(opened)) > 0
     for attempt in attempts:
         assert flags(attempt) == of_upstream
     assert attempts[-1]["annotations"].items() >= annotations.items()

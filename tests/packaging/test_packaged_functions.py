@@ -6,6 +6,7 @@ their own zip or in a layer. What differs from Lambda is the version of Python.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sysconfig
@@ -24,6 +25,7 @@ from tests.packaging.deployed_function import layers_of, started
 from tests.packaging.lambda_layout import lay_out, lone_python, modules_found_by, unpack
 from tests.packaging.packaged_service import Package
 from tests.running_stack import ROOT, stack_of
+from tests.segment_documents import daemon
 
 FUNCTIONS = ("connect", "disconnect", "control", "default", "stream")
 KEY = "fk-test-packaged"
@@ -68,6 +70,28 @@ def test_function_starts_from_its_own_zip_and_its_layers(
     lay_out(by_default.folder, function, layers_of(configured), tmp_path)
     with started(configured, python, tmp_path, **environ) as api:
         api.expect_next()
+
+
+def test_layer_holds_what_sends_a_trace(
+    deployed: Step, by_default: Package, python: Path, tmp_path: Path
+) -> None:
+    configured = deployed.account.functions["disconnect"]
+    lay_out(by_default.folder, "disconnect", layers_of(configured), tmp_path)
+    trace = "Root=1-6748a1b2-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1"
+    event = {"requestContext": {"connectionId": "c", "requestId": "r"}}
+    with daemon() as xray:
+        environ = {
+            "AWS_XRAY_SDK_ENABLED": "true",
+            "AWS_XRAY_DAEMON_ADDRESS": xray.address,
+            "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            "AWS_ACCESS_KEY_ID": "AKID",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        with started(configured, python, tmp_path, **environ) as api:
+            api.answer_to(json.dumps(event).encode(), Lambda_Runtime_Trace_Id=trace)
+            api.expect_next()
+            (store,) = xray.documents()
+    assert store["annotations"] == {"error": "state_unavailable"}
 
 
 def test_function_without_the_shared_layer_does_not_start(

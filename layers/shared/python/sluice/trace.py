@@ -137,8 +137,12 @@ class Trace:
         error: BaseException | None = None,
         **facts: Any,
     ) -> None:
-        """Add a part that is over, by time.monotonic(), if it ended within this request."""
-        if ended >= self._began and (span := self.span(name, **facts)) is not NO_SPAN:
+        """Add a part that is over, by time.monotonic(), once, if it ended within this request."""
+        is_known = any((span.name, span.began) == (name, began) for span in self._spans)
+        if is_known or ended < self._began:
+            return
+        span = self.span(name, **facts)
+        if span is not NO_SPAN:
             span.began, span.ended, span.error = began, ended, error
 
     def timed(self, name: str, call: Callable[P, ResultT], **facts: Any) -> Callable[P, ResultT]:
@@ -173,10 +177,11 @@ class Trace:
 
         now = self._wall_clock()
         ahead = now - self._clock()
-        spans = [(span, 0.0) for calls in self._calls for span in calls.since(self._began + ahead)]
-        spans = [*spans[:MAX_PARTS], *((span, ahead) for span in self._spans)]
+        spans = [(span, ahead) for span in self._spans]
+        for calls in self._calls:
+            spans += [(span, 0.0) for span in calls.since(self._began + ahead)]
         parts = []
-        for span, plus in spans:
+        for span, plus in spans[:MAX_PARTS]:
             ended = now if span.ended is None else span.ended + plus
             parts.append(Part(span.name, span.began + plus, ended, span.facts, span.error))
         send_parts(self.id, self._parent_id, parts, self._facts)
