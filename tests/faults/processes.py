@@ -137,7 +137,8 @@ class Process:
         return self._struck(self._event, PLAIN_EVENT)
 
     def _struck(self, moment: str, plain: Sequence[Step]) -> Sequence[Step]:
-        for border in (Border.RUNTIME_API, Border.FUNCTION):
+        # Kills come first: an answer that is posted again may have reached its client.
+        for border in (Border.FUNCTION, Border.RUNTIME_API):
             if self.case is not None and (fault := self.case.strike(border, moment)):
                 return fault.steps
         return plain
