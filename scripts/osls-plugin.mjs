@@ -67,11 +67,14 @@ export default class SluicePlugin {
 
   /** The values of the options. Stops for what the functions would reject at their start. */
   async checkedSettings () {
-    const { alarmTopic, reservedConcurrency, websocketRate, websocketBurst } = this.options
+    const {
+      alarmTopic, spendAlarm, reservedConcurrency, websocketRate, websocketBurst
+    } = this.options
     const settings = {
       ...this.declared.environment,
       FORWARD_KEY: process.env.FORWARD_KEY,
       ALARM_TOPIC_ARN: alarmTopic,
+      SPEND_ALARM: String(spendAlarm),
       RESERVED_CONCURRENCY: String(reservedConcurrency),
       WEBSOCKET_RATE: String(websocketRate),
       WEBSOCKET_BURST: String(websocketBurst)

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from local.project.known_variables import KNOWN
 from sluice.settings import DEFAULT_MODEL
 from sluice.upstream.providers.azure import DEFAULT_MAPPER
 
@@ -33,6 +34,15 @@ def test_links_lead_to_files_and_headings() -> None:
             target = (page.parent / name).resolve() if name else page
             assert target.exists(), f"{page.name} links to {name}"
             assert not anchor or anchor in anchors(PAGES[target]), f"{page.name}: #{anchor}"
+
+
+def test_migrate_names_every_known_variable_of_another_gateway() -> None:
+    page = PAGES[ROOT / "docs" / "migrate.md"]
+    for entry in KNOWN:
+        is_listed = entry.system in ("openai-forward", "azure-openai-proxy") or not entry.is_shared
+        for name in entry.names.split() if entry.system and is_listed else ():
+            if name.isidentifier() and "SDK" not in entry.system:
+                assert f"`{name}`" in page, name
 
 
 def test_npm_scripts_exist() -> None:

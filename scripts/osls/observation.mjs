@@ -8,7 +8,7 @@ const ALARM_PERIOD_S = 300 // in a shorter period, one failure counts too much
 export function observation (observed, options, name) {
   return {
     ...metricFilters(observed.metrics, name),
-    ...(isOn(options.alarms) ? alarms(observed.alarms, name, options.alarmTopic) : {}),
+    ...(isOn(options.alarms) ? alarms(observed.alarms, name, options) : {}),
     ...(isOn(options.dashboard) ? dashboard(observed.dashboard, name) : {})
   }
 }
@@ -47,8 +47,9 @@ function metricFilter ({ metric, where, unit = 'Count', dimensions }, log, field
   }
 }
 
-function alarms (list, name, topic) {
-  return Object.fromEntries(list.map((alarm) => [`${alarm.alarm}Alarm`, {
+function alarms (list, name, options) {
+  const wanted = list.filter(({ option }) => !option || isWanted(options[option]))
+  return Object.fromEntries(wanted.map((alarm) => [`${alarm.alarm}Alarm`, {
     Type: 'AWS::CloudWatch::Alarm',
     Properties: {
       AlarmName: `${name}-${alarm.alarm}`,
@@ -58,27 +59,36 @@ function alarms (list, name, topic) {
         ...alarmMetrics(alarm, name)
       ],
       ComparisonOperator: 'GreaterThanThreshold',
-      Threshold: alarm.above,
-      EvaluationPeriods: 2,
+      Threshold: alarm.above ?? Number(options[alarm.option]),
+      EvaluationPeriods: alarm.periods ?? 2,
       TreatMissingData: 'notBreaching', // no requests at night are no failure
-      ...(topic ? { AlarmActions: [topic], OKActions: [topic] } : {})
+      ...notified(options.alarmTopic)
     }
   }]))
 }
 
-function alarmMetrics ({ lambda = {}, logged = {} }, namespace) {
-  const ofLambda = Object.entries(lambda).map(([id, [name, MetricName]]) => statistic(id, {
+/** A switch that is on, or a number. */
+function isWanted (value) {
+  return isOn(value) || Number(value) > 0
+}
+
+function notified (topic) {
+  return topic ? { AlarmActions: [topic], OKActions: [topic] } : {}
+}
+
+function alarmMetrics ({ lambda = {}, logged = {}, seconds = ALARM_PERIOD_S }, namespace) {
+  const ofLambda = Object.entries(lambda).map(([id, [name, MetricName]]) => statistic(id, seconds, {
     Namespace: 'AWS/Lambda',
     MetricName,
     Dimensions: [{ Name: 'FunctionName', Value: { Ref: `${capitalized(name)}LambdaFunction` } }]
   }))
   const ofLogs = Object.entries(logged).map(([id, MetricName]) =>
-    statistic(id, { Namespace: namespace, MetricName }))
+    statistic(id, seconds, { Namespace: namespace, MetricName }))
   return [...ofLambda, ...ofLogs]
 }
 
-function statistic (Id, Metric) {
-  return { Id, ReturnData: false, MetricStat: { Metric, Stat: 'Sum', Period: ALARM_PERIOD_S } }
+function statistic (Id, Period, Metric) {
+  return { Id, ReturnData: false, MetricStat: { Metric, Stat: 'Sum', Period } }
 }
 
 /** The body is a JSON text, into which CloudFormation writes the region. */

@@ -41,8 +41,8 @@ function missingParameter (settings) {
 }
 
 /** A sentence that says which of these options is wrong, or undefined. */
-export function refusedOption ({ dashboard, alarms, tracing }) {
-  for (const [name, value] of Object.entries({ dashboard, alarms, tracing })) {
+export function refusedOption ({ dashboard, alarms, budgetAlarm, tracing }) {
+  for (const [name, value] of Object.entries({ dashboard, alarms, budgetAlarm, tracing })) {
     if (['true', 'false'].includes(String(value))) continue
     return `param ${name} must be true or false (got '${value}').`
   }

@@ -135,6 +135,8 @@ CUSTOM = {
     "ASCII_QUOTES": "true",
     "LOG_CHAT": "true",
     "ALARM_TOPIC_ARN": TOPIC,
+    "BUDGET_ALARM": "true",
+    "SPEND_ALARM": "2.5",
     "TRACING": "true",
     "RESERVED_CONCURRENCY": "20",
     "WEBSOCKET_RATE": "7",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sluice import errors
+from sluice.access import errors as refusals
 from sluice.errors import SluiceError
 from tests.packaging.conftest import TOPIC
 from tests.packaging.packaged_service import CHECKOUT, Package
@@ -32,6 +33,11 @@ NOT_FAILURES = {
     "unknown_path",
     "method_not_allowed",
     "invalid_api_key",
+    "address_not_allowed",
+    refusals.RateLimited.code,
+    refusals.BudgetSpent.code,
+    refusals.ModelNotAllowed.code,
+    refusals.ModelWithoutPrice.code,
     "no_match",
     "cancelled",
     "connection_gone",
@@ -71,12 +77,15 @@ def test_metrics_are_those_of_the_answers(by_default: Package) -> None:
         "Requests": ("control", "default", "stream"),
         "FailedRequests": ("control", "default", "stream"),
         "ConnectionsGone": ("default",),
+        "BudgetRefusals": ("default", "stream"),
+        "Uncounted": ("connect", "default", "stream"),
         "Outcomes": ("connect", "control", "default", "stream"),
     }
     assert set(filters(by_default)) == {
         ("stream", "TimeToFirstByte", "$.first_byte_ms"),
         ("default", "TimeToFirstFrame", "$.first_frame_ms"),
         *tokens,
+        *((log, "Spend", "$.micro_usd") for log in ("default", "stream")),
         *((log, name, "1") for name, logs in counts.items() for log in logs),
     }
 
@@ -144,6 +153,20 @@ def test_alarms_measure_what_exists_and_cost_nothing_in_an_account_without_other
             assert (metric["Namespace"], metric["MetricName"] in logged) == ("sluice-dev", True)
 
 
+def test_alarms_on_budgets_and_spend_can_be_set(customized: Package) -> None:
+    alarms = customized.of_type(ALARM)
+    assert alarms["BudgetRefusalsAlarm"]["Threshold"] == 0
+    spend = alarms["SpendAlarm"]
+    assert (spend["Threshold"], spend["EvaluationPeriods"]) == (2.5, 1)
+    formula, micro_usd = spend["Metrics"]
+    assert formula["Expression"] == "spend / 1000000"
+    assert micro_usd["MetricStat"]["Period"] == 3600
+    logged = {name for _, name, _ in filters(customized)}
+    assert logged > {"BudgetRefusals", "Spend"}
+    (pattern,) = patterns(customized, "BudgetRefusals")
+    assert f'"{refusals.BudgetSpent.code}"' in pattern
+
+
 def test_alarms_notify_the_topic_that_is_set(customized: Package) -> None:
     for alarm in customized.of_type(ALARM).values():
         assert (alarm["AlarmActions"], alarm["OKActions"]) == ([TOPIC], [TOPIC])
@@ -159,7 +182,9 @@ def test_dashboard_shows_every_metric_of_its_stage_and_of_lambda(by_default: Pac
     for metric in ("Invocations", "Errors", "Throttles", "Duration", "ConcurrentExecutions"):
         assert f'"AWS/Lambda", "{metric}"' in shown or f'".", "{metric}"' in shown
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
-    assert re.findall(r"SEARCH\('{(.+?)}", shown) == [r"\"sluice-dev\",outcome,transport"]
+    assert re.findall(r"SEARCH\('{(.+?)}", shown) == [r"\"sluice-dev\",outcome,transport"] * 2
+    (kinds,) = re.findall(r"outcome=\((.+?)\)", shown)
+    assert set(re.findall(r"\w+_\w+", kinds)) < outcomes()
     for widget in body["widgets"]:
         assert widget["width"] in (8, 16, 24)
         if widget["type"] != "text":

@@ -108,9 +108,10 @@ def test_options_are_switches() -> None:
             "param dashboard must be true or false (got 'yes').",
         ),
         ({"dashboard": False, "alarms": ""}, "param alarms must be true or false (got '')."),
+        ({"budgetAlarm": 5}, "param budgetAlarm must be true or false (got '5')."),
         ({"tracing": "Active"}, "param tracing must be true or false (got 'Active')."),
     )
-    valid = {"dashboard": True, "alarms": True, "tracing": False}
+    valid = {"dashboard": True, "alarms": True, "budgetAlarm": False, "tracing": False}
     found = answers("refusedOption", [({**valid, **given},) for given, _ in options])
     assert found == [sentence for _, sentence in options]
 

@@ -40,6 +40,7 @@ AS_PACKAGED = {
         {"UPSTREAM_AUTH": "aws_sigv4"},
         {"ALARM_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:on-call"},
         {"RESERVED_CONCURRENCY": "50"},
+        {"SPEND_ALARM": "12.5"},
     ],
     ids=str,
 )
@@ -67,6 +68,9 @@ def test_settings_that_functions_take_pass(settings: dict[str, str]) -> None:
         ("UPSTREAM_RETRIES", "many"),
         ("ALARM_TOPIC_ARN", "on-call"),
         ("RESERVED_CONCURRENCY", "0"),
+        ("SPEND_ALARM", "0.0"),
+        ("SPEND_ALARM", "-1"),
+        ("SPEND_ALARM", "5 USD"),
         ("RESERVED_CONCURRENCY", "many"),
         ("WEBSOCKET_RATE", "0"),
         ("WEBSOCKET_BURST", "1.5"),

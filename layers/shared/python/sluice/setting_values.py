@@ -82,6 +82,12 @@ def concurrency(text: str) -> str:
     return text
 
 
+def dollars(text: str) -> str:
+    if text != "none" and not (re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) and float(text) > 0):
+        raise InvalidValue("must be none or USD, more than 0", repr(text))
+    return text
+
+
 def whole_number(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]*", text):
         raise InvalidValue("must be a whole number, at least 1", repr(text))
