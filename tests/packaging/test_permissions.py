@@ -65,19 +65,21 @@ GET_PARAMETERS = ("ssm:GetParameters",)
 MANAGE_CONNECTIONS = ("execute-api:ManageConnections",)
 PUT_ITEM: Allowed = {("dynamodb:PutItem",): ["StateTable.Arn"]}
 GET_ITEMS: Allowed = {("dynamodb:BatchGetItem",): ["StateTable.Arn"]}
+UPDATE_ITEM: Allowed = {("dynamodb:UpdateItem",): ["StateTable.Arn"]}
 OPENAI_KEY, FORWARD_KEY = "/sluice/dev/openai-api-key", "/sluice/dev/forward-key"
 CONNECTIONS = f"execute-api:{IN_THIS_ACCOUNT}${{WebsocketsApi}}/dev/POST/@connections/*"
 
 USED: dict[str, Allowed] = {
-    "connect": {GET_PARAMETERS: parameters(FORWARD_KEY), **PUT_ITEM},
+    "connect": {GET_PARAMETERS: parameters(FORWARD_KEY), **GET_ITEMS, **PUT_ITEM},
     "disconnect": PUT_ITEM,
     "control": {MANAGE_CONNECTIONS: [CONNECTIONS], **PUT_ITEM},
     "default": {
         GET_PARAMETERS: parameters(OPENAI_KEY),
         MANAGE_CONNECTIONS: [CONNECTIONS],
         **GET_ITEMS,
+        **UPDATE_ITEM,
     },
-    "stream": {GET_PARAMETERS: parameters(OPENAI_KEY)},
+    "stream": {GET_PARAMETERS: parameters(OPENAI_KEY), **GET_ITEMS, **UPDATE_ITEM},
 }
 
 

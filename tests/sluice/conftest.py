@@ -13,7 +13,7 @@ from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.state.state_opening import NOW_ALWAYS, TABLE, Opening
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -46,7 +46,15 @@ def table(
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    yield lambda clock=NOW_ALWAYS: DynamoDbState(TABLE, os.environ, clock)
+    opened: list[DynamoDbState] = []
+
+    def opening(clock: Callable[[], float] = NOW_ALWAYS) -> DynamoDbState:
+        opened.append(DynamoDbState(TABLE, os.environ, clock))
+        return opened[-1]
+
+    yield opening
+    for state in opened:
+        state.close()
     client.delete_table(TableName=TABLE)
     client.close()
 

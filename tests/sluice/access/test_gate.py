@@ -56,6 +56,9 @@ class CountingStore:
         self.calls.append("get_all")
         return self.store.get_all(keys, is_consistent=is_consistent)
 
+    def close(self) -> None:
+        self.store.close()
+
     def change(self, change: Change) -> Outcome:
         self.calls.append("change")
         return self.store.change(change)

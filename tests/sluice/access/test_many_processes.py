@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -20,10 +20,9 @@ from sluice.access.principals import Principal
 from sluice.access.records import Record, item_of
 from sluice.access.usage import Tokens
 from sluice.limit_values import model_prices
-from sluice.settings import read_settings
 from sluice.state.changes import Change
-from sluice.state.opening import open_store
-from tests.sluice.state.state_opening import TABLE
+from sluice.state.sqlite import SqliteState
+from tests.sluice.state.state_opening import TABLE, Opening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,18 +37,19 @@ PRICES = '{"gpt": {"input": 1, "output": 1}}'  # one micro-USD a token
 PRICE, NO_LIST = model_prices(PRICES), '{"servers": {}}'
 
 
+class Shared(NamedTuple):
+    """One store, and the settings by which other processes open it."""
+
+    store: StateStore
+    settings: dict[str, str]
+
+
 @pytest.fixture(params=["sqlite", "dynamodb"])
-def store_settings(request: pytest.FixtureRequest, file: Path) -> dict[str, str]:
+def shared(request: pytest.FixtureRequest, file: Path) -> Shared:
     if request.param == "dynamodb":
-        request.getfixturevalue("table")
-        return {"STATE_TABLE": TABLE}
-    return {"STATE_FILE": str(file)}
-
-
-def store_of(settings: Mapping[str, str]) -> StateStore:
-    store = open_store(read_settings(settings), os.environ)
-    assert store is not None
-    return store
+        opening: Opening = request.getfixturevalue("table")
+        return Shared(opening(time.time), {"STATE_TABLE": TABLE})
+    return Shared(SqliteState(str(file)), {"STATE_FILE": str(file)})
 
 
 def started(
@@ -90,10 +90,10 @@ def passed(seconds: float, tokens: int, settings: Mapping[str, str]) -> list[int
 @pytest.mark.parametrize(
     "strategy", ["fixed-window", "fixed-window-elastic-expiry", "moving-window"]
 )
-def test_no_window_is_exceeded(store_settings: dict[str, str], strategy: str) -> None:
+def test_no_window_is_exceeded(shared: Shared, strategy: str) -> None:
     rates = '{"/v1": "20/second;50/2seconds"}'
     limits = {"REQ_RATE_LIMIT": rates, "RATE_LIMIT_STRATEGY": strategy}
-    moments = passed(3.0, 0, store_settings | limits)
+    moments = passed(3.0, 0, shared.settings | limits)
     assert len(moments) >= 20  # everything that fits, not nothing
     for amount, length in ((20, 1000), (50, 2000)):
         for moment in moments:
@@ -101,12 +101,12 @@ def test_no_window_is_exceeded(store_settings: dict[str, str], strategy: str) ->
             assert sum(start <= each < start + length for each in moments) <= amount
 
 
-def test_budget_is_never_passed_and_exactly_counted(store_settings: dict[str, str]) -> None:
+def test_budget_is_never_passed_and_exactly_counted(shared: Shared) -> None:
     record = Record("ann", token=ACCOUNT.removeprefix("key "), max_budget=10_000)
-    store = store_of(store_settings)
+    store = shared.store
     store.change(Change(ACCOUNT, None, put=item_of(record)))
     # A request claims 900 micro-USD and costs 300: the last ones fit as others are settled.
-    moments = passed(30.0, 900, store_settings | {"HAS_RECORD": "true"})
+    moments = passed(30.0, 900, shared.settings | {"HAS_RECORD": "true"})
     item = store.get_all([ACCOUNT])[ACCOUNT]
     assert item["s life"] == item["b life"] == 300 * len(moments)
     assert 9100 < int(item["s life"]) <= 10_000
@@ -118,25 +118,25 @@ def test_budget_is_never_passed_and_exactly_counted(store_settings: dict[str, st
     assert usage.counts["micro_usd"] == 300 * len(moments)
 
 
-def test_answers_at_once_are_limited(store_settings: dict[str, str]) -> None:
+def test_answers_at_once_are_limited(shared: Shared) -> None:
     record = Record("ann", token=ACCOUNT.removeprefix("key "), max_parallel_requests=2)
-    store = store_of(store_settings)
+    store = shared.store
     store.change(Change(ACCOUNT, None, put=item_of(record)))
-    assert passed(2.0, 0, store_settings | {"HAS_RECORD": "true"})
+    assert passed(2.0, 0, shared.settings | {"HAS_RECORD": "true"})
     assert store.get_all([ACCOUNT])[ACCOUNT]["running"] == 0
 
 
 def test_killed_processes_leave_nothing_reserved_and_nothing_uncounted(
-    store_settings: dict[str, str],
+    shared: Shared,
 ) -> None:
     """Whatever a process did last: its settled requests count once, and its claim counts whole."""
     record = Record("ann", token=ACCOUNT.removeprefix("key "), max_budget=10**9)
-    store = store_of(store_settings)
+    store = shared.store
     store.change(Change(ACCOUNT, None, put=item_of(record)))
     random = Random(7)  # noqa: S311 -- moments, no secrets
     settled = killed = 0
     for _ in range(3):
-        processes = started(60.0, 900, store_settings | {"HAS_RECORD": "true"}, "told")
+        processes = started(60.0, 900, shared.settings | {"HAS_RECORD": "true"}, "told")
         for process in processes:
             time.sleep(random.random() / 50)  # at any moment of a request
             process.kill()

@@ -106,8 +106,10 @@ def test_file_wins_over_table(file: Path) -> None:
 def test_table_is_opened_at_its_first_use(table: Opening) -> None:
     store = open_store(read_settings({"STATE_TABLE": TABLE}), os.environ, at(NOW))
     assert store is not None
+    store.close()
     store.put("key", {"a": 1}, LATER)
     assert table().get_all(["key"]) == {"key": {"a": 1}}
+    store.close()
 
 
 IMPORTED = """

@@ -81,6 +81,9 @@ class DynamoDbState:
                 return Outcome(was_applied=False, item=_item(error.item or {}))
         return Outcome(was_applied=True, item=_item(row or {}))
 
+    def close(self) -> None:
+        self._table.close()
+
 
 def _item(row: Mapping[str, str | int]) -> Item:
     return {name: value for name, value in row.items() if name not in (KEY, EXPIRY)}

@@ -50,6 +50,10 @@ class OpenedAtFirstUse:
         with self.calls.begin("UpdateItem"):
             return self._opened().change(change)
 
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
     def _opened(self) -> StateStore:
         # Two threads may open two at once. Neither does harm, and the later one stays.
         if self._store is None:

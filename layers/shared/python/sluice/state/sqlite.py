@@ -74,6 +74,9 @@ class SqliteState:
         """Change several items, each another one, if all guards of all hold; otherwise none."""
         return all(outcome.was_applied for outcome in self._changed(changes))
 
+    def close(self) -> None:
+        pass  # each operation opens the file for itself
+
     def _changed(self, changes: Sequence[Change]) -> list[Outcome]:
         with self._opened("written") as database:
             database.execute("BEGIN IMMEDIATE")

@@ -44,6 +44,9 @@ class StateStore(Protocol):
         expired does not matter: choose an expiry after which nothing in it counts any more.
         """
 
+    def close(self) -> None:
+        """Close what is kept open between calls; the next call opens it again."""
+
 
 def distinct_keys(keys: Sequence[str]) -> list[str]:
     """The keys, each once. Raises ValueError if they are more than MAX_KEYS."""
