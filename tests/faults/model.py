@@ -11,6 +11,7 @@ from tests.faults.cases import Border, Case, Cases
 
 SILENCE_S = 600.0
 """How long a silent model keeps its connection, in seconds: longer than every timeout of ours."""
+SETTLE_S = 0.3  # within the second for which the gateway still reads after [DONE]
 RETRY_STATUSES = (408, 409, 429, 500, 502, 503, 529)
 FINAL_STATUSES = (400, 401, 404, 418, 422)
 
@@ -167,6 +168,10 @@ class Reply:
         body = json.dumps({"error": {"message": "Not now.", "code": "scripted"}}).encode()
         fields = ("Content-Type: application/json", f"Content-Length: {len(body)}")
         await self.send(reply_head(*fields, status=status) + body)
+
+    async def settle(self) -> None:
+        """Let the gateway read what was sent: a reset drops what the kernels still hold."""
+        await asyncio.sleep(SETTLE_S)
 
     async def silence(self) -> None:
         await asyncio.sleep(SILENCE_S)

@@ -81,7 +81,7 @@ UPSTREAM = (
     _upstream("drips", (_r.dripped,), HEALED),
     _upstream("ends its body by closing", (_r.until_closed, _r.close), HEALED),
     _upstream("closes after [DONE]", (*_ended, _r.close), HEALED, STREAMED),
-    _upstream("resets after [DONE]", (*_ended, _r.reset), HEALED, STREAMED),
+    _upstream("resets after [DONE]", (*_ended, _r.settle, _r.reset), HEALED, STREAMED),
     _upstream("is silent after [DONE]", (*_ended, _r.silence), HEALED, STREAMED),
 )
 
