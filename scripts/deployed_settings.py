@@ -11,7 +11,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TextIO
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python
 
 from local.errors import ConfigurationError
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
-from local.project.ignored_variables import ignored, refusal, warning
+from local.project.ignored_variables import Ignored, ignored, refusal, warning
 from local.project.serverless_yml import ServiceFile
 from sluice.errors import SettingsError
 from sluice.setting_values import entries
@@ -54,6 +54,12 @@ def check(variables: dict[str, object]) -> dict[str, object]:
     # Lambda tells a function its region.
     read_targets({**texts, "AWS_REGION": "us-east-1"}, read_settings(texts))
     return {row.name: value for row, value in values.items() if row.where == DEPLOY}
+
+
+def check_ignored(found: Iterable[Ignored]) -> None:
+    """Raises ConfigurationError for an ignored variable that protects."""
+    if refused := refusal(found):
+        raise ConfigurationError(refused)
 
 
 def check_addresses(variables: Mapping[str, object]) -> None:
@@ -121,19 +127,19 @@ def main(
     stderr: TextIO,
 ) -> int:
     folder, stage = Path(arguments[0]), arguments[1]
+    found: tuple[Ignored, ...] = ()
     try:
+        dotenv = dotenv_variables(dotenv_of_stage(folder, stage), environ)
+        env_names = ServiceFile(folder / "serverless.yml").env_names()
+        shell = {name: value for name, value in environ.items() if name not in dotenv}
+        found = ignored(shell, dotenv, env_names)
+        check_ignored(found)
         variables = json.load(stdin)
         values = check(variables)
         check_addresses(variables)
-        dotenv = dotenv_variables(dotenv_of_stage(folder, stage), environ)
-        env_names = ServiceFile(folder / "serverless.yml").env_names()
     except (SettingsError, ConfigurationError) as error:
-        stderr.write(f"{error.message if isinstance(error, SettingsError) else error}\n")
-        return 1
-    shell = {name: value for name, value in environ.items() if name not in dotenv}
-    found = ignored(shell, dotenv, env_names)
-    if refused := refusal(found):
-        stderr.write(f"{warning(found)}\n\n{refused}\n")
+        message = error.message if isinstance(error, SettingsError) else str(error)
+        stderr.write("\n\n".join(filter(None, [warning(found), message])) + "\n")
         return 1
     said = {each.name for each in found}
     rest = {name: value for name, value in dotenv.items() if name not in said}

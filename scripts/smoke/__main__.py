@@ -34,13 +34,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO, err:
     options = parse(arguments)
     try:
         user = read_settings(environ, ROOT, options.stage)
-        target = target_of(options, user.merged())
+        # First: a variable that is missing below may be one of those, misspelled.
         env_names = ServiceFile(ROOT / "serverless.yml").env_names()
+        if found := ignored(user.shell, user.dotenv, env_names):
+            out.write(f"{warning(found)}\n\n")
+        target = target_of(options, user.merged())
     except (SmokeSettingsError, ConfigurationError) as error:
         err.write(f"error: {error}\n")
         return 2
-    if found := ignored(user.shell, user.dotenv, env_names):
-        out.write(f"{warning(found)}\n\n")
     out.write(f"{target.described()}\n{heading()}\n")
     results = []
     for check in all_checks(target):

@@ -158,3 +158,6 @@ def test_what_protects_and_is_ignored_stops_packaging(tmp_path: Path) -> None:
     assert "  OPENAI_APIKEY: Use OPENAI_API_KEY." in err
     assert "LEVEL_MODELS would protect the gateway" in err
     assert "secret" not in err
+    status, out, err = run(tmp_path, {"OPENAI_APIKEY": "sk-secret"}, UPSTREAM_RETRIES="many")
+    assert (status, out) == (1, "")
+    assert "  OPENAI_APIKEY: Use OPENAI_API_KEY.\n\nUPSTREAM_RETRIES must be" in err

@@ -100,6 +100,9 @@ def test_missing_key_is_asked_for() -> None:
     run = smoke("--local", WEBSOCKET_AUTH="forward_key")
     assert (run.status, run.printed) == (2, "")
     assert run.complaint.startswith("error: FORWARD_KEY is not set")
+    run = smoke("--local", WEBSOCKET_AUTH="forward_key", FORWARD_KEYS=KEY)
+    assert "  FORWARD_KEYS: Use FORWARD_KEY.\n" in run.printed
+    assert run.status == 2
 
 
 def test_service_that_does_not_run_fails_every_check() -> None:
