@@ -83,7 +83,11 @@ def refusal(found: Iterable[Ignored]) -> str:
 
 def _known(name: str) -> Known | None:
     for entry in KNOWN:
-        if any(re.fullmatch(pattern, name) for pattern in entry.names.split()):
+        # A pattern such as .+_API_KEY holds misspelled settings, too.
+        if name in entry.names.split() or (
+            any(re.fullmatch(pattern, name) for pattern in entry.names.split())
+            and not (entry.is_shared and _meant(name, has_room=False))
+        ):
             return entry
     return None
 

@@ -8,7 +8,8 @@ import pytest
 
 from local.project.dotenv_file import read_dotenv
 from local.project.ignored_variables import distance, ignored, refusal, warning
-from local.project.known_variables import OWN
+from local.project.known_variables import NOT_MISSPELLED, OWN
+from local.project.known_variables import PROTECTING as SETTINGS_THAT_PROTECT
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "openai_forward" / "env.example"
 
@@ -78,6 +79,24 @@ def test_other_systems_and_misspelled_variables_are_named_wherever_they_are_set(
             assert NAMED[name] in warning(found)
             assert bool(refusal(found)) == (name in PROTECTING)
     assert bool(ignored({name: "x"}, {}, frozenset())) == bool(NAMED[name])
+
+
+def misspelled(name: str) -> set[str]:
+    """One letter or underscore missing, doubled, wrong or swapped; other case."""
+    found = {f"{name}S", name.lower()}
+    for i in range(1, len(name)):
+        before, letter, after = name[:i], name[i], name[i + 1 :]
+        found |= {before + after, f"{before}{letter}{letter}{after}", f"{before}X{after}"}
+        found.add(before + after[:1] + letter + after[1:])
+    return found - OWN
+
+
+@pytest.mark.parametrize("name", sorted(OWN - NOT_MISSPELLED - {"PROMPT_TEMPLATES"}))
+def test_every_misspelled_setting_is_named(name: str) -> None:
+    for other in misspelled(name):
+        found = ignored({other: "x"}, {}, frozenset())
+        assert f"Use {name}" in warning(found), other
+        assert bool(refusal(found)) == (name in SETTINGS_THAT_PROTECT), other
 
 
 def test_names_that_other_tools_have_count_in_dotenv_and_next_to_their_system() -> None:
