@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 
 from local.project.known_variables import KNOWN, NOT_MISSPELLED, OWN, PROTECTING, Known
 from local.project.lists import entries
@@ -109,12 +110,14 @@ def _meant(name: str, *, has_room: bool) -> str:
     return ""
 
 
+@cache
 def _letters(name: str) -> str:
     return re.sub(r"[^A-Z0-9]", "", name.upper())
 
 
-def _words(name: str) -> list[str]:
-    return re.findall(r"[A-Z0-9]+", name.upper())
+@cache
+def _words(name: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[A-Z0-9]+", name.upper()))
 
 
 def _is_same(name: str, setting: str) -> bool:
@@ -124,7 +127,10 @@ def _is_same(name: str, setting: str) -> bool:
 def _is_misspelled(name: str, setting: str) -> bool:
     """Return whether one letter is wrong, or one in each of two words, or two in a long word."""
     one, other = _letters(name), _letters(setting)
-    if len(other) < _MIN_LETTERS or abs(len(one) - len(other)) > 2:  # noqa: PLR2004 - of letters
+    # Two wrong letters change four of the set at most; counting steps is slow.
+    if len(other) < _MIN_LETTERS or len(set(one) ^ set(other)) > 4:  # noqa: PLR2004 - of letters
+        return False
+    if abs(len(one) - len(other)) > 2:  # noqa: PLR2004 - of letters
         return False
     if distance(one, other) <= 1:
         return True
