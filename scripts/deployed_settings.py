@@ -97,8 +97,8 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
         return None
 
 
-def taken_from(dotenv: Mapping[str, str], env_names: frozenset[str]) -> str:
-    """Say which variables of `.env` are deployed and which are not; names alone."""
+def taken_from(file: str, dotenv: Mapping[str, str], env_names: frozenset[str]) -> str:
+    """Say which variables of `file` are deployed and which are not; names alone."""
     names = sorted(name for name in dotenv if not name.startswith(OF_TOOLS))
     deployed = [name for name in names if name in env_names]
     others = [name for name in names if name not in env_names]
@@ -109,7 +109,7 @@ def taken_from(dotenv: Mapping[str, str], env_names: frozenset[str]) -> str:
         if others
         else "",
     ]
-    return " ".join(["This deployment reads your .env.", *filter(None, sentences)]) if names else ""
+    return " ".join([f"This deployment reads {file}.", *filter(None, sentences)]) if names else ""
 
 
 def dotenv_variables(file: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -129,7 +129,8 @@ def main(
     folder, stage = Path(arguments[0]), arguments[1]
     found: tuple[Ignored, ...] = ()
     try:
-        dotenv = dotenv_variables(dotenv_of_stage(folder, stage), environ)
+        file = dotenv_of_stage(folder, stage)
+        dotenv = dotenv_variables(file, environ)
         env_names = ServiceFile(folder / "serverless.yml").env_names()
         shell = {name: value for name, value in environ.items() if name not in dotenv}
         found = ignored(shell, dotenv, env_names)
@@ -143,7 +144,7 @@ def main(
         return 1
     said = {each.name for each in found}
     rest = {name: value for name, value in dotenv.items() if name not in said}
-    warnings = [text for text in (warning(found), taken_from(rest, env_names)) if text]
+    warnings = [text for text in (warning(found), taken_from(file.name, rest, env_names)) if text]
     stdout.write(json.dumps({"values": values, "warnings": warnings}))
     return 0
 

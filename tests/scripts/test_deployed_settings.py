@@ -148,7 +148,7 @@ def test_what_comes_from_dotenv_is_said_by_name(tmp_path: Path) -> None:
     (tmp_path / ".env.dev").write_text("OPENAI_MODEL=of-the-stage\n", encoding="utf-8")
     _, out, _ = run(tmp_path, {"OPENAI_MODEL": "of-the-stage"})
     (taken,) = json.loads(out)["warnings"]
-    assert taken.endswith("Deployed: OPENAI_MODEL.")
+    assert taken == "This deployment reads .env.dev. Deployed: OPENAI_MODEL."
 
 
 def test_what_protects_and_is_ignored_stops_packaging(tmp_path: Path) -> None:
