@@ -10,8 +10,8 @@ from scripts.keys.changes import Stored
 from sluice.access.account import Bounds
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.key_info import key_info
-from sluice.access.principals import Principal
 from sluice.access.records import Record
+from sluice.authentication import Principal
 
 HEAD = ("ALIAS", "STATE", "FOR", "RPM", "TPM", "PARALLEL", "BUDGET", "SPENT", "RESETS", "EXPIRES")
 TEXT_COLUMNS = 3

@@ -13,8 +13,8 @@ import pytest
 from websockets.sync.client import connect
 
 from sluice.access.daily_usage import usages
-from sluice.access.principals import account_of_key
 from sluice.access.records import MICRO, Record, item_of
+from sluice.authentication import account_of_key
 from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY

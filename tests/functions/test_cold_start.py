@@ -67,18 +67,11 @@ WEBSOCKET = (
     "websocket.connections_api websocket.events websocket.posting websocket.request "
 )
 OWN_AT_START = {
-    "connect": SETTINGS
-    + STATE
-    + "access.identity access.principals key_ring aws.parameters websocket.admission "
+    "connect": SETTINGS + STATE + "access.identity key_ring aws.parameters websocket.admission "
     "websocket.events",
-    "disconnect": SETTINGS + STATE + "access.principals websocket.admission websocket.events",
+    "disconnect": SETTINGS + STATE + "websocket.admission websocket.events",
     "control": SETTINGS + HTTP + STATE + WEBSOCKET + "websocket.control",
-    "default": SETTINGS
-    + HTTP
-    + STATE
-    + UPSTREAM
-    + WEBSOCKET
-    + "stop_signal access.identity access.principals "
+    "default": SETTINGS + HTTP + STATE + UPSTREAM + WEBSOCKET + "stop_signal access.identity "
     "aws.parameters "
     "completions.events completions.parsers completions.sse websocket.answer "
     "websocket.cancellation_watch websocket.delivery websocket.event_splitting websocket.frames "
@@ -86,7 +79,7 @@ OWN_AT_START = {
     "stream": SETTINGS
     + HTTP
     + UPSTREAM
-    + "access.identity access.principals aws.parameters state.opening url.events url.gateway "
+    + "access.identity aws.parameters state.opening url.events url.gateway "
     "url.reply url.routes",
 }
 AWS = "digests aws.endpoints aws.errors aws.json_api aws.json_protocol aws.retries aws.sigv4 "

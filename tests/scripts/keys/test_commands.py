@@ -15,8 +15,8 @@ from sluice.access.account import Bounds, Claim, Used, admission, lease_of, sett
 from sluice.access.daily_usage import PREFIX, usages
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.identity import KEY_PREFIX
-from sluice.access.principals import account_of_key, account_of_principal
 from sluice.access.records import Record
+from sluice.authentication import account_of_key, account_of_principal
 from tests.scripts.tool_stores import BOTH, NOW, opened
 
 if TYPE_CHECKING:

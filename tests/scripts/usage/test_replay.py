@@ -17,9 +17,9 @@ from sluice.access.daily_usage import PREFIX, usages
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
-from sluice.access.principals import Principal
 from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens
+from sluice.authentication import Principal
 from sluice.limit_values import Rate
 from sluice.state.sqlite import SqliteState
 from tests.scripts.tool_stores import NOW, opened

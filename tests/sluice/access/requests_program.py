@@ -17,8 +17,8 @@ from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.errors import BudgetSpent, RateLimited
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import read_price_list
-from sluice.access.principals import Principal
 from sluice.access.usage import Tokens
+from sluice.authentication import Principal
 from sluice.aws.json_api import Limits
 from sluice.settings import Settings, read_settings
 from sluice.state.dynamodb import DynamoDbState

@@ -18,10 +18,10 @@ from sluice.access.errors import (
 )
 from sluice.access.gate import LEASE_SLACK_MS, MEMORY_MS, Ask, Gate
 from sluice.access.prices import PriceList
-from sluice.access.principals import Principal
 from sluice.access.records import Record, item_of
 from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens
+from sluice.authentication import Principal
 from sluice.errors import SluiceError, StateUnavailable
 from sluice.limit_values import Rate, RouteRates
 from sluice.state.changes import Change, Outcome

@@ -16,9 +16,9 @@ from sluice.access.daily_usage import usages
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
-from sluice.access.principals import Principal
 from sluice.access.records import Record, item_of
 from sluice.access.usage import Tokens
+from sluice.authentication import Principal
 from sluice.limit_values import model_prices
 from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from sluice.access.principals import account_of_key, account_of_principal
 from sluice.access.records import Record, item_of, record_of, shown
+from sluice.authentication import account_of_key, account_of_principal
 
 FULL = Record(
     key_alias="team",

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.access.gate import Ask, Gate
-from sluice.access.principals import Principal
 from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens, input_tokens
+from sluice.authentication import Principal
 from sluice.completions.metering import NOTHING, Meter, metered
 from sluice.completions.usage import UsageFinder
 from sluice.deadline import Deadline

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.access.identity import Access
-from sluice.access.principals import Principal, account_of_key
+from sluice.authentication import Principal, account_of_key
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
 from sluice.state.connections import ConnectionOwner, ConnectionState

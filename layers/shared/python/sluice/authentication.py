@@ -1,8 +1,9 @@
-"""Who may use the gateway: clients that present a forward key."""
+"""Who makes a request: the keys of clients, and principals, each with a name for logs."""
 
 from __future__ import annotations
 
 from sluice.errors import AuthenticationFailed
+from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +12,24 @@ if TYPE_CHECKING:
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."
 NAME_DIGITS = 12  # 48 bits: different for any number of keys, and useless for guessing one
+
+
+class Principal(NamedTuple):
+    """Who makes a request.
+
+    name: for logs, not a secret. account: the key of its item in the store. has_record: whether
+    only a record knows it.
+    """
+
+    name: str
+    account: str
+    has_record: bool = False
+
+    @property
+    def logged(self) -> dict[str, str]:
+        """Its fields in a log line."""
+        alias = {"key_alias": self.name} if self.has_record else {}
+        return {"principal": self.name, **alias}
 
 
 def is_known(presented: str | None, keys: Iterable[str]) -> bool:
@@ -42,6 +61,32 @@ def key_digest(key: str) -> str:
 def key_name(key: str) -> str:
     """A name for a key in logs: the same for the same key, and it does not reveal the key."""
     return f"key-{key_digest(key)[:NAME_DIGITS]}"
+
+
+def account_of_key(key: str) -> str:
+    """The item of a key, which it does not reveal."""
+    return f"key {key_digest(key)}"
+
+
+def account_of_principal(arn: str) -> str:
+    """The item of whoever signs as this ARN; an assumed role counts as its role."""
+    return f"arn {role_of(arn)}"
+
+
+def role_of(arn: str) -> str:
+    """An ARN without the session's name.
+
+    arn:aws:sts::123456789012:assumed-role/NAME/SESSION has assumed arn:aws:iam::…:role/PATH/NAME.
+    The former lacks the role's path, so the result does, too.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+    """
+    start, _, resource = arn.rpartition(":")
+    kind, *names = resource.split("/")
+    if kind == "assumed-role" and names:
+        return f"{start.replace(':sts:', ':iam:', 1)}:role/{names[0]}"
+    if kind == "role" and names:
+        return f"{start}:role/{names[-1]}"
+    return arn
 
 
 def key_of_headers(headers: Mapping[str, str]) -> str | None:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from sluice.access.deployment_limits import DeploymentLimits
     from sluice.access.prices import Price, PriceList
-    from sluice.access.principals import Principal
     from sluice.access.records import Record
     from sluice.access.usage import Tokens
+    from sluice.authentication import Principal
     from sluice.state.item import Item
     from sluice.state.store import StateStore
 

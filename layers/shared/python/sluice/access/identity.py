@@ -5,8 +5,14 @@ What counts and limits them is imported when a record or a limit needs it.
 
 from __future__ import annotations
 
-from sluice.access.principals import Principal, account_of_key, account_of_principal
-from sluice.authentication import is_known, key_name, unknown_key
+from sluice.authentication import (
+    Principal,
+    account_of_key,
+    account_of_principal,
+    is_known,
+    key_name,
+    unknown_key,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.access.account import Bounds
-    from sluice.access.principals import Principal
     from sluice.access.records import Record
+    from sluice.authentication import Principal
     from sluice.state.item import Item
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from sluice.access.principals import account_of_principal
+from sluice.authentication import account_of_principal
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False

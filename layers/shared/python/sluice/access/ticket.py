@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sluice.access.prices import Price
-    from sluice.access.principals import Principal
+    from sluice.authentication import Principal
     from sluice.state.item import Item
     from sluice.state.store import StateStore
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.access.identity import Access
-    from sluice.access.principals import Principal
+    from sluice.authentication import Principal
     from sluice.completions.conversation_log import Recording
     from sluice.completions.events import CompletionEvent
     from sluice.completions.metering import Meter

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.access.gate import Gate
-    from sluice.access.principals import Principal
     from sluice.access.ticket import Ticket
+    from sluice.authentication import Principal
     from sluice.completions.events import CompletionEvent
     from sluice.completions.usage import UsageFinder
     from sluice.deadline import Deadline

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from sluice.access.identity import Access
-    from sluice.access.principals import Principal
+    from sluice.authentication import Principal
     from sluice.completions.answer import ModelAnswer, ModelAnswers
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.access.principals import Principal
+from sluice.authentication import Principal
 from sluice.errors import SettingsError, SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog

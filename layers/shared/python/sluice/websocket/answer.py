@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sluice.access.principals import Principal
+    from sluice.authentication import Principal
     from sluice.completions.answer import ModelAnswer, ModelAnswers
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sluice.access.principals import Principal
+from sluice.authentication import Principal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
