@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
+from sluice.aws.dynamodb import LIMITS
 from sluice.state.dynamodb import DynamoDbState
 from tests.sluice.certificate_authority import CertificateAuthority
 from tests.sluice.state.state_opening import NOW_ALWAYS, TABLE, Opening
@@ -15,6 +16,9 @@ from tests.sluice.state.state_opening import NOW_ALWAYS, TABLE, Opening
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+PATIENT = LIMITS._replace(reply_s=30.0, total_s=30.0)
+"""moto answers one request at a time, on a machine that does much else."""
 
 
 @pytest.fixture
@@ -49,7 +53,9 @@ def table(
     opened: list[DynamoDbState] = []
 
     def opening(clock: Callable[[], float] = NOW_ALWAYS) -> DynamoDbState:
-        opened.append(DynamoDbState(TABLE, os.environ, clock))
+        opened.append(
+            DynamoDbState(TABLE, os.environ, clock, PATIENT, change_total_s=PATIENT.total_s)
+        )
         return opened[-1]
 
     yield opening
