@@ -48,11 +48,11 @@ class Console:
         if not self._has_lines.is_set():
             self._has_lines.set()
 
-    def close(self) -> None:
-        """Print the waiting lines and stop."""
+    def close(self, wait_s: float = _CLOSE_WAIT_S) -> None:
+        """Print the waiting lines and stop; `wait_s` is for a reader that may be stuck."""
         self._closing.set()
         self._has_lines.set()
-        self._thread.join(_CLOSE_WAIT_S)
+        self._thread.join(wait_s)
 
     def _write(self) -> None:
         while self._lines or not self._closing.is_set():

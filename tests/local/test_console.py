@@ -26,6 +26,9 @@ def test_endless_line_comes_in_parts() -> None:
     assert lines.feed(b"y\n") == ["y"]
 
 
+PATIENCE_S = 30.0
+
+
 class StuckOutput(io.StringIO):
     """An output whose reader is stuck until `go_on`; counts the writes."""
 
@@ -53,7 +56,7 @@ def test_stuck_console_drops_lines_and_writes_the_others_in_order_and_at_once() 
     while out.getvalue().count("\n") <= MAX_WAITING_LOG_LINES:
         out.entered.wait()
     console.line("last")
-    console.close()
+    console.close(PATIENCE_S)
     waiting = map(str, range(MAX_WAITING_LOG_LINES))
     dropped = "(The console was not read: 7 lines were dropped.)"
     assert out.getvalue() == "\n".join(["first", *waiting, dropped, "last", ""])
