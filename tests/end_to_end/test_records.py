@@ -59,6 +59,7 @@ class Service:
     def __init__(self, stack: RunningStack, file: Path) -> None:
         self.stack = stack
         self.store = SqliteState(str(file))
+        self.clients: list[openai.OpenAI] = []
 
     def key(self, **fields: Any) -> str:
         """A new key with a record."""
@@ -73,7 +74,8 @@ class Service:
 
     def client(self, key: str, retries: int = 0) -> openai.OpenAI:
         url = f"{self.stack.url}/v1"
-        return openai.OpenAI(base_url=url, api_key=key, max_retries=retries)
+        self.clients.append(openai.OpenAI(base_url=url, api_key=key, max_retries=retries))
+        return self.clients[-1]
 
     def answer(self, key: str, model: str = "gpt") -> str:
         chunks = self.client(key).chat.completions.create(
@@ -123,7 +125,10 @@ def service(
         STATE_FILE=str(file),
         PROMPT_TEST="You are a test.",
     ) as stack:
-        yield Service(stack, file)
+        service = Service(stack, file)
+        yield service
+        for client in service.clients:
+            client.close()
         assert stack.end() == 0
     assert "sk-sluice-" not in stack.text()
 

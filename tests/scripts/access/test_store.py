@@ -197,3 +197,4 @@ def test_tools_and_functions_read_each_other(kind: str, request: pytest.FixtureR
     assert tool.items("key ") == store.get_all(["key 1"]) == {"key 1": {"name": "a", "n": 2}}
     store.put("key 2", {"n": 3}, NOW + 1)
     assert tool.get_all(["key 2"]) == {"key 2": {"n": 3}}
+    store.close()

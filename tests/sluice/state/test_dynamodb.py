@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,8 +51,11 @@ def test_refusal_is_reported_by_its_code_after_at_most_three_attempts(
 ) -> None:
     document = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "the key"}
     upstream.script = replies(status, document)
-    with pytest.raises(StateUnavailable, match=rf"^The .+ refused PutItem: {code}\.$"):
-        store_at(environ_of(upstream.url)).put("the key", {}, LATER)
+    with (
+        closing(store_at(environ_of(upstream.url))) as store,
+        pytest.raises(StateUnavailable, match=rf"^The .+ refused PutItem: {code}\.$"),
+    ):
+        store.put("the key", {}, LATER)
     sent = [request.headers["x-amz-target"] for request in upstream.requests]
     assert sent == ["DynamoDB_20120810.PutItem"] * attempts
 
@@ -63,6 +67,7 @@ def test_missing_table_is_reported_by_awss_code() -> None:
         store.put("the key", {"a": "the value"}, LATER)
     with pytest.raises(StateUnavailable, match="refused BatchGetItem: ResourceNotFoundException"):
         store.get_all(["the key"])
+    store.close()
 
 
 def test_no_keys_need_no_call() -> None:
