@@ -37,7 +37,7 @@ TLS = (
     "_ssl _struct base64 importlib importlib._bootstrap importlib._bootstrap_external "
     "importlib.machinery ssl struct warnings "
 )
-THREADS = "_weakrefset threading "
+THREADS = "_weakrefset threading " + ("warnings " if sys.version_info >= (3, 13) else "")
 STANDARD_AT_START = {
     "connect": "",
     "disconnect": "",
