@@ -47,6 +47,8 @@ class CountingStore:
     def __init__(self, store: StateStore) -> None:
         self.store = store
         self.calls: list[str] = []
+        self.changes_left: int | None = None
+        """How many changes it makes before it fails."""
 
     def put(self, key: str, item: Item, expires_at: float) -> None:
         self.calls.append("put")
@@ -61,6 +63,10 @@ class CountingStore:
 
     def change(self, change: Change) -> Outcome:
         self.calls.append("change")
+        if self.changes_left is not None:
+            if not self.changes_left:
+                raise StateUnavailable("The store is away.")
+            self.changes_left -= 1
         return self.store.change(change)
 
 
@@ -198,6 +204,22 @@ def test_function_that_died_is_charged_what_it_had_claimed(world: World) -> None
     counted = world.usage(principal.account)
     assert counted["micro_usd"] == 10_000
     assert counted["failures"] == counted["estimated_requests"] == 1
+
+
+def test_store_that_fails_after_the_count_counts_nothing_twice(world: World) -> None:
+    principal = world.write(RECORD)
+    gate = world.gate()
+    passed(gate.admit(principal, world.ask(tokens=100)))  # its function dies
+    world.now += ANSWER_S + LEASE_SLACK_MS / 1000
+    ticket = passed(gate.admit(principal, world.ask(tokens=100)))
+    world.store.changes_left = 2  # the settlement and the count
+    with pytest.raises(StateUnavailable):
+        ticket.settle(Tokens(100, 0, 0))
+    world.store.changes_left = None
+    ticket.settle(Tokens(100, 0, 0))
+    counted = world.usage(principal.account)
+    assert (counted["requests"], counted["failures"]) == (2, 1)
+    assert counted["micro_usd"] == 200
 
 
 def test_change_by_an_administrator_holds_at_once(world: World) -> None:

@@ -109,7 +109,7 @@ def admission(bounds: Bounds, claim: Claim, key: str, item: Item, now: int) -> C
     added to.
     """
     steps = [window.step(item, now) for window in bounds.windows]
-    lease = _lease(bounds, claim, now)
+    lease = lease_of(bounds, claim, now)
     guards: list[Guard] = [Equals(f"{LEASE}{lease.id}", None)]
     guards += [guard for step in steps for guard in step.guards]
     add = {RUNNING: 1}
@@ -163,13 +163,8 @@ def leases(item: Item) -> list[Lease]:
     ]
 
 
-def lease_of(bounds: Bounds, claim: Claim, now: int) -> Lease:
-    """The lease that `admission` records at `now`."""
-    return _lease(bounds, claim, now)
-
-
 def _refusals(bounds: Bounds, claim: Claim, item: Item, now: int) -> Iterator[Refusal]:
-    lease = _lease(bounds, claim, now)
+    lease = lease_of(bounds, claim, now)
     for window in bounds.windows:
         count = window.count(item, now)
         if count.used >= window.rate.amount:
@@ -189,7 +184,8 @@ def _refusals(bounds: Bounds, claim: Claim, item: Item, now: int) -> Iterator[Re
             yield Refusal("budget", bounds.max_budget, used, None)
 
 
-def _lease(bounds: Bounds, claim: Claim, now: int) -> Lease:
+def lease_of(bounds: Bounds, claim: Claim, now: int) -> Lease:
+    """The lease that `admission` records at `now`."""
     window = budget_window(bounds.budget_duration, now // 1000).name
     # A request larger than the limit would never pass: alone in its minute, it may.
     limit = bounds.tpm_limit

@@ -21,10 +21,6 @@ class DeploymentLimits(NamedTuple):
     others: tuple[Rate, ...] = ()
     strategy: str = "fixed-window"
 
-    @property
-    def limits_anything(self) -> bool:
-        return bool(self.others or any(route.rates for route in self.routes))
-
     def windows(self, path: str, rpm_limit: int | None = None) -> tuple[Window, ...]:
         """What counts a request to `path`, with a record's rpm_limit."""
         make = STRATEGIES[self.strategy]

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 from sluice.errors import AuthenticationFailed, SluiceError
 
-NO_RETRY = {"x-should-retry": "false"}
+
+class NoRetry(SluiceError):
+    """A refusal that no waiting mends."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-should-retry": "false"}
 
 
-class ModelNotAllowed(SluiceError):
+class ModelNotAllowed(NoRetry):
     """The record allows other models only."""
 
     status = 403
     type = "invalid_request_error"
     code = "model_not_allowed"
 
-    @property
-    def headers(self) -> dict[str, str]:
-        return NO_RETRY
 
-
-class KeyNotAllowed(AuthenticationFailed):
+class KeyNotAllowed(NoRetry, AuthenticationFailed):
     """A record's key that is blocked or has expired."""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return NO_RETRY
 
 
 class RateLimited(SluiceError):
@@ -56,25 +54,17 @@ class RateLimited(SluiceError):
         return {**super().document(), "type": self.kind}
 
 
-class BudgetSpent(SluiceError):
+class BudgetSpent(NoRetry):
     """The request could cost more than what is left of the budget."""
 
     status = 429
     type = "insufficient_quota"
     code = "insufficient_quota"
 
-    @property
-    def headers(self) -> dict[str, str]:
-        return NO_RETRY
 
-
-class ModelWithoutPrice(SluiceError):
+class ModelWithoutPrice(NoRetry):
     """A budget cannot be counted for a model whose price is unknown."""
 
     status = 403
     type = "invalid_request_error"
     code = "model_without_price"
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return NO_RETRY

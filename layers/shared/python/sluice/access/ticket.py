@@ -47,7 +47,7 @@ class Ticket:
         self._principal = principal
         self._case = case
         self._lease = lease_of(case.bounds, case.claim, case.now)
-        self._is_settled = False
+        self._is_settled = self._is_counted = False
         self._seen: Item = {}
         self.admitted_at = case.now
         """In Unix ms."""
@@ -85,9 +85,17 @@ class Ticket:
             self._seen = outcome.item
             if not outcome.was_applied and now_ms >= self._lease.until:
                 return cost
+        if not self._is_counted:
+            self._count(tokens, cost, now, has_failed=has_failed)
+            self._is_counted = True
+        settle_dead(self._store, principal, case._replace(now=int(now * 1000)), self._seen)
+        return cost
+
+    def _count(self, tokens: Tokens, cost: int | None, now: float, *, has_failed: bool) -> None:
+        """For reports: rather not at all than twice."""
         counted = usage_change(
-            principal.account,
-            principal.name,
+            self._principal.account,
+            self._principal.name,
             self._lease.model,
             tokens,
             cost,
@@ -99,8 +107,6 @@ class Ticket:
         except StateUnavailable as error:
             if not error.may_be_done:
                 raise
-        settle_dead(self._store, principal, case._replace(now=int(now * 1000)), self._seen)
-        return cost
 
     def _cost(self, tokens: Tokens) -> int | None:
         price = self._price()
