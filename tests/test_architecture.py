@@ -32,7 +32,7 @@ FLOORS = {
         "error_body xray trace request_log",
         "http",
         "aws",
-        "setting_values limit_values settings key_ring source_address",
+        "setting_values limit_values settings key_ring",
         "state",
         "access upstream",
         "completions",

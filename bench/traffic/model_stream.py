@@ -108,7 +108,7 @@ def arrivals(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
 
 
 def arrival_of(text: re.Pattern[bytes], pieces: Sequence[tuple[int, bytes]]) -> int | None:
-    """When the first match was complete, in nanoseconds; None if there is none."""
+    """When the first match was complete, in nanoseconds; None before that."""
     found = text.search(b"".join(data for _, data in pieces))
     if found is None:
         return None

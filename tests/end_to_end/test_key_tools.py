@@ -14,28 +14,17 @@ import pytest
 
 from tests.child_environment import ROOT, inherited
 from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
+from tests.end_to_end.counted_answer import PRICES, QUESTION, counted
 from tests.end_to_end.curl import curl
 from tests.running_stack import PATIENCE_S, RunningStack, ready_service
 from tests.scripted_upstream import (
-    EVENT_STREAM_HEAD,
-    LAST_CHUNK,
     GatedAnswer,
     ScriptedUpstream,
-    chunk,
-    delta,
-    sse,
 )
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator
     from pathlib import Path
-
-    from tests.scripted_upstream import UpstreamRequest
-
-QUESTION: list[Any] = [{"role": "user", "content": "Hello"}]
-COUNTS = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
-PRICES = json.dumps({"gpt": {"input": 1, "output": 2}})  # micro-USD a token
 
 
 class Platform:
@@ -98,13 +87,6 @@ def platform(
 def provider(upstream: ScriptedUpstream) -> ScriptedUpstream:
     upstream.script = counted
     return upstream
-
-
-def counted(_request: UpstreamRequest, connection: socket.socket) -> None:
-    """An answer with token counts."""
-    usage = sse({"choices": [], "usage": COUNTS})
-    stream = delta("Hel") + delta("lo") + usage + sse("[DONE]")
-    connection.sendall(EVENT_STREAM_HEAD + chunk(stream) + LAST_CHUNK)
 
 
 @pytest.mark.usefixtures("provider")

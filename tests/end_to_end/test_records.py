@@ -18,14 +18,12 @@ from sluice.authentication import account_of_key
 from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
+from tests.end_to_end.counted_answer import COUNTS, PRICES, QUESTION, counted
 from tests.running_stack import RunningStack, ready_service
 from tests.scripted_upstream import (
-    EVENT_STREAM_HEAD,
-    LAST_CHUNK,
     PATIENCE_S,
     GatedAnswer,
     ScriptedUpstream,
-    chunk,
     delta,
     endless,
     says,
@@ -33,24 +31,12 @@ from tests.scripted_upstream import (
 )
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.scripted_upstream import UpstreamRequest
 
-QUESTION: list[Any] = [{"role": "user", "content": "Hello"}]
-COUNTS = {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}
-PRICES = json.dumps({"gpt": {"input": 1, "output": 2}})  # micro-USD a token
 COUNTED_USD = 200 / MICRO
 NUMBERS = count()
-
-
-def counted(_request: UpstreamRequest, connection: socket.socket) -> None:
-    """An answer with token counts."""
-    usage = sse({"choices": [], "usage": COUNTS})
-    stream = delta("Hel") + delta("lo") + usage + sse("[DONE]")
-    connection.sendall(EVENT_STREAM_HEAD + chunk(stream) + LAST_CHUNK)
 
 
 class Service:

@@ -133,7 +133,7 @@ class UrlGateway:
     def _check_address(self, request: UrlRequest) -> None:
         settings = self._settings
         if settings.ip_whitelist or settings.ip_blacklist:
-            from sluice.source_address import check_address  # noqa: PLC0415 -- few set either
+            from sluice.access.source_address import check_address  # noqa: PLC0415 -- few set either
 
             check_address(request.source_ip, settings)
 

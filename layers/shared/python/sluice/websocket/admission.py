@@ -86,7 +86,7 @@ def _record_counted(
 def _principal(request: ConnectRequest, settings: Settings, access: Access) -> Principal:
     """Who connects. Raises SluiceError if they may not."""
     if settings.ip_whitelist or settings.ip_blacklist:
-        from sluice.source_address import check_address  # noqa: PLC0415 -- few set either
+        from sluice.access.source_address import check_address  # noqa: PLC0415 -- few set either
 
         check_address(request.source_ip, settings)
     if settings.websocket_auth == "forward_key":

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from sluice.access.identity import Access
+from sluice.access.source_address import check_address
 from sluice.errors import AddressNotAllowed
 from sluice.key_ring import KeyRing
 from sluice.settings import read_settings
-from sluice.source_address import check_address
 from sluice.websocket.admission import admit
 from sluice.websocket.events import ConnectRequest
 from tests.sluice.url.asking import answer_to, event_of, gateway_of
