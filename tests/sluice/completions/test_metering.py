@@ -90,7 +90,7 @@ def charged(
     ticket = FakeTicket()
     meter, _ = meter_of(call, ticket)
     usage = UsageFinder()
-    for chunk in meter.chunks(iter(chunks), usage, has_lines=has_lines):
+    for chunk in meter.chunks(iter(chunks), has_lines=has_lines):
         usage.add(chunk)
     meter.usage = usage.usage()
     meter.settle(failure, RequestLog("r", "url"), Deadline(lambda: 61_000))
@@ -148,14 +148,6 @@ def test_gate_learns_what_a_request_claims() -> None:
     _, gate = meter_of()
     url = "https://api.openai.com/v1"
     assert gate.asked == [Ask("/v1/chat/completions", url, "gpt", CLAIMED, 60.0)]
-
-
-def test_client_that_asked_for_usage_gets_it_and_its_own_body_is_sent() -> None:
-    body = b'{"stream":true,"stream_options":{"include_usage":true}}'
-    meter, _ = meter_of(chat_call(body))
-    assert meter.call.body == body
-    kept = b"".join(meter.chunks(iter([EVENT, USAGE, DONE]), UsageFinder(), has_lines=True))
-    assert kept == EVENT + USAGE + DONE
 
 
 def test_our_limits_replace_the_providers_headers() -> None:

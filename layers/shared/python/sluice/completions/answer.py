@@ -113,14 +113,17 @@ class ModelAnswers:
         target = target or self._target
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
         meter = self._meter(principal, target, call, request, deadline, log)
-        call = call if meter is None else meter.call
+        asking = None if meter is None else _asking_for_usage(target, call)
+        call = asking or call
         name = principal and principal.name
         note, trace = log.note, log.trace
         send = partial(self._client.ask, target, call, deadline, stop_signal, note, name, trace)
         pace = self._pace(target, call, deadline, stop_signal)
         with (
             nullcontext() if meter is None else meter.counting(log, deadline),
-            self._answer(request, call, target, log, send, meter, pace) as answer,
+            self._answer(
+                request, call, target, log, send, meter, pace, hides_usage=asking is not None
+            ) as answer,
         ):
             yield answer
 
@@ -134,6 +137,8 @@ class ModelAnswers:
         send: Callable[[], UpstreamReply],
         meter: Meter | None,
         pace: Pace | None,
+        *,
+        hides_usage: bool,
     ) -> Iterator[ModelAnswer]:
         recording = _recording() if self._settings.log_chat else None
         with send() as upstream:
@@ -148,6 +153,7 @@ class ModelAnswers:
                 ascii_quotes=quotes,
                 asks_stream=asks_stream,
                 is_verbatim=target.is_verbatim,
+                hides_usage=hides_usage,
                 pace=pace,
             )
             try:
@@ -228,6 +234,7 @@ class ModelAnswer:
         ascii_quotes: bool,
         asks_stream: bool = False,
         is_verbatim: bool = False,
+        hides_usage: bool = False,
         pace: Pace | None = None,
     ) -> None:
         self.status = upstream.status
@@ -244,6 +251,7 @@ class ModelAnswer:
         self._ascii_quotes = ascii_quotes
         self._asks_stream = asks_stream
         self._is_verbatim = is_verbatim
+        self._hides_usage = hides_usage
         self._pace = pace
         self._is_read = False
         self._is_compressed = not is_plain(upstream.headers) and upstream.status != PARTIAL_CONTENT
@@ -266,7 +274,11 @@ class ModelAnswer:
             chunks = chunks if self._is_verbatim else readable(chunks)
             chunks = chunks if self._pace is None else self._pace.chunks(chunks)
         if self._meter is not None:
-            chunks = self._meter.chunks(chunks, self.usage, has_lines=self.is_event_stream)
+            chunks = self._meter.chunks(chunks, has_lines=self.is_event_stream)
+        if self._hides_usage and self.is_event_stream:
+            from sluice.completions.usage_event import without_usage_event  # noqa: PLC0415 -- see ask
+
+            chunks = without_usage_event(chunks, self.usage.add)
         for chunk in self._mask.stream(chunks):
             self.usage.add(chunk)
             if self._recording is not None:
@@ -326,7 +338,9 @@ class ModelAnswer:
             self.usage.add_event(event.document)
             if self._recording is not None:
                 self._recording.add_text(event.text)
-            if self._meter is None or self._meter.passes(event):
+            if self._meter is not None:
+                self._meter.count_event()
+            if not (self._hides_usage and _is_usage_alone(event)):
                 yield event
         self._is_read = True
 
@@ -335,6 +349,21 @@ def _recording() -> Recording:
     from sluice.completions.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
 
     return Recording()
+
+
+def _asking_for_usage(target: Target, call: ModelCall) -> ModelCall | None:
+    """The call that asks for token counts too; None if it does, or the provider has none."""
+    if not target.provider.counts_streams:
+        return None
+    from sluice.completions.usage_event import asking_for_usage  # noqa: PLC0415 -- where they are used
+
+    return asking_for_usage(call)
+
+
+def _is_usage_alone(event: CompletionEvent) -> bool:
+    from sluice.completions.usage_event import is_usage_alone  # noqa: PLC0415 -- see ask
+
+    return is_usage_alone(event.document)
 
 
 def _as_name(model: Any) -> str | None:

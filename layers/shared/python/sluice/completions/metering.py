@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from sluice.access.gate import Ask
 from sluice.access.usage import Tokens, claimed_tokens, counted_tokens, output_tokens
-from sluice.completions.usage_event import asking_for_usage, is_usage_alone, without_usage_event
 from sluice.errors import (
     Cancelled,
     RequestError,
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from sluice.access.gate import Gate
     from sluice.access.ticket import Ticket
     from sluice.authentication import Principal
-    from sluice.completions.events import CompletionEvent
-    from sluice.completions.usage import UsageFinder
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog
     from sluice.upstream.call import ModelCall
@@ -44,18 +41,11 @@ NOTHING = Tokens(0, 0, 0)
 
 
 class Meter:
-    """One request that a gate let through.
+    """One request that a gate let through."""
 
-    call: what to send instead of the client's call.
-    """
-
-    def __init__(
-        self, ticket: Ticket, call: ModelCall, claimed: Tokens, *, hides_usage: bool
-    ) -> None:
-        self.call = call
+    def __init__(self, ticket: Ticket, claimed: Tokens) -> None:
         self._ticket = ticket
         self._claimed = claimed
-        self._hides_usage = hides_usage
         self._events = self._bytes = 0
         self.usage: Mapping[str, Any] | None = None
         """The provider's count, once it is known."""
@@ -79,18 +69,13 @@ class Meter:
             return dict(headers)
         return {**{n: v for n, v in headers.items() if not n.startswith(RATE_LIMIT)}, **own}
 
-    def chunks(
-        self, chunks: Iterator[bytes], usage: UsageFinder, *, has_lines: bool
-    ) -> Iterator[bytes]:
-        """What the client gets of the answer's bytes. usage: also sees what it does not get."""
-        counted = self._count_events(chunks) if has_lines else self._count_bytes(chunks)
-        hides = has_lines and self._hides_usage
-        return without_usage_event(counted, usage.add) if hides else counted
+    def chunks(self, chunks: Iterator[bytes], *, has_lines: bool) -> Iterator[bytes]:
+        """The same bytes of an answer, counted as they pass. has_lines: whether it has events."""
+        return self._count_events(chunks) if has_lines else self._count_bytes(chunks)
 
-    def passes(self, event: CompletionEvent) -> bool:
-        """Whether the client gets an event."""
+    def count_event(self) -> None:
+        """Count one event that passes."""
         self._events += 1
-        return not (self._hides_usage and is_usage_alone(event.document))
 
     def settle(
         self,
@@ -168,8 +153,7 @@ def metered(
     ticket = gate.admit(principal, ask)
     if ticket is None:
         return None
-    asking = asking_for_usage(call) if target.provider.counts_streams else None
-    return Meter(ticket, asking or call, claimed, hides_usage=asking is not None)
+    return Meter(ticket, claimed)
 
 
 def _claimed(call: ModelCall) -> Tokens:
