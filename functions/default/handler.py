@@ -12,7 +12,7 @@ from functools import partial
 import awslambda
 from sluice.access.identity import Access
 from sluice.aws.parameters import Parameters
-from sluice.completions.answer import ModelAnswers
+from sluice.completions.asking import ModelAnswers
 from sluice.deadline import Deadline
 from sluice.key_ring import KeyRing, parameters_of
 from sluice.settings import read_settings

@@ -58,7 +58,7 @@ SETTINGS = "authentication errors named_tuple request_log setting_values setting
 HTTP = "http.connection http.errors http.http1 http.opening http.transport "
 STATE = "state.connections state.opening "
 UPSTREAM = (
-    "deadline key_ring secret_mask completions.answer completions.event_stream "
+    "deadline key_ring secret_mask completions.answer completions.asking completions.event_stream "
     "completions.request completions.usage upstream.call upstream.client upstream.headers "
     "upstream.providers upstream.providers.openai upstream.reply upstream.targets "
 )

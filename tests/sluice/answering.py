@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sluice.aws.parameters import Parameters
-from sluice.completions.answer import ModelAnswers
+from sluice.completions.asking import ModelAnswers
 from sluice.key_ring import KeyRing
 from sluice.settings import Settings, read_settings
 from sluice.upstream.client import UpstreamClient

@@ -48,7 +48,7 @@ from tests.sluice.clocks import FOREVER
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.completions.answer import ModelAnswers
+    from sluice.completions.asking import ModelAnswers
 
     Read = Callable[[ModelAnswer], str]
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from sluice.access.identity import Access
     from sluice.authentication import Principal
-    from sluice.completions.answer import ModelAnswer, ModelAnswers
+    from sluice.completions.answer import ModelAnswer
+    from sluice.completions.asking import ModelAnswers
     from sluice.deadline import Deadline
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings

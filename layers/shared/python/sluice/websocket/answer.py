@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sluice.authentication import Principal
-    from sluice.completions.answer import ModelAnswer, ModelAnswers
+    from sluice.completions.answer import ModelAnswer
+    from sluice.completions.asking import ModelAnswers
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog
     from sluice.state.connections import ConnectionState

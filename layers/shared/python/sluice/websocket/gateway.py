@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sluice.access.identity import Access
-    from sluice.completions.answer import ModelAnswers
+    from sluice.completions.asking import ModelAnswers
     from sluice.deadline import Deadline
     from sluice.settings import Settings
     from sluice.state.connections import ConnectionState

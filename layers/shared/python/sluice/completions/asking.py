@@ -1,0 +1,223 @@
+"""Requests to the model, for both transports: limited, sent, counted and logged in one place."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+from sluice.completions.answer import ModelAnswer
+from sluice.completions.request import TemplateRequest, encoded, upstream_body
+from sluice.errors import StateUnavailable
+from sluice.secret_mask import mask_of
+from sluice.upstream.call import chat_call
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from sluice.access.identity import Access
+    from sluice.authentication import Principal
+    from sluice.completions.conversation_log import Recording
+    from sluice.completions.metering import Meter
+    from sluice.completions.pacing import Pace
+    from sluice.completions.request import NativeRequest
+    from sluice.deadline import Deadline
+    from sluice.key_ring import KeyRing
+    from sluice.request_log import RequestLog
+    from sluice.settings import Settings
+    from sluice.stop_signal import StopSignal
+    from sluice.upstream.call import ModelCall
+    from sluice.upstream.client import UpstreamClient
+    from sluice.upstream.reply import UpstreamReply
+    from sluice.upstream.targets import Target
+
+STREAM_ASKED = rb'"stream"\s*:\s*true'
+"""In a request's JSON. Within a text its quotation marks would be escaped."""
+
+
+class ModelAnswers:
+    """Sends requests to the model. Make one for the life of the process.
+
+    target: the API of requests that name none. forward_keys: masked like the provider's keys.
+    access: limits and counts what principals use.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        client: UpstreamClient,
+        target: Target,
+        forward_keys: KeyRing,
+        access: Access | None = None,
+    ) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._client = client
+        self._target = target
+        self._forward_keys = forward_keys
+        self._access = access
+
+    def secrets(self) -> tuple[str, ...]:
+        """The keys this process has read so far: no client, prompt or log may see one."""
+        return self._client.known_keys() + self._forward_keys.known_keys()
+
+    def native_call(self, native: NativeRequest, deployment: str | None = None) -> ModelCall:
+        """The call of a native request, with the default model if it names none.
+
+        deployment: the model instead, because the path names it.
+        """
+        model, prompt = native.document.get("model"), native.document.get("prompt")
+        if model and deployment in (None, model):
+            return chat_call(native.body, _as_name(model))
+        if deployment is None and isinstance(prompt, dict):
+            return chat_call(native.body)  # a prompt stored at the provider, which names a model
+        wanted = deployment or self._settings.openai_model
+        call = chat_call(native.body).by_model(wanted)
+        if call.model != wanted:  # JSON in UTF-16, or after a byte order mark
+            call = chat_call(encoded({**native.document, "model": wanted}), wanted)
+        return call
+
+    @contextmanager
+    def ask(
+        self,
+        request: TemplateRequest | ModelCall,
+        log: RequestLog,
+        deadline: Deadline,
+        stop_signal: StopSignal | None = None,
+        target: Target | None = None,
+        principal: Principal | None = None,
+    ) -> Iterator[ModelAnswer]:
+        """Send a request, and wait for the first byte of its answer.
+
+        principal: who makes it, where `access` may limit it. Leaving the block ends the upstream
+        request. Then the log has the usage and, with LOG_CHAT=true, what was said. Raises as
+        UpstreamClient.ask and Gate.admit, and PromptTemplateNotAllowed, PromptTemplateNotFound.
+        """
+        target = target or self._target
+        call = self._template_call(request) if isinstance(request, TemplateRequest) else request
+        meter = self._meter(principal, target, call, request, deadline, log)
+        asking = None if meter is None else _asking_for_usage(target, call)
+        call = asking or call
+        name = principal and principal.name
+        note, trace = log.note, log.trace
+        send = partial(self._client.ask, target, call, deadline, stop_signal, note, name, trace)
+        pace = self._pace(target, call, deadline, stop_signal)
+        with (
+            nullcontext() if meter is None else meter.counting(log, deadline),
+            self._answer(
+                request, call, target, log, send, meter, pace, hides_usage=asking is not None
+            ) as answer,
+        ):
+            yield answer
+
+    @contextmanager
+    def _answer(
+        self,
+        request: TemplateRequest | ModelCall,
+        call: ModelCall,
+        target: Target,
+        log: RequestLog,
+        send: Callable[[], UpstreamReply],
+        meter: Meter | None,
+        pace: Pace | None,
+        *,
+        hides_usage: bool,
+    ) -> Iterator[ModelAnswer]:
+        recording = _recording() if self._settings.log_chat else None
+        with send() as upstream:
+            mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
+            is_template = isinstance(request, TemplateRequest)
+            asks_stream = is_template or re.search(STREAM_ASKED, call.body) is not None
+            answer = ModelAnswer(
+                upstream,
+                mask,
+                recording,
+                meter,
+                ascii_quotes=quotes,
+                asks_stream=asks_stream,
+                is_verbatim=target.is_verbatim,
+                hides_usage=hides_usage,
+                pace=pace,
+            )
+            try:
+                yield answer
+                answer.finish()
+            finally:
+                usage = answer.usage.usage()
+                log.note(usage=usage)
+                if meter is not None:
+                    meter.usage = usage
+                if recording is not None:
+                    self._log_conversation(log, request, recording.text(answer.headers))
+
+    def _pace(
+        self, target: Target, call: ModelCall, deadline: Deadline, stop_signal: StopSignal | None
+    ) -> Pace | None:
+        routes = self._settings.event_rates
+        if not routes:
+            return None
+        from sluice.completions.pacing import pace_of  # noqa: PLC0415 -- few deployments set a pace
+
+        return pace_of(f"{target.route_prefix}{call.path}", routes, deadline, stop_signal)
+
+    def _meter(
+        self,
+        principal: Principal | None,
+        target: Target,
+        call: ModelCall,
+        request: TemplateRequest | ModelCall,
+        deadline: Deadline,
+        log: RequestLog,
+    ) -> Meter | None:
+        gate = self._access.gate_for(principal) if self._access and principal else None
+        if gate is None or principal is None:
+            return None
+        from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
+
+        template = request.prompt_template if isinstance(request, TemplateRequest) else None
+        try:
+            return metered(gate, principal, target, call, deadline, template)
+        except StateUnavailable as error:
+            if principal.has_record or self._settings.store_failure == "refuse":
+                raise
+            log.note(state=error.message, is_counted=False)
+            return None
+
+    def _template_call(self, template: TemplateRequest) -> ModelCall:
+        self._client.keys_of(self._target)  # known from here on: no prompt may hold one
+        body = upstream_body(template, self._settings, self._environ, self.secrets())
+        return chat_call(body)
+
+    def _log_conversation(
+        self, log: RequestLog, request: TemplateRequest | ModelCall, answer: str
+    ) -> None:
+        from sluice.completions.conversation_log import log_conversation, said_in  # noqa: PLC0415 -- rare
+
+        if isinstance(request, TemplateRequest):
+            messages = request.documents()  # the client's, without the operator's prompt
+        else:
+            messages = said_in(request.body)
+        log_conversation(log, messages, answer, self.secrets())
+
+
+def _recording() -> Recording:
+    from sluice.completions.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
+
+    return Recording()
+
+
+def _asking_for_usage(target: Target, call: ModelCall) -> ModelCall | None:
+    """The call that asks for token counts too; None if it does, or the provider has none."""
+    if not target.provider.counts_streams:
+        return None
+    from sluice.completions.usage_event import asking_for_usage  # noqa: PLC0415 -- where they are used
+
+    return asking_for_usage(call)
+
+
+def _as_name(model: Any) -> str | None:
+    """A model's name, or None if it is not one: then the provider knows best what to say."""
+    return model if isinstance(model, str) and model.isprintable() else None
