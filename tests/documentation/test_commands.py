@@ -1,0 +1,144 @@
+"""The commands that the pages show run as they are, and print what the pages say."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.child_environment import ROOT, inherited
+from tests.documentation import providers
+from tests.documentation.marked_blocks import MarkedBlock, marked_blocks, matches
+from tests.running_stack import PATIENCE_S, RunningStack, ready_service
+from tests.scripted_upstream import scripted_upstream
+from tests.test_documentation import PAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MARKED = {page: blocks for page, text in PAGES.items() if (blocks := marked_blocks(text))}
+HTTP, WEBSOCKET = "127.0.0.1:3000", "127.0.0.1:3001"
+INTERPRETERS = {
+    "sh": ("sh", "-c"),
+    "python": (sys.executable, "-c"),
+    "js": ("node", "--input-type=module", "-e"),
+}
+NPM_RUN = re.compile(r"npm run (?:-s )?(\w+)(?: --)?")
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.mark.parametrize("page", [path.name for path in MARKED])
+def test_commands_print_what_their_page_says(page: str, tmp_path: Path) -> None:
+    (blocks,) = (blocks for path, blocks in MARKED.items() if path.name == page)
+    differing = []
+    for settings in dict.fromkeys(block.settings for block in blocks):
+        with running(dict(settings), tmp_path) as (stack, environ):
+            for block in (block for block in blocks if block.settings == settings):
+                printed = printed_by(block, stack, environ)
+                differing += [f"{page}:{block.line} printed:\n{printed}"] * (
+                    not matches(block.prints or "", printed)
+                )
+                differing += [
+                    f"{page}:{block.line} {line!r} is not in the console:\n{stack.text()}"
+                    for line in block.console
+                    if not is_printed(line, stack)
+                ]
+    assert not differing, "\n\n".join(differing)
+
+
+@contextmanager
+def running(
+    settings: dict[str, str], folder: Path
+) -> Iterator[tuple[RunningStack, dict[str, str]]]:
+    """`npm start` with the settings of a block, and the environment of its commands."""
+    with ExitStack() as cleanup:
+        environ = dict(settings)
+        provider = environ.pop("PROVIDER", "")
+        config = ROOT / environ.pop("CONFIG", "serverless.yml")
+        if "PROJECT" in environ:
+            config = providers.write_project(folder / "project", environ.pop("PROJECT"))
+        if provider == "unreachable":
+            environ["OPENAI_BASE_URL"] = providers.UNREACHABLE
+        elif provider:
+            upstream = cleanup.enter_context(scripted_upstream())
+            upstream.script = providers.SCRIPTS[provider]
+            name = "AZURE_OPENAI_ENDPOINT" if provider.startswith("azure") else "OPENAI_BASE_URL"
+            environ[name] = upstream.url.removesuffix("/v1")
+            environ["OPENAI_API_KEY"] = "sk-of-the-documentation"
+        environ["STATE_FILE"] = str(folder / f"{len(list(folder.iterdir()))}.sqlite3")
+        stack = cleanup.enter_context(ready_service(config, **environ))
+        own = Path(sys.executable).parent
+        path = f"{own}{os.pathsep}{os.environ['PATH']}"
+        (folder / ".curlrc").write_text("silent\nshow-error\n")  # as on a terminal
+        alone = {"PATH": path, "CURL_HOME": str(folder), "NO_COLOR": "1"}
+        yield stack, {**inherited("HOME", "TMPDIR"), **alone, **environ}
+
+
+def is_printed(part: str, stack: RunningStack) -> bool:
+    """Return whether a line of the console holds `part`, now or soon."""
+    if part in shown(stack.text(), stack):
+        return True
+    try:
+        return bool(stack.wait_line(part))
+    except (AssertionError, queue.Empty):
+        return False
+
+
+def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str]) -> str:
+    """Return what a block prints, up to what its page shows of it."""
+    addresses = {HTTP: stack.url, WEBSOCKET: stack.websocket_url}
+    command = block.command
+    for address, url in addresses.items():
+        command = command.replace(address, url.partition("//")[2])
+    command = NPM_RUN.sub(rf"{sys.executable} -m scripts.\1", command)
+    with subprocess.Popen(
+        [*INTERPRETERS[block.language], command],
+        cwd=ROOT,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += shown(line, stack)
+            # A command such as `sleep 10 | npx wscat …` stays for a while.
+            if block.prints and matches(block.prints, printed):
+                os.killpg(process.pid, signal.SIGTERM)
+                return printed
+        status = process.wait(PATIENCE_S)
+    failed = f"exit status {status}" if status and block.prints is None else ""
+    return f"{printed}{failed}"
+
+
+def shown(text: str, stack: RunningStack) -> str:
+    """Return a text of the stack with the addresses that pages show."""
+    for address, url in ((HTTP, stack.url), (WEBSOCKET, stack.websocket_url)):
+        text = text.replace(url.partition("//")[2], address)
+    return text
+
+
+def test_a_block_that_prints_something_else_is_noticed() -> None:
+    page = "<!-- run: A=1 B='2 3' -->\n```sh\necho x\n```\n```\nsays … all\n```\n"
+    page += "<!-- console -->\n```\none\n```\n```sh\nnot run\n```\n"
+    page += "<!-- provoke: cat y -->\n```\ny\n```\n"
+    first, second = marked_blocks(page)
+    assert first.settings == second.settings == (("A", "1"), ("B", "2 3"))
+    assert (first.command, first.prints, first.console) == ("echo x\n", "says … all\n", ("one",))
+    assert (second.command, second.prints) == ("cat y", "y\n")
+    assert matches("says … all", "says it\nand all, and more\n")
+    assert not matches("says … all", "he says it all")
+    assert not matches("a.c", "abc")
