@@ -1,0 +1,274 @@
+"""A streamed answer as the JSON document that the same request without `stream` returns. No I/O.
+
+For chat completions and legacy completions. `unfolding` goes the other way.
+https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode, b64encode
+
+from sluice.completions.event_stream import END_MARK_LINE, EVENT_STREAM, LINE_ENDS
+from sluice.completions.events import compact_json, completion_events
+from sluice.completions.usage_event import without_usage_event
+from sluice.errors import UpstreamBroken, UpstreamRefused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+CHAT, TEXT = "chat.completion", "text_completion"
+"""The kinds of answers, as the member `object` names them."""
+IDENTITY = ("id", "created", "model")
+"""Members that are the same in every event. Azure's first event has empty ones."""
+NOT_FOLDED = ("object", "choices", "obfuscation")
+"""Top-level members of an event that a document has in another form, or not at all."""
+CHOICE_FRAME = ("index", "delta", "message")
+WHOLE_TEXTS = ("role", "type", "id", "format")
+"""Members of a delta whose text never comes in pieces. Some providers repeat them in each event."""
+FAILED = ("error", "abort", "cancelled", "insufficient_system_resource")
+"""Finish reasons of answers that failed: OpenRouter's, vLLM's and SGLang's, and DeepSeek's."""
+
+
+def whole_answer(body: bytes) -> bytes | None:
+    """The JSON document of an answer's event stream. None if the stream did not end well.
+
+    That is: an error, an event that cannot be read, or a choice without a finish reason.
+    """
+    try:
+        document = None if _is_cut_off(body) else _folded(body)
+        return None if document is None else compact_json(document).encode()
+    except (UpstreamBroken, UpstreamRefused, RecursionError):
+        return None
+
+
+def without_usage(stream: bytes) -> bytes:
+    """An event stream for a client that did not ask for `include_usage`."""
+    return b"".join(without_usage_event([stream], lambda _event: None))
+
+
+def has_usage_event(stream: bytes) -> bool:
+    """Whether an event stream has what a client with `include_usage` waits for."""
+    found: list[bytes] = []
+    for _ in without_usage_event([stream], found.append):
+        pass
+    return bool(found)
+
+
+def are_finished(choices: object) -> bool:
+    """Whether these are all choices of an answer that ended well."""
+    if not isinstance(choices, list) or not choices:
+        return False
+    return all(map(_is_finished, choices, range(len(choices))))
+
+
+def _is_finished(choice: object, index: int) -> bool:
+    if not isinstance(choice, dict) or choice.get("index", 0) != index or choice.get("error"):
+        return False
+    reason = choice.get("finish_reason")
+    return bool(reason) and reason not in FAILED
+
+
+def _is_cut_off(body: bytes) -> bool:
+    """Whether the stream ends within a line."""
+    if body.endswith(LINE_ENDS) or re.search(END_MARK_LINE, body):
+        return False
+    line = (body.splitlines() or [b""])[-1]
+    try:
+        return not isinstance(json.loads(line.removeprefix(b"data:")), dict)
+    except (ValueError, RecursionError):
+        return True
+
+
+def _folded(body: bytes) -> dict[str, Any] | None:
+    answer: dict[str, Any] = {}
+    choices: dict[int, dict[str, Any]] = {}
+    kind = CHAT
+    for event in completion_events({"content-type": EVENT_STREAM}, [body]):
+        if "choices" not in event.document and "usage" not in event.document:
+            continue  # a heartbeat in JSON
+        _add_members(answer, event.document)
+        found = event.document.get("choices") or []
+        for choice in found if isinstance(found, list) else [found]:
+            index = choice.get("index", 0) if isinstance(choice, dict) else None
+            if type(index) is not int:
+                return None
+            if "text" in choice:
+                kind = TEXT
+            _add_choice(choices.setdefault(index, {"index": index}), choice)
+    folded = [_plain(choices[index]) for index in sorted(choices)]
+    if not are_finished(folded):
+        return None
+    for choice in folded:
+        _complete(choice, kind)
+    if answer.get("usage") is None:
+        answer.pop("usage", None)
+    return {**answer, "object": kind, "choices": folded}
+
+
+def _add_members(answer: dict[str, Any], event: Mapping[str, Any]) -> None:
+    """Top-level members: the last value counts, and null is no value."""
+    for name, value in event.items():
+        if name in NOT_FOLDED:
+            continue
+        is_better = not answer.get(name) if name in IDENTITY else value is not None
+        if is_better or name not in answer:
+            answer[name] = value
+
+
+def _add_choice(choice: dict[str, Any], event: Mapping[str, Any]) -> None:
+    part = event.get("delta")
+    if not isinstance(part, dict):
+        # A whole message in the last event repeats what deltas said.
+        part = None if _has_said(choice) else event.get("message")
+    if isinstance(part, dict):
+        _add_all(choice.setdefault("message", {}), part, joins=True)
+    for name, value in event.items():
+        old = choice.get(name)
+        # Azure's results have a member for each category, which is new each time.
+        if name.endswith("_results") and isinstance(old, dict) and isinstance(value, dict):
+            choice[name] = {**old, **value}
+        elif name not in CHOICE_FRAME:
+            _add(choice, name, value, joins=name == "text")
+
+
+def _has_said(choice: Mapping[str, Any]) -> bool:
+    message = choice.get("message", {})
+    return any(value for name, value in message.items() if name != "role")
+
+
+class _Text:
+    """A text whose pieces are joined at the end: each join on the way would copy all of it."""
+
+    def __init__(self, piece: str) -> None:
+        self.pieces = [piece] if piece else []
+
+    def __bool__(self) -> bool:
+        return bool(self.pieces)
+
+    def __str__(self) -> str:
+        return "".join(self.pieces)
+
+
+def _add_all(holder: dict[str, Any], members: Mapping[str, Any], *, joins: bool) -> None:
+    for name, value in members.items():
+        _add(holder, name, value, joins=joins)
+
+
+def _add(holder: dict[str, Any], name: str, value: object, *, joins: bool) -> None:
+    """Add what an event says of one member. joins: whether texts come in pieces."""
+    old = holder.get(name)
+    if value is None:
+        holder.setdefault(name, None)
+    elif isinstance(value, dict):
+        if not isinstance(old, dict):
+            old = holder[name] = {}
+        _add_all(old, value, joins=joins)
+    elif isinstance(value, list):
+        if not isinstance(old, list):
+            old = holder[name] = _text_parts(old)
+        for entry in value:
+            _add_entry(old, entry, joins=joins)
+    elif joins and isinstance(value, str) and name not in WHOLE_TEXTS:
+        _add_text(holder, name, value)
+    elif value != "" or old is None:
+        holder[name] = value
+
+
+def _add_text(holder: dict[str, Any], name: str, value: str) -> None:
+    old = holder.get(name)
+    if isinstance(old, list):
+        old += _text_parts(value)
+    elif not isinstance(old, _Text):
+        holder[name] = _Text(value)
+    elif value and not (name == "name" and str(old) == value):  # some repeat a function's name
+        old.pieces.append(value)
+
+
+def _text_parts(text: object) -> list[Any]:
+    """A text as a content's parts: Mistral's reasoning models send both."""
+    is_text = isinstance(text, str | _Text) and text
+    return [{"type": "text", "text": str(text)}] if is_text else []
+
+
+def _add_entry(entries: list[Any], entry: object, *, joins: bool) -> None:
+    """Add an entry of a list: to the one with its index, or else at the end."""
+    if not joins or not isinstance(entry, dict):
+        entries.append(entry)
+        return
+    same = next((old for old in reversed(entries) if _continues(entry, old)), None)
+    if same is None:
+        same = {}
+        entries.append(same)
+    _add_all(same, entry, joins=True)
+
+
+def _continues(entry: dict[str, Any], old: object) -> bool:
+    """Whether an entry adds to an earlier one.
+
+    Some providers leave out the index of a tool call, or give each call the same.
+    """
+    if not isinstance(old, dict) or _differ(entry.get("type"), old.get("type")):
+        return False
+    index = entry.get("index")
+    if index is None:
+        return "function" in entry and not (entry.get("id") or _is_named(entry))
+    return bool(index == old.get("index")) and not (
+        _is_named(entry) and _differ(entry.get("id"), old.get("id"))
+    )
+
+
+def _is_named(entry: Mapping[str, Any]) -> bool:
+    function = entry.get("function")
+    return isinstance(function, dict) and bool(function.get("name"))
+
+
+def _differ(one: object, other: object) -> bool:
+    return bool(one and other and one != other)
+
+
+def _complete(choice: dict[str, Any], kind: str) -> None:
+    """Give a choice the members that a document always has."""
+    if kind == TEXT:
+        choice.setdefault("text", "")
+        return
+    message = choice["message"] = {
+        "role": "assistant",
+        "content": None,
+        **choice.get("message", {}),
+    }
+    calls, audio = message.get("tool_calls"), message.get("audio")
+    if isinstance(calls, list):
+        message["tool_calls"] = _without_indexes(calls)
+    if isinstance(audio, dict) and isinstance(audio.get("data"), str):
+        audio["data"] = _one_base64(audio["data"])
+
+
+def _without_indexes(calls: list[Any]) -> list[Any]:
+    """Tool calls in the order of their indexes, which only deltas have."""
+    known = [call for call in calls if isinstance(call, dict)]
+    if all(type(call.get("index")) is int for call in known):
+        known.sort(key=lambda call: call["index"])
+    return [{name: value for name, value in call.items() if name != "index"} for call in known]
+
+
+def _one_base64(text: str) -> str:
+    """Base64 whose pieces were each encoded alone, as one piece."""
+    if "=" not in text.rstrip("="):
+        return text
+    try:
+        return b64encode(b"".join(map(b64decode, re.findall("[^=]+=*", text)))).decode()
+    except ValueError:
+        return text
+
+
+def _plain(value: Any) -> Any:
+    """The value with its texts joined."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, _Text) else value
