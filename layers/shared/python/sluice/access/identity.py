@@ -64,9 +64,19 @@ class Access:
 
     def may_limit_messages(self) -> bool:
         """Whether it must be known whose a WebSocket connection is."""
-        settings = self._settings
-        keys_have_records = settings.websocket_auth == "forward_key" and self._store is not None
-        return self.has_limits or keys_have_records or settings.iam_records
+        return self.has_limits or self._connections_may_have_records()
+
+    def passes_unknown_connections(self) -> bool:
+        """Whether messages pass uncounted while the store cannot say whose they are.
+
+        Not where a connection may be of a key with a record, which may be blocked or out of budget.
+        """
+        may_pass = self._settings.store_failure != "refuse"
+        return may_pass and not self._connections_may_have_records()
+
+    def _connections_may_have_records(self) -> bool:
+        keys_have_records = self._settings.websocket_auth == "forward_key" and self._store
+        return bool(keys_have_records or self._settings.iam_records)
 
     def counts(self, principal: Principal) -> bool:
         """Whether the principal's requests are counted."""

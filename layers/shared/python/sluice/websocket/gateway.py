@@ -132,7 +132,7 @@ class WebSocketGateway:
     def _answer(self, request: Request, exchange: MessageExchange) -> None:
         if isinstance(request, Unreadable):
             raise request.error
-        principal = self._owners.of(exchange.message.connection_id)
+        principal = self._owners.of(exchange.message.connection_id, exchange.log)
         if principal is not None:
             exchange.log.note(**principal.logged)
         send_answer(request, self._answers, exchange, principal)

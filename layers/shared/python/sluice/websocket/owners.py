@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from sluice.authentication import Principal
+from sluice.errors import StateUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from sluice.access.identity import Access
+    from sluice.request_log import RequestLog
     from sluice.state.connections import ConnectionState
 
 MAX_REMEMBERED = 1000
@@ -22,15 +24,25 @@ class Owners:
     def __init__(self, state: ConnectionState | None, access: Access | None) -> None:
         is_needed = access is not None and access.may_limit_messages()
         self._state = state if is_needed else None
+        self._passes_unknown = access is not None and access.passes_unknown_connections()
         self._known: dict[str, Principal] = {}
 
-    def of(self, connection_id: str) -> Principal | None:
-        """The principal of a connection; None where nothing limits it. Raises StateUnavailable."""
+    def of(self, connection_id: str, log: RequestLog) -> Principal | None:
+        """The principal of a connection; None where nothing limits it, or where that is unknown.
+
+        Raises StateUnavailable if the store fails and the connection may have a record.
+        """
         if self._state is None:
             return None
         known = self._known.get(connection_id)
         if known is None:
-            owner = self._state.owner(connection_id)
+            try:
+                owner = self._state.owner(connection_id)
+            except StateUnavailable as error:
+                if not self._passes_unknown:
+                    raise
+                log.note(state=error.message, is_counted=False)
+                return None
             if owner is None:  # $connect records those that are limited before it lets them in
                 return None
             known = Principal(*owner)
