@@ -36,6 +36,7 @@ def banner(facts: BannerFacts) -> str:
     return "\n".join(
         [
             "Sluice is running locally.",
+            f"  Playground     {place.http_url()}/   (open it in a browser)",
             f"  Function URL   {place.http_url()}   ({_url_auth(facts)})",
             f"  WebSocket      {place.ws_url()}     ({_websocket_auth(facts)})",
             f"  Upstream       {_upstream(facts)}",

@@ -115,6 +115,10 @@ AWS documents no figure. It must be less than functions wait for a post."""
 HTTP_HEAD_LINE_BYTES = 16 * KIB
 """Maximum request line or header field, in bytes; AWS accepts about 10 KB in all."""
 
+EVENT_STREAM_HEARTBEAT_S = 15.0
+"""Time without an event after which the page's event stream sends a comment, in seconds: only a
+write shows that a page was closed."""
+
 HTTP_SHUTDOWN_S = 0.5
 """Time the servers wait for open requests at the end, in seconds; no function runs by then."""
 

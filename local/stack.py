@@ -28,6 +28,15 @@ from local.http.listening import bind, port_of, serve, serve_app
 from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
 from local.open_files import OpenFiles
+from local.playground.page import Playground
+from local.playground.recent_requests import RecentRequests
+from local.playground.settings import (
+    REQUESTS_PATH,
+    PageSettings,
+    api_path,
+    url_proof,
+    websocket_proof,
+)
 from local.project.environment import (
     LocalPlace,
     UserSettings,
@@ -38,7 +47,8 @@ from local.project.environment import (
     unencrypted,
     user_credentials,
 )
-from local.project.overview import overview, upstream
+from local.project.overview import default_model, overview, upstream
+from local.project.prompt_templates import template_names
 from local.project.serverless_yml import REGION, ServiceSettings
 from local.xray.daemon import TraceDaemon
 
@@ -79,6 +89,7 @@ class Stack:
         self._concurrency = min(options.concurrency, options.open_files.processes(functions))
         self._keys = user_credentials(user, options.host)
         self._refusals = RefusalLog(console.line)
+        self._recent = RecentRequests()
         self._tracer: TraceDaemon | None = None
         self._pools: dict[str, FunctionPool] = {}
         self._logs: dict[str, StartLog] = {}
@@ -110,11 +121,13 @@ class Stack:
         self._make_pools(environments)
         facts = self._facts(place, environments)
         # The last one in stops first: connections, functions, then the servers.
-        await self._serve(self._function_url(facts).handle, http, "Function URL")
+        page = self._playground(facts, environments)
+        await self._serve(self._function_url(facts, page).handle, http, "Function URL")
         websockets = self._websocket_api(facts)
         await self._serve(websockets.handle, ws, "WebSocket")
         self._cleanup.push_async_callback(self._stop_functions)
         self._cleanup.push_async_callback(websockets.close)
+        self._cleanup.callback(self._recent.close)
         await self._start_functions()
         return facts
 
@@ -154,11 +167,15 @@ class Stack:
                 environments[function.key],
                 self._keys,
                 folder,
-                log.line,
+                partial(self._note_line, log),
                 self._tracer,
             )
             self._pools[function.key] = FunctionPool(process, self._concurrency)
             self._logs[function.key] = log
+
+    def _note_line(self, log: StartLog, line: str) -> None:
+        log.line(line)
+        self._recent.note(line)
 
     def _log_of(self, key: str) -> StartLog:
         return StartLog(lambda line: self._console.line(f"{key} | {line}"), Clock())
@@ -183,7 +200,29 @@ class Stack:
             traces=self._options.traces,
         )
 
-    def _function_url(self, facts: BannerFacts) -> FunctionUrl:
+    def _playground(
+        self, facts: BannerFacts, environments: Mapping[str, Mapping[str, str]]
+    ) -> Playground:
+        function = self._service.url_function()
+        url = environments[function.key] if function else {}
+        has_public_key = facts.url_auth == "aws_iam" and self._keys.is_well_known()
+        settings = PageSettings(
+            title="local stack",
+            http_url=facts.place.http_url(),
+            websocket_url=facts.place.ws_url(),
+            url_auth=url_proof(facts.url_auth, has_public_key=has_public_key),
+            websocket_auth=websocket_proof(facts.websocket_auth),
+            region=REGION,
+            model=default_model(url),
+            api_path=api_path(url.get("OPENAI_ROUTE_PREFIX", "")),
+            templates=template_names(url),
+            public_key=self._keys.access_key if has_public_key else "",
+            requests=REQUESTS_PATH,
+            network_hint="Check that `npm start` still runs.",
+        )
+        return Playground(settings, self._recent)
+
+    def _function_url(self, facts: BannerFacts, playground: Playground) -> FunctionUrl:
         function = self._service.url_function()
         pool = self._pools[function.key] if function else None
         if facts.url_auth == "aws_iam":
@@ -191,7 +230,14 @@ class Stack:
         else:
             door = UrlDoor(forward_keys=keys_of(self._user.get("FORWARD_KEY")))
         is_sampled = self._options.traces
-        return FunctionUrl(pool, door, self._health, self._refusals, is_sampled=is_sampled)
+        return FunctionUrl(
+            pool,
+            door,
+            self._health,
+            self._refusals,
+            is_sampled=is_sampled,
+            playground=playground,
+        )
 
     def _websocket_api(self, facts: BannerFacts) -> WebSocketApi:
         pools = {route: self._pools[key] for route, key in self._service.routes().items()}

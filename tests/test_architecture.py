@@ -42,7 +42,7 @@ FLOORS = {
         "errors limits clock invocation console demo_model open_files",
         "project",
         "http runtime_api xray",
-        "functions",
+        "functions playground",
         "function_url api_gateway",
         "banner npm_options stack command_line __main__",
     ),

@@ -31,6 +31,7 @@ from local.http.requests import (
 from local.http.sigv4_verification import Reason, SignatureRejectedError
 from local.invocation import Invoker, new_id, new_trace_id
 from local.limits import MAX_REQUEST_BYTES
+from local.playground.page import Playground
 
 HEALTH_PATH = "/_local/health"
 _FORBIDDEN = (
@@ -53,7 +54,8 @@ class FunctionUrl:
     """The handler of the HTTP port.
 
     `pool` runs the function that has the URL (None: no function has one). `health` returns which
-    functions are ready. `refusals` gets a line for each request that `door` refuses.
+    functions are ready. `refusals` gets a line for each request that `door` refuses. `playground`
+    answers browsers.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class FunctionUrl:
         now: Callable[[], float] = time.time,
         *,
         is_sampled: bool = False,
+        playground: Playground | None = None,
     ) -> None:
         self._pool = pool
+        self._playground = playground
         self._is_sampled = is_sampled
         self._door = door
         self._health = health
@@ -80,17 +84,28 @@ class FunctionUrl:
         received = http_request(request)
         try:
             self._door.check_site(received)
+            own = await self._own_answer(request, received)
         except RefusedError as error:
             return self._refuse(received, str(error), "AccessDeniedException", str(error))
+        if own is not None:
+            return own
+        if self._pool is None:
+            return _error(404, "ResourceNotFoundException", "No function has a URL.")
+        await self._turns.wait()
+        return await self._serve(self._pool, request, received)
+
+    async def _own_answer(
+        self, request: web.BaseRequest, received: HttpRequest
+    ) -> web.StreamResponse | None:
+        """Answer what the function must not see. Raises RefusedError."""
         preflight = self._door.preflight_headers(received)
         if preflight:
             return web.Response(status=204, headers=dict(preflight))
         if received.raw_path == HEALTH_PATH:
             return self._health_answer()
-        if self._pool is None:
-            return _error(404, "ResourceNotFoundException", "No function has a URL.")
-        await self._turns.wait()
-        return await self._serve(self._pool, request, received)
+        if self._playground is None:
+            return None
+        return await self._playground.answer(request, received)
 
     async def _serve(
         self, pool: Invoker, request: web.BaseRequest, received: HttpRequest

@@ -19,9 +19,14 @@ Row = tuple[str, str]
 
 def upstream(environment: Mapping[str, str]) -> str:
     """Return the provider's URL, and the model of requests that name none."""
-    default = "" if uses_azure(environment) else DEFAULT_MODEL
-    model = _value(environment, "OPENAI_MODEL") or default
+    model = default_model(environment)
     return f"{upstream_url(environment)}" + (f" (model {model})" if model else "")
+
+
+def default_model(environment: Mapping[str, str]) -> str:
+    """Return the model of requests that name none; "" if they must name one."""
+    default = "" if uses_azure(environment) else DEFAULT_MODEL
+    return _value(environment, "OPENAI_MODEL") or default
 
 
 def overview(environment: Mapping[str, str]) -> tuple[Row, ...]:

@@ -29,7 +29,7 @@ SHOWN = dict(
         re.MULTILINE | re.DOTALL,
     )
 )
-ONLY_LINKED = {"sigv4_auth.py"}
+ONLY_LINKED = {"sigv4_auth.py", "presign_websocket.mjs"}
 """Longer than a page: to be copied, not to be read first."""
 
 EVENTS = answer_stream(["Hel", "lo"]).decode()

@@ -24,6 +24,7 @@ EVERYWHERE = LocalPlace("0.0.0.0", 1, 2)  # noqa: S104
 def test_banner_of_a_first_start() -> None:
     assert banner(DEMO) == (
         "Sluice is running locally.\n"
+        "  Playground     http://127.0.0.1:3000/   (open it in a browser)\n"
         "  Function URL   http://127.0.0.1:3000   (auth: aws_iam, requires signed requests "
         "or the key local)\n"
         "  WebSocket      ws://127.0.0.1:3001     (auth: none, loopback only)\n"

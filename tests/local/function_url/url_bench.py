@@ -10,6 +10,7 @@ from local.function_url.server import FunctionUrl
 from local.http.listening import bind, port_of, serve
 from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
+from local.playground.page import Playground
 from tests.local.http.raw_client import Answer, RawClient
 from tests.local.runtime_api.scripted_invoker import (
     Script,
@@ -39,6 +40,7 @@ async def serving(
     check: SignatureCheck | None = None,
     health: Mapping[str, bool] | None = None,
     forward_keys: Collection[str] = (),
+    playground: Playground | None = None,
 ) -> AsyncIterator[Bench]:
     """Serve a Function URL whose function follows `script`; None: no function has a URL."""
     invoker = ScriptedInvoker(script or failing())
@@ -48,6 +50,7 @@ async def serving(
         UrlDoor(check, forward_keys),
         lambda: health or {},
         RefusalLog(lines.append),
+        playground=playground,
     )
     listening = bind("127.0.0.1", 0, "--http-port")
     runner = await serve(url.handle, listening)

@@ -1,0 +1,1 @@
+"""The playground: its page, its settings, and the last requests of this stack."""

@@ -1,0 +1,1 @@
+../examples/clients/presign_websocket.mjs
