@@ -68,13 +68,16 @@ export default class SluicePlugin {
   /** The values of the options. Stops for what the functions would reject at their start. */
   async checkedSettings () {
     const {
-      alarmTopic, spendAlarm, reservedConcurrency, websocketRate, websocketBurst
+      alarmTopic, spendAlarm, tokenAlarm, firstTokenAlarm, reservedConcurrency, websocketRate,
+      websocketBurst
     } = this.options
     const settings = {
       ...this.declared.environment,
       FORWARD_KEY: process.env.FORWARD_KEY,
       ALARM_TOPIC_ARN: alarmTopic,
       SPEND_ALARM: String(spendAlarm),
+      TOKEN_ALARM: String(tokenAlarm),
+      FIRST_TOKEN_ALARM: String(firstTokenAlarm),
       RESERVED_CONCURRENCY: String(reservedConcurrency),
       WEBSOCKET_RATE: String(websocketRate),
       WEBSOCKET_BURST: String(websocketBurst)

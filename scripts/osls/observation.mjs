@@ -53,7 +53,7 @@ function alarms (list, name, options) {
     Type: 'AWS::CloudWatch::Alarm',
     Properties: {
       AlarmName: `${name}-${alarm.alarm}`,
-      AlarmDescription: alarm.description,
+      AlarmDescription: `${alarm.description} See ${alarm.alarm} in docs/operate.md.`,
       Metrics: [
         { Id: 'result', Label: alarm.alarm, Expression: alarm.formula },
         ...alarmMetrics(alarm, name)
@@ -82,13 +82,15 @@ function alarmMetrics ({ lambda = {}, logged = {}, seconds = ALARM_PERIOD_S }, n
     MetricName,
     Dimensions: [{ Name: 'FunctionName', Value: { Ref: `${capitalized(name)}LambdaFunction` } }]
   }))
-  const ofLogs = Object.entries(logged).map(([id, MetricName]) =>
-    statistic(id, seconds, { Namespace: namespace, MetricName }))
+  const ofLogs = Object.entries(logged).map(([id, named]) => {
+    const [MetricName, stat] = [named].flat()
+    return statistic(id, seconds, { Namespace: namespace, MetricName }, stat)
+  })
   return [...ofLambda, ...ofLogs]
 }
 
-function statistic (Id, Period, Metric) {
-  return { Id, ReturnData: false, MetricStat: { Metric, Stat: 'Sum', Period } }
+function statistic (Id, Period, Metric, Stat = 'Sum') {
+  return { Id, ReturnData: false, MetricStat: { Metric, Stat, Period } }
 }
 
 /** The body is a JSON text, into which CloudFormation writes the region. */

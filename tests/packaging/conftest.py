@@ -137,6 +137,8 @@ CUSTOM = {
     "ALARM_TOPIC_ARN": TOPIC,
     "BUDGET_ALARM": "true",
     "SPEND_ALARM": "2.5",
+    "TOKEN_ALARM": "1000000",
+    "FIRST_TOKEN_ALARM": "1.5",
     "TRACING": "true",
     "RESERVED_CONCURRENCY": "20",
     "WEBSOCKET_RATE": "7",

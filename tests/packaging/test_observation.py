@@ -167,6 +167,23 @@ def test_alarms_on_budgets_and_spend_can_be_set(customized: Package) -> None:
     assert f'"{refusals.BudgetSpent.code}"' in pattern
 
 
+def test_alarms_on_tokens_and_the_time_to_the_first_one_can_be_set(customized: Package) -> None:
+    alarms = customized.of_type(ALARM)
+    for name, threshold, periods, seconds, statistic in (
+        ("Tokens", 1_000_000, 1, 3600, "Sum"),
+        ("FirstToken", 1.5, 2, 300, "p95"),
+    ):
+        alarm = alarms[f"{name}Alarm"]
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"]) == (threshold, periods)
+        formula, *figures = alarm["Metrics"]
+        used = re.findall(r"\b[a-z]\w*", formula["Expression"])
+        assert used == [figure["Id"] for figure in figures]
+        for figure in figures:
+            stat = figure["MetricStat"]
+            assert (stat["Period"], stat["Stat"]) == (seconds, statistic)
+            assert stat["Metric"]["MetricName"] in {name for _, name, _ in filters(customized)}
+
+
 def test_alarms_notify_the_topic_that_is_set(customized: Package) -> None:
     for alarm in customized.of_type(ALARM).values():
         assert (alarm["AlarmActions"], alarm["OKActions"]) == ([TOPIC], [TOPIC])

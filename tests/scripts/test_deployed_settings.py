@@ -40,7 +40,7 @@ AS_PACKAGED = {
         {"UPSTREAM_AUTH": "aws_sigv4"},
         {"ALARM_TOPIC_ARN": "arn:aws:sns:eu-west-1:123456789012:on-call"},
         {"RESERVED_CONCURRENCY": "50"},
-        {"SPEND_ALARM": "12.5"},
+        {"SPEND_ALARM": "12.5", "TOKEN_ALARM": "200000", "FIRST_TOKEN_ALARM": "0.5"},
     ],
     ids=str,
 )
@@ -71,6 +71,8 @@ def test_settings_that_functions_take_pass(settings: dict[str, str]) -> None:
         ("SPEND_ALARM", "0.0"),
         ("SPEND_ALARM", "-1"),
         ("SPEND_ALARM", "5 USD"),
+        ("TOKEN_ALARM", "many"),
+        ("FIRST_TOKEN_ALARM", "2s"),
         ("RESERVED_CONCURRENCY", "many"),
         ("WEBSOCKET_RATE", "0"),
         ("WEBSOCKET_BURST", "1.5"),

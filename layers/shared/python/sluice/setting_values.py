@@ -82,10 +82,15 @@ def concurrency(text: str) -> str:
     return text
 
 
-def dollars(text: str) -> str:
-    if text != "none" and not (re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) and float(text) > 0):
-        raise InvalidValue("must be none or USD, more than 0", repr(text))
-    return text
+def amount(unit: str) -> Callable[[str], str]:
+    """Return a parser of none, or of a number of `unit`."""
+
+    def parse(text: str) -> str:
+        if text != "none" and not (re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) and float(text) > 0):
+            raise InvalidValue(f"must be none or {unit}, more than 0", repr(text))
+        return text
+
+    return parse
 
 
 def whole_number(text: str) -> int:
