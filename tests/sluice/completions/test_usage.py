@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sluice.completions.usage import TAIL_BYTES, UsageFinder
+from sluice.completions.usage_event import without_usage_event
 from tests.scripted_upstream import delta, sse
 
 DATA = Path(__file__).parents[2] / "data" / "openai"
@@ -92,6 +93,14 @@ def test_usage_that_the_model_talks_about_does_not_count(text: str) -> None:
 def test_usage_after_a_long_answer_is_found() -> None:
     answer = b'{"x":"' + b"y" * 10_000_000 + b'","usage":{"total_tokens":5}}'
     assert usage_of(answer) == {"total_tokens": 5}
+
+
+def test_usage_that_is_taken_out_of_a_large_chunk_is_kept() -> None:
+    """Where a provider, or a proxy, sends a whole stream at once."""
+    finder, large = UsageFinder(), delta("x" * 2 * TAIL_BYTES)
+    for chunk in without_usage_event([large + stream(CHAT)], finder.add_usage_event):
+        finder.add(chunk)
+    assert finder.usage() == CHAT
 
 
 @pytest.mark.parametrize("size", [1, 100, TAIL_BYTES - 1, TAIL_BYTES, 65536])

@@ -91,7 +91,7 @@ class ModelAnswer:
         if self._hides_usage and self.is_event_stream:
             from sluice.completions.usage_event import without_usage_event  # noqa: PLC0415 -- see ask
 
-            chunks = without_usage_event(chunks, self.usage.add)
+            chunks = without_usage_event(chunks, self.usage.add_usage_event)
         for chunk in self._mask.stream(chunks):
             self.usage.add(chunk)
             if self._recording is not None:

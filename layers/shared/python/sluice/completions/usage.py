@@ -30,6 +30,10 @@ class UsageFinder:
     def add_event(self, document: dict[str, Any]) -> None:
         self._of_events = token_counts(document.get("usage")) or self._of_events
 
+    def add_usage_event(self, event: bytes) -> None:
+        """An event that has the usage: the rest of its chunk may be longer than the end kept."""
+        self._of_events = _last_usage(event) or self._of_events
+
     def add(self, chunk: bytes) -> None:
         self._chunks.append(chunk)
         self._size += len(chunk)
@@ -40,12 +44,7 @@ class UsageFinder:
         """The last usage of the answer: counts by name, or None."""
         if self._of_events is not None:
             return self._of_events
-        tail = b"".join(self._chunks)[-TAIL_BYTES:]
-        for found in reversed(list(re.finditer(USAGE, tail))):
-            usage = _object_at(tail[found.end() :])
-            if usage:
-                return usage
-        return None
+        return _last_usage(b"".join(self._chunks)[-TAIL_BYTES:])
 
 
 def token_counts(usage: object) -> dict[str, int] | None:
@@ -53,6 +52,14 @@ def token_counts(usage: object) -> dict[str, int] | None:
     if not isinstance(usage, dict):
         return None
     return {n: v for n, v in usage.items() if type(v) is int and re.fullmatch(COUNT, n)} or None
+
+
+def _last_usage(data: bytes) -> dict[str, int] | None:
+    for found in reversed(list(re.finditer(USAGE, data))):
+        usage = _object_at(data[found.end() :])
+        if usage:
+            return usage
+    return None
 
 
 def _object_at(data: bytes) -> dict[str, int] | None:
