@@ -21,7 +21,7 @@ class BannerFacts:
     has_forward_key: bool
     overview: tuple[Row, ...] = ()
     unencrypted: tuple[str, ...] = ()
-    logs_chats: bool = False
+    chat_file: str = ""
     open_files: str = ""
     traces: bool = False
 
@@ -97,8 +97,8 @@ def _notes(facts: BannerFacts) -> list[str]:
     )
     if facts.open_files:
         notes.append(facts.open_files)
-    if facts.logs_chats:
-        notes.append("LOG_CHAT=true: messages and answers are logged.")
+    if facts.chat_file:
+        notes.append(f"LOG_CHAT=true: messages and answers are logged, also in {facts.chat_file}.")
     if facts.traces:
         notes.append("--traces: the trace of each invocation is printed after its end.")
     return notes

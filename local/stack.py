@@ -196,7 +196,7 @@ class Stack:
             has_forward_key=has_forward_key(connect),
             unencrypted=unencrypted(url),
             open_files=self._options.open_files.note(len(environments), self._options.concurrency),
-            logs_chats=connect.get("LOG_CHAT", "").strip().lower() == "true",
+            chat_file=connect.get("LOG_CHAT_FILE", ""),
             traces=self._options.traces,
         )
 

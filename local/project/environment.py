@@ -33,6 +33,8 @@ WELL_KNOWN = "local"
 
 STATE_FILE = ".state/sluice.sqlite3"
 """File that replaces the state table, relative to the folder of serverless.yml."""
+CHAT_FILE = ".state/chat.jsonl"
+"""File of the chat log, relative to the same folder."""
 
 # Settings for this process's own Node.js and Python, which would change a function.
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
@@ -140,6 +142,7 @@ def function_environment(
     for name in _NO_ACCOUNT_HERE:
         environment[name] = user.get(name)
     environment["STATE_FILE"] = state_file(user, folder)
+    environment["LOG_CHAT_FILE"] = chat_file(user, folder) if logs_chats(environment) else ""
     # A deployed table must not hold the connections of this machine.
     environment["STATE_TABLE"] = ""
     environment["API_GW_ENDPOINT"] = user.get("API_GW_ENDPOINT") or place.management_url()
@@ -157,6 +160,16 @@ def function_environment(
 def state_file(user: UserSettings, folder: Path) -> str:
     """Return the path of the state file; `folder` is the absolute folder of serverless.yml."""
     return str(folder / (user.get("STATE_FILE").strip() or STATE_FILE))
+
+
+def chat_file(user: UserSettings, folder: Path) -> str:
+    """Return the path of the chat log; `folder` is the absolute folder of serverless.yml."""
+    return str(folder / (user.get("LOG_CHAT_FILE").strip() or CHAT_FILE))
+
+
+def logs_chats(environment: Mapping[str, str]) -> bool:
+    """Return whether a function logs messages and answers."""
+    return environment.get("LOG_CHAT", "").strip().lower() == "true"
 
 
 def lambda_environment(

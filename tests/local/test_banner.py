@@ -102,7 +102,7 @@ def test_banner_shows_only_what_works(
         ({"has_forward_key": True}, "Set WEBSOCKET_AUTH=forward_key to require one"),
         ({"url_auth": "none", "has_forward_key": True}, "one of the keys in your .env"),
         ({"unencrypted": ("OPENAI_BASE_URL",)}, "OPENAI_BASE_URL is http://: the key and all"),
-        ({"logs_chats": True}, "messages and answers are logged"),
+        ({"chat_file": "/x/chat.jsonl"}, "messages and answers are logged, also in /x/chat.jsonl"),
     ],
 )
 def test_surprising_settings_are_noted(changes: dict[str, Any], note: str) -> None:

@@ -109,11 +109,24 @@ def test_unexpected_exception_propagates_and_is_only_named() -> None:
     assert "private" not in line
 
 
-def test_conversation_is_ascii_whatever_was_said() -> None:
+def test_conversation_gets_the_figures_once_the_request_is_over() -> None:
     lines: list[str] = []
-    said = [{"role": "user", "content": "\u8a9e\ud83d"}]
     with RequestLog("r-1", "websocket", write=lines.append) as log:
-        log.conversation(said, "\ud83d")
+        log.with_conversation(lambda fields: [json.dumps({**fields, "answer": "Hi"}), "part"])
+        log.note(status=200)
+    whole, part = lines
+    assert json.loads(whole).items() >= {"status": 200, "answer": "Hi", "outcome": "ok"}.items()
+    assert "total_ms" in json.loads(whole)
+    assert part == "part"
+
+
+def test_fault_of_the_chat_log_costs_no_figures() -> None:
+    def fails(_fields: object) -> list[str]:
+        raise RecursionError("the private answer")
+
+    lines: list[str] = []
+    with RequestLog("r-1", "websocket", write=lines.append) as log:
+        log.with_conversation(fails)
     (line,) = lines
-    assert line.isascii()
-    assert json.loads(line)["messages"] == said
+    assert json.loads(line).items() >= {"outcome": "ok", "chat_log": "RecursionError"}.items()
+    assert "private" not in line

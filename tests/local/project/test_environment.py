@@ -129,6 +129,21 @@ def test_state_is_in_a_file_of_the_service_or_of_the_user(own: str, file: str) -
     assert made["STATE_FILE"] == file
 
 
+@pytest.mark.parametrize(
+    ("settings", "file"),
+    [
+        ({}, ""),
+        ({"LOG_CHAT": "false", "LOG_CHAT_FILE": "x"}, ""),
+        ({"LOG_CHAT": " True "}, "/service/.state/chat.jsonl"),
+        ({"LOG_CHAT": "true", "LOG_CHAT_FILE": "mine.jsonl"}, "/service/mine.jsonl"),
+        ({"LOG_CHAT": "true", "LOG_CHAT_FILE": "/mine.jsonl"}, "/mine.jsonl"),
+    ],
+)
+def test_chat_log_has_a_file_only_if_it_is_on(settings: dict[str, str], file: str) -> None:
+    made = function_environment(function(), user(settings), PLACE, FOLDER)
+    assert made["LOG_CHAT_FILE"] == file
+
+
 def test_answers_of_the_demo_model_never_hold_its_key() -> None:
     request = ChatRequest(model="demo", question="", stream=False, include_usage=False)
     assert DEMO_KEY not in answer_text(request)

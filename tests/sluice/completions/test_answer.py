@@ -12,10 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.completions.answer import ModelAnswer
-from sluice.completions.conversation_log import (
-    MAX_LOGGED_ANSWER_CHARACTERS,
-    MAX_LOGGED_MESSAGES_BYTES,
-)
 from sluice.completions.request import (
     NativeRequest,
     ResponseType,
@@ -23,7 +19,7 @@ from sluice.completions.request import (
     parse_object,
     plain_request,
 )
-from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken
+from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken, UpstreamRefused
 from sluice.request_log import RequestLog
 from sluice.settings import DEFAULT_MODEL
 from tests.scripted_upstream import (
@@ -53,9 +49,8 @@ if TYPE_CHECKING:
     Read = Callable[[ModelAnswer], str]
 
 FORWARD_KEY = "fk-secret-0123456789"
-CLOUDWATCH_LINE_BYTES = 256 * 1024
+LAMBDA_LINE_BYTES = 256 * 1024
 HELLO = plain_request("Hello")
-HELLO_LOGGED = [{"role": "user", "content": "Hello"}]
 
 
 def bytes_of(answer: ModelAnswer) -> str:
@@ -78,11 +73,11 @@ EACH_WAY = pytest.mark.parametrize("read", [bytes_of, events_of, deltas_of, text
 
 
 class AnswerBench:
-    """Asks a scripted model; `line` is the log line of the last request."""
+    """Asks a scripted model; `lines` are the log lines of the last request."""
 
     def __init__(self, upstream: ScriptedUpstream) -> None:
         self.upstream = upstream
-        self.line = ""
+        self.lines: list[str] = []
 
     def answers(self, **environ: str) -> ModelAnswers:
         own = {"OPENAI_BASE_URL": self.upstream.url, "OPENAI_API_KEY": SECRET}
@@ -97,19 +92,18 @@ class AnswerBench:
     ) -> str:
         answers = answers or self.answers(**environ)
         asked = answers.native_call(request) if isinstance(request, NativeRequest) else request
+        self.lines.clear()
         with (
-            RequestLog("r", "test", write=self._keep) as log,
+            RequestLog("r", "test", write=self.lines.append, source_ip="192.0.2.1") as log,
             answers.ask(asked, log, FOREVER) as answer,
         ):
             return read(answer)
 
     @property
     def logged(self) -> dict[str, Any]:
-        fields: dict[str, Any] = json.loads(self.line)
+        (line,) = self.lines
+        fields: dict[str, Any] = json.loads(line)
         return fields
-
-    def _keep(self, line: str) -> None:
-        self.line = line
 
 
 @pytest.fixture
@@ -251,29 +245,39 @@ def test_usage_is_logged_and_nothing_that_was_said(bench: AnswerBench, read: Rea
     bench.read(read, plain_request("the private question"))
     assert bench.logged["usage"] == {"total_tokens": 3}
     assert (bench.logged["provider"], bench.logged["retries"]) == ("openai", 0)
-    assert not any(part in bench.line for part in ("private", SECRET, FORWARD_KEY))
+    assert not any(part in bench.lines[0] for part in ("private", SECRET, FORWARD_KEY))
+
+
+TOOLS = [{"type": "function", "function": {"name": "f"}}]
+SAID = {"messages": [{"role": "user", "content": "Hello"}]}
 
 
 @pytest.mark.parametrize(
-    ("request_", "messages"),
+    ("request_", "asked"),
     [
-        (HELLO, HELLO_LOGGED),
-        (HELLO._replace(prompt_template="PROMPT_A"), HELLO_LOGGED),  # the prompt is the operator's
-        (native({"model": "m", "messages": HELLO_LOGGED}), HELLO_LOGGED),
-        (
-            native({"input": "Hi", "instructions": "Be"}),
-            {"input": "Hi", "instructions": "Be"},
+        (HELLO, {**SAID, "stream": True}),
+        (  # the prompt is the operator's
+            HELLO._replace(prompt_template="PROMPT_A", response_type=ResponseType.FULL),
+            {**SAID, "prompt_template": "PROMPT_A", "stream": False},
         ),
+        (native({"model": "m", **SAID}), {**SAID, "model": "m", "stream": False}),
+        (
+            native({"model": "m", "stream": True, "temperature": 0.5, "tools": TOOLS, **SAID}),
+            {**SAID, "stream": True, "temperature": 0.5, "tools": TOOLS},
+        ),
+        (native({"input": "Hi", "instructions": "Be"}), {"input": "Hi", "instructions": "Be"}),
     ],
 )
 @EACH_WAY
 def test_conversation_is_logged_if_set(
-    bench: AnswerBench, read: Read, request_: TemplateRequest | NativeRequest, messages: object
+    bench: AnswerBench, read: Read, request_: TemplateRequest | NativeRequest, asked: dict[str, Any]
 ) -> None:
     bench.upstream.script = says("the ", f"answer to {SECRET}")
     bench.read(read, request_, LOG_CHAT="true", PROMPT_A="Be brief.")
-    logged = bench.logged
-    assert (logged["messages"], logged["answer"]) == (messages, "the answer to [key]")
+    own = {"answer": "the answer to [key]", "finish_reason": "stop", "source_ip": "192.0.2.1"}
+    figures = {"request_id": "r", "outcome": "ok", "status": 200, "usage": {"total_tokens": 3}}
+    assert bench.logged == {**bench.logged, **asked, **own, **figures}
+    assert "Be brief" not in bench.lines[0]
 
 
 @pytest.mark.parametrize("read", [events_of, deltas_of, text_of])
@@ -281,30 +285,37 @@ def test_conversation_is_logged_until_an_answer_broke_off(bench: AnswerBench, re
     bench.upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
     with pytest.raises(UpstreamBroken):
         bench.read(read, LOG_CHAT="true")
-    assert (bench.logged["outcome"], bench.logged["answer"]) == ("upstream_incomplete", "half")
+    cut = {"outcome": "upstream_incomplete", "answer": "half", "finish_reason": None}
+    assert bench.logged.items() >= cut.items()
 
 
-def test_key_that_begins_like_an_escaped_character_is_not_logged(bench: AnswerBench) -> None:
-    request = plain_request("a line end and \not-a-secret-0123")
-    bench.read(text_of, request, OPENAI_API_KEY="not-a-secret-0123", LOG_CHAT="true")
-    assert "ot-a-secret" not in bench.line
-    assert bench.logged["outcome"] == "ok"
+def test_conversation_that_was_refused_is_logged_with_its_failure(bench: AnswerBench) -> None:
+    bench.upstream.script = replies(400, {"error": {"message": "no", "code": "bad"}})
+    with pytest.raises(UpstreamRefused):
+        bench.read(bytes_of, native({"model": "m", **SAID}), LOG_CHAT="true")
+    assert bench.logged == {
+        **bench.logged,
+        **SAID,
+        "model": "m",
+        "answer": None,
+        "outcome": "upstream_refused",
+    }
 
 
 @EACH_WAY
 @pytest.mark.parametrize("character", ["x", "語", "\x01"])
-def test_log_line_fits_cloudwatch_whatever_was_said(
-    bench: AnswerBench, read: Read, character: str
-) -> None:
-    bench.upstream.script = says(character * MAX_LOGGED_ANSWER_CHARACTERS, "too much")
+def test_lines_fit_lambda_whatever_was_said(bench: AnswerBench, read: Read, character: str) -> None:
     content = character * (128 * 1024 // len(json.dumps(character, ensure_ascii=False)))
+    bench.upstream.script = says(content, "!")
     bench.read(read, plain_request(content), LOG_CHAT="true")
-    assert len(bench.line) < CLOUDWATCH_LINE_BYTES
-    assert bench.logged["answer"] == character * MAX_LOGGED_ANSWER_CHARACTERS
-    messages = [{"role": "user", "content": content}]
-    is_short = len(json.dumps(messages)) <= MAX_LOGGED_MESSAGES_BYTES
-    assert (bench.logged["messages"] == messages) is is_short
-    assert json.dumps(messages).startswith(str(bench.logged["messages"])) is not is_short
+    assert max(map(len, bench.lines)) < LAMBDA_LINE_BYTES
+    figures, *parts = map(json.loads, bench.lines)
+    whole = json.loads("".join(part["text"] for part in parts)) if parts else figures
+    assert [part["chat_part"] for part in parts] == list(range(1, len(parts) + 1))
+    assert all(part["chat_parts"] == figures["chat_parts"] == len(parts) for part in parts)
+    assert (whole["messages"][0]["content"], whole["answer"]) == (content, f"{content}!")
+    assert bool(parts) is (character != "x") or "messages" in figures
+    assert figures["usage"] == whole["usage"] == {"total_tokens": 3}
 
 
 @pytest.mark.parametrize(

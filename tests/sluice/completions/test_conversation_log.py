@@ -1,77 +1,40 @@
-"""What LOG_CHAT=true writes to the log."""
+"""What is kept for LOG_CHAT=true while a client waits."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
 
-import pytest
+from sluice.completions.conversation_log import MAX_RECORDED_BYTES, Conversation
+from sluice.upstream.call import chat_call
+from tests.child_environment import LAYERS, inherited
 
-from sluice.completions.conversation_log import (
-    MAX_LOGGED_MESSAGES_BYTES,
-    MAX_RECORDED_BYTES,
-    Recording,
-    said_in,
-    shortened,
-)
-from tests.scripted_upstream import answer_stream
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-HELLO = [{"role": "user", "content": "Hello"}]
-STREAM = {"content-type": "text/event-stream"}
-JSON = {"content-type": "application/json"}
+CALL = chat_call(b'{"messages": []}')
 
 
-@pytest.mark.parametrize(
-    ("document", "said"),
-    [
-        ({"model": "m", "messages": HELLO}, HELLO),
-        (
-            {"model": "m", "input": "Hi", "instructions": "Be"},
-            {"input": "Hi", "instructions": "Be"},
-        ),
-        ({"model": "m", "prompt": "Hi"}, {"prompt": "Hi"}),
-        ([], None),
-    ],
-)
-def test_prompts_are_found_in_every_kind_of_request(document: Any, said: Any) -> None:
-    assert said_in(json.dumps(document).encode()) == said
+def test_what_is_kept_of_an_answer_is_bounded() -> None:
+    tenth = "x" * (MAX_RECORDED_BYTES // 10)
+    conversation = Conversation(CALL, CALL, tuple)
+    for _ in range(15):
+        conversation.add_event(tenth)
+        conversation.add_chunk(tenth.encode())
+    kept = sum(map(len, conversation.events)) + sum(map(len, conversation.chunks))
+    assert conversation.is_cut
+    assert MAX_RECORDED_BYTES <= kept <= MAX_RECORDED_BYTES + len(tenth)
 
 
-def test_body_that_is_not_json_has_no_prompt() -> None:
-    assert said_in(b"\x00\xff") is None
+def test_vectors_are_not_kept() -> None:
+    call = CALL._replace(path="/embeddings")
+    conversation = Conversation(call, call, tuple)
+    conversation.add_chunk(b'{"data": []}')
+    assert (conversation.chunks, conversation.is_cut) == ([], False)
 
 
-def test_messages_that_are_too_long_are_cut() -> None:
-    assert shortened(HELLO) is HELLO
-    assert len(shortened(["x" * MAX_LOGGED_MESSAGES_BYTES])) == MAX_LOGGED_MESSAGES_BYTES // 2
-
-
-@pytest.mark.parametrize(
-    ("headers", "body", "text"),
-    [
-        (STREAM, answer_stream(["a", "b"]), "ab"),
-        (STREAM, answer_stream(["a", "b"])[:-30], "ab"),
-        (JSON, b'{"choices":[{"message":{"content":"all"}}]}', "all"),
-        (JSON, b": ping\n\n" + answer_stream(["a", "b"]), "ab"),
-        (JSON, b'{"data":[]}', '{"data":[]}'),
-        ({"content-type": "audio/mpeg"}, b"ID3\x00\xff", ""),
-    ],
-)
-def test_recording_has_the_text_of_an_answer(
-    headers: Mapping[str, str], body: bytes, text: str
-) -> None:
-    for cut in range(len(body)):
-        recording = Recording()
-        recording.add_chunk(body[:cut])
-        recording.add_chunk(body[cut:])
-        assert recording.text(headers) == text
-
-
-def test_recording_is_bounded() -> None:
-    recording = Recording()
-    for _ in range(100):
-        recording.add_chunk(b"x" * (MAX_RECORDED_BYTES // 10))
-    assert sum(map(len, recording._chunks)) == MAX_RECORDED_BYTES  # noqa: SLF001 -- its memory
+def test_nothing_but_the_recording_is_imported_before_the_last_byte() -> None:
+    code = "import sys, sluice.completions.conversation_log; print(*sys.modules)"
+    environ = {**inherited("PATH"), "PYTHONPATH": LAYERS}
+    printed = subprocess.check_output([sys.executable, "-S", "-c", code], env=environ, text=True)
+    assert {name for name in printed.split() if name.startswith("sluice.")} == {
+        "sluice.completions",
+        "sluice.completions.conversation_log",
+    }

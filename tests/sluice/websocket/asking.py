@@ -97,7 +97,7 @@ class WebSocketBench(Bench):
 
 def message_of(message: object, at_ms: int = AT_MS) -> MessageEvent:
     body = message if isinstance(message, str) else json.dumps(message)
-    return MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body, at_ms)
+    return MessageEvent("c-1=", "r-1", "abc.example.com", "dev", body, at_ms, "192.0.2.1")
 
 
 def gateway_with(

@@ -64,6 +64,10 @@ def test_message_may_be_empty() -> None:
     assert parse_message({**event_of(), "body": None}) == expected._replace(body="")
 
 
+def test_message_has_the_address_of_its_client() -> None:
+    assert parse_message(event_of(identity={"sourceIp": "192.0.2.1"})).source_ip == "192.0.2.1"
+
+
 @pytest.mark.parametrize("parse", [parse_connect, parse_disconnect, parse_message])
 @pytest.mark.parametrize("event", [{}, {"requestContext": {}}])
 def test_event_of_another_kind_is_a_key_error(parse: Any, event: dict[str, Any]) -> None:

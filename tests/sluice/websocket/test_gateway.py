@@ -300,3 +300,4 @@ def test_log_has_what_was_said_only_if_that_is_set(
     fields = bench.logged()
     assert fields["kind"] == kind
     assert (fields["messages"], fields["answer"]) == (HELLO, "the private answer")
+    assert fields["source_ip"] == "192.0.2.1"

@@ -32,8 +32,11 @@ class RequestLog:
         clock: Callable[[], float] = time.monotonic,
         write: Callable[[str], object] = print,
         trace: Trace = UNTRACED,
+        source_ip: str = "",
     ) -> None:
         self.trace = trace
+        self.source_ip = source_ip
+        """The client's address, for the chat log."""
         self._clock = clock
         self._write = write
         self._began = clock()
@@ -44,6 +47,7 @@ class RequestLog:
         }
         if trace.id:
             self._fields["trace_id"] = trace.id
+        self._lines: Callable[[dict[str, Any]], list[str]] | None = None
         self.failure: BaseException | None = None
         """The first error."""
 
@@ -59,9 +63,9 @@ class RequestLog:
         """Record when API Gateway took the first frame; only the first call counts."""
         self._fields.setdefault("first_frame_ms", self._elapsed_ms())
 
-    def conversation(self, messages: object, answer: str) -> None:
-        """Record what was said. Only for LOG_CHAT=true."""
-        self._fields.update(messages=messages, answer=answer)
+    def with_conversation(self, lines: Callable[[dict[str, Any]], list[str]]) -> None:
+        """Print what `lines` makes of the fields, and of what was said. Only for LOG_CHAT=true."""
+        self._lines = lines
 
     def failed(self, error: BaseException) -> None:
         """Record an error; only the first one counts."""
@@ -84,8 +88,17 @@ class RequestLog:
         if error is not None:
             self.failed(error)
         self._fields["total_ms"] = self._elapsed_ms()
-        self._write(json.dumps(self._fields))
+        for line in self._written():
+            self._write(line)
         self.trace.close(self._fields, self.failure)
+
+    def _written(self) -> list[str]:
+        if self._lines is not None:
+            try:
+                return self._lines(self._fields)
+            except Exception as error:  # noqa: BLE001 -- never lose the line of a request over it
+                self._fields["chat_log"] = type(error).__name__
+        return [json.dumps(self._fields)]
 
     def _elapsed_ms(self) -> float:
         return round((self._clock() - self._began) * 1000, 1)

@@ -131,7 +131,10 @@ class Settings:
     ascii_quotes = Setting("ASCII_QUOTES", values.switch, "false",
         "`true`: straight quotation marks in text answers.")
     log_chat = Setting("LOG_CHAT", values.switch, "false",
-        "`true`: messages and answers in the log.")
+        "`true`: messages and answers in the log; see [the chat log](chat-log.md).")
+    log_chat_file = Setting("LOG_CHAT_FILE", values.any_text, "",
+        "File that has them, too, on one machine with `LOG_CHAT=true`.",
+        unset="`.state/chat.jsonl`", where=LOCAL)
     request_rates = Setting("REQ_RATE_LIMIT", values.route_rates, "",
         "Maximum rate of each principal's requests, by route prefix:"
         ' `{"/v1/chat/completions": "100/2minutes;600/hour"}`.')

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sluice.completions.conversation_log import Recording
+    from sluice.completions.conversation_log import Conversation
     from sluice.completions.events import CompletionEvent
     from sluice.completions.metering import Meter
     from sluice.completions.pacing import Pace
@@ -41,7 +41,7 @@ class ModelAnswer:
         self,
         upstream: UpstreamReply,
         mask: SecretMask,
-        recording: Recording | None,
+        conversation: Conversation | None,
         meter: Meter | None = None,
         *,
         ascii_quotes: bool,
@@ -59,7 +59,7 @@ class ModelAnswer:
         self.usage = UsageFinder()
         self._upstream = upstream
         self._mask = mask
-        self._recording = recording
+        self._conversation = conversation
         self._meter = meter
         self._ascii_quotes = ascii_quotes
         self._asks_stream = asks_stream
@@ -94,8 +94,8 @@ class ModelAnswer:
             chunks = without_usage_event(chunks, self.usage.add_usage_event)
         for chunk in self._mask.stream(chunks):
             self.usage.add(chunk)
-            if self._recording is not None:
-                self._recording.add_chunk(chunk)
+            if self._conversation is not None:
+                self._conversation.add_chunk(chunk)
             yield chunk
 
     def events(self) -> Iterator[CompletionEvent]:
@@ -149,8 +149,8 @@ class ModelAnswer:
         found = completion_events(self._upstream.headers, self._upstream.chunks())
         for event in found if self._pace is None else self._pace.items(found):
             self.usage.add_event(event.document)
-            if self._recording is not None:
-                self._recording.add_text(event.text)
+            if self._conversation is not None:
+                self._conversation.add_event(event.data)
             if self._meter is not None:
                 self._meter.count_event()
             if not (self._hides_usage and _is_usage_alone(event)):

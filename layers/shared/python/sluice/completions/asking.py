@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sluice.access.identity import Access
     from sluice.authentication import Principal
-    from sluice.completions.conversation_log import Recording
+    from sluice.completions.conversation_log import Conversation
     from sluice.completions.metering import Meter
     from sluice.completions.pacing import Pace
     from sluice.completions.request import NativeRequest
@@ -101,6 +101,7 @@ class ModelAnswers:
         meter = self._meter(principal, target, call, request, deadline, log)
         asking = None if meter is None else _asking_for_usage(target, call)
         call = asking or call
+        conversation = self._conversation(request, call, log)
         name = principal and principal.name
         note, trace = log.note, log.trace
         send = partial(self._client.ask, target, call, deadline, stop_signal, note, name, trace)
@@ -108,7 +109,15 @@ class ModelAnswers:
         with (
             nullcontext() if meter is None else meter.counting(log, deadline),
             self._answer(
-                request, call, target, log, send, meter, pace, hides_usage=asking is not None
+                request,
+                call,
+                target,
+                log,
+                send,
+                conversation,
+                meter,
+                pace,
+                hides_usage=asking is not None,
             ) as answer,
         ):
             yield answer
@@ -121,12 +130,12 @@ class ModelAnswers:
         target: Target,
         log: RequestLog,
         send: Callable[[], UpstreamReply],
+        conversation: Conversation | None,
         meter: Meter | None,
         pace: Pace | None,
         *,
         hides_usage: bool,
     ) -> Iterator[ModelAnswer]:
-        recording = _recording() if self._settings.log_chat else None
         with send() as upstream:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
             is_template = isinstance(request, TemplateRequest)
@@ -134,7 +143,7 @@ class ModelAnswers:
             answer = ModelAnswer(
                 upstream,
                 mask,
-                recording,
+                conversation,
                 meter,
                 ascii_quotes=quotes,
                 asks_stream=asks_stream,
@@ -142,6 +151,8 @@ class ModelAnswers:
                 hides_usage=hides_usage,
                 pace=pace,
             )
+            if conversation is not None:
+                conversation.begins(answer.status, answer.headers)
             try:
                 yield answer
                 answer.finish()
@@ -150,8 +161,6 @@ class ModelAnswers:
                 log.note(usage=usage)
                 if meter is not None:
                     meter.usage = usage
-                if recording is not None:
-                    self._log_conversation(log, request, recording.text(answer.headers))
 
     def _pace(
         self, target: Target, call: ModelCall, deadline: Deadline, stop_signal: StopSignal | None
@@ -191,22 +200,24 @@ class ModelAnswers:
         body = upstream_body(template, self._settings, self._environ, self.secrets())
         return chat_call(body)
 
-    def _log_conversation(
-        self, log: RequestLog, request: TemplateRequest | ModelCall, answer: str
-    ) -> None:
-        from sluice.completions.conversation_log import log_conversation, said_in  # noqa: PLC0415 -- rare
+    def _conversation(
+        self, request: TemplateRequest | ModelCall, call: ModelCall, log: RequestLog
+    ) -> Conversation | None:
+        if not self._settings.log_chat or call.method != "POST":
+            return None
+        from sluice.completions.conversation_log import Conversation  # noqa: PLC0415 -- few log it
 
-        if isinstance(request, TemplateRequest):
-            messages = request.documents()  # the client's, without the operator's prompt
-        else:
-            messages = said_in(request.body)
-        log_conversation(log, messages, answer, self.secrets())
+        file = self._settings.log_chat_file
+        conversation = Conversation(request, call, self.secrets, log.source_ip, file)
+        log.with_conversation(partial(_conversation_lines, conversation))
+        return conversation
 
 
-def _recording() -> Recording:
-    from sluice.completions.conversation_log import Recording  # noqa: PLC0415 -- few log what is said
+def _conversation_lines(conversation: Conversation, figures: Mapping[str, Any]) -> list[str]:
+    # The client has its last byte by now.
+    from sluice.completions.conversation_lines import lines_of  # noqa: PLC0415
 
-    return Recording()
+    return lines_of(conversation, figures)
 
 
 def _asking_for_usage(target: Target, call: ModelCall) -> ModelCall | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode
+from contextlib import suppress
 
 from sluice.completions.event_stream import END_MARK_LINE, EVENT_STREAM, LINE_ENDS
 from sluice.completions.events import compact_json, completion_events
@@ -17,7 +18,7 @@ from sluice.errors import UpstreamBroken, UpstreamRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 CHAT, TEXT = "chat.completion", "text_completion"
@@ -93,12 +94,10 @@ def _folded(body: bytes) -> dict[str, Any] | None:
         _add_members(answer, event.document)
         found = event.document.get("choices") or []
         for choice in found if isinstance(found, list) else [found]:
-            index = choice.get("index", 0) if isinstance(choice, dict) else None
-            if type(index) is not int:
+            if not _is_added(choice, choices):
                 return None
             if "text" in choice:
                 kind = TEXT
-            _add_choice(choices.setdefault(index, {"index": index}), choice)
     folded = [_plain(choices[index]) for index in sorted(choices)]
     if not are_finished(folded):
         return None
@@ -107,6 +106,25 @@ def _folded(body: bytes) -> dict[str, Any] | None:
     if answer.get("usage") is None:
         answer.pop("usage", None)
     return {**answer, "object": kind, "choices": folded}
+
+
+def folded_choices(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The choices as far as events tell, also those of an answer that did not end well."""
+    choices: dict[int, dict[str, Any]] = {}
+    for event in events:
+        for choice in event["choices"]:
+            with suppress(AttributeError, TypeError):  # an entry in a form that nobody knows
+                _is_added(choice, choices)
+    return [_plain(choices[index]) for index in sorted(choices)]
+
+
+def _is_added(choice: Any, choices: dict[int, dict[str, Any]]) -> bool:
+    """Add an event's choice to what is known of the one with its index, if it has one."""
+    index = choice.get("index", 0) if isinstance(choice, dict) else None
+    if type(index) is not int:
+        return False
+    _add_choice(choices.setdefault(index, {"index": index}), choice)
+    return True
 
 
 def _add_members(answer: dict[str, Any], event: Mapping[str, Any]) -> None:

@@ -110,7 +110,7 @@ class UrlGateway:
         trace: Trace = UNTRACED,
     ) -> None:
         """Send the reply. Errors become replies too; UrlReply.fail raises those that cannot."""
-        with RequestLog(request.request_id, "url", trace=trace) as log:
+        with RequestLog(request.request_id, "url", trace=trace, source_ip=request.source_ip) as log:
             log.note(method=request.method, path=self._routes.logged_path(request.path))
             cors = self._cors_headers(request)
             reply = UrlReply(open_body, self._answers.secrets, log, cors)

@@ -52,6 +52,7 @@ class MessageEvent(NamedTuple):
     body: str
     at_ms: int
     """When API Gateway received it, in Unix time: one clock for all messages of a connection."""
+    source_ip: str = ""
 
 
 class DisconnectEvent(NamedTuple):
@@ -96,4 +97,5 @@ def parse_message(event: dict[str, Any]) -> MessageEvent:
         stage=context["stage"],
         body=event.get("body") or "",
         at_ms=context["requestTimeEpoch"],
+        source_ip=context.get("identity", {}).get("sourceIp") or "",
     )

@@ -89,7 +89,9 @@ class WebSocketGateway:
         """Send the answer, or one error frame, to the connection that sent the message."""
         request = parse_websocket_request(message.body)
         frames, stop_signal = _frames_for(request), StopSignal()
-        with RequestLog(message.request_id, "websocket", trace=trace) as log:
+        with RequestLog(
+            message.request_id, "websocket", trace=trace, source_ip=message.source_ip
+        ) as log:
             log.note(connection_id=message.connection_id, kind=KINDS[type(request)])
             connections = self._stages.client_of(message)
             time_is_up = StopSignal()
