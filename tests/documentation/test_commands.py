@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -32,6 +33,9 @@ INTERPRETERS = {
     "js": ("node", "--input-type=module", "-e"),
 }
 NPM_RUN = re.compile(r"npm run (?:-s )?(\w+)(?: --)?")
+NPM_SCRIPTS = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]
+SETS_UP = re.compile(r"exec node scripts/with-venv\.mjs (?:--\w+ )?(?=python )")
+"""What each script does first, and a test need not."""
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -99,7 +103,7 @@ def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str])
     command = block.command
     for address, url in addresses.items():
         command = command.replace(address, url.partition("//")[2])
-    command = NPM_RUN.sub(rf"{sys.executable} -m scripts.\1", command)
+    command = NPM_RUN.sub(lambda found: SETS_UP.sub("", NPM_SCRIPTS[found[1]]), command)
     with subprocess.Popen(
         [*INTERPRETERS[block.language], command],
         cwd=ROOT,
