@@ -1,4 +1,4 @@
-"""docs/deploy.md names what there is, and shows what works."""
+"""The pages about deployments name what there is, and show what works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from scripts import secret_parameters
 from scripts.smoke import settings as smoke_settings
 from tests.packaging.packaged_service import CHECKOUT, Package
 
-DOCUMENT = (CHECKOUT / "docs" / "deploy.md").read_text(encoding="utf-8")
+DOCUMENT, OTHERS = (
+    "\n".join((CHECKOUT / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in pages)
+    for pages in (("deploy", "costs", "network"), ("operate", "quickstart", "troubleshooting"))
+)
+"""The pages about deployments, and others that show their commands."""
 CLIENTS = (CHECKOUT / "docs" / "clients.md").read_text(encoding="utf-8")
 SERVERLESS_YML = (CHECKOUT / "serverless.yml").read_text(encoding="utf-8")
 SERVICE = yaml.safe_load(SERVERLESS_YML.replace("!Ref ", ""))
@@ -23,7 +27,8 @@ CODE = "".join(
     for pattern in ("scripts/**/*.py", "scripts/**/*.mjs", "layers/**/*.py")
     for path in sorted(CHECKOUT.glob(pattern))
 )
-CODE_SPANS = re.findall(r"(?<!`)`([^`\n]+)`(?!`)", DOCUMENT)
+CODE_SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+CODE_SPANS = CODE_SPAN.findall(DOCUMENT)
 
 
 def rows() -> set[tuple[str, ...]]:
@@ -33,12 +38,15 @@ def rows() -> set[tuple[str, ...]]:
 
 
 def shell_lines() -> list[list[str]]:
-    """The commands of the sh blocks, as words; continued lines are one."""
-    blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    """The commands of npm and npx in sh blocks and sentences, as words; continued lines are one."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT + OTHERS, re.MULTILINE | re.DOTALL)
     text = "".join(blocks).replace("\\\n", " ")
-    inline = [span for span in CODE_SPANS if re.match(r"(npm|npx|aws) ", span)]
-    lines = [shlex.split(line, comments=True) for line in [*text.splitlines(), *inline]]
-    return [line for line in lines if line]
+    lines = [*text.splitlines(), *CODE_SPAN.findall(DOCUMENT + OTHERS)]
+    return [
+        shlex.split(line, comments=True)
+        for line in lines
+        if re.search(r"\b(npm run (secrets|smoke)|npx sls)\b", line)
+    ]
 
 
 def arguments_of(*command: str) -> list[list[str]]:
@@ -54,18 +62,22 @@ def arguments_of(*command: str) -> list[list[str]]:
     return [arguments for arguments in found if arguments]  # none: it is named, not shown
 
 
-def test_sls_commands_exist() -> None:
-    schema = "osls/lib/cli/commands-schema/aws-service"
+def test_sls_commands_and_their_options_exist() -> None:
+    schema = "require('osls/lib/cli/commands-schema/aws-service')"
+    options = "[...{}].map(([name, {{ options }}]) => [name, Object.keys(options ?? {{}})])"
     listed = subprocess.run(
-        ["node", "-p", f"JSON.stringify([...require('{schema}').keys()])"],
+        ["node", "-p", f"JSON.stringify({options.format(schema)})"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
         check=True,
     ).stdout
+    known = dict(json.loads(listed))
     for arguments in arguments_of("npx", "sls"):
         words = [word for word in arguments if not word.startswith("-")]
-        assert " ".join(words[:2]) in json.loads(listed) or words[0] in json.loads(listed), words
+        command = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+        taken = {word[2:].partition("=")[0] for word in arguments if word.startswith("--")}
+        assert taken <= {*known[command]}, arguments
 
 
 def test_secrets_and_smoke_take_the_arguments_that_are_shown() -> None:
