@@ -34,7 +34,7 @@ FLOORS = {
         "aws",
         "setting_values limit_values settings key_ring",
         "state",
-        "access upstream",
+        "access cache upstream",
         "completions",
         "url websocket",
     ),

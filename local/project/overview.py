@@ -11,7 +11,11 @@ from local.project.lists import entries
 DEFAULT_MODEL = "gpt-6-luna"
 """That of sluice.settings, as a test checks."""
 
+DEFAULT_CACHE_TTL = "86400"
+"""That of sluice.settings, as a test checks."""
+
 _NO_LIMIT = ("", "inf")
+_UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 Row = tuple[str, str]
 """A label and a text."""
@@ -38,7 +42,7 @@ def overview(environment: Mapping[str, str]) -> tuple[Row, ...]:
             "Keys",
             f"{_provider_keys(environment)}, {_keys(environment, 'FORWARD_KEY', 'forward key')}",
         ),
-        ("Cache", "off"),
+        ("Cache", _cache(environment)),
         *(tuple(_limits(environment)) or (("Limits", "none"),)),
     )
 
@@ -65,6 +69,24 @@ def _keys(environment: Mapping[str, str], name: str, what: str) -> str:
     if not count and _value(environment, f"{name}_PARAMETER"):
         return f"{what}s from SSM"
     return f"{count or 'no'} {what}{'' if count == 1 else 's'}"
+
+
+def _cache(environment: Mapping[str, str]) -> str:
+    if _value(environment, "CACHE_CHAT_COMPLETION").lower() != "true":
+        return "off"
+    backend = _value(environment, "CACHE_BACKEND").upper() or "SQLITE"
+    ttl = _value(environment, "CACHE_TTL") or DEFAULT_CACHE_TTL
+    shared = _value(environment, "CACHE_SCOPE") == "all"
+    return f"{backend}, {_duration(ttl)}, {'for all' if shared else 'per principal'}"
+
+
+def _duration(seconds: str) -> str:
+    """Return "1 day" for "86400". The functions say what is wrong with an invalid value."""
+    if not seconds.isdecimal():
+        return f"{seconds} seconds"
+    unit, length = next(each for each in _UNITS if int(seconds) % each[1] == 0)
+    count = int(seconds) // length
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _limits(environment: Mapping[str, str]) -> Iterator[Row]:

@@ -32,6 +32,6 @@ class SqliteItems(SqliteState):
                 yield database
         except StateUnavailable as error:
             raise ToolError(
-                f"The state file {self._path} could not be {operation} ({error.__cause__})."
+                f"The state file {self._file.path} could not be {operation} ({error.__cause__})."
                 " Check STATE_FILE, or remove the file if it is damaged."
             ) from error

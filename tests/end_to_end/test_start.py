@@ -73,7 +73,7 @@ def test_openai_forwards_example_starts_and_what_is_ignored_is_named(tmp_path: P
     config = _service_with_dotenv(tmp_path, OPENAI_FORWARD.read_text(encoding="utf-8"))
     with ready_service(config) as stack:
         (named,) = re.findall(r"ignores them:\n(.*?)\n\n", stack.text(), re.DOTALL)
-        assert re.findall(r"^  (FORWARD_CONFIG|TZ|CACHE_BACKEND) ", named, re.MULTILINE)
+        assert re.findall(r"^  (FORWARD_CONFIG|TZ|CACHE_OPENAI) ", named, re.MULTILINE)
         assert "PROXY" not in named
         # The proxy of the example does not run; the demo model needs none.
         reply = curl(*SIGNED, f"{stack.url}/?message=Hello")

@@ -26,6 +26,9 @@ WRONG = {
     "WEBSOCKET_AUTH": ["open"],
     "ASCII_QUOTES": ["yes"],
     "LOG_CHAT": ["1"],
+    "CACHE_BACKEND": ["redis", "ROCKSDB", "leveldb"],
+    "CACHE_TTL": ["0", "-1", "1.5", "1d", "31622401", "9" * 30],
+    "CACHE_SCOPE": ["key"],
     "UPSTREAM_CONNECT_TIMEOUT": ["soon", "0", "inf", "-1", "nan"],
     "UPSTREAM_RETRIES": ["11", "-1", "2.5"],
     "UPSTREAM_AUTH": ["sigv4"],
@@ -139,6 +142,8 @@ READ: list[tuple[str, str, str, object]] = [
     ("UPSTREAM_FIRST_BYTE_TIMEOUT", "30", "first_byte_timeout_s", 30.0),
     ("UPSTREAM_READ_TIMEOUT", "3600", "read_timeout_s", 3600.0),
     ("UPSTREAM_RETRIES", "0", "retries", 0),
+    ("CACHE_TTL", "31622400", "cache_ttl_s", 366 * 24 * 3600),
+    ("CACHE_SCOPE", "all", "cache_scope", "all"),
     ("FALLBACK_MODELS", " a = b, ft:x=y=z", "fallback_models", {"a": "b", "ft:x": "y=z"}),
     ("AZURE_OPENAI_MODEL_MAPPER", " a.1 = b ,, ft:x=b_2.3,", "azure_model_mapper",
      {"a.1": "b", "ft:x": "b_2.3"}),
@@ -211,3 +216,49 @@ def test_further_authorities_are_named_as_for_other_programs() -> None:
         ({"SSL_CERT_FILE": "/a.pem", "REQUESTS_CA_BUNDLE": "/b.pem"}, "/b.pem"),
     ):
         assert read_settings(environ).trusted_certificates == trusted
+
+
+@pytest.mark.parametrize(
+    ("state", "backend"),
+    [
+        ({"STATE_FILE": ".state/s", "STATE_TABLE": "t"}, "SQLITE"),
+        ({"STATE_TABLE": "t"}, "DYNAMODB"),
+        ({}, "MEMORY"),
+    ],
+)
+def test_cache_is_where_the_state_is(state: dict[str, str], backend: str) -> None:
+    assert read_settings(state).cache_backend == backend
+    assert read_settings({**state, "CACHE_BACKEND": "memory"}).cache_backend == "MEMORY"
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        (
+            {"CACHE_BACKEND": "LevelDB"},
+            "CACHE_BACKEND must be SQLITE or DYNAMODB or MEMORY or LMDB (got 'LevelDB'). Only one"
+            " process may open LEVELDB, and each function is one. Use SQLITE on one machine,"
+            " DYNAMODB in a deployment.",
+        ),
+        (
+            {"CACHE_BACKEND": "SQLITE"},
+            "CACHE_BACKEND must be DYNAMODB or MEMORY here (got SQLITE)."
+            " A function's disk is its own: its files are not shared.",
+        ),
+        (
+            {"CACHE_BACKEND": "DYNAMODB", "STATE_FILE": "s"},
+            "CACHE_BACKEND must be SQLITE, LMDB or MEMORY here (got DYNAMODB).",
+        ),
+    ],
+)
+def test_cache_that_cannot_be_shared_here_is_rejected(
+    environ: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"CACHE_CHAT_COMPLETION": "true", **environ})
+    assert caught.value.message == message
+
+
+def test_backend_of_a_cache_that_is_off_may_be_for_another_place() -> None:
+    for environ in ({"CACHE_BACKEND": "LMDB"}, {"CACHE_BACKEND": "DYNAMODB", "STATE_FILE": "s"}):
+        assert not read_settings(environ).cache_chat_completion

@@ -135,7 +135,7 @@ def test_every_line_of_openai_forwards_example_is_honored_or_named() -> None:
     assert set(names(found)) == dotenv.keys() - OWN
     assert dotenv.keys() & OWN == {
         *("REQ_RATE_LIMIT", "GLOBAL_RATE_LIMIT", "RATE_LIMIT_STRATEGY", "TOKEN_RATE_LIMIT"),
-        "PROXY",
+        *("PROXY", "CACHE_BACKEND"),
     }
     assert refusal(found) == ""
 

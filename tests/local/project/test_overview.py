@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.project.overview import DEFAULT_MODEL, overview, upstream
+from local.project.overview import DEFAULT_CACHE_TTL, DEFAULT_MODEL, overview, upstream
 from sluice import settings
 
 UNSET = (
@@ -57,6 +57,19 @@ def test_prefixes_and_numbers_of_keys_are_shown(
     environment: dict[str, str], row: tuple[str, str]
 ) -> None:
     assert [each for each in overview(environment) if each not in UNSET] == [row]
+
+
+def test_cache_is_shown_with_its_settings() -> None:
+    on = {"CACHE_CHAT_COMPLETION": "true"}
+    assert str(settings.read_settings({}).cache_ttl_s) == DEFAULT_CACHE_TTL
+    for environment, shown in (
+        (on, "SQLITE, 1 day, per principal"),
+        ({**on, "CACHE_BACKEND": "lmdb", "CACHE_TTL": "7200"}, "LMDB, 2 hours, per principal"),
+        ({**on, "CACHE_TTL": "90", "CACHE_SCOPE": "all"}, "SQLITE, 90 seconds, for all"),
+        ({**on, "CACHE_TTL": "soon"}, "SQLITE, soon seconds, per principal"),
+        ({"CACHE_CHAT_COMPLETION": "false", "CACHE_BACKEND": "LMDB"}, "off"),
+    ):
+        assert dict(overview(environment))["Cache"] == shown
 
 
 def test_each_limit_has_a_row() -> None:

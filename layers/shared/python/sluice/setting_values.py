@@ -23,6 +23,10 @@ MAX_RETRIES = 10
 PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 NO_KEY = "-"
 """In a list with one entry for each API: this API needs no key."""
+CACHE_BACKENDS = ("SQLITE", "DYNAMODB", "MEMORY", "LMDB")
+ONE_PROCESS_BACKENDS = ("LEVELDB", "ROCKSDB")
+"""Caches of openai-forward that the functions, each a process, cannot share."""
+MAX_CACHE_TTL_S = 366 * 24 * 3600  # a year: models do not last much longer
 MIN_SECRET_CHARACTERS = 16
 """Minimum length of a key that is a secret. Others can be guessed, and they are words of ordinary
 text, such as EMPTY and ollama, which answers keep."""
@@ -96,6 +100,27 @@ def amount(unit: str) -> Callable[[str], str]:
 def whole_number(text: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]*", text):
         raise InvalidValue("must be a whole number, at least 1", repr(text))
+    return int(text)
+
+
+def cache_backend(text: str) -> str:
+    """One of CACHE_BACKENDS, or an empty text."""
+    name = text.upper()
+    if name and name not in CACHE_BACKENDS:
+        rule = f"must be {' or '.join(CACHE_BACKENDS)}"
+        hint = (
+            f"Only one process may open {name}, and each function is one."
+            " Use SQLITE on one machine, DYNAMODB in a deployment."
+        )
+        raise InvalidValue(rule, repr(text), hint if name in ONE_PROCESS_BACKENDS else "")
+    return name
+
+
+def cache_ttl(text: str) -> int:
+    """Whole seconds."""
+    if not (re.fullmatch(r"[1-9][0-9]{0,8}", text) and int(text) <= MAX_CACHE_TTL_S):
+        rule = f"must be a whole number of seconds, from 1 to {MAX_CACHE_TTL_S}"
+        raise InvalidValue(rule, repr(text))
     return int(text)
 
 

@@ -159,6 +159,16 @@ class Settings:
         "What happens to requests that cannot be counted while the state store fails."
         " `count_later`: those with a record are refused, the others pass. `refuse`: all are"
         " refused.")
+    cache_chat_completion = Setting("CACHE_CHAT_COMPLETION", values.switch, "false",
+        "`true`: answers of chat completions, completions and embeddings are kept, and given to"
+        " equal requests.")
+    cache_backend = Setting("CACHE_BACKEND", values.cache_backend, "",
+        "Where they are kept: `SQLITE` or `LMDB` on one machine, `DYNAMODB` in a deployment,"
+        " `MEMORY` in each execution environment.", unset="`DYNAMODB`; locally `SQLITE`")
+    cache_ttl_s = Setting("CACHE_TTL", values.cache_ttl, "86400",
+        "Seconds that an answer is kept.")
+    cache_scope = Setting("CACHE_SCOPE", values.choice("principal", "all"), "principal",
+        "Who gets a kept answer. `principal`: only who asked for it first. `all`: everyone.")
     connect_timeout_s = Setting("UPSTREAM_CONNECT_TIMEOUT", values.seconds, "5",
         "Seconds for connecting to the provider, TLS included.")
     first_byte_timeout_s = Setting("UPSTREAM_FIRST_BYTE_TIMEOUT", values.seconds, "300",
@@ -225,6 +235,9 @@ class Settings:
         """Raises SettingsError, which names the first variable that is wrong."""
         self.__dict__.update({row.attribute: row.read(environ) for row in FUNCTION_SETTINGS})
         self.__dict__["names_a_model"] = bool(environ.get("OPENAI_MODEL", "").strip())
+        if not self.cache_backend:
+            self.__dict__["cache_backend"] = self._usual_cache_backend()
+        self._check_cache_backend()
         scheme = self.proxy.partition("://")[0]
         if self.upstream_transport == BUILT_IN and scheme not in ("", "http"):
             hint = "Use UPSTREAM_TRANSPORT=requests for SOCKS and https proxies."
@@ -232,6 +245,22 @@ class Settings:
 
     names_a_model: bool
     """Whether OPENAI_MODEL is set. Azure has no default model: a deployment must exist."""
+
+    def _usual_cache_backend(self) -> str:
+        if self.state_file:
+            return "SQLITE"
+        return "DYNAMODB" if self.state_table else "MEMORY"
+
+    def _check_cache_backend(self) -> None:
+        """Before a deployment neither STATE_FILE nor STATE_TABLE is known."""
+        if not self.cache_chat_completion:
+            return
+        got = self.cache_backend
+        if got in ("SQLITE", "LMDB") and not self.state_file:
+            hint = "A function's disk is its own: its files are not shared."
+            raise SettingsError("CACHE_BACKEND", "must be DYNAMODB or MEMORY here", got, hint)
+        if got == "DYNAMODB" and self.state_file:
+            raise SettingsError("CACHE_BACKEND", "must be SQLITE, LMDB or MEMORY here", got)
 
     @property
     def trusted_certificates(self) -> str | None:

@@ -1,7 +1,4 @@
-"""The state store of one machine: a SQLite file that any number of processes share.
-
-https://www.sqlite.org/wal.html
-"""
+"""The state store of one machine: a SQLite file that any number of processes share."""
 
 from __future__ import annotations
 
@@ -9,17 +6,14 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 
-from sluice.errors import StateUnavailable
 from sluice.state.changes import Change, Outcome, outcome_of
 from sluice.state.item import Item
+from sluice.state.sqlite_file import SqliteFile
 from sluice.state.store import distinct_keys
 
-BUSY_TIMEOUT_S = 5.0  # writers take turns of under 1 ms; with 16 at once, one waited 80 ms
 MAX_REMOVED = 50  # expired rows that one put removes: more than it adds, in under 1 ms
 
 SCHEMA = """
@@ -36,14 +30,10 @@ DELETE FROM state WHERE id IN
 
 
 class SqliteState:
-    """A StateStore in the file at `path`. A missing file is made, with its folder.
-
-    Each operation opens the file: 1 ms for a put, 0.3 ms for a look, about once a second. So there
-    is nothing to lock between threads, nothing to close, and a removed file does no harm.
-    """
+    """A StateStore in the file at `path`. A missing file is made, with its folder."""
 
     def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
-        self._path = Path(path)
+        self._file = SqliteFile(path, "state file", SCHEMA)
         self._clock = clock
 
     def put(self, key: str, item: Item, expires_at: float) -> None:
@@ -89,40 +79,11 @@ class SqliteState:
             database.execute("COMMIT")
         return outcomes
 
-    @contextmanager
-    def _opened(self, operation: str) -> Iterator[sqlite3.Connection]:
-        try:
-            self._make_file()
-            with _connection(self._path) as database:
-                # A process that dies loses nothing. A machine that dies loses the last moments, and
-                # its connections with them. FULL would wait for the disk.
-                database.execute("PRAGMA synchronous = NORMAL")
-                yield database
-        except (sqlite3.Error, OSError) as error:
-            raise StateUnavailable(f"The state file could not be {operation}.") from error
-
-    def _make_file(self) -> None:
-        if self._path.exists():
-            return
-        # Made elsewhere and linked: two processes that switch one file to WAL get "database is
-        # locked" at any timeout, and neither may replace the file that the other already uses.
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self._path.parent) as folder:
-            # SQLite would apply the umask. Its companion files get the file's own mode.
-            file = Path(folder) / self._path.name
-            file.touch(0o600)
-            with _connection(file) as database:
-                database.execute("PRAGMA journal_mode = WAL")  # readers wait for no writer
-                database.executescript(SCHEMA)
-            with suppress(FileExistsError):
-                self._path.hardlink_to(file)
+    def _opened(self, operation: str) -> AbstractContextManager[sqlite3.Connection]:
+        return self._file.opened(operation)
 
 
 def _stored(database: sqlite3.Connection, key: str) -> Item:
     row = database.execute(GET, (key,)).fetchone()
     item: Item = json.loads(row[0]) if row else {}
     return item
-
-
-def _connection(path: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None))

@@ -1,0 +1,101 @@
+"""The cache of a deployment, in its state table.
+
+An entry is one item. A larger one is a head and parts: an item has at most 400 KB. The parts are
+written first, and the head names them by the entry's digest, so a reader never joins those of two
+entries. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+from __future__ import annotations
+
+import math
+
+from sluice.aws.dynamodb import DYNAMODB, Table, Write
+from sluice.aws.json_api import JsonApi, Limits
+from sluice.digests import sha256
+from sluice.state.dynamodb import state_errors
+from sluice.state.expressions import EXPIRY, KEY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from sluice.aws.attribute_values import Item
+
+PREFIX = "cache#"
+"""How the ids of the cache's items begin."""
+PART_BYTES = 400_000
+"""Maximum bytes of an entry in one item, of 409,600: the rest is for the key and the other
+attributes."""
+LIMITS = Limits(connect_s=0.5, reply_s=1.0, total_s=3.0, attempts=1)
+"""total_s: for each write, which no client waits for. No retries: the provider is the fallback."""
+GET_TOTAL_S = 0.5
+"""For one read: it takes 5 ms, after a cold start 100. A slower cache is no use."""
+STORED_AT, SIZE, ENTRY, DIGEST = "stored_at", "size", "entry", "digest"
+"""Attributes: SIZE is the whole entry's, DIGEST is missing from an entry without parts."""
+
+
+class DynamoDbCache:
+    """A CacheStore in the DynamoDB table `table`.
+
+    environ, limits: see JsonApi. get_total_s: for each of the reads of an entry: one, and another
+    for its parts. DynamoDB removes an expired item within days.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        environ: Mapping[str, str],
+        clock: Callable[[], float],
+        limits: Limits = LIMITS,
+        get_total_s: float = GET_TOTAL_S,
+    ) -> None:
+        self._table = Table(table, JsonApi(DYNAMODB, environ, limits))
+        self._clock = clock
+        self._get_total_s = get_total_s
+
+    def get(self, key: str) -> bytes | None:
+        name = f"{PREFIX}{key}"
+        with state_errors("GetItem"):
+            head = self._table.get_item({KEY: name}, total_s=self._get_total_s)
+        if head is None:
+            return None
+        entry: bytes = head[ENTRY]
+        if DIGEST not in head:
+            return entry
+        names = _part_names(name, head[DIGEST], head[SIZE])
+        wanted: list[Item] = [{KEY: each} for each in names]
+        with state_errors("BatchGetItem"):
+            rows = self._table.get_items(wanted, total_s=self._get_total_s)
+        parts = {row[KEY]: row[ENTRY] for row in rows}
+        entry = b"".join((entry, *(parts.get(each, b"") for each in names)))
+        return entry if sha256(entry).hexdigest() == head[DIGEST] else None
+
+    def put(self, key: str, entry: bytes, expires_at: float) -> None:
+        name = f"{PREFIX}{key}"
+        head: dict[str, Any] = {
+            KEY: name,
+            EXPIRY: math.ceil(expires_at),
+            STORED_AT: int(self._clock()),
+            SIZE: len(entry),
+            ENTRY: entry[:PART_BYTES],
+        }
+        if len(entry) > PART_BYTES:
+            head[DIGEST] = sha256(entry).hexdigest()
+            for number, part in enumerate(_part_names(name, head[DIGEST], len(entry)), 1):
+                piece = entry[number * PART_BYTES : (number + 1) * PART_BYTES]
+                self._put({KEY: part, EXPIRY: head[EXPIRY], ENTRY: piece})
+        self._put(head)
+
+    def close(self) -> None:
+        self._table.close()
+
+    def _put(self, item: Item) -> None:
+        with state_errors("PutItem"):
+            self._table.put_item(item, Write(may_repeat=False))
+
+
+def _part_names(name: str, digest: str, size: int) -> list[str]:
+    """Of the parts after the first, which is in the head."""
+    count = -(-size // PART_BYTES)
+    return [f"{name}#{digest}#{number}" for number in range(1, count)]
