@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from tests.faults import wire
+from tests.faults.accounts import Accounts
 from tests.faults.cases import URL, Case, Cases, Fault, Way, case_of
 from tests.faults.connections import ConnectionsProxy
 from tests.faults.model import Model
@@ -56,15 +57,21 @@ class Plan:
     only: Collection[int] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     """Variables of the service, on top of SETTINGS."""
+    kills: int = 0
+    """How many processes to kill at least. If any, each case has a key with a budget."""
 
-    def cases(self) -> Iterator[Case]:
-        """Yield cases until the time is over and each fault has had its turn."""
+    def cases(self, killed: Callable[[], int]) -> Iterator[Case]:
+        """Yield cases until the time is over, each fault has had its turn, and enough were killed.
+
+        killed: how many processes were killed so far.
+        """
         if self.only:
             yield from (case_of(self.seed, number, self.faults) for number in self.only)
             return
         end = time.monotonic() + self.seconds
         for number in itertools.count():
-            if number >= len(self.faults) and time.monotonic() > end:
+            is_done = number >= len(self.faults) and killed() >= self.kills
+            if is_done and time.monotonic() > end:
                 return
             yield case_of(self.seed, number, self.faults)
 
@@ -80,6 +87,10 @@ class Service:
 
     stack: RunningStack
     cases: Cases
+    accounts: Accounts | None
+
+    def key_of(self, case: Case) -> str:
+        return self.accounts.key_of(case) if self.accounts else FORWARD_KEY
 
     @property
     def http_port(self) -> int:
@@ -88,7 +99,7 @@ class Service:
 
 @asynccontextmanager
 async def service(
-    settings: Mapping[str, str], proxy_type: type[ConnectionsProxy]
+    plan: Plan, tally: Tally, proxy_type: type[ConnectionsProxy]
 ) -> AsyncIterator[Service]:
     """Run the stack between a model and proxies of ours."""
     cases = Cases()
@@ -99,9 +110,11 @@ async def service(
         processes = await around.enter_async_context(Processes(cases))
         wrapper = await around.enter_async_context(wire.serving(processes.serve))
         folder = Path(around.enter_context(TemporaryDirectory(prefix="sluice-faults-")))
+        accounts = Accounts(folder / "state.sqlite3", tally) if plan.kills else None
         environ = {
             **SETTINGS,
-            **settings,
+            **(accounts.settings if accounts else {}),
+            **plan.settings,
             "OPENAI_BASE_URL": f"http://127.0.0.1:{model}/v1",
             "API_GW_ENDPOINT": f"http://127.0.0.1:{connections}",
         }
@@ -112,19 +125,24 @@ async def service(
             try:
                 _, websocket_url = await asyncio.to_thread(running.wait_ready)
                 proxy.target = urlsplit(websocket_url).port or 0
-                yield Service(running, cases)
+                yield Service(running, cases, accounts)
+                if accounts:
+                    await accounts.wait_until_settled()
             finally:
                 await asyncio.to_thread(inside.close)
+        if accounts:
+            accounts.check()
 
 
 async def run(plan: Plan, proxy_type: type[ConnectionsProxy] = ConnectionsProxy) -> Tally:
     """Run a campaign, and then one case without a fault for each way."""
     tally = Tally()
-    async with service(plan.settings, proxy_type) as running:
-        cases = plan.cases()
+    async with service(plan, tally, proxy_type) as running:
+        cases = plan.cases(lambda: running.cases.kills)
         clients = (_client(running, cases, tally) for _ in range(CLIENTS))
         await asyncio.gather(*clients)
         await _client(running, plan.last_cases(), tally)
+        tally.kills = running.cases.kills
         tally.output = running.stack.lines
     for line in tally.output:
         if line.startswith(STACK_FAILED) or PART.search(line):
@@ -134,15 +152,18 @@ async def run(plan: Plan, proxy_type: type[ConnectionsProxy] = ConnectionsProxy)
 
 async def _client(running: Service, cases: Iterator[Case], tally: Tally) -> None:
     """Take one case after the other."""
-    client = Client(running.stack.websocket_url, tally.add_stray)
+    key_of = running.key_of if running.accounts else None
+    client = Client(running.stack.websocket_url, tally.add_stray, key_of)
     for case in cases:
         running.cases.begin(case)
         try:
             if case.way in URL:
-                seen = await UrlRequest(case, running.http_port, FORWARD_KEY).run()
+                seen = await UrlRequest(case, running.http_port, running.key_of(case)).run()
             else:
                 seen = await client.run(case)
         finally:
             running.cases.end(case)
         tally.add(case, seen)
+        if running.accounts:
+            running.accounts.add(case, seen)
     await client.leave()

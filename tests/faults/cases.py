@@ -99,6 +99,8 @@ class Case:
     random: random.Random
     struck: list[Fault] = field(default_factory=list)
     posts: int = 0
+    kills: int = 0
+    """How many processes were killed while they worked on it."""
     hurry: Callable[[], None] = lambda: None
     """Shortens the client's patience."""
 
@@ -143,6 +145,7 @@ class Cases:
 
     def __init__(self) -> None:
         self._running: dict[int, Case] = {}
+        self.kills = 0
 
     def begin(self, case: Case) -> None:
         self._running[case.answer.number] = case

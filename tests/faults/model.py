@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from tests.faults import wire
 from tests.faults.cases import Border, Case, Cases
+from tests.faults.oracle import Answer
 
 SILENCE_S = 600.0
 """How long a silent model keeps its connection, in seconds: longer than every timeout of ours."""
@@ -29,10 +30,17 @@ STOP = event({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": 
 DONE = b"data: [DONE]\n\n"
 
 
-def completion(text: str) -> bytes:
-    message = {"role": "assistant", "content": text}
+def usage_of(answer: Answer) -> dict[str, int]:
+    """What the provider counts: each part is a token."""
+    return {"prompt_tokens": 1, "completion_tokens": answer.length}
+
+
+def completion(answer: Answer) -> bytes:
+    message = {"role": "assistant", "content": answer.text}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return json.dumps({"id": "c", "object": "chat.completion", "choices": [choice]}).encode()
+    usage = usage_of(answer)
+    document = {"id": "c", "object": "chat.completion", "choices": [choice], "usage": usage}
+    return json.dumps(document).encode()
 
 
 def reply_head(*fields: str, status: int = 200) -> bytes:
@@ -42,18 +50,26 @@ def reply_head(*fields: str, status: int = 200) -> bytes:
 class Reply:
     """The model's reply to one request. A fault is a list of these steps."""
 
-    def __init__(self, case: Case, writer: asyncio.StreamWriter, *, is_stream: bool) -> None:
+    def __init__(
+        self, case: Case, writer: asyncio.StreamWriter, *, is_stream: bool, counts: bool
+    ) -> None:
         self.case = case
         self._writer = writer
         self._is_stream = is_stream
+        self._usage = event({"choices": [], "usage": usage_of(case.answer)}) if counts else b""
         self._parts = self._pieces()
+
+    @property
+    def _end(self) -> bytes:
+        """The last events of a stream."""
+        return STOP + self._usage + DONE if self._is_stream else b""
 
     def _pieces(self) -> Iterator[bytes]:
         """Yield the body's pieces; a JSON reply has two for each part of the answer."""
         if self._is_stream:
             yield from map(delta, self.case.answer.parts)
             return
-        whole = completion(self.case.answer.text)
+        whole = completion(self.case.answer)
         size = 1 + len(whole) // (2 * self.case.answer.length)
         yield from (whole[start : start + size] for start in range(0, len(whole), size))
 
@@ -102,7 +118,7 @@ class Reply:
     async def finish(self) -> None:
         """Send the end of the answer, but not the end of the body."""
         if self._is_stream:
-            await self.piece(STOP + DONE)
+            await self.piece(self._end)
 
     async def finish_without_done(self) -> None:
         if self._is_stream:
@@ -113,7 +129,7 @@ class Reply:
 
     async def dripped(self) -> None:
         """Send the whole reply one byte at a time."""
-        body = b"".join(self._parts) + (STOP + DONE if self._is_stream else b"")
+        body = b"".join(self._parts) + self._end
         await wire.drip(self._writer, self._head())
         await wire.drip(self._writer, b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
 
@@ -124,7 +140,7 @@ class Reply:
         for piece in self._parts:
             await self.send(piece)
             await asyncio.sleep(self.case.gap_s)
-        await self.send(STOP + DONE if self._is_stream else b"")
+        await self.send(self._end)
 
     async def error_event(self) -> None:
         await self.piece(event({"error": {"message": "The model failed.", "code": "scripted"}}))
@@ -199,8 +215,10 @@ class Model:
             case = self._cases.asked_in(body)
             if case is None:  # its client has left
                 raise wire.HangUp
-            is_stream = json.loads(body).get("stream", False)
-            reply = Reply(case, writer, is_stream=is_stream)
+            request = json.loads(body)
+            is_stream = request.get("stream", False)
+            counts = request.get("stream_options", {}).get("include_usage", False)
+            reply = Reply(case, writer, is_stream=is_stream, counts=counts)
             fault = case.strike(Border.UPSTREAM)
             for step in fault.steps if fault else PLAIN:
                 await step(reply)

@@ -39,6 +39,9 @@ NEXT = b"/invocation/next "
 LATEST_KILL_S = 0.15
 """Maximum time from an event to a late kill, in seconds: about as long as most answers take."""
 
+LAST_KILL_S = 0.6
+"""The same for a process that has just started, which takes longer."""
+
 
 class Exchange:
     """One request of a function's process and its reply. A fault is a list of these steps."""
@@ -91,9 +94,16 @@ class Exchange:
 
     async def kill_soon(self) -> None:
         """Kill the process at some moment, unless it has finished its work by then."""
+        self._kill_within(LATEST_KILL_S)
+
+    async def kill_later(self) -> None:
+        """The same, also at the end of a long answer."""
+        self._kill_within(LAST_KILL_S)
+
+    def _kill_within(self, limit_s: float) -> None:
         case = self._process.case
         assert case is not None
-        seconds = case.random.random() * LATEST_KILL_S
+        seconds = case.random.random() * limit_s
         asyncio.get_running_loop().call_later(seconds, self._process.kill_at_work_on, case)
 
 
@@ -150,6 +160,9 @@ class Process:
     def kill(self) -> None:
         if self._is_alive:
             self._is_alive = False
+            if self.case is not None:
+                self.case.kills += 1
+                self._cases.kills += 1
             if self.case is not None and Verdict.SILENT in self.case.allowed():
                 self.case.hurry()
             with suppress(ProcessLookupError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from tests.faults.cases import (
@@ -167,4 +168,9 @@ CLIENT = (
     ),
 )
 
+KILLS = tuple(
+    replace(fault, name="is killed at any moment", steps=(_x.pass_reply, _x.kill_later))
+    for fault in FUNCTION
+    if _x.kill_soon in fault.steps
+)
 FAULTS = (NO_FAULT, *UPSTREAM, *CONNECTIONS, *FUNCTION, *RUNTIME_API, *CLIENT)

@@ -25,6 +25,9 @@ class Tally:
     findings: list[str] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
     """What the stack printed."""
+    kills: int = 0
+    charged: Counter[str] = field(default_factory=Counter)
+    """How many answers were charged what, if each had a key with a budget."""
 
     def add(self, case: Case, seen: Seen) -> None:
         verdict = judge(case.answer, seen)
@@ -49,6 +52,12 @@ class Tally:
             found = [self.counts[border, name, verdict] for verdict in Verdict]
             lines.append(_row(border, name, sum(found), *(n or "" for n in found)))
         return "\n".join(lines)
+
+    def charges(self) -> str:
+        """Return as a table in Markdown what answers were charged."""
+        lines = [_row("charged", "answers"), _row("---", "---")]
+        lines += [_row(kind, number) for kind, number in sorted(self.charged.items())]
+        return "\n".join([f"Killed: {self.kills} processes", "", *lines])
 
     def summary(self) -> str:
         """Return the totals as a table in Markdown, and the first findings."""

@@ -12,7 +12,7 @@ from tests.faults.cases import STREAMED, WEBSOCKET, Border, Case, Cases, Fault
 from tests.faults.connections import ConnectionsProxy, Post
 from tests.faults.oracle import HONEST, Verdict
 from tests.faults.patience import SILENCE_S
-from tests.faults.table import FAULTS
+from tests.faults.table import FAULTS, KILLS
 
 pytestmark = pytest.mark.timeout(2 * SILENCE_S)
 
@@ -32,6 +32,15 @@ def test_no_answer_is_lost_or_reordered_or_doubled_or_silent(share: int, tmp_pat
     log.write_text("\n".join(tally.output), encoding="utf-8")
     assert tally.findings == [], f"{log} has what the stack printed"
     assert min(tally.verdicts[verdict] for verdict in HONEST) > 0
+
+
+def test_killed_functions_leave_nothing_reserved_and_charge_once() -> None:
+    plan = Plan(SEED, 0, KILLS, kills=20)
+    tally = asyncio.run(run(plan))
+    assert tally.findings == []
+    assert tally.kills >= 20
+    assert tally.charged.total() == tally.verdicts.total()
+    assert len(tally.charged) >= 3  # the provider's count, a claim, nothing
 
 
 class BrokenRelay(ConnectionsProxy):

@@ -24,12 +24,19 @@ END_MARK = "<END>"
 class Client:
     """Sends one message after the other over its connection, which it opens again if need be.
 
-    stray: gets each frame of an answer that has ended already.
+    stray: gets each frame of an answer that has ended already. key_of: of a case, which then has a
+    connection of its own.
     """
 
-    def __init__(self, url: str, stray: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        stray: Callable[[str], None],
+        key_of: Callable[[Case], str] | None = None,
+    ) -> None:
         self._url = url
         self._stray = stray
+        self._key_of = key_of
         self.connection: ClientConnection | None = None
 
     async def run(self, case: Case) -> Seen:
@@ -60,11 +67,12 @@ class Client:
 
     async def _open(self, case: Case) -> None:
         wants_new = case.has_slow_reader or any(f.moment == CONNECT_EVENT for f in case.faults)
-        if self.connection is None or wants_new:
+        if self.connection is None or wants_new or self._key_of:
             await self.leave()
             port = urlsplit(self._url).port or 0
+            query = f"?key={self._key_of(case)}" if self._key_of else ""
             self.connection = await connect(
-                self._url,
+                self._url + query,
                 sock=await wire.dial(port, is_slow=case.has_slow_reader),
                 additional_headers={"X-Question": case.question},
                 compression=None,
