@@ -1,6 +1,7 @@
 """Counts requests that could not be counted when they ended, from the lines that their log has.
 
-Each counts once, however often its line is read: counting needs the lease, and removes it.
+Each counts once, however often its line is read: counting needs the lease, and removes it. A
+request that was settled has no lease, and only reports miss it: they keep that it was replayed.
 """
 
 from __future__ import annotations
@@ -14,15 +15,20 @@ from sluice.access.account import Bounds, Lease, Used, settlement
 from sluice.access.daily_usage import KEPT_S, usage_change
 from sluice.access.records import record_of
 from sluice.access.usage import Tokens
-from sluice.state.changes import Change
+from sluice.state.changes import Change, Equals
 
 FIELD = "uncounted"
+REPLAYED = "replayed "
+"""How names begin, in a day's counts, that say which requests were replayed."""
 MAX_NESTING = 2
 """Lambda's JSON logs have the function's own line as `message`."""
 
 
 class Uncounted(NamedTuple):
-    """One request, as access.gate.Ticket.replay describes it. at: Unix ms."""
+    """One request, as access.ticket.Ticket.replay describes it. at: Unix ms.
+
+    is_settled: whether nothing but its count for reports is missing.
+    """
 
     account: str
     name: str
@@ -31,6 +37,7 @@ class Uncounted(NamedTuple):
     tokens: Tokens
     cost: int | None
     has_failed: bool
+    is_settled: bool
 
 
 class Replayed(NamedTuple):
@@ -82,22 +89,16 @@ def _read(fields: Mapping[str, Any]) -> Uncounted | None:
         tokens = Tokens(*json.loads(fields["tokens"]))
         account, name, at = str(fields["account"]), str(fields["name"]), int(fields["at"])
         cost = fields.get("micro_usd")
-        failed = bool(fields.get("failed"))
+        failed, is_settled = bool(fields.get("failed")), bool(fields.get("settled"))
     except (ValueError, LookupError, TypeError):
         return None
     numbers = (lease.tokens, lease.minute, lease.cost, lease.until, *tokens[:3], cost or 0)
     if not all(type(number) is int and number >= 0 for number in numbers):
         return None
-    return Uncounted(account, name, at, lease, tokens, cost, failed)
+    return Uncounted(account, name, at, lease, tokens, cost, failed, is_settled)
 
 
 def _changes(store: ToolStore, found: Uncounted, now: float) -> list[Change]:
-    record = record_of(store.get_all([found.account]).get(found.account, {}))
-    bounds = Bounds() if record is None else Bounds((), record.tpm_limit, revision=record.revision)
-    used = Used(found.tokens.total, found.cost or 0)
-    settled = settlement(bounds, found.account, found.lease, used, int(now * 1000))
-    if record is None:
-        settled = settled._replace(expires_at=now + KEPT_S)  # longer than any of its windows
     counted = usage_change(
         found.account,
         found.name,
@@ -107,4 +108,13 @@ def _changes(store: ToolStore, found: Uncounted, now: float) -> list[Change]:
         found.at / 1000,
         has_failed=found.has_failed,
     )
+    if found.is_settled:
+        mark = f"{REPLAYED}{found.lease.id}"
+        return [counted._replace(guards=(Equals(mark, None),), put={**counted.put, mark: 1})]
+    record = record_of(store.get_all([found.account]).get(found.account, {}))
+    bounds = Bounds() if record is None else Bounds((), record.tpm_limit, revision=record.revision)
+    used = Used(found.tokens.total, found.cost or 0)
+    settled = settlement(bounds, found.account, found.lease, used, int(now * 1000))
+    if record is None:
+        settled = settled._replace(expires_at=now + KEPT_S)  # longer than any of its windows
     return [settled, counted]

@@ -20,7 +20,9 @@ from sluice.access.prices import PriceList
 from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens
 from sluice.authentication import Principal
+from sluice.errors import StateUnavailable
 from sluice.limit_values import Rate
+from sluice.state.changes import Change, Outcome
 from sluice.state.sqlite import SqliteState
 from tests.scripts.tool_stores import NOW, opened
 
@@ -38,9 +40,14 @@ def store(request: pytest.FixtureRequest) -> ToolStore:
     return opened("sqlite", request)
 
 
-def ticket(folder: Path, principal: Principal, model: str = "gpt") -> Ticket:
+def ticket(
+    folder: Path,
+    principal: Principal,
+    model: str = "gpt",
+    store_type: type[SqliteState] = SqliteState,
+) -> Ticket:
     """A request that the gate lets through."""
-    state = SqliteState(str(folder / "state.sqlite3"), lambda: NOW)
+    state = store_type(str(folder / "state.sqlite3"), lambda: NOW)
     ids = map(str, itertools.count())
     gate = Gate(state, LIMITS, lambda: PRICES, lambda: next(ids), lambda: NOW)
     found = gate.admit(principal, Ask("/v1/x", "https://a", model, Tokens(500, 0, 0), 60))
@@ -84,6 +91,29 @@ def test_request_that_was_settled_is_not_counted_again(store: ToolStore, tmp_pat
     found.settle(USED)
     assert replay(store, [text], NOW) == (0, 1, 0)
     assert counts(store)["requests"] == 1
+
+
+class LosingStore(SqliteState):
+    """Takes no counts for reports."""
+
+    def change(self, change: Change) -> Outcome:
+        if change.key.startswith(PREFIX):
+            raise StateUnavailable("It was away.")
+        return super().change(change)
+
+
+def test_request_that_is_missing_in_reports_alone_is_counted_there(
+    store: ToolStore, tmp_path: Path
+) -> None:
+    principal = team(store)
+    found = ticket(tmp_path, principal, store_type=LosingStore)
+    with pytest.raises(StateUnavailable):
+        found.settle(USED)
+    charged = store.get_all([principal.account])
+    assert replay(store, [line(found)] * 2, NOW) == (1, 1, 0)
+    assert replay(store, [line(found)], NOW) == (0, 1, 0)
+    assert store.get_all([principal.account]) == charged
+    assert (counts(store)["requests"], counts(store)["micro_usd"]) == (1, 140)
 
 
 def test_principal_without_a_record_keeps_what_limits_it(

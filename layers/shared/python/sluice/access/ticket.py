@@ -55,6 +55,7 @@ class Ticket:
     def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
         """What `npm run usage -- --replay` needs to count the request later."""
         case, lease, cost = self._case, self._lease, self._cost(tokens)
+        is_missing_in_reports = self._is_settled and not self._is_counted
         return {
             "account": self._principal.account,
             "name": self._principal.name,
@@ -63,6 +64,7 @@ class Ticket:
             "lease": json.dumps(lease),
             "tokens": json.dumps(tokens),
             "failed": int(has_failed),
+            "settled": int(is_missing_in_reports),
             **({} if cost is None else {"micro_usd": cost}),
         }
 
