@@ -51,6 +51,7 @@ class ScriptedUpstream:
     requests: list[UpstreamRequest] = field(default_factory=list)
     gone: threading.Event = field(default_factory=threading.Event)
     """Set when a script found its client gone."""
+    connections: int = 0
 
 
 def sse(document: dict[str, Any] | str) -> bytes:
@@ -240,6 +241,7 @@ def _accept(
         with suppress(OSError):  # a client that does not trust us is already gone
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connections.append(connection)
+            upstream.connections += 1
             connection = tls.wrap_socket(connection, server_side=True) if tls else connection
             threading.Thread(target=_serve, args=(connection, upstream), daemon=True).start()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sluice.access.identity import Access
 from sluice.aws.parameters import Parameters
 from sluice.completions.asking import ModelAnswers
 from sluice.key_ring import KeyRing
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from sluice.state.store import StateStore
     from tests.scripted_upstream import ScriptedUpstream
 
 SECRET = "sk-secret-0123456789"
@@ -28,16 +30,18 @@ class Answering(NamedTuple):
     targets: tuple[Target, ...]
     forward_keys: KeyRing
     answers: ModelAnswers
+    access: Access
 
 
-def answering_with(variables: Mapping[str, str]) -> Answering:
-    """Answers without pauses between attempts."""
+def answering_with(variables: Mapping[str, str], store: StateStore | None = None) -> Answering:
+    """Answers without pauses between attempts. store: where records and limits count."""
     settings = read_settings(variables)
     targets = read_targets(variables, settings)
     client = UpstreamClient(settings, targets, Parameters({}), lambda: 0.0, hurrying_clock())
     forward_keys = KeyRing(settings.forward_keys, Parameters({}))
-    answers = ModelAnswers(settings, variables, client, targets[0], forward_keys)
-    return Answering(settings, targets, forward_keys, answers)
+    access = Access(settings, forward_keys, store)
+    answers = ModelAnswers(settings, variables, client, targets[0], forward_keys, access)
+    return Answering(settings, targets, forward_keys, answers, access)
 
 
 class Bench:

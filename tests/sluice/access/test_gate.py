@@ -141,6 +141,33 @@ def test_record_is_read_once_and_then_comes_with_each_round_trip(world: World) -
     assert world.store.calls == ["get_all", "change", "change", "change"]
 
 
+def test_something_may_begin_before_each_round_trip_unless_a_refusal_is_likely(
+    world: World,
+) -> None:
+    principal = world.write(RECORD._replace(rpm_limit=2))
+    gate, calls = world.gate(), world.store.calls
+
+    def begin(name: str | None) -> None:
+        calls.append(f"meanwhile {name}")
+
+    first = gate.admit(principal, world.ask(tokens=6000), begin)
+    # Its record was read first, when nothing was known of it.
+    assert calls == ["meanwhile None", "get_all", "meanwhile team", "change"]
+    calls.clear()
+    with pytest.raises(BudgetSpent):  # what was claimed may have been given back: it asks
+        gate.admit(principal, world.ask(tokens=6000), begin)
+    assert calls == ["change"]
+    passed(first).settle(Tokens(1, 0, 0))
+    passed(gate.admit(principal, world.ask(tokens=1), begin))
+    calls.clear()
+    with pytest.raises(RateLimited):
+        gate.admit(principal, world.ask(tokens=1), begin)
+    assert calls == []
+    world.now += MEMORY_MS / 1000
+    gate.usable_record(principal.account, begin)
+    assert calls == ["meanwhile team", "get_all"]
+
+
 def test_refusal_tells_what_is_left_and_when_to_come_back(world: World) -> None:
     gate = world.gate(TWO_A_MINUTE)
     first = passed(gate.admit(FORWARD_KEY, world.ask()))

@@ -31,6 +31,8 @@ from sluice.upstream.targets import read_targets
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sluice.authentication import Meanwhile
+
 ANN = Principal("ann", "key 1", has_record=True)
 SETTINGS = read_settings({})
 (TARGET,) = read_targets({}, SETTINGS)
@@ -68,7 +70,12 @@ class FakeGate(Gate):
         self.ticket = ticket
         self.asked: list[Ask] = []
 
-    def admit(self, _principal: Principal, ask: Ask) -> Ticket | None:
+    def admit(
+        self,
+        _principal: Principal,
+        ask: Ask,
+        meanwhile: Meanwhile | None = None,  # noqa: ARG002 -- the gate's signature
+    ) -> Ticket | None:
         self.asked.append(ask)
         return self.ticket
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.errors import Cancelled
-from sluice.http.errors import CannotConnect, InvalidReply, NoReply, ReplyBroken, Stopped
-from sluice.http.transport import MAX_AHEAD_S, MAX_KEPT_CONNECTIONS, HttpTransport
+from sluice.http.errors import InvalidReply, NoReply, ReplyBroken, Stopped
+from sluice.http.transport import MAX_KEPT_CONNECTIONS, HttpTransport
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import PATIENCE_S, ScriptedUpstream, UpstreamRequest, refused_url
 from tests.sluice.http.served_connections import read_head, served, under_tls
@@ -18,7 +18,6 @@ from tests.sluice.upstream.transports.sending import (
     CHUNKED,
     OK,
     Sender,
-    Upstream,
     keeps_serving,
     sender_to,
     sends,
@@ -113,35 +112,6 @@ def test_nothing_of_the_machine_is_used(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with sender_to(HttpTransport, script) as (sender, _):
         assert sender.send() == (200, b"ok")
     assert b"authorization" not in heads[0]
-
-
-@pytest.mark.parametrize("is_tls", [False, True])
-def test_connection_that_was_opened_ahead_is_used_once(
-    authority: CertificateAuthority, *, is_tls: bool
-) -> None:
-    now = [1_700_000_000.0]
-    upstream = Upstream(serves_once_and(lambda _: None))
-    script = under_tls(authority.serving("127.0.0.1"), upstream) if is_tls else upstream
-    with (
-        served(script) as (host, port),
-        closing(HttpTransport(None, str(authority.file), clock=lambda: now[0])) as transport,
-    ):
-        sender = Sender(transport, f"{'https' if is_tls else 'http'}://{host}:{port}/v1")
-        for wait_s, connections in ((0, 1), (MAX_AHEAD_S, 3), (0, 4)):
-            transport.open_ahead(sender.url, PATIENCE_S)
-            now[0] += wait_s
-            assert sender.send() == (200, b"ok")
-            assert upstream.connections == connections
-        transport.open_ahead("http://127.0.0.2:1/another", PATIENCE_S)
-        assert sender.send() == (200, b"ok")
-
-
-def test_connection_that_cannot_be_opened_ahead_is_reported_by_its_request() -> None:
-    with closing(HttpTransport()) as transport:
-        for url in (refused_url(), "http://no.such.host.invalid/", f"http://{'a' * 64}.example/"):
-            transport.open_ahead(url, PATIENCE_S)
-            with pytest.raises(CannotConnect):
-                Sender(transport, url).send()
 
 
 def test_replies_need_no_threads() -> None:

@@ -37,6 +37,9 @@ class Asker:
         self.others = others
         self.noted: list[dict[str, Any]] = []
 
+    def open_ahead(self, principal: str | None = None) -> None:
+        self._client.open_ahead(self._target, principal)
+
     def ask(
         self,
         call: ModelCall | None = None,

@@ -220,6 +220,18 @@ def test_principals_and_keys_share_no_connection(upstream: ScriptedUpstream) -> 
     assert [ports.index(port) for port in ports] == [0, 1, 0, 1, 4, 5]
 
 
+def test_connection_is_opened_ahead_unless_the_principal_has_kept_one_with_its_next_key(
+    upstream: ScriptedUpstream,
+) -> None:
+    upstream.script = replies(200, {})
+    asker = one_attempt(upstream.url, OPENAI_API_KEY="k1,k2")
+    for principal, connections in (("a", 1), ("a", 2), ("a", 2), ("a", 2), ("b", 3)):
+        asker.open_ahead(principal)
+        with asker.ask(principal=principal) as answer:
+            list(answer.chunks())
+        assert upstream.connections == connections
+
+
 def test_certificates_that_are_not_there_are_a_wrong_setting() -> None:
     for variable in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
         with pytest.raises(SettingsError, match=rf"{variable} must be a PEM file .*'/no\.pem'"):

@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sluice.access.identity import Access
 from sluice.url.events import parse_url_request
 from sluice.url.gateway import UrlGateway
 from tests.sluice.answering import SECRET, Bench, answering_with
@@ -15,6 +14,8 @@ from tests.sluice.clocks import deadline_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sluice.state.store import StateStore
 
 HELLO = [{"role": "user", "content": "Hello"}]
 LOCK = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": "fk-1234567890-of-clients"}
@@ -144,5 +145,10 @@ def answer_to(
 
 def gateway_of(**variables: str) -> UrlGateway:
     """A gateway that does not pause between attempts."""
-    settings, targets, forward_keys, answers = answering_with(variables)
-    return UrlGateway(settings, answers, targets, forward_keys, Access(settings, forward_keys))
+    return gateway_with(variables)
+
+
+def gateway_with(variables: Mapping[str, str], store: StateStore | None = None) -> UrlGateway:
+    """The same. store: where records and limits count."""
+    settings, targets, forward_keys, answers, access = answering_with(variables, store)
+    return UrlGateway(settings, answers, targets, forward_keys, access)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
     from sluice.state.connections import ConnectionState
+    from sluice.state.store import StateStore
     from sluice.stop_signal import StopSignal
     from sluice.websocket.posting import BackOff
     from tests.scripted_upstream import ScriptedUpstream
@@ -105,7 +106,9 @@ def gateway_with(
     posts: ConnectionsClient,
     state: ConnectionState | None = None,
     back_off: BackOff | None = None,
+    store: StateStore | None = None,
 ) -> WebSocketGateway:
-    settings, _, _, answers = answering_with(variables)
+    """store: where records and limits count."""
+    settings, _, _, answers, access = answering_with(variables, store)
     connect = posts.at if isinstance(posts, Posts) else lambda _endpoint: posts
-    return WebSocketGateway(settings, answers, connect, state, None, back_off, OFTEN)
+    return WebSocketGateway(settings, answers, connect, state, access, back_off, OFTEN)

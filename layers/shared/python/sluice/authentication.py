@@ -7,7 +7,11 @@ from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    Meanwhile = Callable[[str | None], object]
+    """Begins what may happen while the store is asked about a principal. Called before each round
+    trip, with the principal's name once that is known."""
 
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."

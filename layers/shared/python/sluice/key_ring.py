@@ -67,14 +67,14 @@ class KeyRing:
         If there is none, the key that will be back first: it is still worth a try.
         """
         keys = self.keys()
-        if not keys:
-            return None
-        in_turn = keys[self._turn % len(keys) :] + keys[: self._turn % len(keys)]
-        key = next(iter(self._fit(in_turn, tried)), None)
-        if key is None:
-            key = min(in_turn, key=lambda each: self._aside_until.get(each, 0.0))
-        self._turn = keys.index(key) + 1
+        key = self._in_turn(keys, tried)
+        if key is not None:
+            self._turn = keys.index(key) + 1
         return key
+
+    def coming_key(self) -> str | None:
+        """What next_key will return, if the keys are known already."""
+        return self._in_turn(self.known_keys(), ())
 
     def has_other_key(self, tried: Collection[str]) -> bool:
         """Whether there is a key that was not tried and is not set aside."""
@@ -83,6 +83,13 @@ class KeyRing:
     def set_aside(self, key: str, seconds: float) -> None:
         """Use other keys for `seconds`: the provider refused this one."""
         self._aside_until[key] = self._clock() + seconds
+
+    def _in_turn(self, keys: tuple[str, ...], tried: Collection[str]) -> str | None:
+        if not keys:
+            return None
+        in_turn = keys[self._turn % len(keys) :] + keys[: self._turn % len(keys)]
+        fit = self._fit(in_turn, tried)
+        return fit[0] if fit else min(in_turn, key=lambda each: self._aside_until.get(each, 0.0))
 
     def _fit(self, keys: tuple[str, ...], tried: Collection[str]) -> list[str]:
         now = self._clock()

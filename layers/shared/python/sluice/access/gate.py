@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sluice.access.prices import Price, PriceList
     from sluice.access.records import Record
     from sluice.access.usage import Tokens
-    from sluice.authentication import Principal
+    from sluice.authentication import Meanwhile, Principal
     from sluice.state.item import Item
     from sluice.state.store import StateStore
 
@@ -85,13 +85,16 @@ class Gate:
         self._clock = clock
         self._seen: dict[str, tuple[Item, int]] = {}
 
-    def usable_record(self, account: str) -> Record:
+    def usable_record(self, account: str, meanwhile: Meanwhile | None = None) -> Record:
         """The record of an account, at most MEMORY_MS old.
 
         Raises KeyNotAllowed, StateUnavailable.
         """
         item, seen_at = self._seen.get(account, ({}, 0))
         if seen_at + MEMORY_MS <= self._now():
+            if meanwhile is not None:
+                old = record_of(item)
+                meanwhile(old and old.key_alias)
             item = self._store.get_all([account]).get(account, {})
             self._remember(account, item)
         return checked_record(record_of(item), self._now())
@@ -104,14 +107,17 @@ class Gate:
         record = record_of(item)
         return key_info(principal, record, self._bounds(record, path), item, self._now())
 
-    def admit(self, principal: Principal, ask: Ask) -> Ticket | None:
+    def admit(
+        self, principal: Principal, ask: Ask, meanwhile: Meanwhile | None = None
+    ) -> Ticket | None:
         """Let a request through. None: nothing limits it.
 
+        meanwhile: not called for a request that seems to be refused.
         Raises KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice, RateLimited, BudgetSpent,
         StateUnavailable.
         """
         began = self._now()
-        item, is_fresh = self._known(principal), False
+        item, is_fresh = self._known(principal, meanwhile), False
         while True:
             case = self._case(principal, ask, item)
             if case.bounds == Bounds():
@@ -128,6 +134,8 @@ class Gate:
                 raise refusal_error(refused, principal.name, case.bounds, item, case.now)
             if case.now - began > self._max_contention_ms:
                 raise StateUnavailable("Too many requests of one principal came at once.")
+            if refused is None and meanwhile is not None:
+                meanwhile(principal.name)
             change = admission(case.bounds, case.claim, principal.account, item, case.now)
             outcome = self._store.change(change)
             item, is_fresh = outcome.item, True
@@ -137,10 +145,10 @@ class Gate:
                 headers = limit_headers(case.bounds, item, case.now)
                 return Ticket(self._store, self._clock, prices, principal, case, headers)
 
-    def _known(self, principal: Principal) -> Item:
+    def _known(self, principal: Principal, meanwhile: Meanwhile | None) -> Item:
         """What was last seen of the principal's item; read now where a record must be there."""
         if principal.has_record:
-            self.usable_record(principal.account)
+            self.usable_record(principal.account, meanwhile)
         return self._seen.get(principal.account, ({}, 0))[0]
 
     def _case(self, principal: Principal, ask: Ask, item: Item) -> Case:

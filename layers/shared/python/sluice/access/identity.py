@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.access.gate import Gate
+    from sluice.authentication import Meanwhile
     from sluice.key_ring import KeyRing
     from sluice.settings import Settings
     from sluice.state.store import StateStore
@@ -41,7 +42,7 @@ class Access:
         self._store = store
         self._gate: Gate | None = None
 
-    def of_key(self, presented: str | None) -> Principal:
+    def of_key(self, presented: str | None, meanwhile: Meanwhile | None = None) -> Principal:
         """Whose key it is.
 
         Raises AuthenticationFailed; KeyNotAllowed and StateUnavailable for a key with a record.
@@ -50,12 +51,14 @@ class Access:
             return Principal(key_name(presented), account_of_key(presented))
         if not presented or not presented.startswith(KEY_PREFIX) or self._store is None:
             raise unknown_key(presented)
-        return self._of_record(account_of_key(presented))
+        return self._of_record(account_of_key(presented), meanwhile)
 
-    def of_signer(self, arn: str) -> Principal:
-        """Who signs as this ARN. Raises as of_key where IAM_RECORDS requires a record."""
+    def of_signer(self, arn: str, meanwhile: Meanwhile | None = None) -> Principal:
+        """Who signs as this ARN. As of_key where IAM_RECORDS requires a record."""
         account = account_of_principal(arn)
-        return self._of_record(account) if self._settings.iam_records else Principal(arn, account)
+        if self._settings.iam_records:
+            return self._of_record(account, meanwhile)
+        return Principal(arn, account)
 
     @property
     def has_limits(self) -> bool:
@@ -103,6 +106,6 @@ class Access:
             self._gate = open_gate(self._settings, self._store)
         return self._gate
 
-    def _of_record(self, account: str) -> Principal:
-        record = self.gate().usable_record(account)
+    def _of_record(self, account: str, meanwhile: Meanwhile | None) -> Principal:
+        record = self.gate().usable_record(account, meanwhile)
         return Principal(record.key_alias, account, has_record=True)

@@ -64,6 +64,10 @@ class ModelAnswers:
         """The keys this process has read so far: no client, prompt or log may see one."""
         return self._client.known_keys() + self._forward_keys.known_keys()
 
+    def open_ahead(self, target: Target, principal: str | None) -> None:
+        """Begin to connect, for a request that may follow. principal: its name, if it is known."""
+        self._client.open_ahead(target, principal)
+
     def native_call(self, native: NativeRequest, deployment: str | None = None) -> ModelCall:
         """The call of a native request, with the default model if it names none.
 
@@ -187,8 +191,9 @@ class ModelAnswers:
         from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
 
         template = request.prompt_template if isinstance(request, TemplateRequest) else None
+        meanwhile = partial(self._client.open_ahead, target)
         try:
-            return metered(gate, principal, target, call, deadline, template)
+            return metered(gate, principal, target, call, deadline, template, meanwhile)
         except StateUnavailable as error:
             if principal.has_record or self._settings.store_failure == "refuse":
                 raise

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sluice.access.gate import Gate
     from sluice.access.ticket import Ticket
-    from sluice.authentication import Principal
+    from sluice.authentication import Meanwhile, Principal
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog
     from sluice.upstream.call import ModelCall
@@ -133,10 +133,11 @@ def metered(
     call: ModelCall,
     deadline: Deadline,
     prompt_template: str | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> Meter | None:
     """The meter of a request; None for one that nothing limits.
 
-    Raises what Gate.admit raises.
+    meanwhile: see Gate.admit. Raises what Gate.admit raises.
     """
     is_free = call.method in FREE_METHODS
     claimed = NOTHING if is_free or not call.is_json else _claimed(call)
@@ -150,7 +151,7 @@ def metered(
         is_free,
         prompt_template,
     )
-    ticket = gate.admit(principal, ask)
+    ticket = gate.admit(principal, ask, meanwhile)
     if ticket is None:
         return None
     return Meter(ticket, claimed)

@@ -11,7 +11,7 @@ import select
 import socket
 import sys
 import time
-from _thread import allocate_lock  # `threading` takes 1 ms to import
+from _thread import allocate_lock, start_new_thread  # `threading` takes 1 ms to import
 
 from sluice.http.http1 import HttpError, ReplyReader, request_head
 from sluice.http.opening import open_socket
@@ -29,6 +29,8 @@ MAX_JOINED_BYTES = 64 * 1024
 """Maximum size of a request that is sent by one system call: copying it costs less than another."""
 MIN_TIMEOUT_S = 0.001  # 0 would not wait at all, not even for what is there
 FIRST_REFUSAL = 300
+SSL_ERROR_WANT_READ = 2
+"""OpenSSL's number: `ssl`, which has it too, is slow to import."""
 LINGER_FOR_NOTHING = (1).to_bytes(4, sys.byteorder) + bytes(4)
 """struct linger: on, for 0 s. socket(7): closing then resets the connection."""
 
@@ -175,6 +177,20 @@ class HttpConnection:
         """Whether an idle connection is readable: it was closed, or is not HTTP."""
         return self._is_readable()
 
+    def has_spoken(self) -> bool:
+        """Whether a connection without a request was closed, or the other side has sent anything.
+
+        TLS servers send tickets after the handshake. They make it readable, but are nothing.
+        """
+        if not self._is_readable():
+            return False
+        self._set_timeout(0)
+        try:
+            self._socket.recv(1)
+        except OSError as error:
+            return error.errno != SSL_ERROR_WANT_READ
+        return True
+
     def _receive_waiting(self) -> bytes:
         """What has come, if anything: a part of TLS, such as a session's ticket, is nothing."""
         if not self._is_readable():
@@ -269,6 +285,48 @@ class HttpConnection:
         if seconds != self._timeout:  # a system call
             self._socket.settimeout(seconds)
             self._timeout = seconds
+
+
+class ConnectionAhead:
+    """A connection that a thread opens for a request which is still to come.
+
+    until: the moment, by some clock, until which a request may take it. Nobody else uses
+    `connection` before `wait` returns. If no request comes, it closes once nobody refers to this.
+    """
+
+    def __init__(self, connection: HttpConnection, timeout: float, until: float) -> None:
+        self.connection = connection
+        self._until = until
+        self._failure: Exception | None = None
+        self._is_opening = allocate_lock()
+        self._is_opening.acquire()
+        start_new_thread(self._open, (timeout,))
+
+    def serves(self, origin: Origin, now: float) -> bool:
+        """Whether a request to `origin` may take it: it may still open, or is open and unused."""
+        is_opening = self._is_opening.locked()
+        if self._failure is not None or now >= self._until or self.connection.origin != origin:
+            return False
+        return is_opening or not self.connection.has_spoken()
+
+    def wait(self, timeout: float) -> None:
+        """Return when it is open. Raises as HttpConnection.open."""
+        if not self._is_opening.acquire(timeout=timeout):
+            self.connection.shut_down()
+            self._is_opening.acquire()  # until the thread no longer uses what the caller closes
+            self._failure = TimeoutError("timed out")
+        self._is_opening.release()
+        if self._failure is not None:
+            raise self._failure
+
+    def _open(self, timeout: float) -> None:
+        try:
+            self.connection.open(timeout)
+        except Exception as error:  # noqa: BLE001 -- `wait` raises it
+            self._failure = error
+            self.connection.close()
+        finally:
+            self._is_opening.release()
 
 
 def _seconds_to(end: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from _thread import allocate_lock  # `threading` takes a start 1 ms
 
-from sluice.http.connection import MIN_TIMEOUT_S, HttpConnection, origin_of
+from sluice.http.connection import MIN_TIMEOUT_S, ConnectionAhead, HttpConnection, origin_of
 from sluice.http.errors import (
     CONNECT,
     END,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 AT_ONCE_S = 1.0
 """Time in which a kept connection that was closed fails, in seconds: a round trip, generously."""
 MAX_AHEAD_S = 5.0
-"""How long a connection that was opened ahead may wait for its request, in seconds."""
+"""How long a connection that is opened ahead may wait for its request, in seconds."""
 MAX_KEPT_CONNECTIONS = 32
 """Maximum number of connections that are kept. Each has two file descriptors, and a process on
 Lambda may have 1,024."""
@@ -106,7 +106,7 @@ class HttpTransport:
         self._reads_bodies = reads_bodies
         self._clock = clock
         self._lock = allocate_lock()
-        self._ahead: tuple[HttpConnection, float] | None = None
+        self._ahead: ConnectionAhead | None = None
         self._kept: list[_Kept] = []
 
     def send(self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None) -> HttpReply:
@@ -123,9 +123,12 @@ class HttpTransport:
         reply = HttpReply(request, waits, stop, self._keep, reads_bodies=self._reads_bodies)
         try:
             kept = self._take(origin, request.tenant)
+            if kept is None and (ahead := self._take_ahead(origin)):
+                kept = ahead.connection
+                reply.connect(kept, ahead.wait)
             if kept is None or not reply.begin(kept, target, may_fail=self._may_repeat):
                 new = HttpConnection(origin, self._proxy, self._trusted_certificates)
-                reply.connect(new)
+                reply.connect(new, new.open)
                 reply.begin(new, target)
         except BaseException as error:
             reply.close()
@@ -134,18 +137,22 @@ class HttpTransport:
             raise
         return reply
 
-    def open_ahead(self, url: str, timeout_s: float) -> None:
-        """Open a connection for the next request to `url`, if that comes within MAX_AHEAD_S.
+    def open_ahead(self, url: str, timeout_s: float, tenant: Tenant = ()) -> None:
+        """Let a thread open a connection for the next request to `url`, unless there is one.
 
-        A failure is not reported: that request finds it again.
+        tenant: whose kept connection would do. The new one is nobody's until a request takes it,
+        within MAX_AHEAD_S. If it cannot be opened, the request finds out by itself.
         """
         try:
-            connection = HttpConnection(origin_of(url)[0], self._proxy, self._trusted_certificates)
-            connection.open(timeout_s)
-        except (OSError, UnicodeError):
+            origin, _ = origin_of(url)
+        except UnicodeError:
             return
         with self._lock:
-            self._ahead = connection, self._clock()
+            now, ahead = self._clock(), self._ahead
+            if (ahead and ahead.serves(origin, now)) or self._rested(origin, tenant):
+                return
+            new = HttpConnection(origin, self._proxy, self._trusted_certificates)
+            self._ahead = ConnectionAhead(new, timeout_s, now + MAX_AHEAD_S)
 
     def close(self) -> None:
         """Close the connections that are kept now."""
@@ -155,32 +162,27 @@ class HttpTransport:
             connection.close()
 
     def _take(self, origin: Origin, tenant: Tenant) -> HttpConnection | None:
-        """The usable connection that rested for the shortest time, if there is one."""
-        ahead = self._take_ahead(origin)
-        if ahead is not None:
-            return ahead
-        while True:
-            with self._lock:
-                kept = self._last_kept(origin, tenant)
-                if kept is None:
-                    return None
+        with self._lock:
+            kept = self._rested(origin, tenant)
+            if kept is not None:
                 self._kept.remove(kept)
+        return kept and kept[0]
+
+    def _take_ahead(self, origin: Origin) -> ConnectionAhead | None:
+        with self._lock:
+            ahead, self._ahead = self._ahead, None
+        return ahead if ahead and ahead.serves(origin, self._clock()) else None
+
+    def _rested(self, origin: Origin, tenant: Tenant) -> _Kept | None:
+        """The usable connection that rested for the shortest time, if there is one."""
+        while kept := self._last_kept(origin, tenant):
             connection, _, kept_at = kept
             rest_s = self._clock() - kept_at
             has_rested = self._max_rest_s is not None and rest_s > self._max_rest_s
             if not (has_rested or connection.is_stale()):
-                return connection
+                return kept
+            self._kept.remove(kept)
             connection.close()
-
-    def _take_ahead(self, origin: Origin) -> HttpConnection | None:
-        with self._lock:
-            if self._ahead is None or self._ahead[0].origin != origin:
-                return None
-            (connection, opened_at), self._ahead = self._ahead, None
-        # It is readable although it is not stale: after a handshake, TLS servers send tickets.
-        if self._clock() - opened_at < MAX_AHEAD_S:
-            return connection
-        connection.close()
         return None
 
     def _last_kept(self, origin: Origin, tenant: Tenant) -> _Kept | None:
@@ -264,11 +266,11 @@ class HttpReply:
         else:
             connection.close(resets=not self._reader.is_over)
 
-    def connect(self, connection: HttpConnection) -> None:
-        """Open a connection for `begin`. For HttpTransport."""
+    def connect(self, connection: HttpConnection, opens: Callable[[float], None]) -> None:
+        """Open a connection for `begin`, by `opens` within its seconds. For HttpTransport."""
         self._use(connection)
         try:
-            connection.open(min(self._waits.connect_s, self._seconds_left()))
+            opens(min(self._waits.connect_s, self._seconds_left()))
         except (OSError, UnicodeError) as error:
             self._raise_own_reason(error, CONNECT)
             raise cannot_connect(error) from error

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from sluice.upstream.transports import Transport
 
 DEFAULT_HEADERS = {"accept": "*/*", "user-agent": "sluice"}
-OPEN_AHEAD_S = 1.0
-"""Maximum time for a connection that is opened ahead, in seconds: the request itself has more."""
 MIN_REST_S = 0.05
 """How long a connection rests before its next request, in seconds: a reply too many, which would
 pass for the next answer, mostly follows at once. Requests meanwhile take another connection."""
@@ -76,10 +74,14 @@ class UpstreamClient:
         """The keys of all targets, as far as they have been read."""
         return tuple(key for ring in self._rings.values() for key in ring.known_keys())
 
-    def open_ahead(self, target: Target) -> None:
-        """Open the connection for the next request to a target, which has no key yet."""
-        seconds = min(self._settings.connect_timeout_s, OPEN_AHEAD_S)
-        self._transport.open_ahead(target.provider.base_url, seconds)
+    def open_ahead(self, target: Target, principal: str | None = None) -> None:
+        """Begin to open a connection for the next request to a target, unless one is kept.
+
+        principal: see ask. Does not wait: the request does.
+        """
+        tenant = (self._rings[target].coming_key(), principal)
+        seconds = self._settings.connect_timeout_s
+        self._transport.open_ahead(target.provider.base_url, seconds, tenant)
 
     def ask(
         self,

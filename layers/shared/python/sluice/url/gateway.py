@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from sluice import VERSION
 from sluice.authentication import key_of_headers
@@ -129,7 +130,7 @@ class UrlGateway:
             self._own[own](exchange)
         elif request.method != "OPTIONS" or not self._answer_preflight(exchange):
             route = self._routes.target_of(request.method, request.path)
-            self._pass_through(route, self._authenticated(exchange))
+            self._pass_through(route, self._authenticated(exchange, route.target))
 
     def _check_address(self, request: UrlRequest) -> None:
         settings = self._settings
@@ -157,21 +158,23 @@ class UrlGateway:
         exchange.reply.whole(200, preflight_headers(headers, allowed), b"\n")
         return True
 
-    def _authenticated(self, exchange: UrlExchange) -> UrlExchange:
+    def _authenticated(self, exchange: UrlExchange, target: Target | None = None) -> UrlExchange:
         """The exchange with its principal: who signed, or whose key it is.
 
+        target: what the request is for; connected to while a record is read.
         With aws_iam, Lambda passes only signed requests. Otherwise a key is required. While a
         deployment changes from one to the other, functions have their new settings before the URL
         changes.
         """
         request = exchange.request
+        meanwhile = partial(self._answers.open_ahead, target) if target else None
         if self._settings.function_url_auth == "none":
-            principal = self._access.of_key(key_of_headers(request.headers))
+            principal = self._access.of_key(key_of_headers(request.headers), meanwhile)
         elif request.is_anonymous:
             rule = "is aws_iam, but the Function URL takes unsigned requests"
             raise SettingsError("FUNCTION_URL_AUTH", rule, hint="Deploy again.")
         else:
-            principal = self._access.of_signer(request.user_arn or UNNAMED)
+            principal = self._access.of_signer(request.user_arn or UNNAMED, meanwhile)
         exchange.log.note(**principal.logged)
         return exchange._replace(principal=principal)
 
@@ -194,13 +197,13 @@ class UrlGateway:
             return
         if exchange.request.method == "HEAD":
             raise not_allowed("HEAD", ("GET",))  # it would pay for an answer that nobody reads
-        exchange = self._authenticated(exchange)
+        exchange = self._authenticated(exchange, self._targets[0])
         if not message:
             raise InvalidField("message must not be empty.", param="message")
         self._answer_template(plain_request(message), exchange)
 
     def _answer_template_or_native(self, exchange: UrlExchange) -> None:
-        exchange = self._authenticated(exchange)
+        exchange = self._authenticated(exchange, self._targets[0])
         _check_size(exchange.request.body)
         parsed = _parsed(exchange.request, parse_request)
         if isinstance(parsed, TemplateRequest):

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from sluice.http.connection import Opening
-    from sluice.http.transport import HttpRequest, Waits
+    from sluice.http.transport import HttpRequest, Tenant, Waits
     from sluice.stop_signal import StopSignal
 
     class Reply(Protocol):
@@ -29,5 +29,5 @@ if TYPE_CHECKING:
         def send(
             self, request: HttpRequest, waits: Waits, stop: StopSignal | None = None
         ) -> Reply: ...
-        def open_ahead(self, url: str, timeout_s: float) -> None: ...
+        def open_ahead(self, url: str, timeout_s: float, tenant: Tenant = ()) -> None: ...
         def close(self) -> None: ...

@@ -45,7 +45,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sluice.http.transport import HttpRequest, Waits
+    from sluice.http.transport import HttpRequest, Tenant, Waits
     from sluice.stop_signal import StopSignal
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote URLs and headers
@@ -85,7 +85,7 @@ class RequestsTransport:
             raise
         return RequestsReply(raw, request.method, guard)
 
-    def open_ahead(self, url: str, timeout_s: float) -> None:
+    def open_ahead(self, url: str, timeout_s: float, tenant: Tenant = ()) -> None:
         """Nothing: urllib3 opens a connection with its request."""
 
     def close(self) -> None:
