@@ -33,10 +33,11 @@ class Place:
     settings: Mapping[str, str]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Let a command choose its place."""
-    local = "without it, the store of npm start on this machine"
-    parser.add_argument("--stage", type=_stage, help=f"a deployment's stage ({local})")
+def add_options(
+    parser: argparse.ArgumentParser, local: str = "the store of npm start on this machine"
+) -> None:
+    """Let a command choose its place. local: what counts without a stage."""
+    parser.add_argument("--stage", type=_stage, help=f"a deployment's stage (without it, {local})")
     parser.add_argument("--region", help=f"with --stage (default: {DEFAULT_REGION})")
 
 
@@ -49,8 +50,7 @@ def open_place(
     """
     if chosen.region and not chosen.stage:
         raise ToolError("--region needs --stage: the local store has no region.")
-    dotenv = read_dotenv(dotenv_of_stage(folder, chosen.stage or DEFAULT_STAGE), environ)
-    user = UserSettings(environ, dotenv)
+    user = user_settings(chosen.stage, environ, folder)
     if not chosen.stage:
         from scripts.access.sqlite import SqliteItems  # noqa: PLC0415 -- either store is slow
 
@@ -58,11 +58,17 @@ def open_place(
     from scripts.access.dynamodb import DynamoDbItems  # noqa: PLC0415 -- 0.3 s for boto3
 
     table = f"{SERVICE}-{chosen.stage}-state"
-    session = _session(user, chosen.region or DEFAULT_REGION)
+    session = session_of(user, chosen.region or DEFAULT_REGION)
     return Place(DynamoDbItems(table, session), user.merged())
 
 
-def _session(user: UserSettings, region: str) -> Any:
+def user_settings(stage: str | None, environ: Mapping[str, str], folder: Path) -> UserSettings:
+    """The settings of a stage, or of the local stack. Raises ConfigurationError."""
+    dotenv = read_dotenv(dotenv_of_stage(folder, stage or DEFAULT_STAGE), environ)
+    return UserSettings(environ, dotenv)
+
+
+def session_of(user: UserSettings, region: str) -> Any:
     """Take the credentials of the settings, or else let boto3 search, as osls does with .env."""
     import boto3  # noqa: PLC0415 -- 0.3 s
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415 -- the same

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.sync.client import connect
 
-from tests.child_environment import ROOT
+from tests.child_environment import ROOT, inherited
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
 from tests.end_to_end.curl import curl
 from tests.running_stack import PATIENCE_S, RunningStack, ready_service
@@ -146,3 +148,18 @@ def test_requests_without_a_chat_have_what_fits(
     chatting.post("/v1/completions", model="c", prompt="Hel")
     line = chatting.line()
     assert (line["prompt"], line["answer"]) == ("Hel", "lo")
+
+
+def test_file_becomes_examples_for_fine_tuning(
+    chatting: ChattingStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = says("Hel", "lo")
+    chatting.post("/v1/chat/completions", model="gpt", messages=HELLO, stream=True)
+    assert chatting.line()["answer"] == "Hello"
+    options = ["convert", "--from", str(chatting.file), "--to", "finetune"]
+    command = [sys.executable, "-m", "scripts.chatlog", *options]
+    printed = subprocess.check_output(
+        command, cwd=ROOT, env=inherited("PATH"), stderr=subprocess.DEVNULL
+    )
+    *_, last = printed.splitlines()
+    assert json.loads(last) == {"messages": [*SAID, {"role": "assistant", "content": "Hello"}]}

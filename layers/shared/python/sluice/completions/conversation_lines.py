@@ -54,9 +54,9 @@ def lines_of(conversation: Conversation, figures: Mapping[str, Any]) -> list[str
     return [text] if len(text) <= MAX_LINE_CHARACTERS else _in_parts(text, figures)
 
 
-def written(document: Mapping[str, Any]) -> str:
-    """A document as one line of JSON that people can read."""
-    text = json.dumps(document, ensure_ascii=False)
+def written(document: Mapping[str, Any], indent: int | None = None) -> str:
+    """A document as JSON that people can read; one line of it for every program."""
+    text = json.dumps(document, ensure_ascii=False, indent=indent)
     return re.sub(NOT_AS_IT_IS, lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

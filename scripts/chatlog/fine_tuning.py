@@ -1,0 +1,121 @@
+"""Conversations as examples of OpenAI's fine-tuning: `{"messages": […], "tools": […]}` (no I/O).
+
+https://developers.openai.com/api/docs/guides/supervised-fine-tuning
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.chatlog.chat_lines import Conversation
+from scripts.chatlog.messages import Message, chat_messages, text_of
+from scripts.chatlog.tally import FAILED, NOT_A_CHAT, NOT_VALID, Tally
+
+FINISHED = ("stop", "tool_calls", "function_call", "completed")
+"""How an answer ends that is whole."""
+ROLES = {"developer": "system", "function": "tool"}
+"""Roles that the format has under another name."""
+USER_PARTS = ("text", "image_url")
+NAMELESS_ID = "call_{}"
+"""The id of a call of a function, which had none."""
+
+
+def example(line: Conversation, tally: Tally) -> dict[str, Any] | None:
+    """The example that ends with the model's answer; None if the conversation makes none."""
+    asked = chat_messages(line)
+    if asked is None:
+        tally.left_out[NOT_A_CHAT] += 1
+        return None
+    if line.get("outcome") != "ok" or line.get("finish_reason", "stop") not in FINISHED:
+        tally.left_out[FAILED] += 1
+        return None
+    calls = {name: line[name] for name in ("tool_calls", "function_call") if line.get(name)}
+    answer = {"role": "assistant", "content": line.get("answer"), **calls}
+    messages = _valid([*asked, answer])
+    tools = _tools(line)
+    if messages is None or tools is None:
+        tally.left_out[NOT_VALID] += 1
+        return None
+    return {"messages": messages, **({"tools": tools} if tools else {})}
+
+
+def _valid(messages: list[Message]) -> list[Message] | None:
+    """The messages with what the format knows; None if one of them has no valid form."""
+    found: list[Message] = []
+    for message in messages:
+        role = ROLES.get(message["role"], message["role"])
+        made = _MADE[role](message, len(found)) if role in _MADE else None
+        if made is None:
+            return None
+        name = message.get("name")
+        is_named = isinstance(name, str) and role in ("system", "user", "assistant")
+        found.append({"role": role, **made, **({"name": name} if is_named else {})})
+    return found
+
+
+def _system(message: Message, _place: int) -> Message | None:
+    text = text_of(message.get("content"))
+    return None if text is None else {"content": text}
+
+
+def _user(message: Message, _place: int) -> Message | None:
+    content = message.get("content")
+    text = text_of(content)
+    if text is not None:
+        return {"content": text}
+    parts = content if isinstance(content, list) else [None]
+    is_known = all(isinstance(part, dict) and part.get("type") in USER_PARTS for part in parts)
+    return {"content": content} if is_known else None
+
+
+def _assistant(message: Message, place: int) -> Message | None:
+    text = text_of(message.get("content"))
+    function = message.get("function_call")
+    if function:
+        calls = [{"id": NAMELESS_ID.format(place), "type": "function", "function": function}]
+    else:
+        calls = message.get("tool_calls") or []
+    if not calls:
+        return {"content": text} if text else None
+    known = [_call(call) for call in calls] if isinstance(calls, list) else [None]
+    if None in known:
+        return None
+    return {**({"content": text} if text else {}), "tool_calls": known}
+
+
+def _call(call: object) -> Message | None:
+    function = call.get("function") if isinstance(call, dict) else None
+    if not isinstance(call, dict) or not isinstance(function, dict):
+        return None
+    name, arguments, name_of_call = function.get("name"), function.get("arguments"), call.get("id")
+    if not all(isinstance(text, str) for text in (name, arguments, name_of_call)):
+        return None
+    made = {"name": name, "arguments": arguments}
+    return {"id": name_of_call, "type": "function", "function": made}
+
+
+def _tool(message: Message, place: int) -> Message | None:
+    is_function = message["role"] == "function"
+    call = NAMELESS_ID.format(place - 1) if is_function else message.get("tool_call_id")
+    text = text_of(message.get("content"))
+    return {"tool_call_id": call, "content": text} if isinstance(call, str) and text else None
+
+
+_MADE = {"system": _system, "user": _user, "assistant": _assistant, "tool": _tool}
+
+
+def _tools(line: Conversation) -> list[Any] | None:
+    """The functions that the model could call; None if there were tools of other kinds."""
+    functions = line.get("functions") or []
+    tools = line.get("tools") or [{"type": "function", "function": each} for each in functions]
+    if not isinstance(tools, list):
+        return None
+    is_known = all(isinstance(each, dict) and each.get("type") == "function" for each in tools)
+    return [_tool_of(each) for each in tools] if is_known else None
+
+
+def _tool_of(tool: dict[str, Any]) -> dict[str, Any]:
+    """A tool in the form of chat completions: /responses has its members at the top."""
+    if "function" in tool:
+        return tool
+    return {"type": "function", "function": {n: v for n, v in tool.items() if n != "type"}}
