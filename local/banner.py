@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from local.project.environment import LocalPlace, is_loopback
 from local.project.overview import Row
-from local.project.serverless_yml import REGION
+from local.project.serverless_yml import REGION, ServiceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class BannerFacts:
     chat_file: str = ""
     open_files: str = ""
     traces: bool = False
+    other: ServiceSettings | None = None
+    """The service, if it is not Sluice; then other_banner shows it."""
 
     def rejects_everyone(self) -> bool:
         """Return whether the WebSocket requires a forward key and none is set."""

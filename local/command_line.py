@@ -17,6 +17,7 @@ from local.errors import ConfigurationError, LocalStackError
 from local.limits import DEFAULT_CONCURRENCY
 from local.npm_options import with_npm_options
 from local.open_files import OpenFiles
+from local.other_banner import other_banner
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from local.project.environment import UserSettings
 from local.project.ignored_variables import ignored, refusal, warning
@@ -39,7 +40,8 @@ def main(
         file = ServiceFile(options.config)
         stage = file.stage(environ, options.stage)
         user = read_user_settings(options.config, environ, stage)
-        check_ignored(user, file.env_names(), console)
+        if file.is_gateway():
+            check_ignored(user, file.env_names(), console)
         service = file.service(user.merged(), stage)
         asyncio.run(_run(service, user, stack_options(options, user), console))
     except LocalStackError as error:
@@ -106,7 +108,7 @@ async def _serve(
     service: ServiceSettings, user: UserSettings, options: StackOptions, console: Console
 ) -> None:
     async with Stack(service, user, options, console) as facts:
-        console.line(banner(facts))
+        console.line(other_banner(facts, facts.other) if facts.other else banner(facts))
         await asyncio.get_running_loop().create_future()
 
 
@@ -151,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
         "--config",
         type=Path,
         default=Path("serverless.yml"),
-        help="the service's configuration (default: %(default)s)",
+        help="the service's configuration, also of your own functions (default: %(default)s)",
     )
     add("--stage", default="", help="stage of serverless.yml, and of the file .env.{stage}")
     add(

@@ -41,9 +41,11 @@ from local.project.environment import (
     LocalPlace,
     UserSettings,
     check_auth,
+    check_url_auth,
     function_environment,
     has_forward_key,
     keys_of,
+    own_environment,
     unencrypted,
     user_credentials,
 )
@@ -112,7 +114,8 @@ class Stack:
         self._cleanup.callback(loop.set_exception_handler, None)
         http = self._bind(options.http_port, "--http-port")
         ws = self._bind(options.ws_port, "--ws-port")
-        demo_url = await self._demo_model() if self._user.wants_demo_model() else ""
+        wants_model = self._service.is_gateway and self._user.wants_demo_model()
+        demo_url = await self._demo_model() if wants_model else ""
         if options.traces:
             self._tracer = TraceDaemon(self._console.line)
             self._cleanup.callback(self._tracer.close)
@@ -149,12 +152,18 @@ class Stack:
 
     def _environments(self, place: LocalPlace) -> dict[str, dict[str, str]]:
         found = {}
+        has_own_keys = self._user.has_own_keys()
         for function in self._service.functions:
-            found[function.key] = {
-                **function_environment(function, self._user, place, self._service.folder),
-                **(self._tracer.environment() if self._tracer else {}),
-            }
-            check_auth(found[function.key], place.host, has_own_keys=self._user.has_own_keys())
+            if self._service.is_gateway:
+                environment = function_environment(
+                    function, self._user, place, self._service.folder
+                )
+                check_auth(environment, place.host, has_own_keys=has_own_keys)
+            else:
+                environment = own_environment(function, self._user)
+                check_url_auth(function, place.host, has_own_keys=has_own_keys)
+            traced = self._tracer.environment() if self._tracer else {}
+            found[function.key] = {**environment, **traced}
         return found
 
     def _make_pools(self, environments: Mapping[str, Mapping[str, str]]) -> None:
@@ -184,6 +193,8 @@ class Stack:
         self, place: LocalPlace, environments: Mapping[str, Mapping[str, str]]
     ) -> BannerFacts:
         url_function = self._service.url_function()
+        if not self._service.is_gateway:
+            return self._other_facts(place, url_function.url_auth if url_function else "none")
         url = environments[url_function.key] if url_function else {}
         connect = environments.get(self._service.routes().get("$connect", ""), {})
         return BannerFacts(
@@ -200,9 +211,25 @@ class Stack:
             traces=self._options.traces,
         )
 
+    def _other_facts(self, place: LocalPlace, url_auth: str) -> BannerFacts:
+        count = len(self._service.functions)
+        return BannerFacts(
+            place=place,
+            url_auth=url_auth,
+            websocket_auth="",
+            upstream="",
+            own_keys=self._user.has_own_keys(),
+            has_forward_key=False,
+            open_files=self._options.open_files.note(count, self._options.concurrency),
+            traces=self._options.traces,
+            other=self._service,
+        )
+
     def _playground(
         self, facts: BannerFacts, environments: Mapping[str, Mapping[str, str]]
-    ) -> Playground:
+    ) -> Playground | None:
+        if facts.other:
+            return None
         function = self._service.url_function()
         url = environments[function.key] if function else {}
         has_public_key = facts.url_auth == "aws_iam" and self._keys.is_well_known()
@@ -222,13 +249,15 @@ class Stack:
         )
         return Playground(settings, self._recent)
 
-    def _function_url(self, facts: BannerFacts, playground: Playground) -> FunctionUrl:
+    def _function_url(self, facts: BannerFacts, playground: Playground | None) -> FunctionUrl:
         function = self._service.url_function()
         pool = self._pools[function.key] if function else None
-        if facts.url_auth == "aws_iam":
-            door = UrlDoor(SignatureCheck(self._keys, "lambda", REGION))
+        is_signed = facts.url_auth == "aws_iam"
+        check = SignatureCheck(self._keys, "lambda", REGION) if is_signed else None
+        if facts.other:
+            door = UrlDoor(check, None, "remove authorizer: aws_iam from the url in serverless.yml")
         else:
-            door = UrlDoor(forward_keys=keys_of(self._user.get("FORWARD_KEY")))
+            door = UrlDoor(check, keys_of(self._user.get("FORWARD_KEY")))
         is_sampled = self._options.traces
         return FunctionUrl(
             pool,

@@ -116,5 +116,5 @@ def stack_of(python: str, config: Path, *options: str, **environ: str) -> Iterat
 def ready_service(config: Path = ROOT / "serverless.yml", **environ: str) -> Iterator[RunningStack]:
     """The service itself, or a copy of it, once its banner is there."""
     with stack(config, **environ) as running:
-        running.wait_ready()
+        running.wait_line("Ready")
         yield running

@@ -44,7 +44,7 @@ FLOORS = {
         "http runtime_api xray",
         "functions playground",
         "function_url api_gateway",
-        "banner npm_options stack command_line __main__",
+        "banner other_banner npm_options stack command_line __main__",
     ),
 }
 """The rooms of each part, from the ground up: packages, and modules outside a package. A room may

@@ -16,8 +16,6 @@ from local.http.sigv4_verification import Reason, SignatureCheck, SignatureRejec
 from local.http.sites import check_site, is_own_origin
 from local.project.environment import WELL_KNOWN
 
-_OTHER_SITES = "set FUNCTION_URL_AUTH=none and FORWARD_KEY"
-_OTHER_KEYS = f"{_OTHER_SITES} for keys of your own"
 _OF_A_RECORD = "sk-sluice-"
 """How the keys of `npm run keys` begin. Their records are the functions' alone."""
 _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
@@ -31,11 +29,13 @@ class UrlDoor:
     """The checks of one Function URL.
 
     `check` is None if the URL requires no signature but a forward key, which the function checks;
-    `forward_keys` are those that are known here.
+    `forward_keys` are those that are known here, None if keys are the function's own affair.
+    `unsigned` says how to do without signatures.
     """
 
     check: SignatureCheck | None = None
-    forward_keys: Collection[str] = ()
+    forward_keys: Collection[str] | None = ()
+    unsigned: str = "set FUNCTION_URL_AUTH=none and FORWARD_KEY"
 
     def is_open_to_pages(self) -> bool:
         """Return whether a page needs no secret, so that its site decides."""
@@ -44,7 +44,7 @@ class UrlDoor:
     def check_site(self, request: HttpRequest) -> None:
         """Raise RefusedError for a page of another site that could use the well-known pair."""
         if self.is_open_to_pages():
-            check_site(request, _OTHER_SITES)
+            check_site(request, self.unsigned)
 
     def signer(self, request: HttpRequest, now: float) -> str | None:
         """Return the access key that signed; raises SignatureRejectedError."""
@@ -88,7 +88,8 @@ class UrlDoor:
         problem = "The API key is unknown." if key else "The request has no signature and no key."
         local_key = 'Send the key local (api_key="local" in an SDK). Or s'
         sign = local_key if self.is_open_to_pages() else "S"
-        return f"{problem} {sign}ign it ({curl_option(check)}), or {_OTHER_KEYS}."
+        other_keys = "" if self.forward_keys is None else " for keys of your own"
+        return f"{problem} {sign}ign it ({curl_option(check)}), or {self.unsigned}{other_keys}."
 
     def key_refusal(self, request: HttpRequest) -> str:
         """Return what is wrong with the key of a request that the function answered with 401.
@@ -96,7 +97,7 @@ class UrlDoor:
         "" if the key is a forward key: then the provider rejected its own key.
         """
         key = presented_key(request)
-        if self.check is not None or key in self.forward_keys:
+        if self.check is not None or self.forward_keys is None or key in self.forward_keys:
             return ""
         if key.startswith(_OF_A_RECORD):
             return "The answer says what is wrong. All keys: npm run keys -- list"

@@ -157,6 +157,11 @@ def function_environment(
     return environment
 
 
+def own_environment(function: FunctionSettings, user: UserSettings) -> dict[str, str]:
+    """Return the variables of a function of another service: of its serverless.yml and the user."""
+    return {**function.environment, **user.inherited()}
+
+
 def state_file(user: UserSettings, folder: Path) -> str:
     """Return the path of the state file; `folder` is the absolute folder of serverless.yml."""
     return str(folder / (user.get("STATE_FILE").strip() or STATE_FILE))
@@ -240,6 +245,18 @@ def check_auth(environment: Mapping[str, str], host: str, *, has_own_keys: bool)
             f"Anyone who can reach {host} could sign with the well-known key pair local:local. "
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to a pair of your own, or set "
             "FUNCTION_URL_AUTH=none and FORWARD_KEY, or listen on 127.0.0.1."
+        )
+
+
+def check_url_auth(function: FunctionSettings, host: str, *, has_own_keys: bool) -> None:
+    """Check the authorizer of another service's function; raises ConfigurationError."""
+    place = f"functions.{function.key}.url.authorizer"
+    if function.url_auth not in URL_AUTH_MODES:
+        raise ConfigurationError(f"{place} must be aws_iam or none (got {function.url_auth!r}).")
+    if function.url_auth == "aws_iam" and not (has_own_keys or is_loopback(host)):
+        raise ConfigurationError(
+            f"{place}: aws_iam requires a key pair of your own to listen on {host}. Set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or listen on 127.0.0.1."
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,9 @@ from local.project.variables import MISSING, Resolver
 
 REGION = "us-east-1"
 """The region of the local stack; signatures must be for it."""
+
+OWN_SETTING = "FUNCTION_URL_AUTH"
+"""The setting of Sluice's serverless.yml by which the file is known."""
 
 DEFAULT_ROUTE_SELECTION = "$request.body.action"
 """The framework's default expression."""
@@ -51,6 +54,8 @@ class FunctionSettings:
     layers: tuple[Path, ...]
     routes: tuple[str, ...]
     has_url: bool
+    url_auth: str = "none"
+    """The authorizer of its URL. Sluice's own setting, FUNCTION_URL_AUTH, replaces it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,8 @@ class ServiceSettings:
     runtime: str
     route_selection: str
     functions: tuple[FunctionSettings, ...]
+    is_gateway: bool = True
+    """Whether this is Sluice itself, and not a service of the user's own functions."""
 
     def routes(self) -> dict[str, str]:
         """Return the key of the function for each WebSocket route."""
@@ -85,6 +92,10 @@ class ServiceFile:
         self._path = path
         self._document: dict[str, object] = document
 
+    def is_gateway(self) -> bool:
+        """Return whether the file is Sluice's own, and not that of other functions."""
+        return OWN_SETTING in self.env_names()
+
     def env_names(self) -> frozenset[str]:
         """Return the names in `${env:NAME}`."""
         return frozenset(_FROM_ENVIRONMENT.findall(repr(self._document)))
@@ -98,7 +109,8 @@ class ServiceFile:
 
     def service(self, environ: Mapping[str, str], stage: str = "") -> ServiceSettings:
         """Return the service, resolved."""
-        return self._resolved(_Reader.service, environ, stage)
+        service = self._resolved(_Reader.service, environ, stage)
+        return replace(service, is_gateway=self.is_gateway())
 
     def _resolved(
         self, read: Callable[[_Reader], Read], environ: Mapping[str, str], stage: str
@@ -204,7 +216,13 @@ class _Reader:
             layers=self._layers(raw, place),
             routes=tuple(_routes(raw.get("events"), place)),
             has_url=bool(unresolved.get("url")),
+            url_auth=self._url_auth(unresolved.get("url"), place),
         )
+
+    def _url_auth(self, url: object, place: str) -> str:
+        """Return the URL's authorizer; the framework's default is none."""
+        own = url if isinstance(url, dict) else {}
+        return str(self._get(own, "authorizer", f"{place}.url.authorizer") or "none")
 
     def _environment(self, raw: dict[str, object], place: str) -> dict[str, str]:
         shared = _mapping(self._provider_value("environment"), "provider.environment")

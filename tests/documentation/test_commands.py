@@ -99,10 +99,9 @@ def is_printed(part: str, stack: RunningStack) -> bool:
 
 def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str]) -> str:
     """Return what a block prints, up to what its page shows of it."""
-    addresses = {HTTP: stack.url, WEBSOCKET: stack.websocket_url}
     command = block.command
-    for address, url in addresses.items():
-        command = command.replace(address, url.partition("//")[2])
+    for address, own in addresses(stack).items():
+        command = command.replace(address, own)
     command = NPM_RUN.sub(lambda found: SETS_UP.sub("", NPM_SCRIPTS[found[1]]), command)
     with subprocess.Popen(
         [*INTERPRETERS[block.language], command],
@@ -130,9 +129,17 @@ def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str])
 
 def shown(text: str, stack: RunningStack) -> str:
     """Return a text of the stack with the addresses that pages show."""
-    for address, url in ((HTTP, stack.url), (WEBSOCKET, stack.websocket_url)):
-        text = text.replace(url.partition("//")[2], address)
+    for address, own in addresses(stack).items():
+        text = text.replace(own, address)
     return text
+
+
+def addresses(stack: RunningStack) -> dict[str, str]:
+    """Return where the stack listens, by the addresses that pages show."""
+    found = {HTTP: stack.url}
+    if "  WebSocket " in stack.text():
+        found[WEBSOCKET] = stack.websocket_url
+    return {shown: url.partition("//")[2] for shown, url in found.items()}
 
 
 def test_a_block_that_prints_something_else_is_noticed() -> None:

@@ -43,7 +43,7 @@ functions:
     handler: functions/stream/handler.handler
     timeout: ${env:TIMEOUT, 900}
     layers: [!Ref SharedLambdaLayer]
-    url: {authorizer: '${env:WHATEVER}', invokeMode: RESPONSE_STREAM}
+    url: {authorizer: "${env:AUTHORIZER, 'aws_iam'}", invokeMode: '${env:WHATEVER}'}
 layers:
   runtime: {path: layers/runtime, name: '${ssm:/x}'}
   shared: {path: layers/shared}
@@ -64,6 +64,11 @@ def test_functions_are_read_with_their_settings(tmp_path: Path) -> None:
     assert (default.name, default.timeout_s, default.memory_mb) == ("sluice-dev-default", 6, 256)
     assert (stream.handler, stream.timeout_s) == ("functions/stream/handler.handler", 900)
     assert [function.has_url for function in (connect, default, stream)] == [False, False, True]
+    assert [function.url_auth for function in (connect, default, stream)] == [
+        "none",
+        "none",
+        "aws_iam",
+    ]
 
 
 def test_environment_is_text_without_cloudformation_values(tmp_path: Path) -> None:
