@@ -32,7 +32,7 @@ kind, file, name = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.read()
 cache = {"LmdbCache": LmdbCache, "SqliteCache": SqliteCache}[kind](file, lambda: 1_700_000_000.0)
-for number in range(20):
+for number in range(10):
     own, shared = f"{name} {number}", f"shared {number}"
     for key in (own, shared):
         cache.put(key, key.encode() * 500, 1_700_000_060.0)
@@ -69,7 +69,7 @@ def test_many_processes_start_on_a_missing_file_at_once(
         process.stdout.close()
     with closing(kind(str(file), at(NOW))) as cache:
         for name in [*map(str, range(PROCESSES)), "shared"]:
-            assert all(cache.get(f"{name} {n}") for n in range(20))
+            assert all(cache.get(f"{name} {n}") for n in range(10))
 
 
 @files
@@ -100,17 +100,16 @@ def test_each_write_removes_a_few_expired_entries(
 
 @files
 def test_what_expires_first_makes_room(kind: type[SqliteCache | LmdbCache], file: Path) -> None:
-    """Entries of all sizes in turn, 40 times what fits: the file is bounded, writing goes on."""
+    """A dozen times what fits, in all sizes: the file is bounded, writing goes on."""
     sizes = (KILOBYTE, 50 * KILOBYTE, MEGABYTE, 2 * MEGABYTE)
     with closing(kind(str(file), at(NOW), 4 * MEGABYTE)) as cache:
-        for number in range(300):
+        for number in range(100):
             size = sizes[number * number % 7 % len(sizes)]
             cache.put(str(number), b"x" * size, LATER + number)
             assert cache.get(str(number)) == b"x" * size
         used = sum(each.stat().st_blocks * 512 for each in file.parent.iterdir())
         assert used < 12 * MEGABYTE
         assert cache.get("0") is None
-        assert cache.get("298") is not None or cache.get("297") is not None
 
 
 @files
@@ -130,15 +129,10 @@ def test_unusable_file_is_reported(
     assert caught.value.__cause__ is not None
 
 
-def test_full_map_has_room_again_after_a_few_writes(file: Path) -> None:
-    """Small entries leave no pages in a row for a large one."""
-    with closing(LmdbCache(str(file), at(NOW), 2 * MEGABYTE)) as cache:
-        failures = 0
+def test_large_entry_needs_no_pages_in_a_row(file: Path) -> None:
+    """Small entries are between all the large ones that have made room."""
+    with closing(LmdbCache(str(file), at(NOW), 8 * MEGABYTE)) as cache:
         for number in range(60):
-            try:
-                cache.put(str(number), b"x" * 3 * MEGABYTE, LATER + number)
-            except StateUnavailable:
-                failures += 1
-        assert failures < 60
-        cache.put("small", b"entry", LATER + 100)
-        assert cache.get("small") == b"entry"
+            size = (4 * MEGABYTE, KILOBYTE, 70 * KILOBYTE)[number % 3]
+            cache.put(str(number), b"x" * size, LATER + number)
+            assert cache.get(str(number)) == b"x" * size

@@ -12,7 +12,7 @@ import pytest
 from sluice.cache.opening import cache_file, open_cache
 from sluice.errors import SettingsError
 from sluice.settings import read_settings
-from tests.child_environment import LAYERS, inherited
+from tests.child_environment import LAYERS
 from tests.sluice.state.state_opening import LATER, NOW, TABLE, at
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ show()
 """
     printed = subprocess.check_output(
         [sys.executable, "-c", program],
-        env={"PYTHONPATH": LAYERS, **inherited(), **environment},
+        env={"PYTHONPATH": LAYERS, **environment},
         text=True,
     )
     return [set(line.split()) for line in printed.splitlines()]

@@ -17,13 +17,16 @@ from sluice.cache.store import MAX_KEPT_BYTES, MAX_REMOVED
 from sluice.errors import StateUnavailable
 
 MAP_FACTOR = 2
-"""How much larger the file may become than its entries: a large one needs pages in a row, which may
-be missing between small ones."""
+"""How much larger the file may become than its entries: what a write frees, the next one uses."""
 MAX_READERS = 1024
 """Maximum number of threads that read at once, in all processes."""
-TIMES = struct.Struct(">QQ")
-"""Begins each value: when it expires, when it was stored. Big-endian, so that keys of _expiries
-sort by time."""
+PART_BYTES = 4080
+"""Maximum size of a value: a page without its header. A larger one would need pages in a row, which
+are missing after a while, however many are free."""
+HEAD = struct.Struct(">QQI")
+"""Begins the first part: when the entry expires, when it was stored, its size."""
+EXPIRY = struct.Struct(">Q")
+"""Begins each key of `expiries`, which are in the order of time."""
 
 
 class LmdbCache:
@@ -47,27 +50,29 @@ class LmdbCache:
                 max_readers=MAX_READERS,
                 metasync=False,  # a machine that dies loses the last entries, never the file
             )
-            self._environment.reader_check()  # processes that died while they read
             self._entries = self._environment.open_db(b"entries")
             self._expiries = self._environment.open_db(b"expiries")
 
     def get(self, key: str) -> bytes | None:
-        with _errors("read"), self._environment.begin(self._entries, buffers=True) as transaction:
-            value = transaction.get(key.encode())
-            return None if value is None else bytes(value[TIMES.size :])
+        name = key.encode()
+        with _errors("read"), self._environment.begin(self._entries) as transaction:
+            found = transaction.get(_part(name, 0))
+            if found is None:
+                return None
+            first = bytes(found)
+            others = (transaction.get(each, b"") for each in _other_parts(name, first))
+            return b"".join((first[HEAD.size :], *others))
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
         now = self._clock()
-        try:
-            with _errors("written"), self._environment.begin(write=True) as transaction:
+        with _errors("written"):
+            # A process that died while it read would keep pages from being used again.
+            self._environment.reader_check()
+            with self._environment.begin(write=True) as transaction:
                 self._put(transaction, key.encode(), entry, math.ceil(expires_at), int(now))
                 self._remove(transaction, now, MAX_REMOVED)
                 while self._used_bytes(transaction) > self._max_bytes:
                     self._remove(transaction, math.inf, 1)
-        except StateUnavailable as error:
-            if isinstance(error.__cause__, lmdb.MapFullError):
-                self._make_room()
-            raise
 
     def close(self) -> None:
         self._environment.close()
@@ -76,31 +81,30 @@ class LmdbCache:
         self, transaction: lmdb.Transaction, key: bytes, entry: bytes, expires_at: int, now: int
     ) -> None:
         self._delete(transaction, key)
-        transaction.put(key, TIMES.pack(expires_at, now) + entry, db=self._entries)
-        transaction.put(_expiry(expires_at, key), b"", db=self._expiries)
+        value = HEAD.pack(expires_at, now, len(entry)) + entry
+        for number, start in enumerate(range(0, len(value), PART_BYTES)):
+            part = value[start : start + PART_BYTES]
+            transaction.put(_part(key, number), part, db=self._entries)
+        transaction.put(EXPIRY.pack(expires_at) + key, b"", db=self._expiries)
 
     def _delete(self, transaction: lmdb.Transaction, key: bytes) -> None:
-        value = transaction.pop(key, db=self._entries)
-        if value is not None:
-            expires_at, _ = TIMES.unpack_from(value)
-            transaction.delete(_expiry(expires_at, key), db=self._expiries)
+        found = transaction.pop(_part(key, 0), db=self._entries)
+        if found is not None:
+            first = bytes(found)
+            for part in _other_parts(key, first):
+                transaction.delete(part, db=self._entries)
+            transaction.delete(first[: EXPIRY.size] + key, db=self._expiries)
 
     def _remove(self, transaction: lmdb.Transaction, expired_at: float, limit: int) -> None:
         """Remove entries that have expired at a time, the first ones."""
         keys: list[bytes] = []
         with transaction.cursor(self._expiries) as cursor:
-            for row in cursor.iternext(keys=True, values=False):
-                expires_at, _ = TIMES.unpack_from(row)
-                if expires_at > expired_at or len(keys) >= limit:
+            for row in map(bytes, cursor.iternext(keys=True, values=False)):
+                if EXPIRY.unpack_from(row)[0] > expired_at or len(keys) >= limit:
                     break
-                keys.append(bytes(row[TIMES.size :]))
+                keys.append(row[EXPIRY.size :])
         for key in keys:
             self._delete(transaction, key)
-
-    def _make_room(self) -> None:
-        """Pages that are free in one transaction can be used in the next one."""
-        with _errors("written"), self._environment.begin(write=True) as transaction:
-            self._remove(transaction, math.inf, MAX_REMOVED)
 
     def _used_bytes(self, transaction: lmdb.Transaction) -> int:
         pages = 0
@@ -110,8 +114,14 @@ class LmdbCache:
         return pages * self._environment.stat()["psize"]
 
 
-def _expiry(expires_at: int, key: bytes) -> bytes:
-    return TIMES.pack(expires_at, 0) + key
+def _part(key: bytes, number: int) -> bytes:
+    return key + number.to_bytes(2, "big")
+
+
+def _other_parts(key: bytes, first: bytes) -> Iterator[bytes]:
+    """The keys of an entry's parts after the first."""
+    size = HEAD.size + HEAD.unpack_from(first)[2]
+    return (_part(key, number) for number in range(1, -(-size // PART_BYTES)))
 
 
 @contextmanager
