@@ -130,3 +130,26 @@ def test_fault_of_the_chat_log_costs_no_figures() -> None:
     (line,) = lines
     assert json.loads(line).items() >= {"outcome": "ok", "chat_log": "RecursionError"}.items()
     assert "private" not in line
+
+
+def test_request_is_settled_with_its_first_error_before_its_line_is_written() -> None:
+    lines: list[str] = []
+    settled: list[tuple[BaseException | None, int]] = []
+    first = PostFailed("one")
+    with RequestLog("r", "url", write=lines.append) as log:
+        log.settle_by(lambda error: settled.append((error, len(lines))))
+        log.failed(first)
+        log.failed(Cancelled("two"))
+    assert settled == [(first, 0)]
+    assert len(lines) == 1
+
+
+def test_line_is_written_even_if_settling_fails() -> None:
+    lines: list[str] = []
+
+    def settle(_error: BaseException | None) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError), RequestLog("r", "url", write=lines.append) as log:
+        log.settle_by(settle)
+    assert len(lines) == 1

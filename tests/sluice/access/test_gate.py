@@ -182,9 +182,8 @@ def test_refusal_tells_what_is_left_and_when_to_come_back(world: World) -> None:
     assert error.message == "key-1 has reached its limit of 2 requests. Try again in 39 s."
     assert (error.http_status, error.code) == (429, "rate_limit_exceeded")
     assert error.document()["type"] == "requests"
-    assert error.headers == {
-        "retry-after": "39",
-        "retry-after-ms": "38500",
+    assert error.headers == {"retry-after": "39", "retry-after-ms": "38500"}
+    assert error.limits == {
         "x-ratelimit-limit-requests": "2",
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "38.5s",

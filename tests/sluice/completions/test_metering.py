@@ -100,7 +100,7 @@ def charged(
     for chunk in meter.chunks(iter(chunks), has_lines=has_lines):
         usage.add(chunk)
     meter.usage = usage.usage()
-    meter.settle(failure, RequestLog("r", "url"), Deadline(lambda: 61_000))
+    meter.settle(RequestLog("r", "url"), Deadline(lambda: 61_000), failure)
     (found,) = ticket.charged
     return found
 
@@ -172,7 +172,7 @@ def test_store_that_fails_is_tried_until_the_deadline(capsys: pytest.CaptureFixt
         ticket = FakeTicket(failures)
         meter, _ = meter_of(ticket=ticket)
         with RequestLog("r", "url") as log:
-            meter.settle(None, log, Deadline(partial(int, remaining_ms)), pauses.append)
+            meter.settle(log, Deadline(partial(int, remaining_ms)), None, pauses.append)
     first, second = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert pauses == [0.2, 0.4]
     assert (first["tokens"], first["micro_usd"]) == (CLAIMED.input, 12)

@@ -30,7 +30,7 @@ def http_headers(error: SluiceError) -> dict[str, str]:
     if isinstance(error, UpstreamRefused) and error.reply_body:
         return error.reply_headers
     own = error.reply_headers if isinstance(error, UpstreamRefused) else error.headers
-    return {**own, "content-type": "application/json"}
+    return {**own, **error.limits, "content-type": "application/json"}
 
 
 def event(error: SluiceError, secrets: Iterable[str]) -> bytes:

@@ -51,6 +51,8 @@ class SluiceError(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
+        self.limits: dict[str, str] = {}
+        """Further headers, if the gateway limits the client: what is left."""
 
     @property
     def http_status(self) -> int:

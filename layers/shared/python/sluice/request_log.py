@@ -48,6 +48,7 @@ class RequestLog:
         if trace.id:
             self._fields["trace_id"] = trace.id
         self._lines: Callable[[dict[str, Any]], list[str]] | None = None
+        self._settle: Callable[[BaseException | None], None] | None = None
         self.failure: BaseException | None = None
         """The first error."""
 
@@ -66,6 +67,10 @@ class RequestLog:
     def with_conversation(self, lines: Callable[[dict[str, Any]], list[str]]) -> None:
         """Print what `lines` makes of the fields, and of what was said. Only for LOG_CHAT=true."""
         self._lines = lines
+
+    def settle_by(self, settle: Callable[[BaseException | None], None]) -> None:
+        """Call `settle` with the first error at the block's end: the client has its last byte."""
+        self._settle = settle
 
     def failed(self, error: BaseException) -> None:
         """Record an error; only the first one counts."""
@@ -87,10 +92,14 @@ class RequestLog:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None:
             self.failed(error)
-        self._fields["total_ms"] = self._elapsed_ms()
-        for line in self._written():
-            self._write(line)
-        self.trace.close(self._fields, self.failure)
+        try:
+            if self._settle is not None:
+                self._settle(self.failure)
+        finally:
+            self._fields["total_ms"] = self._elapsed_ms()
+            for line in self._written():
+                self._write(line)
+            self.trace.close(self._fields, self.failure)
 
     def _written(self) -> list[str]:
         if self._lines is not None:

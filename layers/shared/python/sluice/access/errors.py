@@ -35,20 +35,15 @@ class RateLimited(SluiceError):
     status = 429
     code = "rate_limit_exceeded"
 
-    def __init__(self, message: str, kind: str, retry_ms: int, limits: dict[str, str]) -> None:
+    def __init__(self, message: str, kind: str, retry_ms: int) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_ms = retry_ms
-        self.limits = limits
 
     @property
     def headers(self) -> dict[str, str]:
         seconds = -(-self.retry_ms // 1000)
-        return {
-            "retry-after": str(seconds),
-            "retry-after-ms": str(self.retry_ms),
-            **self.limits,
-        }
+        return {"retry-after": str(seconds), "retry-after-ms": str(self.retry_ms)}
 
     def document(self) -> dict[str, object]:
         return {**super().document(), "type": self.kind}

@@ -17,7 +17,7 @@ from sluice.access.errors import KeyNotAllowed, ModelNotAllowed, ModelWithoutPri
 from sluice.access.records import record_of
 from sluice.access.refusals import limit_headers, refusal_error
 from sluice.access.ticket import Case, Ticket, settle_dead
-from sluice.errors import PromptTemplateNotAllowed, StateUnavailable
+from sluice.errors import PromptTemplateNotAllowed, SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -153,12 +153,15 @@ class Gate:
 
     def _case(self, principal: Principal, ask: Ask, item: Item) -> Case:
         now = self._now()
-        record = None
-        if principal.has_record:
-            record = checked_record(record_of(item), now)
-            check_allowed(record, ask)
+        record = checked_record(record_of(item), now) if principal.has_record else None
         bounds = self._bounds(record, ask.path)
-        cost = 0 if bounds.max_budget is None else self._cost(principal, ask)
+        try:
+            if record is not None:
+                check_allowed(record, ask)
+            cost = 0 if bounds.max_budget is None else self._cost(principal, ask)
+        except SluiceError as error:
+            error.limits = limit_headers(bounds, item, now)
+            raise
         ends_at = now + int(ask.lasts_s * 1000) + LEASE_SLACK_MS
         claim = Claim(self._new_id(), ask.model, ask.tokens.total, cost, ends_at)
         return Case(now, bounds, claim)

@@ -52,6 +52,12 @@ def limit_headers(bounds: Bounds, item: Item, now: int) -> dict[str, str]:
 
 def refusal_error(found: Refusal, name: str, bounds: Bounds, item: Item, now: int) -> SluiceError:
     """The error for a refusal. name: the principal's."""
+    error = _error(found, name, bounds, now)
+    error.limits = limit_headers(bounds, item, now)
+    return error
+
+
+def _error(found: Refusal, name: str, bounds: Bounds, now: int) -> SluiceError:
     if found.kind == "budget":
         reset_at = budget_window(bounds.budget_duration, now // 1000).end
         until = "" if reset_at is None else f" It begins anew at {_moment(reset_at)}."
@@ -61,10 +67,9 @@ def refusal_error(found: Refusal, name: str, bounds: Bounds, item: Item, now: in
         )
     kind, unit = WHAT[found.kind]
     retry_ms = max((found.retry_at or now) - now, 1)
-    headers = limit_headers(bounds, item, now)
     limit = f"{name} has reached its limit of {found.limit} {unit}."
     message = f"{limit} Try again in {-(-retry_ms // SECOND_MS)} s."
-    return RateLimited(message, kind, retry_ms, headers)
+    return RateLimited(message, kind, retry_ms)
 
 
 def _headers(kind: str, left: Left | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sluice.completions.event_stream import (
 )
 from sluice.completions.request import ResponseType
 from sluice.completions.usage import UsageFinder
+from sluice.upstream.headers import RATE_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,11 @@ class ModelAnswer:
             self.headers = {n: v for n, v in upstream.headers.items() if n != "content-encoding"}
         if meter is not None:
             self.headers = meter.headers_over(self.headers)
+
+    @property
+    def limits(self) -> dict[str, str]:
+        """The headers that say what is left of limits: the gateway's, or else the provider's."""
+        return {n: value for n, value in self.headers.items() if n.startswith(RATE_LIMITS)}
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come; an event stream in whole lines, and little after its end mark.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
+from functools import partial
 
 from sluice.access.gate import Ask
 from sluice.access.usage import Tokens, claimed_tokens, counted_tokens, output_tokens
@@ -12,10 +13,12 @@ from sluice.errors import (
     Cancelled,
     RequestError,
     SettingsError,
+    SluiceError,
     StateUnavailable,
     UpstreamRefused,
     UpstreamUnreachable,
 )
+from sluice.upstream.headers import RATE_LIMITS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +39,6 @@ UNBILLED = (UpstreamRefused, UpstreamUnreachable, SettingsError, RequestError)
 """Errors before which no model has worked, if nothing was delivered."""
 MIN_PAUSE_S, MAX_PAUSE_S = 0.2, 10.0
 """Between attempts to settle: the client has its answer, and a store that fails needs time."""
-RATE_LIMIT = "x-ratelimit-"
 NOTHING = Tokens(0, 0, 0)
 
 
@@ -52,22 +54,23 @@ class Meter:
 
     @contextmanager
     def counting(self, log: RequestLog, deadline: Deadline) -> Iterator[None]:
-        """Settle when the block ends, however it ends."""
-        failure = None
+        """Settle at the end of the log's block. Errors of this block say what is left."""
+        log.settle_by(partial(self.settle, log, deadline))
         try:
             yield
-        except BaseException as error:
-            failure = error
+        except UpstreamRefused as error:
+            error.reply_headers = self.headers_over(error.reply_headers)
             raise
-        finally:
-            self.settle(failure, log, deadline)
+        except SluiceError as error:
+            error.limits = self._ticket.headers
+            raise
 
     def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of an answer: what is left of our limits, or else of the provider's."""
         own = self._ticket.headers
         if not own:
             return dict(headers)
-        return {**{n: v for n, v in headers.items() if not n.startswith(RATE_LIMIT)}, **own}
+        return {**{n: v for n, v in headers.items() if not n.startswith(RATE_LIMITS)}, **own}
 
     def chunks(self, chunks: Iterator[bytes], *, has_lines: bool) -> Iterator[bytes]:
         """The same bytes of an answer, counted as they pass. has_lines: whether it has events."""
@@ -79,9 +82,9 @@ class Meter:
 
     def settle(
         self,
-        failure: BaseException | None,
         log: RequestLog,
         deadline: Deadline,
+        failure: BaseException | None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Count what was used. A store that fails is tried again until the deadline.
