@@ -18,12 +18,14 @@ def with_npm_options(
     environ: Mapping[str, str],
     names: Iterable[str],
     flags: Iterable[str] = (),
+    event: str = "start",
 ) -> list[str]:
     """Return `arguments` with the options that npm took among `names` and, without values, `flags`.
 
+    event: the npm script that runs; an enclosing npm's variables say nothing.
     Raises ConfigurationError, with the line to write, if it is unclear which value is whose.
     """
-    if environ.get("npm_lifecycle_event") != "start":
+    if environ.get("npm_lifecycle_event") != event:
         return list(arguments)
     taken = {name: environ[key] for name in names if (key := f"npm_config_{name}") in environ}
     without_value = [name for name, value in taken.items() if value == _TAKEN]
@@ -35,7 +37,7 @@ def with_npm_options(
         options = (f"{_option(n)} {n.upper() if v == _TAKEN else v}" for n, v in taken.items())
         raise ConfigurationError(
             f"npm took {', '.join(map(_option, taken))} for options of its own. Write them after "
-            f"--: npm start -- {' '.join(options)}"
+            f"--: npm {_script(event)} -- {' '.join(options)}"
         )
     found = [part for name, value in taken.items() for part in (_option(name), value)]
     set_flags = [_option(flag) for flag in flags if environ.get(f"npm_config_{flag}") == _TAKEN]
@@ -44,3 +46,7 @@ def with_npm_options(
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def _script(event: str) -> str:
+    return event if event == "start" else f"run {event}"

@@ -1,4 +1,4 @@
-// node scripts/with-venv.mjs [--start | --dev] [COMMAND [ARGUMENT...]]
+// node scripts/with-venv.mjs [--start | --dev | --terminal] [COMMAND [ARGUMENT...]]
 // Sets up what is missing, then runs .venv/bin/COMMAND in the checkout with this process's
 // streams, passes signals on to it and exits with its exit code.
 //
@@ -6,6 +6,7 @@
 // (none)    requirements.txt       -
 // --start   requirements.txt       in the background: wscat, then the rest for `npx sls`
 // --dev     requirements-dev.txt   first
+// --terminal: as without an option, for a command that counts each Ctrl-C
 import { spawn } from 'node:child_process'
 import * as os from 'node:os'
 import * as path from 'node:path'
@@ -26,7 +27,10 @@ const [, , command, ...args] = argv
 let child
 
 for (const signal of FORWARDED) {
-  process.on(signal, () => child ? child.kill(signal) : exit(exitCodeOf(signal)))
+  process.on(signal, () => {
+    if (!child) exit(exitCodeOf(signal))
+    else if (!isFromTerminal(signal)) child.kill(signal)
+  })
 }
 
 const ready = setUp(
@@ -75,6 +79,11 @@ function runInVenv () {
 function endWithParent () {
   const parent = process.ppid
   setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), PARENT_POLL_MS).unref()
+}
+
+/** A terminal sends Ctrl-C to the child as well, and npm sends this process a second one. */
+function isFromTerminal (signal) {
+  return option === '--terminal' && signal === 'SIGINT' && process.stdin.isTTY
 }
 
 /** As shells report a death by signal. */

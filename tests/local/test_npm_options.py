@@ -55,3 +55,11 @@ def test_unclear_values_are_an_error_with_the_line_to_write(
     with pytest.raises(ConfigurationError) as caught:
         with_npm_options(arguments, environ | START, NAMES)
     assert str(caught.value).endswith(f"Write them after --: {line}")
+
+
+def test_other_scripts_have_lines_of_their_own() -> None:
+    environ = {"npm_config_host": "true", "npm_lifecycle_event": "chat"}
+    assert with_npm_options(["::1"], environ, NAMES) == ["::1"]
+    assert with_npm_options(["::1"], environ, NAMES, event="chat") == ["--host", "::1"]
+    with pytest.raises(ConfigurationError, match="npm run chat -- --host HOST"):
+        with_npm_options([], environ, NAMES, event="chat")

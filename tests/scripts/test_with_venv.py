@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 from pathlib import Path
@@ -54,6 +56,27 @@ def test_signal_reaches_the_command_and_its_exit_code_comes_back(
         process.send_signal(number)
         assert process.stdout.read() == f"got {number.value}\n"
         assert process.wait() == 0
+
+
+def test_ctrl_c_of_a_terminal_is_not_passed_on_to_a_command_that_counts_it(
+    checkout: Checkout,
+) -> None:
+    """The terminal sends it to the command itself; npm sends another to with-venv.mjs."""
+    controller, terminal = pty.openpty()
+    program = ("--terminal", "python", "-c", WAITS_FOR_A_SIGNAL)
+    with running(checkout, *program, stdin=terminal) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.read() == f"got {signal.SIGTERM.value}\n"
+    os.close(controller)
+    os.close(terminal)
+    with running(checkout, *program, stdin=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read() == f"got {signal.SIGINT.value}\n"
 
 
 def test_signal_during_set_up_ends_it_and_frees_the_lock(checkout: Checkout) -> None:

@@ -1,0 +1,31 @@
+"""`npm run chat`: talk to a model through the local stack, or through a deployed stage.
+
+    npm run chat                                   # a conversation with npm start
+    npm run chat -- "Hello"                        # one prompt
+    npm run -s chat -- "Summarize" < notes.txt     # only the answer on stdout
+    npm run chat -- --stage dev --ws -m gpt-6-luna
+
+docs/chat.md has more.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+
+def _start() -> int:
+    # Until the imports are done, Ctrl-C ends the process without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
+    from scripts.chat.program import main  # noqa: PLC0415 -- slow to import, and Ctrl-C may come
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a real one
+    return main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(_start())
