@@ -19,6 +19,7 @@ from sluice.completions.request import (
     parse_object,
     plain_request,
 )
+from sluice.deadline import Deadline
 from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken, UpstreamRefused
 from sluice.request_log import RequestLog
 from sluice.settings import DEFAULT_MODEL
@@ -300,6 +301,21 @@ def test_conversation_that_was_refused_is_logged_with_its_failure(bench: AnswerB
         "answer": None,
         "outcome": "upstream_refused",
     }
+
+
+def test_usual_line_is_logged_if_there_is_no_time_for_another(bench: AnswerBench) -> None:
+    answers, left_ms = bench.answers(LOG_CHAT="true"), [60_000]
+    bench.upstream.script = says("the private answer")
+    lines: list[str] = []
+    with (
+        RequestLog("r", "test", write=lines.append) as log,
+        answers.ask(HELLO, log, Deadline(lambda: left_ms[0])) as answer,
+    ):
+        assert "".join(answer.deltas()) == "the private answer"
+        left_ms[0] = 150
+    (line,) = map(json.loads, lines)
+    assert (line["chat_log"], line["usage"]) == ("out_of_time", {"total_tokens": 3})
+    assert "messages" not in line
 
 
 @EACH_WAY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -105,7 +106,7 @@ class ModelAnswers:
         meter = self._meter(principal, target, call, request, deadline, log)
         asking = None if meter is None else _asking_for_usage(target, call)
         call = asking or call
-        conversation = self._conversation(request, call, log)
+        conversation = self._conversation(request, call, log, deadline)
         name = principal and principal.name
         note, trace = log.note, log.trace
         send = partial(self._client.ask, target, call, deadline, stop_signal, note, name, trace)
@@ -206,7 +207,11 @@ class ModelAnswers:
         return chat_call(body)
 
     def _conversation(
-        self, request: TemplateRequest | ModelCall, call: ModelCall, log: RequestLog
+        self,
+        request: TemplateRequest | ModelCall,
+        call: ModelCall,
+        log: RequestLog,
+        deadline: Deadline,
     ) -> Conversation | None:
         if not self._settings.log_chat or call.method != "POST":
             return None
@@ -214,13 +219,17 @@ class ModelAnswers:
 
         file = self._settings.log_chat_file
         conversation = Conversation(request, call, self.secrets, log.source_ip, file)
-        log.with_conversation(partial(_conversation_lines, conversation))
+        log.with_conversation(partial(_conversation_lines, conversation, deadline))
         return conversation
 
 
-def _conversation_lines(conversation: Conversation, figures: Mapping[str, Any]) -> list[str]:
-    # The client has its last byte by now.
-    from sluice.completions.conversation_lines import lines_of  # noqa: PLC0415
+def _conversation_lines(
+    conversation: Conversation, deadline: Deadline, figures: Mapping[str, Any]
+) -> list[str]:
+    # The client has its last byte by now, but the function may end before the lines are made.
+    if deadline.remaining_ms() / 1000 < conversation.seconds_needed:
+        return [json.dumps({**figures, "chat_log": "out_of_time"})]
+    from sluice.completions.conversation_lines import lines_of  # noqa: PLC0415 -- few log it
 
     return lines_of(conversation, figures)
 

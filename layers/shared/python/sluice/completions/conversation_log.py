@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MAX_RECORDED_BYTES = 32 * 1024 * 1024
 """Maximum size of what is kept of an answer, in bytes: a stream of 128,000 tokens, some 200 bytes
 each. What follows is not logged, and the line says so."""
+LINES_S, LINES_BYTES_PER_S = 0.2, 2 * 1024 * 1024
+"""Seconds to import what makes lines, and the pace of it, on a function with 512 MB."""
 VECTORS_AND_FILES = ("/embeddings", "/images/generations", "/audio/speech")
 """Paths whose answers are numbers, pictures and sound: the log has their requests only."""
 
@@ -50,23 +52,31 @@ class Conversation:
         self.chunks: list[bytes] = []
         """The answer's bytes, or else the data of its events."""
         self.events: list[str] = []
-        self._room = 0 if call.path.endswith(VECTORS_AND_FILES) else MAX_RECORDED_BYTES
+        self.is_cut = False
+        """Whether the answer was too long to be kept whole."""
+        self._is_kept = not call.path.endswith(VECTORS_AND_FILES)
+        self._size = 0
 
     @property
-    def is_cut(self) -> bool:
-        """Whether the answer was too long to be kept whole."""
-        return self._room < 0
+    def seconds_needed(self) -> float:
+        """An upper limit of the time that its lines take."""
+        return LINES_S + (self._size + len(self.call.body)) / LINES_BYTES_PER_S
 
     def begins(self, status: int, headers: Mapping[str, str]) -> None:
         """The provider answers. headers: those of the bytes that `add_chunk` gets."""
         self.status, self.headers = status, headers
 
     def add_chunk(self, chunk: bytes) -> None:
-        if self._room > 0:
+        if self._has_room_for(chunk):
             self.chunks.append(chunk)
-            self._room -= len(chunk)
 
     def add_event(self, data: str) -> None:
-        if self._room > 0:
+        if self._has_room_for(data):
             self.events.append(data)
-            self._room -= len(data)
+
+    def _has_room_for(self, piece: bytes | str) -> bool:
+        if not self._is_kept or self._size >= MAX_RECORDED_BYTES:
+            self.is_cut = self._is_kept
+            return False
+        self._size += len(piece)
+        return True
