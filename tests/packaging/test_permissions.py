@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sluice.cache.dynamodb import PREFIX
 from sluice.settings import read_settings
 from sluice.upstream.targets import read_targets
 from tests.packaging.packaged_service import Package, text_of_sub
@@ -145,6 +146,34 @@ def test_traces_are_sent_if_tracing_is_switched_on() -> None:
     ):
         actions = [statement["Action"] for statement in statements]
         assert (TRACES in actions) == (str(switch).lower() == "true")
+
+
+# Settings, and whether the functions keep answers in the table.
+CACHES: tuple[tuple[dict[str, str], bool], ...] = (
+    ({}, False),
+    ({"CACHE_CHAT_COMPLETION": "false", "CACHE_BACKEND": "DYNAMODB"}, False),
+    ({"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY"}, False),
+    ({"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": ""}, True),
+    ({"CACHE_CHAT_COMPLETION": " True ", "CACHE_BACKEND": " DynamoDB"}, True),
+)
+
+
+def test_answers_are_kept_in_the_table_among_themselves() -> None:
+    deployments = [{"settings": environ} for environ, _ in CACHES]
+    roles = roles_with(["readState", "cacheAnswers"], deployments)
+    for (environ, is_kept), (_, read_state, *cache) in zip(CACHES, roles, strict=True):
+        settings = read_settings({**environ, "STATE_TABLE": "a-table"})
+        uses_table = settings.cache_chat_completion and settings.cache_backend == "DYNAMODB"
+        assert uses_table == is_kept
+        assert read_state["Action"] == ["dynamodb:BatchGetItem"]
+        keys = {"dynamodb:LeadingKeys": [f"{PREFIX}*"]}
+        expected = {
+            "Effect": "Allow",
+            "Action": ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem"],
+            "Resource": read_state["Resource"],
+            "Condition": {"ForAllValues:StringLike": keys},
+        }
+        assert cache == ([expected] if is_kept else [])
 
 
 def roles_with(
