@@ -159,7 +159,7 @@ CACHES: tuple[tuple[dict[str, str], bool], ...] = (
 
 
 def test_answers_are_kept_in_the_table_among_themselves() -> None:
-    deployments = [{"settings": environ} for environ, _ in CACHES]
+    deployments: list[dict[str, object]] = [{"settings": environ} for environ, _ in CACHES]
     roles = roles_with(["readState", "cacheAnswers"], deployments)
     for (environ, is_kept), (_, read_state, *cache) in zip(CACHES, roles, strict=True):
         settings = read_settings({**environ, "STATE_TABLE": "a-table"})
