@@ -78,6 +78,8 @@ def test_metrics_are_those_of_the_answers(by_default: Package) -> None:
         "FailedRequests": ("control", "default", "stream"),
         "ConnectionsGone": ("default",),
         "BudgetRefusals": ("default", "stream"),
+        "CacheHits": ("default", "stream"),
+        "CacheMisses": ("default", "stream"),
         "Uncounted": ("connect", "default", "stream"),
         "Outcomes": ("connect", "control", "default", "stream"),
     }
@@ -86,6 +88,8 @@ def test_metrics_are_those_of_the_answers(by_default: Package) -> None:
         ("default", "TimeToFirstFrame", "$.first_frame_ms"),
         *tokens,
         *((log, "Spend", "$.micro_usd") for log in ("default", "stream")),
+        *((log, "SavedTokens", "$.saved_tokens") for log in ("default", "stream")),
+        *((log, "SavedSpend", "$.saved_micro_usd") for log in ("default", "stream")),
         *((log, name, "1") for name, logs in counts.items() for log in logs),
     }
 

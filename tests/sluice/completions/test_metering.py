@@ -10,7 +10,7 @@ import pytest
 
 from sluice.access.gate import Ask, Gate
 from sluice.access.ticket import Ticket
-from sluice.access.usage import Tokens, input_tokens
+from sluice.access.usage import Savings, Tokens, input_tokens
 from sluice.authentication import Principal
 from sluice.completions.metering import NOTHING, Meter, metered
 from sluice.completions.usage import UsageFinder
@@ -50,9 +50,13 @@ class FakeTicket(Ticket):
     def __init__(self, failures: int = 0, headers: dict[str, str] | None = None) -> None:
         self.headers = headers or {}
         self.failures = failures
+        self.savings: Savings | None = None
         self.charged: list[tuple[Tokens, bool]] = []
 
-    def settle(self, tokens: Tokens, *, has_failed: bool = False) -> int | None:
+    def settle(
+        self, tokens: Tokens, savings: Savings | None = None, *, has_failed: bool = False
+    ) -> int | None:
+        self.savings = savings
         if self.failures:
             self.failures -= 1
             raise StateUnavailable("The store is away.")

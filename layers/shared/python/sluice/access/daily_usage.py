@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sluice.access.usage import Tokens
+    from sluice.access.usage import Savings, Tokens
     from sluice.state.item import Item
 
 PREFIX = "usage "
@@ -29,8 +29,11 @@ FIELDS = (
     "estimated_requests",
     "estimated_tokens",
     "unpriced_requests",
+    "cache_hits",
+    "saved_tokens",
+    "saved_micro_usd",
 )
-"""unpriced_requests: of models without a known price; they count as 0."""
+"""unpriced_requests: of models without a known price; they count as 0. saved_…: by cache_hits."""
 
 
 class Usage(NamedTuple):
@@ -49,12 +52,14 @@ def usage_change(
     tokens: Tokens,
     cost: int | None,
     now: float,
+    savings: Savings | None = None,
     *,
     has_failed: bool,
 ) -> Change:
     """Counts one request: rather not at all than twice.
 
-    name: who it counts for, in reports. cost: micro-USD. now: Unix time.
+    name: who it counts for, in reports. cost: micro-USD. now: Unix time. savings: of an answer from
+    the cache.
     """
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
     counts = {
@@ -67,6 +72,9 @@ def usage_change(
         "estimated_requests": int(tokens.is_estimated),
         "estimated_tokens": tokens.total if tokens.is_estimated else 0,
         "unpriced_requests": int(cost is None),
+        "cache_hits": int(savings is not None),
+        "saved_tokens": 0 if savings is None else savings.tokens,
+        "saved_micro_usd": 0 if savings is None else savings.micro_usd,
     }
     label = model[:MAX_MODEL_CHARACTERS] or OTHER
     add = {f"{field} {label}": count for field, count in counts.items() if count}

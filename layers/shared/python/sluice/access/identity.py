@@ -65,9 +65,18 @@ class Access:
         """Whether the deployment limits every principal."""
         return bool(self._settings.request_rates or self._settings.other_rates)
 
-    def may_limit_messages(self) -> bool:
+    def needs_owners(self) -> bool:
         """Whether it must be known whose a WebSocket connection is."""
-        return self.has_limits or self._connections_may_have_records()
+        return self.has_limits or self._caches_for_each or self._connections_may_have_records()
+
+    def needs_owner(self, principal: Principal) -> bool:
+        """Whether the principal's first message must find whose its connection is."""
+        return self.counts(principal) or self._caches_for_each
+
+    @property
+    def _caches_for_each(self) -> bool:
+        settings = self._settings
+        return settings.cache_chat_completion and settings.cache_scope == "principal"
 
     def passes_unknown_connections(self) -> bool:
         """Whether messages pass uncounted while the store cannot say whose they are.

@@ -6,7 +6,7 @@ import json
 
 from sluice.access.account import Bounds, Claim, Used, lease_of, leases_over, settlement
 from sluice.access.daily_usage import usage_change
-from sluice.access.usage import Tokens
+from sluice.access.usage import Savings, Tokens
 from sluice.errors import StateUnavailable
 from sluice.named_tuple import NamedTuple
 
@@ -68,11 +68,14 @@ class Ticket:
             **({} if cost is None else {"micro_usd": cost}),
         }
 
-    def settle(self, tokens: Tokens, *, has_failed: bool = False) -> int | None:
+    def settle(
+        self, tokens: Tokens, savings: Savings | None = None, *, has_failed: bool = False
+    ) -> int | None:
         """Count what the request has used, after its client has the last byte.
 
-        Returns its cost in micro-USD, None for a model whose price is unknown. Nothing is counted
-        twice. Raises StateUnavailable: then it may be called again.
+        savings: of an answer from the cache. Returns the cost in micro-USD, None for a model whose
+        price is unknown. Nothing is counted twice. Raises StateUnavailable: then it may be called
+        again.
         """
         case, principal, now = self._case, self._principal, self._clock()
         cost = self._cost(tokens)
@@ -88,12 +91,20 @@ class Ticket:
             if not outcome.was_applied and now_ms >= self._lease.until:
                 return cost
         if not self._is_counted:
-            self._count(tokens, cost, now, has_failed=has_failed)
+            self._count(tokens, savings, cost, now, has_failed=has_failed)
             self._is_counted = True
         settle_dead(self._store, principal, case._replace(now=int(now * 1000)), self._seen)
         return cost
 
-    def _count(self, tokens: Tokens, cost: int | None, now: float, *, has_failed: bool) -> None:
+    def _count(
+        self,
+        tokens: Tokens,
+        savings: Savings | None,
+        cost: int | None,
+        now: float,
+        *,
+        has_failed: bool,
+    ) -> None:
         """For reports: rather not at all than twice."""
         counted = usage_change(
             self._principal.account,
@@ -102,6 +113,7 @@ class Ticket:
             tokens,
             cost,
             now,
+            savings,
             has_failed=has_failed,
         )
         try:

@@ -35,6 +35,13 @@ class Tokens(NamedTuple):
         return self.input + self.output
 
 
+class Savings(NamedTuple):
+    """What an answer from the cache saved. micro_usd: 0 for a model whose price is unknown."""
+
+    tokens: int
+    micro_usd: int
+
+
 def claimed_tokens(path: str, body: bytes, document: Mapping[str, Any] | None) -> Tokens:
     """The most that a request is expected to use.
 

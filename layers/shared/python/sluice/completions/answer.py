@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sluice.completions.events import CompletionEvent
     from sluice.completions.metering import Meter
     from sluice.completions.pacing import Pace
+    from sluice.completions.recording import RecordedReply, ReplayedReply
     from sluice.secret_mask import SecretMask
     from sluice.upstream.reply import UpstreamReply
 
@@ -40,7 +41,7 @@ class ModelAnswer:
 
     def __init__(
         self,
-        upstream: UpstreamReply,
+        upstream: UpstreamReply | RecordedReply | ReplayedReply,
         mask: SecretMask,
         conversation: Conversation | None,
         meter: Meter | None = None,
@@ -130,7 +131,7 @@ class ModelAnswer:
 
     def finish(self) -> None:
         """Read what follows the end of an answer that was read whole: its connection is kept."""
-        if self._is_read:
+        if self._is_read or self._upstream.is_recorded:
             self._upstream.finish()
 
     def _decompressed(self) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from sluice.completions.answer import ModelAnswer
-from sluice.completions.request import TemplateRequest, encoded, upstream_body
+from sluice.completions.request import Asked, TemplateRequest, encoded, upstream_body
 from sluice.errors import StateUnavailable
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
@@ -16,10 +16,12 @@ from sluice.upstream.call import chat_call
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from sluice.access.identity import Access
     from sluice.authentication import Principal
+    from sluice.completions.caching import AnswerCache, CacheExchange
     from sluice.completions.conversation_log import Conversation
     from sluice.completions.metering import Meter
     from sluice.completions.pacing import Pace
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from sluice.upstream.reply import UpstreamReply
     from sluice.upstream.targets import Target
 
+CACHED_PATHS = ("/chat/completions", "/completions", "/embeddings")
+"""Whose answers CACHE_CHAT_COMPLETION keeps."""
 STREAM_ASKED = rb'"stream"\s*:\s*true'
 """In a request's JSON. Within a text its quotation marks would be escaped."""
 
@@ -60,6 +64,7 @@ class ModelAnswers:
         self._target = target
         self._forward_keys = forward_keys
         self._access = access
+        self._cache: AnswerCache | None = None
 
     def secrets(self) -> tuple[str, ...]:
         """The keys this process has read so far: no client, prompt or log may see one."""
@@ -103,102 +108,110 @@ class ModelAnswers:
         """
         target = target or self._target
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
-        meter = self._meter(principal, target, call, request, deadline, log)
-        asking = None if meter is None else _asking_for_usage(target, call)
-        call = asking or call
-        conversation = self._conversation(request, call, log, deadline)
-        name = principal and principal.name
-        note, trace = log.note, log.trace
-        send = partial(self._client.ask, target, call, deadline, stop_signal, note, name, trace)
-        pace = self._pace(target, call, deadline, stop_signal)
-        with (
-            nullcontext() if meter is None else meter.counting(log, deadline),
-            self._answer(
-                request,
-                call,
-                target,
-                log,
-                send,
-                conversation,
-                meter,
-                pace,
-                hides_usage=asking is not None,
-            ) as answer,
-        ):
-            yield answer
+        asked = Asked(request, call, target, principal, log, deadline, stop_signal)
+        with self._cache_exchange(asked) as exchange:
+            if exchange is not None:
+                asked = asked._replace(call=exchange.call)
+            meter = self._meter(asked, is_hit=exchange is not None and exchange.is_hit)
+            with (
+                nullcontext() if meter is None else meter.counting(log, deadline),
+                self._answer(asked, exchange, meter) as answer,
+            ):
+                yield answer
 
     @contextmanager
     def _answer(
-        self,
-        request: TemplateRequest | ModelCall,
-        call: ModelCall,
-        target: Target,
-        log: RequestLog,
-        send: Callable[[], UpstreamReply],
-        conversation: Conversation | None,
-        meter: Meter | None,
-        pace: Pace | None,
-        *,
-        hides_usage: bool,
+        self, asked: Asked, exchange: CacheExchange | None, meter: Meter | None
     ) -> Iterator[ModelAnswer]:
-        with send() as upstream:
+        request, call, target, log = asked.request, asked.call, asked.target, asked.log
+        asking = _asking_for_usage(target, call) if meter or exchange else None
+        call = asking or call
+        conversation = self._conversation(request, call, log, asked.deadline)
+        send = partial(self._send, asked._replace(call=call))
+        with send(log.note) if exchange is None else exchange.reply(send, log) as reply:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
             is_template = isinstance(request, TemplateRequest)
             asks_stream = is_template or re.search(STREAM_ASKED, call.body) is not None
             answer = ModelAnswer(
-                upstream,
+                reply,
                 mask,
                 conversation,
                 meter,
                 ascii_quotes=quotes,
                 asks_stream=asks_stream,
                 is_verbatim=target.is_verbatim,
-                hides_usage=hides_usage,
-                pace=pace,
+                hides_usage=asking is not None,
+                pace=self._pace(asked),
             )
             if conversation is not None:
                 conversation.begins(answer.status, answer.headers)
+            if exchange is not None:
+                answer.headers = {**answer.headers, **exchange.headers}
             try:
                 yield answer
                 answer.finish()
             finally:
                 usage = answer.usage.usage()
-                log.note(usage=usage)
-                if meter is not None:
-                    meter.usage = usage
+                if exchange is not None and exchange.is_hit:
+                    savings = exchange.savings(usage, log)
+                    if meter is not None:
+                        meter.savings = savings
+                else:
+                    log.note(usage=usage)
+                    if meter is not None:
+                        meter.usage = usage
 
-    def _pace(
-        self, target: Target, call: ModelCall, deadline: Deadline, stop_signal: StopSignal | None
-    ) -> Pace | None:
+    def _send(self, asked: Asked, note: Callable[..., None]) -> UpstreamReply:
+        _, call, target, principal, log, deadline, stop_signal = asked
+        name = principal and principal.name
+        return self._client.ask(target, call, deadline, stop_signal, note, name, log.trace)
+
+    def _pace(self, asked: Asked) -> Pace | None:
         routes = self._settings.event_rates
         if not routes:
             return None
         from sluice.completions.pacing import pace_of  # noqa: PLC0415 -- few deployments set a pace
 
-        return pace_of(f"{target.route_prefix}{call.path}", routes, deadline, stop_signal)
+        path = f"{asked.target.route_prefix}{asked.call.path}"
+        return pace_of(path, routes, asked.deadline, asked.stop_signal)
 
-    def _meter(
-        self,
-        principal: Principal | None,
-        target: Target,
-        call: ModelCall,
-        request: TemplateRequest | ModelCall,
-        deadline: Deadline,
-        log: RequestLog,
-    ) -> Meter | None:
+    def _cache_exchange(self, asked: Asked) -> AbstractContextManager[CacheExchange | None]:
+        call = asked.call
+        is_cached = self._settings.cache_chat_completion and call.method == "POST"
+        if not is_cached or call.path not in CACHED_PATHS:
+            return nullcontext()
+        # Two threads may open two at once. Neither does harm, and the later one stays.
+        if self._cache is None:
+            from sluice.completions.caching import AnswerCache  # noqa: PLC0415 -- few set a cache
+
+            self._cache = AnswerCache(self._settings, self._environ, self.secrets)
+        return self._cache.exchange(asked)
+
+    def _meter(self, asked: Asked, *, is_hit: bool) -> Meter | None:
+        principal = asked.principal
         gate = self._access.gate_for(principal) if self._access and principal else None
         if gate is None or principal is None:
             return None
         from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
 
+        request, call, target = asked.request, asked.call, asked.target
         template = request.prompt_template if isinstance(request, TemplateRequest) else None
-        meanwhile = partial(self._client.open_ahead, target)
+        meanwhile = None if is_hit else partial(self._client.open_ahead, target)
         try:
-            return metered(gate, principal, target, call, deadline, template, meanwhile)
+            return metered(
+                gate,
+                principal,
+                target,
+                call,
+                asked.deadline,
+                template,
+                meanwhile,
+                is_hit=is_hit,
+            )
         except StateUnavailable as error:
             if principal.has_record or self._settings.store_failure == "refuse":
                 raise
-            log.note(state=error.message, is_counted=False)
+            asked.log.note(state=error.message, is_counted=False)
             return None
 
     def _template_call(self, template: TemplateRequest) -> ModelCall:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sluice.access.gate import Gate
     from sluice.access.ticket import Ticket
+    from sluice.access.usage import Savings
     from sluice.authentication import Meanwhile, Principal
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog
@@ -51,6 +52,8 @@ class Meter:
         self._events = self._bytes = 0
         self.usage: Mapping[str, Any] | None = None
         """The provider's count, once it is known."""
+        self.savings: Savings | None = None
+        """What a kept answer saved."""
 
     @contextmanager
     def counting(self, log: RequestLog, deadline: Deadline) -> Iterator[None]:
@@ -96,7 +99,7 @@ class Meter:
         pause_s = MIN_PAUSE_S
         while True:
             try:
-                cost = self._ticket.settle(tokens, has_failed=has_failed)
+                cost = self._ticket.settle(tokens, self.savings, has_failed=has_failed)
             except StateUnavailable as error:
                 if deadline.seconds_left_or_zero() <= pause_s:
                     uncounted = self._ticket.replay(tokens, has_failed=has_failed)
@@ -137,13 +140,16 @@ def metered(
     deadline: Deadline,
     prompt_template: str | None = None,
     meanwhile: Meanwhile | None = None,
+    *,
+    is_hit: bool = False,
 ) -> Meter | None:
     """The meter of a request; None for one that nothing limits.
 
-    meanwhile: see Gate.admit. Raises what Gate.admit raises.
+    meanwhile: see Gate.admit. is_hit: whether its answer is kept, and costs nothing. Raises what
+    Gate.admit raises.
     """
     is_free = call.method in FREE_METHODS
-    claimed = NOTHING if is_free or not call.is_json else _claimed(call)
+    claimed = NOTHING if is_free or is_hit or not call.is_json else _claimed(call)
     path = f"{target.route_prefix}{call.path}"
     ask = Ask(
         path,

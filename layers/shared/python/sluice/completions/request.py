@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from sluice.authentication import Principal
+    from sluice.deadline import Deadline
+    from sluice.request_log import RequestLog
     from sluice.settings import Settings
+    from sluice.stop_signal import StopSignal
+    from sluice.upstream.call import ModelCall
+    from sluice.upstream.targets import Target
 
 CLIENT_ROLES = ("user", "assistant")  # the system prompt belongs to the operator
 
@@ -56,6 +62,21 @@ class NativeRequest(NamedTuple):
 
     body: bytes
     document: dict[str, Any]
+
+
+class Asked(NamedTuple):
+    """One request, and everything that its answer needs.
+
+    call: what goes to `target`. principal: who asks, if that is known.
+    """
+
+    request: TemplateRequest | ModelCall
+    call: ModelCall
+    target: Target
+    principal: Principal | None
+    log: RequestLog
+    deadline: Deadline
+    stop_signal: StopSignal | None
 
 
 def parse_object(body: bytes | str) -> dict[str, Any]:

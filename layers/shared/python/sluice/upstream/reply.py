@@ -38,6 +38,9 @@ class UpstreamReply:
     mends_stream_end: see Provider.
     """
 
+    is_recorded = False
+    """Whether what follows the end of an answer counts, too."""
+
     def __init__(
         self,
         reply: Reply,
@@ -122,8 +125,12 @@ class UpstreamReply:
 
         For answers that were read up to their own last event, and not to the end of the body.
         """
-        for _ in self._rest(TIMEOUT_AFTER_END_S):
+        for _ in self.rest():
             pass
+
+    def rest(self) -> Iterator[bytes]:
+        """What follows at once the point up to which an answer was read."""
+        return self._rest(TIMEOUT_AFTER_END_S)
 
     def _rest(self, seconds: float) -> Iterator[bytes]:
         """What follows the end of an answer. However that ends, the answer is whole."""

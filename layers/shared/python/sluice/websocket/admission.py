@@ -42,7 +42,8 @@ def admit(
 ) -> Admission:
     """Accept or reject a client.
 
-    A principal whose requests are counted is recorded at once: its first message must find it.
+    A principal whose requests are counted, or have answers of its own in the cache, is recorded at
+    once: its first message must find it.
 
     With aws_iam, API Gateway passes only signed requests and names who signed. A request without a
     name is rejected: the route does not require signatures (yet).
@@ -54,7 +55,7 @@ def admit(
         log.note(connection_id=request.connection_id)
         try:
             principal = _principal(request, settings, access)
-            is_recorded = _record_counted(request, principal, settings, access, state, log)
+            is_recorded = _record_first(request, principal, settings, access, state, log)
         except SluiceError as error:
             log.failed(error)
             return Admission(None, {"statusCode": error.http_status})
@@ -64,7 +65,7 @@ def admit(
     return Admission(principal, {"statusCode": 200, "headers": headers}, is_recorded)
 
 
-def _record_counted(
+def _record_first(
     request: ConnectRequest,
     principal: Principal,
     settings: Settings,
@@ -72,7 +73,7 @@ def _record_counted(
     state: ConnectionState | None,
     log: RequestLog,
 ) -> bool:
-    if state is None or not access.counts(principal):
+    if state is None or not access.needs_owner(principal):
         return False
     try:
         state.opened(request.connection_id, ConnectionOwner(*principal))

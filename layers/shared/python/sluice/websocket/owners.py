@@ -22,7 +22,7 @@ class Owners:
     """
 
     def __init__(self, state: ConnectionState | None, access: Access | None) -> None:
-        is_needed = access is not None and access.may_limit_messages()
+        is_needed = access is not None and access.needs_owners()
         self._state = state if is_needed else None
         self._passes_unknown = access is not None and access.passes_unknown_connections()
         self._known: dict[str, Principal] = {}

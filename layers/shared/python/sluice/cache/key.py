@@ -1,0 +1,77 @@
+"""What makes two requests equal, so that one answer serves both. No I/O."""
+
+from __future__ import annotations
+
+import json
+
+from sluice.digests import sha256
+from sluice.named_tuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+VERSION = 1
+"""Of the key's form."""
+PATHS = ("/chat/completions", "/completions", "/embeddings")
+"""Whose answers may be kept."""
+IGNORED = ("stream", "stream_options", "user", "metadata", "caching")
+"""Members of a request that do not change its answer."""
+UNKEPT = ("store", "background", "previous_response_id", "conversation")
+"""Members of a request whose answer depends on the provider's state, or changes it."""
+KEYED_HEADERS = ("openai-", "anthropic-", "x-amzn-bedrock-")
+"""How names of headers begin that may change an answer: beta features, Bedrock's guardrails."""
+
+
+class Place(NamedTuple):
+    """Where a request goes. provider, base_url, path, query: see Target and ModelCall."""
+
+    provider: str
+    base_url: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+
+def read_document(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in a request's body; None where it can be read in two ways, or not at all.
+
+    Of two members with one name, the provider may take another one than Python does: an answer
+    would be kept under the wrong question.
+    """
+    try:
+        document = json.loads(
+            body.decode(), object_pairs_hook=_unambiguous, parse_constant=_reject_constant
+        )
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def may_be_kept(document: Mapping[str, Any]) -> bool:
+    """Whether the answer to a request depends on the request alone."""
+    return not any(document.get(name) for name in UNKEPT)
+
+
+def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str:
+    """The key of the answer to `document`: SHA-256, in hexadecimal digits.
+
+    scope: whose answers may be shared; empty for all.
+    """
+    asked = {name: value for name, value in document.items() if name not in IGNORED}
+    headers = {n: v for n, v in place.headers.items() if n.startswith(KEYED_HEADERS)}
+    parts = (VERSION, scope, *place[:-1], headers, asked)
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()
+
+
+def _unambiguous(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(members)
+    if len(document) != len(members):
+        raise ValueError("two members have one name")
+    return document
+
+
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"JSON has no {name}")

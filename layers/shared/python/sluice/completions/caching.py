@@ -1,0 +1,259 @@
+"""Answers from the cache, and for it, on both transports. Imported only where a cache is set."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from functools import partial
+
+from sluice.access.prices import read_price_list
+from sluice.access.usage import Savings, counted_tokens
+from sluice.cache.entry import MAX_BODY_BYTES, Entry, read, written
+from sluice.cache.key import Place, answer_key, may_be_kept, read_document
+from sluice.cache.opening import open_cache
+from sluice.cache.single_flight import SingleFlight
+from sluice.cache.wishes import CACHING, Wishes, wishes_of
+from sluice.completions.event_stream import EVENT_STREAM, is_event_stream, recognized
+from sluice.completions.folding import whole_answer
+from sluice.completions.recording import RecordedReply, ReplayedReply
+from sluice.completions.request import encoded
+from sluice.completions.unfolding import event_stream
+from sluice.errors import StateUnavailable
+from sluice.named_tuple import NamedTuple
+from sluice.secret_mask import mask_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from sluice.access.prices import Price, PriceList
+    from sluice.completions.request import Asked
+    from sluice.request_log import RequestLog
+    from sluice.settings import Settings
+    from sluice.upstream.call import ModelCall
+    from sluice.upstream.reply import UpstreamReply
+    from sluice.upstream.targets import Target
+
+BY_FALLBACK = "fallback_from"
+"""What UpstreamClient.ask notes of an answer by another model."""
+HIT, MISS, BYPASS = "HIT", "MISS", "BYPASS"
+STATE_HEADER = "x-sluice-cache"
+EMBEDDINGS = "/embeddings"
+JSON = "application/json"
+MAX_WAIT_S = 5.0
+"""Maximum wait for the answer to an equal request, in seconds: a client that could see tokens sees
+none meanwhile."""
+SHARED_BY_ALL = "all"
+
+
+class Question(NamedTuple):
+    """A request whose answer may be kept under `key`."""
+
+    key: str
+    path: str
+    wants_stream: bool
+    wishes: Wishes
+
+
+class CacheExchange:
+    """One request's part of the cache.
+
+    call: what to send to the provider. replayed: the kept answer, if there is one. headers: for the
+    answer. price: gives what the model costs.
+    """
+
+    def __init__(
+        self,
+        call: ModelCall,
+        state: str,
+        price: Callable[[], Price | None],
+        replayed: ReplayedReply | None = None,
+        age_s: int | None = None,
+    ) -> None:
+        self.call = call
+        self.headers = {STATE_HEADER: state} | ({} if age_s is None else {"age": str(age_s)})
+        self.is_hit = replayed is not None
+        self.recorded: RecordedReply | None = None
+        """The provider's answer, where it may be kept."""
+        self._is_recording = state == MISS
+        self._price = price
+        self._replayed = replayed
+
+    def reply(
+        self, send: Callable[[Callable[..., None]], UpstreamReply], log: RequestLog
+    ) -> UpstreamReply | RecordedReply | ReplayedReply:
+        """The kept answer, or the provider's. send: see UpstreamClient.ask; takes its `note`."""
+        if self._replayed is not None:
+            return self._replayed
+        facts: dict[str, Any] = {}
+        try:
+            reply = send(facts.update)
+        finally:
+            log.note(**facts)
+        if self._is_recording and BY_FALLBACK not in facts:  # another model's answer is not kept
+            self.recorded = RecordedReply(reply, MAX_BODY_BYTES)
+        return self.recorded or reply
+
+    def savings(self, usage: Mapping[str, Any] | None, log: RequestLog) -> Savings:
+        """What a kept answer with this usage saved; logged too."""
+        tokens, price = counted_tokens(usage or {}), self._price()
+        saved = Savings(
+            tokens.total if tokens else 0, price.cost(tokens) if price and tokens else 0
+        )
+        log.note(saved_tokens=saved.tokens, saved_micro_usd=saved.micro_usd)
+        return saved
+
+
+class AnswerCache:
+    """Gives kept answers and keeps new ones. Make one for the life of the process.
+
+    A store that fails has no answers. environ: see open_cache. secrets: gives the keys that no kept
+    answer may hold. clock: Unix time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        secrets: Callable[[], tuple[str, ...]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        store = open_cache(settings, environ, clock)
+        assert store is not None  # noqa: S101 -- see ModelAnswers
+        self._store = store
+        self._settings = settings
+        self._secrets = secrets
+        self._clock = clock
+        self._flights = SingleFlight()
+        self._prices: PriceList | None = None
+
+    @contextmanager
+    def exchange(self, asked: Asked) -> Iterator[CacheExchange]:
+        """One request's part of the cache. Its answer is kept when the block ends well.
+
+        Raises InvalidField, DeadlineReached, and the reason of the stop signal.
+        """
+        call, log = asked.call, asked.log
+        document = read_document(call.body) if call.is_json else None
+        question = document and self._question(asked, document)
+        if document is not None and CACHING in document:
+            rest = {name: value for name, value in document.items() if name != CACHING}
+            asked = asked._replace(call=call._replace(body=encoded(rest)))
+        if not question:
+            log.note(cache=BYPASS)
+            yield CacheExchange(asked.call, BYPASS, partial(self._price, asked))
+            return
+        entry, is_first = self._find(question, asked)
+        try:
+            exchange = self._exchange(question, asked, entry)
+            yield exchange
+            if exchange.recorded is not None:
+                self._keep(exchange.recorded, question, log)
+        finally:
+            if is_first:
+                self._flights.end(question.key)
+
+    def _question(self, asked: Asked, document: Mapping[str, Any]) -> Question | None:
+        """None for a request whose answer may neither be given again nor kept."""
+        settings, call, principal = self._settings, asked.call, asked.principal
+        wishes = wishes_of(call.headers, document, settings.cache_ttl_s)
+        is_shared = settings.cache_scope == SHARED_BY_ALL
+        is_wanted = wishes.may_read or wishes.may_keep
+        if not (may_be_kept(document) and is_wanted and (principal or is_shared)):
+            return None
+        scope = "" if is_shared or principal is None else principal.account
+        provider = asked.target.provider
+        place = Place(provider.name, provider.base_url, call.path, call.query, call.headers)
+        key = answer_key(scope, place, {**document, "model": call.model})
+        return Question(key, call.path, document.get("stream") is True, wishes)
+
+    def _find(self, question: Question, asked: Asked) -> tuple[Entry | None, bool]:
+        """The kept answer, and whether this request is the first that asks the provider for it."""
+        if not question.wishes.may_read:
+            return None, False
+        key = question.key
+        entry = self._read(key, asked.log)
+        if entry is not None or not question.wishes.may_keep:
+            return entry, False
+        is_first = self._flights.begin(key)
+        if not is_first:
+            seconds = min(MAX_WAIT_S, asked.deadline.seconds_left())
+            self._flights.wait(key, seconds, asked.stop_signal)
+            entry = self._read(key, asked.log)
+            is_first = entry is None and self._flights.begin(key)
+        return entry, is_first
+
+    def _exchange(self, question: Question, asked: Asked, entry: Entry | None) -> CacheExchange:
+        price, log = partial(self._price, asked), asked.log
+        replayed = entry and _replayed(entry, asked.target, wants_stream=question.wants_stream)
+        if entry is None or replayed is None:
+            state = MISS if question.wishes.may_keep else BYPASS
+            log.note(cache=state)
+            return CacheExchange(asked.call, state, price)
+        age_s = max(0, int(self._clock() - entry.created_at))
+        log.note(cache=HIT, cache_age_s=age_s, model=asked.call.model)
+        return CacheExchange(asked.call, HIT, price, replayed, age_s)
+
+    def _read(self, key: str, log: RequestLog) -> Entry | None:
+        try:
+            data = self._store.get(key)
+        except StateUnavailable as error:
+            log.note(cache_failure=error.message)
+            return None
+        return None if data is None else read(data, key, self._clock())
+
+    def _keep(self, answer: RecordedReply, question: Question, log: RequestLog) -> None:
+        body = answer.body()
+        content_type = body and _kind_of(answer.headers, body, question.path)
+        if not (body and content_type):
+            return
+        body = mask_of(self._secrets()).apply(body)
+        now = self._clock()
+        expires_at = now + question.wishes.ttl_s
+        entry = Entry(question.key, now, expires_at, content_type, body)
+        try:
+            self._store.put(question.key, written(entry), expires_at)
+        except StateUnavailable as error:
+            log.note(cache_failure=error.message)
+
+    def _price(self, asked: Asked) -> Price | None:
+        if self._prices is None:
+            self._prices = read_price_list(self._settings.model_prices)
+        return self._prices.find(asked.target.provider.base_url, asked.call.model or "")
+
+
+def _replayed(entry: Entry, target: Target, *, wants_stream: bool) -> ReplayedReply | None:
+    """The kept answer in the form that the client wants; None if it has no such form."""
+    is_stream = is_event_stream({"content-type": entry.content_type})
+    body: bytes | None = entry.body
+    content_type = entry.content_type
+    provider = target.provider
+    if wants_stream and not is_stream:
+        # ModelAnswer takes the counts out for a client that did not ask for them.
+        body = event_stream(entry.body, includes_usage=provider.counts_streams)
+        content_type = EVENT_STREAM
+    elif is_stream and not wants_stream:
+        body, content_type = whole_answer(entry.body), JSON
+    if body is None:
+        return None
+    return ReplayedReply(content_type, body, mends_stream_end=provider.mends_stream_end)
+
+
+def _kind_of(headers: Mapping[str, str], body: bytes, path: str) -> str | None:
+    """The content type of an answer that ended well; None for any other."""
+    is_stream, _ = recognized(headers, (body,))
+    if path == EMBEDDINGS:
+        return JSON if _has_embeddings(body) else None
+    if is_stream:
+        return EVENT_STREAM if whole_answer(body) is not None else None
+    return JSON if event_stream(body, includes_usage=False) is not None else None
+
+
+def _has_embeddings(body: bytes) -> bool:
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and bool(document.get("data"))

@@ -1,0 +1,106 @@
+"""Replies that are kept while they pass, and replies that were kept. No I/O of their own."""
+
+from __future__ import annotations
+
+from sluice.completions.event_stream import END_MARK
+from sluice.errors import UpstreamBroken
+from sluice.upstream.decompression import decompressed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from sluice.upstream.reply import UpstreamReply
+
+OK_STATUS = 200
+
+
+class RecordedReply:
+    """A provider's reply whose bytes are remembered while they pass, up to max_bytes."""
+
+    is_recorded = True
+
+    def __init__(self, reply: UpstreamReply, max_bytes: int) -> None:
+        self.status = reply.status
+        self.headers = reply.headers
+        self.mends_stream_end = reply.mends_stream_end
+        self.end_soon = reply.end_soon
+        self._reply = reply
+        self._room = max_bytes
+        self._chunks: list[bytes] = []
+        self._has_ended = False
+
+    def __enter__(self) -> RecordedReply:  # noqa: PYI034 -- `typing` is kept out of small modules
+        self._reply.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._reply.__exit__(kind, error, trace)
+
+    def chunks(self) -> Iterator[bytes]:
+        """As UpstreamReply.chunks."""
+        for chunk in self._reply.chunks():
+            self._add(chunk)
+            yield chunk
+        self._has_ended = True
+
+    def finish(self) -> None:
+        """As UpstreamReply.finish; also for an answer that was not read to its end."""
+        if not self._has_ended:
+            for chunk in self._reply.rest():
+                self._add(chunk)
+
+    def body(self) -> bytes | None:
+        """The whole answer, not compressed; None if its end, or a part of it, is missing."""
+        if self._room < 0 or self.status != OK_STATUS:
+            return None
+        body = b"".join(self._chunks)
+        try:
+            body = b"".join(decompressed(self.headers.get("content-encoding", ""), (body,)))
+        except UpstreamBroken:
+            return None
+        return body if self._has_ended or END_MARK in body else None
+
+    def _add(self, chunk: bytes) -> None:
+        self._room -= len(chunk)
+        if self._room >= 0:
+            self._chunks.append(chunk)
+
+
+class ReplayedReply:
+    """A kept answer, as a reply."""
+
+    is_recorded = False
+
+    def __init__(self, content_type: str, body: bytes, *, mends_stream_end: bool) -> None:
+        self.status = OK_STATUS
+        self.headers = {"content-type": content_type}
+        self.mends_stream_end = mends_stream_end
+        self._body = body
+
+    def __enter__(self) -> ReplayedReply:  # noqa: PYI034 -- see RecordedReply
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        pass
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of it at once."""
+        yield self._body
+
+    def end_soon(self) -> None:
+        """Nothing follows."""
+
+    def finish(self) -> None:
+        """Nothing is left."""

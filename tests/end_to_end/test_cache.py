@@ -1,0 +1,148 @@
+"""The answer cache through the running stack, with OpenAI's SDK and WebSockets."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import openai
+import pytest
+from websockets.sync.client import connect
+
+from sluice.access.daily_usage import usages
+from sluice.access.records import MICRO, Record, item_of
+from sluice.authentication import account_of_key
+from sluice.settings import DEFAULT_MODEL
+from sluice.state.changes import Change
+from sluice.state.sqlite import SqliteState
+from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
+from tests.end_to_end.counted_answer import COUNTS, PRICES, QUESTION
+from tests.end_to_end.test_records import until
+from tests.running_stack import RunningStack, ready_service
+from tests.scripted_upstream import PATIENCE_S, answer_stream, says, sends, sse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.scripted_upstream import ScriptedUpstream
+
+USAGE = sse({"choices": [], "usage": {"total_tokens": 3}})
+COUNTED = answer_stream(["Hello"]).replace(USAGE, sse({"choices": [], "usage": COUNTS}))
+RPM = 10_000
+TEAM_KEY = "sk-sluice-" + "7" * 32
+
+
+@pytest.fixture(scope="module")
+def state_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state") / "state.sqlite"
+
+
+@pytest.fixture(scope="module")
+def stack(shared_upstream: ScriptedUpstream, state_file: Path) -> Iterator[RunningStack]:
+    with ready_service(
+        OPENAI_BASE_URL=shared_upstream.url,
+        OPENAI_API_KEY=PROVIDER_KEY,
+        FORWARD_KEY=FORWARD_KEY,
+        FUNCTION_URL_AUTH="none",
+        WEBSOCKET_AUTH="forward_key",
+        STATE_FILE=str(state_file),
+        CACHE_CHAT_COMPLETION="true",
+        MODEL_PRICES=PRICES,
+    ) as running:
+        yield running
+        assert running.end() == 0
+
+
+def ask(stack: RunningStack, key: str, question: str, **members: Any) -> httpx2.Response:
+    headers = {"authorization": f"Bearer {key}"}
+    messages = [{"role": "user", "content": question}]
+    document = {"model": "gpt", "messages": messages, **members}
+    url = f"{stack.url}/v1/chat/completions"
+    return httpx2.post(url, json=document, headers=headers, timeout=PATIENCE_S)
+
+
+def ask_until_kept(
+    stack: RunningStack, key: str, question: str, **members: Any
+) -> list[httpx2.Response]:
+    """Ask until the answer comes from the cache: it is kept after the client has its last byte."""
+    answers = [ask(stack, key, question, **members)]
+    assert answers[0].headers["x-sluice-cache"] == "MISS"
+    end = time.monotonic() + PATIENCE_S
+    while answers[-1].headers["x-sluice-cache"] != "HIT":
+        assert time.monotonic() < end
+        answers.append(ask(stack, key, question, **members))
+    return answers
+
+
+def test_sdk_gets_the_kept_answer_streamed_and_whole(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = says("Kept", " answer")
+    ask_until_kept(stack, FORWARD_KEY, QUESTION[0]["content"], stream=True)
+    upstream.requests.clear()
+    with openai.OpenAI(base_url=f"{stack.url}/v1", api_key=FORWARD_KEY) as client:
+        chunks = client.chat.completions.create(model="gpt", messages=QUESTION, stream=True)
+        texts = [each.choices[0].delta.content or "" for each in chunks]
+        assert "".join(texts) == "Kept answer"
+        raw = client.chat.completions.with_raw_response.create(model="gpt", messages=QUESTION)
+        assert raw.parse().choices[0].message.content == "Kept answer"
+        assert raw.headers["x-sluice-cache"] == "HIT"
+        assert int(raw.headers["age"]) < PATIENCE_S
+    assert upstream.requests == []
+
+
+def test_websocket_chats_and_templates_hit_what_the_url_has_kept(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = says("One", " for all")
+    messages = [{"role": "user", "content": "both?"}]
+    ask_until_kept(stack, FORWARD_KEY, "both?", model=DEFAULT_MODEL, stream=True)
+    upstream.requests.clear()
+    chat = {"action": "chat", "id": "7", "request": {"messages": messages}}
+    headers = {"authorization": f"Bearer {FORWARD_KEY}"}
+    with connect(stack.websocket_url, additional_headers=headers) as connection:
+        for response_type in ("full", "stream"):
+            connection.send(json.dumps({"messages": messages, "response_type": response_type}))
+            texts = [str(connection.recv(PATIENCE_S))]
+            while response_type == "stream" and texts[-1] != "<END>":
+                texts.append(str(connection.recv(PATIENCE_S)))
+            assert "".join(texts).removesuffix("<END>") == "One for all"
+        connection.send(json.dumps(chat))
+        frames = [json.loads(connection.recv(PATIENCE_S))]
+        while not frames[-1].get("done"):
+            frames.append(json.loads(connection.recv(PATIENCE_S)))
+    events = [event for frame in frames for event in frame["events"]]
+    deltas = [event["choices"][0]["delta"].get("content", "") for event in events]
+    assert "".join(deltas) == "One for all"
+    assert upstream.requests == []
+
+
+def test_keys_do_not_share_answers_and_a_hit_costs_no_tokens(
+    stack: RunningStack, upstream: ScriptedUpstream, state_file: Path
+) -> None:
+    store, account = SqliteState(str(state_file)), account_of_key(TEAM_KEY)
+    record = Record("team", token=account.removeprefix("key "), rpm_limit=RPM, max_budget=MICRO)
+    store.change(Change(record.key, None, put=item_of(record)))
+    upstream.script = sends(COUNTED, "text/event-stream")
+    ask_until_kept(stack, FORWARD_KEY, "whose?", stream=True)
+    answers = ask_until_kept(stack, TEAM_KEY, "whose?", stream=True)
+    assert len({answer.content for answer in answers}) == 1
+    left = [int(answer.headers["x-ratelimit-remaining-requests"]) for answer in answers]
+    assert left == [RPM - 1 - number for number in range(len(answers))]  # a hit counts as a request
+    name = f"usage {time.strftime('%Y-%m-%d', time.gmtime())} {account}"
+    counts = until(lambda: counts_of(store, name, requests=len(answers)))
+    misses = len(answers) - 1
+    assert (counts["input_tokens"], counts["output_tokens"]) == (100 * misses, 50 * misses)
+    assert counts["micro_usd"] == 200 * misses
+    saved = (counts["cache_hits"], counts["saved_tokens"], counts["saved_micro_usd"])
+    assert saved == (1, 150, 200)
+
+
+def counts_of(store: SqliteState, name: str, requests: int) -> dict[str, int] | None:
+    for usage in usages(name, store.get_all([name]).get(name, {})):
+        if usage.counts["requests"] == requests:
+            return usage.counts
+    return None
