@@ -57,32 +57,34 @@ function opened (socket, signal) {
 
 function receive (socket, request, on, signal, id) {
   return new Promise((resolve, reject) => {
-    const end = (isStopped = signal.aborted) => {
+    let waiting
+    const settle = (how, value) => {
       socket.onmessage = null
       signal.removeEventListener('abort', cancel)
       clearTimeout(waiting)
-      resolve({ isStopped })
+      how(value)
     }
-    let waiting
     const cancel = () => {
       const message = JSON.stringify({ action: 'cancel', id })
       on.sent(message)
       socket.send(message)
-      waiting = setTimeout(() => { socket.close(NORMAL); end(true) }, CANCEL_WAIT_MS)
+      waiting = setTimeout(() => {
+        socket.close(NORMAL)
+        settle(resolve, { isStopped: true })
+      }, CANCEL_WAIT_MS)
     }
     signal.addEventListener('abort', cancel)
     socket.onclose = ({ code, reason }) => {
-      reject(closed('The connection ended before the answer', socket, code, reason))
+      settle(reject, closed('The connection ended before the answer', socket, code, reason))
     }
     socket.onmessage = ({ data }) => {
       on.received(data)
       try {
         const state = readFrame(data, request, on)
-        if (state) end(state === 'cancelled')
+        if (state) settle(resolve, { isStopped: state === 'cancelled' })
       } catch (error) {
-        if (error.code === 'cancelled') return end(true)
-        end()
-        reject(error)
+        const isCancelled = error.code === 'cancelled'
+        settle(...(isCancelled ? [resolve, { isStopped: true }] : [reject, error]))
       }
     }
   })

@@ -4,7 +4,7 @@
 //
 //           .venv                  node_modules
 // (none)    requirements.txt       -
-// --start   requirements.txt       in the background: wscat, then the rest for `npx sls`
+// --start   requirements.txt       in the background: wscat, then osls for `npx sls`
 // --dev     requirements-dev.txt   first
 // --terminal: as without an option, for a command that counts each Ctrl-C
 import { spawn } from 'node:child_process'
@@ -13,7 +13,7 @@ import * as path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ROOT } from './setup/checkout.mjs'
 import { endInstallers, SetupError } from './setup/installer.mjs'
-import { nodeModules } from './setup/node-modules.mjs'
+import { COMMANDS, nodeModules, WSCAT } from './setup/node-modules.mjs'
 import { setUp } from './setup/setup.mjs'
 import { DEVELOPMENT, SERVICE, VENV, venv } from './setup/venv.mjs'
 
@@ -46,10 +46,10 @@ if (command) runInVenv()
 
 async function setUpNodeInBackground () {
   const quietly = () => {}
-  await setUp([nodeModules(env, true)], quietly) // at the same time as .venv
+  await setUp([nodeModules(env, WSCAT)], quietly) // at the same time as .venv
   await ready.catch(quietly)
   await delay(BACKGROUND_DELAY_MS)
-  await setUp([nodeModules(env)], quietly)
+  await setUp([nodeModules(env, COMMANDS)], quietly)
 }
 
 function report (error) {

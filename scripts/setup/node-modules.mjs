@@ -18,34 +18,47 @@ const OPTIONS = [
 ]
 // The first run is small and soon says that no registry answers.
 const FIRST_RUN = ['ci', '--omit=dev', '--fetch-retries=0', '--fetch-timeout=4000']
-const SECOND_RUN = ['install', '--no-save', '--include=dev', '--fetch-retry-mintimeout=1000']
+const SECOND_RUN = ['install', '--no-save', '--fetch-retry-mintimeout=1000']
+const OSLS = 'node_modules/osls'
 
-/** The step that completes node_modules; `omitDev` leaves it at what users run: wscat. */
-export function nodeModules (env, omitDev = false) {
+// What is installed: wscat; osls for `npx sls`, too; or all, which has the browser of the tests.
+export const WSCAT = 'wscat'
+export const COMMANDS = 'commands'
+export const ALL = 'all'
+
+/** The step that completes node_modules. */
+export function nodeModules (env, extent = ALL) {
   return {
     name: 'node_modules',
-    isReady: () => isReady(omitDev),
-    install: (log) => install(env, omitDev, log)
+    isReady: () => isReady(extent),
+    install: (log) => install(env, extent, log)
   }
 }
 
-function isReady (omitDev) {
+function isReady (extent) {
   const installed = readJson(HIDDEN_LOCK)?.packages
   if (!installed) return false
-  const locked = readJson(inCheckout('package-lock.json')).packages
-  const isNeeded = (at) => at !== '' && !locked[at].optional && !(omitDev && locked[at].dev)
+  const locked = lockedPackages()
+  const isNeeded = (at) => at !== '' && !locked[at].optional && (extent === ALL || !locked[at].dev)
   return Object.keys(installed).every((at) => installed[at].integrity === locked[at]?.integrity) &&
-    Object.keys(locked).filter(isNeeded).every((at) => at in installed)
+    Object.keys(locked).filter(isNeeded).every((at) => at in installed) &&
+    (extent === WSCAT || OSLS in installed)
 }
 
-async function install (env, omitDev, log) {
+async function install (env, extent, log) {
   log('Installing the locked node modules.')
   const clean = Object.entries(env).filter(([name]) => !SETTING.test(name) || KEPT.test(name))
   const npm = (args) => runInstaller('npm', [...args, ...OPTIONS], Object.fromEntries(clean),
     'npm cannot install what package-lock.json names (see its messages above). Check that an npm' +
     ' registry can be reached (npm config get registry), then run the command again.')
-  if (!isReady(true)) await npm(FIRST_RUN)
-  if (isReady(omitDev)) return
+  if (!isReady(WSCAT)) await npm(FIRST_RUN)
+  if (isReady(extent)) return
   fs.rmSync(HIDDEN_LOCK, { force: true })
-  await npm(SECOND_RUN)
+  // As if osls were no development package, but nothing is saved.
+  const osls = ['--omit=dev', '--save-prod', `osls@${lockedPackages()[OSLS].version}`]
+  await npm([...SECOND_RUN, ...(extent === ALL ? ['--include=dev'] : osls)])
+}
+
+function lockedPackages () {
+  return readJson(inCheckout('package-lock.json')).packages
 }

@@ -26,18 +26,24 @@ case "$*" in
 *) exec {real} "$@" ;;
 esac
 """
-# npm leaves the root package out of its hidden lock; `npm ci --omit=dev` installs no osls.
+# npm leaves the root package out of its hidden lock. `--omit=dev` leaves out what is for
+# development, but osls if the command names it.
 FAKE_NPM = """\
 #!/bin/sh
 echo "npm $1" >> {calls}
 mkdir -p node_modules
-[ "$1" = ci ] && omitted='/osls/d' || omitted=
+case "$*" in
+*--omit=dev*osls@1.2.3*) omitted='/browser/d' ;;
+*--omit=dev*) omitted='/"dev"/d' ;;
+*) omitted= ;;
+esac
 sed -e '/"": {{}}/d' -e "$omitted" package-lock.json > node_modules/.package-lock.json
 """
 PACKAGE_LOCK = """\
 {"packages": {
 "": {},
-"node_modules/osls": {"dev": true, "integrity": "sha512-x"},
+"node_modules/browser": {"dev": true, "integrity": "sha512-b"},
+"node_modules/osls": {"dev": true, "integrity": "sha512-x", "version": "1.2.3"},
 "node_modules/wscat": {"integrity": "sha512-z"}
 }}
 """

@@ -71,6 +71,25 @@ sys.stdin.readline()
     assert checkout.calls_made() == ["npm", PIP_REQUIREMENTS, "venv"]
 
 
+def test_start_installs_what_npx_runs_and_not_the_browser_of_the_tests(checkout: Checkout) -> None:
+    installed = checkout.root / "node_modules" / ".package-lock.json"
+    script = checkout.root / "scripts" / "with-venv.mjs"
+    at_once = script.read_text().replace("BACKGROUND_DELAY_MS = 5000", "BACKGROUND_DELAY_MS = 0")
+    script.write_text(at_once)
+    done, npm = checkout.root / "done", checkout.programs / "npm"
+    os.mkfifo(done)
+    text = npm.read_text()
+    npm.write_text(f'{text}[ "$1" = ci ] || echo > {done}\n')
+    reads = ("python", "-c", f"open({str(done)!r}).read()")
+    with running(checkout, "--start", *reads) as process:
+        assert process.wait() == 0
+    assert installed.read_text().count("integrity") == 2  # wscat and osls
+    assert checkout.calls_made() == ["npm ci", "npm install", PIP_REQUIREMENTS, "venv"]
+    npm.write_text(text)
+    assert checkout.set_up("--dev") == ["npm install", PIP_DEVELOPMENT]
+    assert installed.read_text().count("integrity") == 3
+
+
 def test_changed_lock_installs_only_what_changed(checkout: Checkout) -> None:
     checkout.set_up("--dev")
     (checkout.root / "requirements-dev.txt").write_text("a==2 --hash=sha256:1\n")

@@ -1,0 +1,120 @@
+// A real Chromium for tests in Python. Reads one command a line, {"page", "action", "arguments"} as
+// JSON, and answers each with one line: {"result"} or {"error"}.
+import * as fs from 'node:fs'
+import * as path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+const PATIENCE_MS = 20_000 // how long a test waits before it fails
+const SYSTEM_BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+const LOOPBACK = /^(?:http|ws):\/\/(?:127\.0\.0\.1|localhost)[:/]/
+const FOLDER = fileURLToPath(new URL('../../../.build/chromium', import.meta.url))
+const OPTIONS = [
+  '--no-sandbox', // root in a container has none
+  '--no-zygote',
+  '--disable-gpu',
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'
+]
+
+/** The Chromium of the npm package; where it does not run, such as on arm64, that of the system. */
+async function launch () {
+  const failures = []
+  for (const find of [packaged, system]) {
+    try {
+      return await chromium.launch({ executablePath: await find(), args: OPTIONS })
+    } catch (error) {
+      failures.push(String(error.message).split('\n')[0])
+    }
+  }
+  throw new Error(`no Chromium runs here: ${failures.join('; ')}`)
+}
+
+async function packaged () {
+  const { TMPDIR } = process.env
+  fs.mkdirSync(FOLDER, { recursive: true })
+  process.env.TMPDIR = FOLDER // the package unpacks there, once
+  try {
+    const { default: binary } = await import('@sparticuz/chromium')
+    return await binary.executablePath()
+  } finally {
+    if (TMPDIR === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = TMPDIR
+  }
+}
+
+function system () {
+  const folders = process.env.PATH.split(path.delimiter)
+  const files = SYSTEM_BROWSERS.flatMap((name) => folders.map((folder) => path.join(folder, name)))
+  const found = files.find((file) => fs.existsSync(file))
+  if (!found) throw new Error(`none of ${SYSTEM_BROWSERS.join(', ')} is on PATH`)
+  return found
+}
+
+const pages = new Map()
+
+async function open (browser, { url, scheme = 'light', width = 1280, height = 900, motion = 'no-preference', scale = 1, models = true }) {
+  const context = await browser.newContext({
+    colorScheme: scheme, viewport: { width, height }, reducedMotion: motion, deviceScaleFactor: scale
+  })
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin })
+  context.setDefaultTimeout(PATIENCE_MS)
+  const page = await context.newPage()
+  const faults = []
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) faults.push(message.text())
+  })
+  page.on('pageerror', (error) => faults.push(error.message))
+  const check = (address) => LOOPBACK.test(address) || faults.push(`foreign host: ${address}`)
+  page.on('request', (request) => check(request.url()))
+  page.on('websocket', (socket) => check(socket.url()))
+  const listed = models && page.waitForResponse((response) => response.url().endsWith('/models'))
+  await page.goto(url)
+  await (await listed)?.finished?.()
+  pages.set(pages.size + 1, { page, faults })
+  return pages.size
+}
+
+const on = (act) => ({ page }, id, ...rest) => act(page.getByTestId(id), ...rest)
+
+const actions = {
+  fill: on((found, text) => found.fill(text)),
+  click: on((found) => found.click()),
+  select: on((found, value) => found.selectOption(value)),
+  texts: on((found) => found.allInnerTexts()),
+  is_enabled: on((found) => found.isEnabled()),
+  wait_text: on((found, text) => found.filter({ hasText: text }).last().waitFor()),
+  wait_enabled: on((found) => found.and(found.page().locator(':enabled')).waitFor()),
+  wait_disabled: on((found) => found.and(found.page().locator(':disabled')).waitFor()),
+  press: ({ page }, key) => page.keyboard.press(key),
+  type: ({ page }, text) => page.keyboard.type(text),
+  tab: ({ page }, name) => page.getByRole('tab', { name }).click(),
+  tree: ({ page }) => page.locator('body').ariaSnapshot(),
+  evaluate: ({ page }, code) => page.evaluate(code),
+  screenshot: ({ page }, file) => page.screenshot({ path: file }),
+  faults: ({ faults }) => faults.splice(0),
+  close: ({ page }) => page.context().close()
+}
+
+async function perform (browser, { page, action, arguments: given }) {
+  return action === 'open' ? open(browser, ...given) : actions[action](pages.get(page), ...given)
+}
+
+const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`)
+
+let browser
+try {
+  browser = await launch()
+  answer({ result: browser.version() })
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      answer({ result: (await perform(browser, JSON.parse(line))) ?? null })
+    } catch (error) {
+      answer({ error: error.message })
+    }
+  }
+} catch (error) {
+  answer({ error: error.message })
+} finally {
+  await browser?.close()
+}

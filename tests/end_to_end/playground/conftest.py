@@ -1,0 +1,45 @@
+"""Pages of the playground in one browser. A page must end without a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.end_to_end.playground.chromium import Browser, NoChromiumError, Page, chromium
+from tests.running_stack import RunningStack
+from tests.scripted_upstream import ScriptedUpstream
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    try:
+        with chromium() as started:
+            yield started
+    except NoChromiumError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def page(
+    browser: Browser, signed_stack: RunningStack, upstream: ScriptedUpstream
+) -> Iterator[Page]:
+    """The playground of a stack with nothing set but its upstream."""
+    yield from opened(browser, signed_stack, upstream)
+
+
+@pytest.fixture
+def keyed_page(
+    browser: Browser, keyed_stack: RunningStack, upstream: ScriptedUpstream
+) -> Iterator[Page]:
+    yield from opened(browser, keyed_stack, upstream, models=False)
+
+
+def opened(
+    browser: Browser, stack: RunningStack, upstream: ScriptedUpstream, *, models: bool = True
+) -> Iterator[Page]:
+    page = browser.open(f"{stack.url}/", models=models)
+    upstream.requests.clear()
+    yield page
+    assert page.faults() == []
+    page.close()
