@@ -37,6 +37,7 @@ SLOW = (
     SHARES_NOTHING,
     "tests/scripts/",
     "tests/end_to_end/",
+    "tests/documentation/",
     "tests/local/test_command_line",
 )
 """What starts first, in this order, so that no process is left alone with it at the end."""

@@ -6,7 +6,8 @@ A comment in front of a block marks it; readers of the page do not see it:
     <!-- console -->              a line of the console of that `npm start` holds each of these
     <!-- provoke: COMMAND -->     run COMMAND as well, which prints this block
 
-The block without a language that follows a marked one is what it prints. `…` stands for any text.
+The block without a language that follows a marked one is what it prints. `…` stands for any text,
+and blanks for line ends.
 """
 
 from __future__ import annotations
@@ -62,10 +63,25 @@ def marked_blocks(page: str) -> list[MarkedBlock]:
     return found
 
 
+def unmarked_commands(page: str) -> list[str]:
+    """Return the lines of the shell blocks that no test runs; continued lines are one."""
+    return [
+        line
+        for fence in _FENCE.finditer(page)
+        if fence["language"] == "sh" and not fence["mark"]
+        for line in fence["text"].replace("\\\n", " ").splitlines()
+        if line
+    ]
+
+
 def matches(expected: str, printed: str) -> bool:
-    """Return whether `printed` begins with the expected text, in which `…` stands for any."""
-    parts = map(re.escape, expected.strip().split(_ANY))
-    return re.match(".*?".join(parts), printed.strip(), re.DOTALL) is not None
+    """Return whether `printed` begins with the expected text, in which `…` stands for any.
+
+    A blank and a line end are the same: words may share a frame, or have one each.
+    """
+    escaped = re.escape(expected.strip())
+    pattern = re.sub(r"(?:\\\s)+", r"\\s+", escaped).replace(_ANY, ".*?")
+    return re.match(pattern, printed.strip(), re.DOTALL) is not None
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

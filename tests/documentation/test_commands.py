@@ -17,7 +17,12 @@ import pytest
 
 from tests.child_environment import ROOT, inherited
 from tests.documentation import providers
-from tests.documentation.marked_blocks import MarkedBlock, marked_blocks, matches
+from tests.documentation.marked_blocks import (
+    MarkedBlock,
+    marked_blocks,
+    matches,
+    unmarked_commands,
+)
 from tests.running_stack import PATIENCE_S, RunningStack, ready_service
 from tests.scripted_upstream import scripted_upstream
 from tests.test_documentation import PAGES
@@ -36,6 +41,12 @@ NPM_RUN = re.compile(r"npm run (?:-s )?(\w+)(?: --)?")
 NPM_SCRIPTS = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]
 SETS_UP = re.compile(r"exec node scripts/with-venv\.mjs (?:--\w+ )?(?=python )")
 """What each script does first, and a test need not."""
+
+RUN = ("operate.md", "protocols.md", "quickstart.md", "troubleshooting.md")
+"""Pages whose commands run, except those that need an account or begin a service."""
+NOT_RUN = re.compile(
+    r"npx sls|npm (ci|start)\b|npm run (-s )?(secrets|smoke)|https://…|export FORWARD_KEY="
+)
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -142,6 +153,13 @@ def addresses(stack: RunningStack) -> dict[str, str]:
     return {shown: url.partition("//")[2] for shown, url in found.items()}
 
 
+def test_only_what_needs_an_account_is_not_run() -> None:
+    for path, text in PAGES.items():
+        if path.name in RUN:
+            left = [line for line in unmarked_commands(text) if not NOT_RUN.search(line)]
+            assert not left, path.name
+
+
 def test_a_block_that_prints_something_else_is_noticed() -> None:
     page = "<!-- run: A=1 B='2 3' -->\n```sh\necho x\n```\n```\nsays … all\n```\n"
     page += "<!-- console -->\n```\none\n```\n```sh\nnot run\n```\n"
@@ -153,3 +171,5 @@ def test_a_block_that_prints_something_else_is_noticed() -> None:
     assert matches("says … all", "says it\nand all, and more\n")
     assert not matches("says … all", "he says it all")
     assert not matches("a.c", "abc")
+    assert matches("You\n said…\n.", "You said\n it\n.")
+    assert not matches("Yousaid", "You said")
