@@ -10,6 +10,7 @@ from typing import Any
 from scripts.chatlog.chat_lines import Conversation
 from scripts.chatlog.messages import Message, chat_messages, text_of
 from scripts.chatlog.tally import FAILED, NOT_A_CHAT, NOT_VALID, Tally
+from scripts.chatlog.targets import has_failed
 
 FINISHED = ("stop", "tool_calls", "function_call", "completed")
 """How an answer ends that is whole."""
@@ -26,7 +27,7 @@ def example(line: Conversation, tally: Tally) -> dict[str, Any] | None:
     if asked is None:
         tally.left_out[NOT_A_CHAT] += 1
         return None
-    if line.get("outcome") != "ok" or line.get("finish_reason", "stop") not in FINISHED:
+    if has_failed(line) or line.get("finish_reason", "stop") not in FINISHED:
         tally.left_out[FAILED] += 1
         return None
     calls = {name: line[name] for name in ("tool_calls", "function_call") if line.get(name)}

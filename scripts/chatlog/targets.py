@@ -22,7 +22,7 @@ def own_line(line: Conversation, _tally: Tally) -> Conversation:
 def forward_entry(line: Conversation, tally: Tally) -> dict[str, Any] | None:
     """An entry as `aifd convert` writes it: its own logs become the same."""
     messages = chat_messages(line)
-    if messages is None or line.get("outcome") != "ok":
+    if messages is None or has_failed(line):
         tally.left_out[NOT_A_CHAT if messages is None else FAILED] += 1
         return None
     has_functions = "functions" in line or "function_call" in line
@@ -38,6 +38,11 @@ def forward_entry(line: Conversation, tally: Tally) -> dict[str, Any] | None:
         is_call: bool(calls),
         "assistant": _text(calls or line.get("answer")),
     }
+
+
+def has_failed(line: Conversation) -> bool:
+    """Whether the request failed, or its stream reported an error."""
+    return line.get("outcome") != "ok" or bool(line.get("error"))
 
 
 def _text(value: object) -> str:

@@ -99,6 +99,7 @@ def test_response_becomes_a_chat() -> None:
         ({"messages": []}, NOT_A_CHAT),
         ({"messages": ["Hi"]}, NOT_A_CHAT),
         ({"outcome": "upstream_incomplete"}, FAILED),
+        ({"error": {"code": 1}}, FAILED),
         ({"finish_reason": "length"}, FAILED),
         ({"finish_reason": None}, FAILED),
         ({"answer": None}, NOT_VALID),
