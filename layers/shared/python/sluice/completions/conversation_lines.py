@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from sluice.completions.conversation_log import Conversation
     from sluice.secret_mask import SecretMask
 
-MAX_LINE_CHARACTERS = 250_000
-"""Maximum length of a line on standard output: Lambda cuts lines after 256 KB. CloudWatch itself
-takes 1 MB. https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
-MAX_PART_CHARACTERS = 120_000
+MAX_LINE_CHARACTERS = 125_000
+"""Maximum length of a line on standard output. Lambda cuts lines after 256 KB, the local stack
+after 128 KB. CloudWatch itself takes 1 MB.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+MAX_PART_CHARACTERS = 60_000
 """Maximum part of a longer line. As a text in JSON it takes up to twice as many characters."""
 NOT_AS_IT_IS = "[\x7f-\x9f\u2028\u2029]"
 """Characters that terminals obey, and that some programs take for line ends."""
