@@ -320,7 +320,9 @@ def test_usual_line_is_logged_if_there_is_no_time_for_another(bench: AnswerBench
 
 @EACH_WAY
 @pytest.mark.parametrize("character", ["x", "語", "\x01"])
-def test_lines_fit_lambda_and_the_console_whatever_was_said(bench: AnswerBench, read: Read, character: str) -> None:
+def test_lines_fit_lambda_and_the_console_whatever_was_said(
+    bench: AnswerBench, read: Read, character: str
+) -> None:
     content = character * (60_000 // len(json.dumps(character, ensure_ascii=False)))
     bench.upstream.script = says(content, "!")
     bench.read(read, plain_request(content), LOG_CHAT="true")
