@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from scripts.access.errors import ToolError
-from sluice.access.account import LEASE, RUNNING, leases, leases_over
+from sluice.access.account import LEASE, RUNNING, Lease, leases, leases_over
 from sluice.access.daily_usage import usage_change
 from sluice.access.durations import expiry
-from sluice.access.records import Record, item_of
+from sluice.access.records import NUMBERS, Record, item_of
+from sluice.access.shards import shard_accounts
 from sluice.access.usage import Tokens
 from sluice.state.changes import Change, Equals
 from sluice.state.item import Item
@@ -23,10 +24,14 @@ ACCOUNT = "account"
 
 
 class Stored(NamedTuple):
-    """A record, and the item that holds it and counts for it."""
+    """A record, and the items that hold it and count for it, by their keys: one for each shard."""
 
     record: Record
-    item: Item
+    items: Mapping[str, Item]
+
+    @property
+    def leases(self) -> list[Lease]:
+        return [lease for item in self.items.values() for lease in leases(item)]
 
 
 def alias_item(alias: str) -> str:
@@ -39,6 +44,9 @@ def with_fields(record: Record, fields: Mapping[str, Any], now: int) -> Record:
     now: Unix seconds; a new duration begins then.
     """
     made = record._replace(**fields, updated_at=now)
+    small = [name for name in NUMBERS if (getattr(made, name) or made.shards) < made.shards]
+    if small:
+        raise ToolError(f"Each limit must be at least --shards, which split it ({small[0]}).")
     if "duration" in fields:
         made = made._replace(expires=expiry(made.duration, now) if made.duration else None)
     if made.max_budget is None:
@@ -50,26 +58,31 @@ def with_fields(record: Record, fields: Mapping[str, Any], now: int) -> Record:
 
 def creation(record: Record) -> list[Change]:
     """Stores a record whose alias and account are free."""
+    guards, put = (Equals("key_alias", None),), item_of(record)
     return [
         _names(record, None),
-        Change(record.key, None, (Equals("key_alias", None),), put=item_of(record)),
+        *(Change(key, None, guards, put=put) for key in accounts_of(record)),
     ]
 
 
-def replacement(old: Record, new: Record) -> Change:
+def replacement(old: Record, new: Record) -> list[Change]:
     """Replaces a record by another of the same account, unless it has changed since."""
-    put = item_of(new._replace(revision=old.revision + 1))
+    guards, put = (
+        (Equals("revision", old.revision),),
+        item_of(new._replace(revision=old.revision + 1)),
+    )
     removed = tuple(name for name in Record._fields if name not in put)
-    return Change(old.key, None, (Equals("revision", old.revision),), put=put, remove=removed)
+    return [Change(key, None, guards, put=put, remove=removed) for key in accounts_of(old)]
 
 
 def removal(stored: Stored, now: float) -> list[Change]:
     """Removes a blocked record."""
-    account = stored.record.key
-    name = Change(
-        alias_item(stored.record.key_alias), now, (Equals(ACCOUNT, account),), remove=(ACCOUNT,)
-    )
-    return [_emptied(stored, now), name, *_charges(stored, account, now)]
+    record = stored.record
+    guards = (Equals(ACCOUNT, record.key),)
+    changes = [Change(alias_item(record.key_alias), now, guards, remove=(ACCOUNT,))]
+    for account, item in stored.items.items():
+        changes += [_emptied(record, account, item, now), *_charges(record, item, account, now)]
+    return changes
 
 
 def move(stored: Stored, record: Record, now: float) -> list[Change]:
@@ -77,14 +90,30 @@ def move(stored: Stored, record: Record, now: float) -> list[Change]:
 
     Requests in progress can no longer be settled: their cost is what they had claimed.
     """
-    old, account = stored.record.key, record.key
-    used = {n: v for n, v in stored.item.items() if n not in Record._fields and not _is_own(n)}
-    for lease in leases(stored.item):
+    changes = [_names(record, stored.record.key)]
+    for (old, item), account in zip(stored.items.items(), accounts_of(record), strict=True):
+        put = {**_used(item), **item_of(record)}
+        changes += [
+            _emptied(stored.record, old, item, now),
+            Change(account, None, (Equals("key_alias", None),), put=put),
+            *_charges(stored.record, item, account, now),
+        ]
+    return changes
+
+
+def accounts_of(record: Record) -> list[str]:
+    """The keys of a record's items."""
+    return shard_accounts(record.key, record.shards)
+
+
+def _used(item: Item) -> dict[str, str | int]:
+    """What an item counts, and what its requests in progress had claimed."""
+    used = {n: v for n, v in item.items() if n not in Record._fields and not _is_own(n)}
+    for lease in leases(item):
         if lease.window:
             name = f"s {lease.window}"
             used[name] = int(used.get(name, 0)) + lease.cost
-    moved = Change(account, None, (Equals("key_alias", None),), put={**used, **item_of(record)})
-    return [_emptied(stored, now), moved, _names(record, old), *_charges(stored, account, now)]
+    return used
 
 
 def _is_own(name: str) -> bool:
@@ -98,14 +127,13 @@ def _names(record: Record, previous: str | None) -> Change:
     return Change(alias_item(record.key_alias), None, (guard,), put={ACCOUNT: record.key})
 
 
-def _emptied(stored: Stored, now: float) -> Change:
+def _emptied(record: Record, account: str, item: Item, now: float) -> Change:
     """A blocked record's counters change only when one of its requests ends."""
-    record, item = stored
     guards = (Equals("revision", record.revision), Equals(RUNNING, item.get(RUNNING)))
-    return Change(record.key, now, guards, remove=tuple(item))
+    return Change(account, now, guards, remove=tuple(item))
 
 
-def _charges(stored: Stored, account: str, now: float) -> Iterable[Change]:
+def _charges(record: Record, item: Item, account: str, now: float) -> Iterable[Change]:
     """Counts requests whose functions have died, as used; others count themselves in the end.
 
     One change, because they share an item.
@@ -113,14 +141,14 @@ def _charges(stored: Stored, account: str, now: float) -> Iterable[Change]:
     changes = [
         usage_change(
             account,
-            stored.record.key_alias,
+            record.key_alias,
             lease.model,
             Tokens(lease.tokens, 0, 0, is_estimated=True),
             lease.cost,
             now,
             has_failed=True,
         )
-        for lease in leases_over(stored.item, int(now * 1000))
+        for lease in leases_over(item, int(now * 1000))
     ]
     if not changes:
         return []

@@ -14,6 +14,7 @@ from scripts.access.errors import ToolError
 from scripts.access.place import add_options
 from sluice.access.durations import DURATION, RULE
 from sluice.access.records import MICRO
+from sluice.access.shards import MAX_SHARDS
 from sluice.errors import InvalidValue
 from sluice.setting_values import texts
 
@@ -47,6 +48,13 @@ def command_line() -> argparse.ArgumentParser:
         if command in WRITTEN:
             _add_fields(own)
         if command == "create":
+            own.add_argument(
+                "--shards",
+                type=_shards,
+                default=argparse.SUPPRESS,
+                metavar="VALUE",
+                help="items that share the counting, for a key with over 10 requests a second",
+            )
             own.add_argument("--principal", type=_arn, help="an IAM role or user instead of a key")
         add_options(own)
         own.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -63,7 +71,7 @@ def alias_of(chosen: argparse.Namespace) -> str:
 
 def fields_of(chosen: argparse.Namespace) -> dict[str, Any]:
     """The fields of a record that the options set."""
-    return {name: value for name, value in vars(chosen).items() if name in FIELDS}
+    return {n: value for n, value in vars(chosen).items() if n in FIELDS or n == "shards"}
 
 
 def _add_fields(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +104,12 @@ def _whole(text: str) -> int | None:
         return None
     if not re.fullmatch(r"(?a)[1-9]\d{0,12}", text) or int(text) > MAX_NUMBER:
         raise argparse.ArgumentTypeError("must be a whole number, at least 1, or none")
+    return int(text)
+
+
+def _shards(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:4]) <= MAX_SHARDS:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MAX_SHARDS}")
     return int(text)
 
 

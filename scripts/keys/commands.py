@@ -15,6 +15,7 @@ from scripts.keys.changes import (
     ACCOUNT,
     ALIAS_PREFIX,
     Stored,
+    accounts_of,
     alias_item,
     creation,
     move,
@@ -22,10 +23,10 @@ from scripts.keys.changes import (
     replacement,
     with_fields,
 )
-from sluice.access.account import leases
 from sluice.access.identity import KEY_PREFIX
 from sluice.access.records import Record, record_of
 from sluice.authentication import key_digest
+from sluice.state.item import Item
 
 KEY_CHARACTERS = 32
 """Of 62 kinds: 190 bits, which nobody guesses."""
@@ -72,8 +73,11 @@ class Records:
         names = self._store.items(ALIAS_PREFIX)
         accounts = [str(item[ACCOUNT]) for item in names.values() if ACCOUNT in item]
         items = read_all(self._store, accounts)
-        found = [(record_of(items.get(account, {})), account) for account in accounts]
-        return [Stored(record, items[account]) for record, account in found if record is not None]
+        found = [record_of(items.get(account, {})) for account in accounts]
+        records = [record for record in found if record is not None]
+        shards = [key for record in records for key in accounts_of(record)[1:]]
+        items |= read_all(self._store, shards)
+        return [_stored(record, items) for record in records]
 
     def find(self, alias: str) -> Stored:
         name = self._store.get_all([alias_item(alias)]).get(alias_item(alias), {})
@@ -82,7 +86,9 @@ class Records:
         record = record_of(item)
         if record is None:
             raise ToolError(self._unknown(alias))
-        return Stored(record, item)
+        if record.shards == 1:
+            return Stored(record, {account: item})
+        return _stored(record, self._store.get_all(accounts_of(record)))
 
     def create(self, alias: str, fields: Mapping[str, Any], principal: str | None) -> NewKey:
         now = int(self._clock())
@@ -114,7 +120,7 @@ class Records:
                 revision=stored.record.revision + 1,
             )
             if self._store.change_all(move(stored, record, now)):
-                return Retired(record, key, len(leases(stored.item)))
+                return Retired(record, key, len(stored.leases))
         raise ToolError(_busy(alias, "rotate"))
 
     def delete(self, alias: str) -> Retired:
@@ -122,7 +128,7 @@ class Records:
         for _ in range(ATTEMPTS):
             stored = self.find(alias)
             if self._store.change_all(removal(stored, self._clock())):
-                return Retired(stored.record, None, len(leases(stored.item)))
+                return Retired(stored.record, None, len(stored.leases))
         raise ToolError(_busy(alias, "delete"))
 
     def _blocked(self, alias: str) -> Record:
@@ -134,7 +140,7 @@ class Records:
         for _ in range(ATTEMPTS):
             old = self.find(alias).record
             new = with_fields(old, fields, int(self._clock()))
-            if self._store.change_all([replacement(old, new)]):
+            if self._store.change_all(replacement(old, new)):
                 return old, new
         raise ToolError(f"{alias} is being changed by other commands. Try again.")
 
@@ -157,6 +163,10 @@ class Records:
         else:
             hint = "`npm run keys -- list` shows all." if known else "There is no record yet."
         return f"Unknown alias {alias}. {hint}"
+
+
+def _stored(record: Record, items: Mapping[str, Item]) -> Stored:
+    return Stored(record, {key: items.get(key, {}) for key in accounts_of(record)})
 
 
 def _busy(alias: str, command: str) -> str:

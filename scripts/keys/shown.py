@@ -7,10 +7,11 @@ from typing import Any
 
 from scripts.access.table import table
 from scripts.keys.changes import Stored
-from sluice.access.account import Bounds
 from sluice.access.deployment_limits import DeploymentLimits
+from sluice.access.gate import bounds_of
 from sluice.access.key_info import key_info
 from sluice.access.records import Record
+from sluice.access.shards import merged
 from sluice.authentication import Principal
 
 HEAD = ("ALIAS", "STATE", "FOR", "RPM", "TPM", "PARALLEL", "BUDGET", "SPENT", "RESETS", "EXPIRES")
@@ -20,17 +21,11 @@ NOTHING = "-"
 
 def described(stored: Stored, now: float, strategy: str) -> dict[str, Any]:
     """A record with what it has used, as GET /key/info has it. strategy: RATE_LIMIT_STRATEGY."""
-    record, item = stored
-    bounds = Bounds(
-        DeploymentLimits(strategy=strategy).windows("", record.rpm_limit),
-        record.tpm_limit,
-        record.max_parallel_requests,
-        record.max_budget,
-        record.budget_duration,
-        record.revision,
-    )
+    record = stored.record
+    windows = DeploymentLimits(strategy=strategy).windows("", record.rpm_limit)
     principal = Principal(record.key_alias, record.key, has_record=True)
-    return key_info(principal, record, bounds, item, int(now * 1000))
+    counted = merged(list(stored.items.values()))
+    return key_info(principal, record, bounds_of(record, windows), counted, int(now * 1000))
 
 
 def listed(all_stored: Sequence[Stored], now: float, strategy: str) -> str:
@@ -58,6 +53,7 @@ def details(stored: Stored, now: float, strategy: str) -> str:
         "answers": _of(info["running_requests"], record.max_parallel_requests, "at once"),
         "budget": _budget(info),
         "expires": info["expires"] or "never",
+        **({"shards": record.shards} if record.shards > 1 else {}),
         "metadata": record.metadata,
         "created": info["created_at"],
         "updated": info["updated_at"],

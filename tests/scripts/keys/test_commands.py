@@ -11,11 +11,11 @@ import pytest
 
 from scripts.access.errors import ToolError
 from scripts.keys.commands import Records, new_key
-from sluice.access.account import Bounds, Claim, Used, admission, lease_of, settlement
+from sluice.access.account import Claim, Used, admission, lease_of, settlement
 from sluice.access.daily_usage import PREFIX, usages
 from sluice.access.deployment_limits import DeploymentLimits
+from sluice.access.gate import bounds_of
 from sluice.access.identity import KEY_PREFIX
-from sluice.access.records import Record
 from sluice.authentication import account_of_key, account_of_principal
 from tests.scripts.tool_stores import BOTH, NOW, opened
 
@@ -48,22 +48,13 @@ class Team:
         self.records = Records(store, lambda: NOW, lambda: next(keys))
 
     def item(self, alias: str) -> Item:
-        return self.records.find(alias).item
-
-    def bounds(self, record: Record) -> Bounds:
-        return Bounds(
-            DeploymentLimits().windows("", record.rpm_limit),
-            record.tpm_limit,
-            record.max_parallel_requests,
-            record.max_budget,
-            record.budget_duration,
-            record.revision,
-        )
+        (item,) = self.records.find(alias).items.values()
+        return item
 
     def begin(self, alias: str, cost: int = 100, lasts_ms: int = 60_000) -> Change | None:
         """A request begins, as the gate does it; returns the change that ends it at half."""
-        record, item = self.records.find(alias)
-        bounds = self.bounds(record)
+        record, item = self.records.find(alias).record, self.item(alias)
+        bounds = bounds_of(record, DeploymentLimits().windows("", record.rpm_limit))
         claim = Claim(next(self._ids), "gpt-x", 10, cost, NOW_MS + lasts_ms)
         if not self.store.change_all([admission(bounds, claim, record.key, item, NOW_MS)]):
             return None
@@ -171,7 +162,8 @@ def test_budget_duration_needs_a_budget(team: Team) -> None:
 
 def test_block_ends_admission_at_once(team: Team) -> None:
     record = team.records.create("team-a", LIMITS, None).record
-    bounds, claim = team.bounds(record), Claim("x", "gpt-x", 10, 100, NOW_MS)
+    bounds = bounds_of(record, DeploymentLimits().windows("", record.rpm_limit))
+    claim = Claim("x", "gpt-x", 10, 100, NOW_MS)
     seen = team.item("team-a")
     team.records.update("team-a", {"blocked": True})
     assert not team.store.change_all([admission(bounds, claim, record.key, seen, NOW_MS)])

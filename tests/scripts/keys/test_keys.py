@@ -113,6 +113,7 @@ def test_program_gets_litellms_fields_and_the_key(tool: Tool) -> None:
         "metadata": {"cost_center": 7},
         "created_at": "2027-01-15T08:00:00Z",
         "updated_at": "2027-01-15T08:00:00Z",
+        "shards": 1,
     }
     del made["key"]
     (listed,) = tool.document("list")

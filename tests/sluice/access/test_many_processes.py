@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -17,6 +17,7 @@ from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
 from sluice.access.records import Record, item_of
+from sluice.access.shards import merged, shard_accounts
 from sluice.access.usage import Tokens
 from sluice.authentication import Principal
 from sluice.limit_values import model_prices
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("requests_program.py")
 PROCESSES = 16
+SHARDS = 4
 ACCOUNT = "key " + "0" * 64
 PRICES = '{"gpt": {"input": 1, "output": 1}}'  # one micro-USD a token
 PRICE, NO_LIST = model_prices(PRICES), '{"servers": {}}'
@@ -116,6 +118,33 @@ def test_budget_is_never_passed_and_exactly_counted(shared: Shared) -> None:
     (usage,) = usages(key, store.get_all([key])[key])
     assert usage.counts["requests"] == len(moments)
     assert usage.counts["micro_usd"] == 300 * len(moments)
+
+
+def sharded(store: StateStore, **fields: Any) -> None:
+    record = Record("ann", token=ACCOUNT.removeprefix("key "), shards=SHARDS, **fields)
+    for account in shard_accounts(ACCOUNT, SHARDS):
+        store.change(Change(account, None, put=item_of(record)))
+
+
+@pytest.mark.parametrize("strategy", ["fixed-window", "moving-window"])
+def test_no_window_of_a_key_with_shards_is_exceeded(shared: Shared, strategy: str) -> None:
+    sharded(shared.store)
+    limits = {"REQ_RATE_LIMIT": '{"/v1": "20/second"}', "RATE_LIMIT_STRATEGY": strategy}
+    moments = passed(3.0, 0, shared.settings | limits | {"HAS_RECORD": "true"})
+    assert len(moments) >= 20
+    for moment in moments:
+        start = moment - moment % 1000 if strategy == "fixed-window" else moment
+        assert sum(start <= each < start + 1000 for each in moments) <= 20
+
+
+def test_budget_of_a_key_with_shards_is_never_passed_and_exactly_counted(shared: Shared) -> None:
+    sharded(shared.store, max_budget=10_000)
+    moments = passed(30.0, 900, shared.settings | {"HAS_RECORD": "true"})
+    accounts = shard_accounts(ACCOUNT, SHARDS)
+    item = merged(list(shared.store.get_all(accounts).values()))
+    assert item["s life"] == item["b life"] == 300 * len(moments)
+    assert 10_000 - SHARDS * 900 < int(item["s life"]) <= 10_000
+    assert item["running"] == 0
 
 
 def test_answers_at_once_are_limited(shared: Shared) -> None:

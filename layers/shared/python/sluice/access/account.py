@@ -43,7 +43,7 @@ class Bounds(NamedTuple):
 
     max_budget: micro-USD within each window of budget_duration. has_record: whether the item has a
     record, which is kept for good. revision: the record's; a change by an administrator makes the
-    decision invalid.
+    decision invalid. is_part: whether these are a shard's part of the limits.
     """
 
     windows: tuple[Window, ...] = ()
@@ -52,6 +52,7 @@ class Bounds(NamedTuple):
     max_budget: int | None = None
     budget_duration: str | None = None
     revision: int | None = None
+    is_part: bool = False
 
 
 class Claim(NamedTuple):
@@ -187,8 +188,9 @@ def _refusals(bounds: Bounds, claim: Claim, item: Item, now: int) -> Iterator[Re
 def lease_of(bounds: Bounds, claim: Claim, now: int) -> Lease:
     """The lease that `admission` records at `now`."""
     window = budget_window(bounds.budget_duration, now // 1000).name
-    # A request larger than the limit would never pass: alone in its minute, it may.
-    limit = bounds.tpm_limit
+    # A request larger than the limit would never pass: alone in its minute, it may. Not in a shard:
+    # there may be one in each.
+    limit = None if bounds.is_part else bounds.tpm_limit
     tokens = claim.tokens if limit is None else min(claim.tokens, limit)
     cost = 0 if bounds.max_budget is None else claim.cost
     return Lease(claim.id, claim.model, tokens, now // MINUTE_MS, cost, window, claim.until)

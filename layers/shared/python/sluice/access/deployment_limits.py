@@ -5,6 +5,7 @@ They hold for every principal apart, with a record or without. No I/O.
 
 from __future__ import annotations
 
+from sluice.access.shards import WHOLE, Part
 from sluice.access.windows import STRATEGIES, Window
 from sluice.limit_values import Rate, RouteRates, route_of
 from sluice.named_tuple import NamedTuple
@@ -21,9 +22,14 @@ class DeploymentLimits(NamedTuple):
     others: tuple[Rate, ...] = ()
     strategy: str = "fixed-window"
 
-    def windows(self, path: str, rpm_limit: int | None = None) -> tuple[Window, ...]:
-        """What counts a request to `path`, with a record's rpm_limit."""
+    def windows(
+        self, path: str, rpm_limit: int | None = None, part: Part = WHOLE
+    ) -> tuple[Window, ...]:
+        """What counts a request to `path`, with a record's rpm_limit, in one shard or all."""
         make = STRATEGIES[self.strategy]
         name, rates = route_of(path, self.routes) or RouteRates(GLOBAL, self.others)
-        own = () if rpm_limit is None else (make(RECORD, Rate(rpm_limit, RECORD_MINUTE_S)),)
-        return own + tuple(make(name, rate) for rate in rates)
+        own = () if rpm_limit is None else ((RECORD, Rate(rpm_limit, RECORD_MINUTE_S)),)
+        counted = (*own, *((name, rate) for rate in rates))
+        return tuple(
+            make(name, rate._replace(amount=part.share(rate.amount) or 0)) for name, rate in counted
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from fnmatch import fnmatchcase
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from sluice.access.account import (
     Bounds,
     Claim,
+    Refusal,
     admission,
     has_lease,
     refusal,
@@ -16,23 +18,27 @@ from sluice.access.account import (
 from sluice.access.errors import KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice
 from sluice.access.records import record_of
 from sluice.access.refusals import limit_headers, refusal_error
+from sluice.access.shards import WHOLE, Part, merged, merged_refusal, shard_accounts
 from sluice.access.ticket import Case, Ticket, settle_dead
-from sluice.errors import PromptTemplateNotAllowed, SluiceError, StateUnavailable
+from sluice.errors import PromptTemplateNotAllowed, StateUnavailable
 from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from sluice.access.deployment_limits import DeploymentLimits
     from sluice.access.prices import Price, PriceList
     from sluice.access.records import Record
     from sluice.access.usage import Tokens
+    from sluice.access.windows import Window
     from sluice.authentication import Meanwhile, Principal
     from sluice.state.item import Item
     from sluice.state.store import StateStore
 
+NOT_ALLOWED = (ModelNotAllowed, ModelWithoutPrice, PromptTemplateNotAllowed)
+"""Errors of usable keys: they say what is left, too."""
 MEMORY_MS = 30_000
 """How long an environment relies on what it has seen: a block takes effect within this time."""
 MAX_REMEMBERED = 1000
@@ -61,11 +67,16 @@ class Ask(NamedTuple):
     prompt_template: str | None = None
 
 
+def random_index(count: int) -> int:
+    """One of so many, without the module `random`, which is slow to import."""
+    return int.from_bytes(os.urandom(4), "big") % count
+
+
 class Gate:
     """Counts requests against records and limits. Any thread may call any method.
 
     prices: opened at its first use. new_id: of a request. clock: Unix time. max_contention_ms: for
-    one admission, lost races included.
+    one admission, lost races included. pick: the shard that a request tries first, of so many.
     """
 
     def __init__(
@@ -76,6 +87,7 @@ class Gate:
         new_id: Callable[[], str],
         clock: Callable[[], float] = time.time,
         max_contention_ms: int = MAX_CONTENTION_MS,
+        pick: Callable[[int], int] = random_index,
     ) -> None:
         self._store = store
         self._max_contention_ms = max_contention_ms
@@ -83,6 +95,7 @@ class Gate:
         self._prices = prices
         self._new_id = new_id
         self._clock = clock
+        self._pick = pick
         self._seen: dict[str, tuple[Item, int]] = {}
 
     def usable_record(self, account: str, meanwhile: Meanwhile | None = None) -> Record:
@@ -105,7 +118,12 @@ class Gate:
 
         item = self._store.get_all([principal.account]).get(principal.account, {})
         record = record_of(item)
-        return key_info(principal, record, self._bounds(record, path), item, self._now())
+        if record is not None and record.shards > 1:
+            item = merged(
+                [*self._store.get_all(shard_accounts(record.key, record.shards)).values()]
+            )
+        bounds = self._bounds(record, path, Part(None))
+        return key_info(principal, record, bounds, item, self._now())
 
     def admit(
         self, principal: Principal, ask: Ask, meanwhile: Meanwhile | None = None
@@ -116,22 +134,50 @@ class Gate:
         Raises KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice, RateLimited, BudgetSpent,
         StateUnavailable.
         """
+        known = self.usable_record(principal.account, meanwhile) if principal.has_record else None
+        count = known.shards if known else 1
+        accounts = shard_accounts(principal.account, count)
+        first = self._pick(count) if count > 1 else 0
+        refusals: list[Refusal] = []
+        for index in (*range(first, count), *range(first)):
+            one = principal._replace(account=accounts[index])
+            try:
+                found = self._admit(one, ask, Part(index, count), meanwhile)
+            except NOT_ALLOWED as error:
+                item, bounds = self._whole(accounts, ask.path)
+                error.limits = limit_headers(bounds, item, self._now())
+                raise
+            if found is None:
+                return None
+            item, bounds = self._whole(accounts, ask.path)
+            if isinstance(found, Case):
+                prices, headers = partial(self._price, ask), limit_headers(bounds, item, found.now)
+                return Ticket(self._store, self._clock, prices, one, found, headers)
+            refusals.append(found)
+        raise refusal_error(merged_refusal(refusals), principal.name, bounds, item, self._now())
+
+    def _whole(self, accounts: Sequence[str], path: str) -> tuple[Item, Bounds]:
+        """What all shards have counted, as they were seen last, and the whole limits."""
+        item = merged([self._seen.get(account, ({}, 0))[0] for account in accounts])
+        return item, self._bounds(record_of(item), path, Part(None))
+
+    def _admit(
+        self, principal: Principal, ask: Ask, part: Part, meanwhile: Meanwhile | None
+    ) -> Case | Refusal | None:
+        """The same for one shard: what was let through, or why not."""
         began = self._now()
         item, is_fresh = self._known(principal, meanwhile), False
         while True:
-            case = self._case(principal, ask, item)
+            case = self._case(principal, ask, item, part)
             if case.bounds == Bounds():
                 return None
             # Requests in a window only grow in number. All else may have been given back.
             refused = refusal(case.bounds, case.claim, item, case.now)
-            if refused is not None and refused.kind == "requests":
-                raise refusal_error(refused, principal.name, case.bounds, item, case.now)
-            if (
-                refused is not None
-                and is_fresh
-                and not settle_dead(self._store, principal, case, item)
+            if refused is not None and (
+                refused.kind == "requests"
+                or (is_fresh and not settle_dead(self._store, principal, case, item))
             ):
-                raise refusal_error(refused, principal.name, case.bounds, item, case.now)
+                return refused
             if case.now - began > self._max_contention_ms:
                 raise StateUnavailable("Too many requests of one principal came at once.")
             if refused is None and meanwhile is not None:
@@ -141,9 +187,7 @@ class Gate:
             item, is_fresh = outcome.item, True
             self._remember(principal.account, item)
             if outcome.was_applied or has_lease(item, case.claim):
-                prices = partial(self._price, ask)
-                headers = limit_headers(case.bounds, item, case.now)
-                return Ticket(self._store, self._clock, prices, principal, case, headers)
+                return case
 
     def _known(self, principal: Principal, meanwhile: Meanwhile | None) -> Item:
         """What was last seen of the principal's item; read now where a record must be there."""
@@ -151,17 +195,13 @@ class Gate:
             self.usable_record(principal.account, meanwhile)
         return self._seen.get(principal.account, ({}, 0))[0]
 
-    def _case(self, principal: Principal, ask: Ask, item: Item) -> Case:
+    def _case(self, principal: Principal, ask: Ask, item: Item, part: Part) -> Case:
         now = self._now()
         record = checked_record(record_of(item), now) if principal.has_record else None
-        bounds = self._bounds(record, ask.path)
-        try:
-            if record is not None:
-                check_allowed(record, ask)
-            cost = 0 if bounds.max_budget is None else self._cost(principal, ask)
-        except SluiceError as error:
-            error.limits = limit_headers(bounds, item, now)
-            raise
+        if record is not None:
+            check_allowed(record, ask)
+        bounds = self._bounds(record, ask.path, part)
+        cost = 0 if bounds.max_budget is None else self._cost(principal, ask)
         ends_at = now + int(ask.lasts_s * 1000) + LEASE_SLACK_MS
         claim = Claim(self._new_id(), ask.model, ask.tokens.total, cost, ends_at)
         return Case(now, bounds, claim)
@@ -181,17 +221,10 @@ class Gate:
     def _price(self, ask: Ask) -> Price | None:
         return self._prices().find(ask.base_url, ask.model)
 
-    def _bounds(self, record: Record | None, path: str) -> Bounds:
+    def _bounds(self, record: Record | None, path: str, part: Part) -> Bounds:
         if record is None:
             return Bounds(self._limits.windows(path))
-        return Bounds(
-            self._limits.windows(path, record.rpm_limit),
-            record.tpm_limit,
-            record.max_parallel_requests,
-            record.max_budget,
-            record.budget_duration,
-            record.revision,
-        )
+        return bounds_of(record, self._limits.windows(path, record.rpm_limit, part), part)
 
     def _remember(self, account: str, item: Item) -> None:
         if len(self._seen) >= MAX_REMEMBERED:
@@ -200,6 +233,19 @@ class Gate:
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+
+def bounds_of(record: Record, windows: tuple[Window, ...], part: Part = WHOLE) -> Bounds:
+    """What a record limits, in one shard or in all."""
+    return Bounds(
+        windows,
+        part.share(record.tpm_limit),
+        part.share(record.max_parallel_requests),
+        part.share(record.max_budget),
+        record.budget_duration,
+        record.revision,
+        is_part=not part.is_whole,
+    )
 
 
 def checked_record(record: Record | None, now: int) -> Record:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MICRO = 1_000_000
 """Micro-USD in one USD."""
-NUMBERS = ("rpm_limit", "tpm_limit", "max_parallel_requests")
+NUMBERS = ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget")
 LISTS = ("models", "prompt_templates")
 TEXTS = ("key_alias", "token", "principal", "budget_duration", "duration")
 TIMES = ("expires", "created_at", "updated_at")
@@ -30,6 +30,7 @@ class Record(NamedTuple):
     """One principal's record. revision grows with each change by an administrator.
 
     max_budget: micro-USD. expires, created_at, updated_at: Unix seconds. metadata: JSON.
+    shards: how many items count, see access.shards.
     """
 
     key_alias: str
@@ -49,6 +50,7 @@ class Record(NamedTuple):
     created_at: int = 0
     updated_at: int = 0
     revision: int = 1
+    shards: int = 1
 
     @property
     def key(self) -> str:

@@ -29,6 +29,8 @@ A window for more requests rounds moments up to a thousandth of its length, so i
 through, and never one more."""
 
 
+COUNTED, ELASTIC, MOVING = "n ", "e ", "m "
+"""How the names of each strategy begin."""
 LATE_MS = 60_000
 """How late a change may reach the store, clocks that differ included. Until then the counter of a
 window that is over stays: without it, a late request would find an empty window."""
@@ -70,7 +72,7 @@ class FixedWindow:
 
     def __init__(self, name: str, rate: Rate) -> None:
         self.rate = rate
-        self._prefix = f"n {name} {rate.seconds} "
+        self._prefix = f"{COUNTED}{name} {rate.seconds} "
 
     def count(self, item: Item, now: int) -> Count:
         number = self._number(now)
@@ -95,7 +97,7 @@ class ElasticWindow:
 
     def __init__(self, name: str, rate: Rate) -> None:
         self.rate = rate
-        self._name = f"e {name} {rate.seconds}"
+        self._name = f"{ELASTIC}{name} {rate.seconds}"
 
     def count(self, item: Item, now: int) -> Count:
         end, used = self._read(item)
@@ -125,7 +127,7 @@ class MovingWindow:
 
     def __init__(self, name: str, rate: Rate) -> None:
         self.rate = rate
-        self._name = f"m {name} {rate.seconds}"
+        self._name = f"{MOVING}{name} {rate.seconds}"
         self._length = rate.seconds * 1000
         self._unit = 1 if rate.amount <= MAX_STAMPS else max(1, self._length // MAX_STAMPS)
 
@@ -170,6 +172,16 @@ def _read(text: str) -> Iterator[tuple[int, int]]:
         distance, _, number = word.partition("x")
         moment += int(distance)
         yield moment, int(number or 1)
+
+
+def merged_counts(name: str, one: str, other: str | int) -> str | int:
+    """What two items count together under a name of an elastic or a moving window."""
+    if name.startswith(ELASTIC):
+        both = [tuple(map(int, str(text).split(" "))) for text in (one, other)]
+        return f"{max(end for end, _ in both)} {sum(used for _, used in both)}"
+    if name.startswith(MOVING):
+        return _written(sorted([*_read(one), *_read(str(other))]))
+    return other
 
 
 STRATEGIES: dict[str, Callable[[str, Rate], Window]] = {
