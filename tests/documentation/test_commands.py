@@ -39,7 +39,7 @@ INTERPRETERS = {
 }
 NPM_RUN = re.compile(r"npm run (?:-s )?(\w+)(?: --)?")
 NPM_SCRIPTS = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["scripts"]
-SETS_UP = re.compile(r"exec node scripts/with-venv\.mjs (?:--\w+ )?(?=python )")
+SETS_UP = re.compile(r"exec node scripts/with-venv\.mjs (?:--[\w-]+ )?(?=python )")
 """What each script does first, and a test need not."""
 
 RUN = ("operate.md", "protocols.md", "quickstart.md", "troubleshooting.md")
