@@ -10,6 +10,7 @@ from tests.scripted_upstream import (
     chunk,
     delta,
     dies_after,
+    holds_after,
     refused_url,
     replies,
     says,
@@ -53,6 +54,7 @@ SCRIPTS: dict[str, Script] = {
         },
     ),
     "azure-version": replies(404, {"error": {"code": "404", "message": "Resource not found"}}),
+    "silent": holds_after(),
     "breaks-off": dies_after(EVENT_STREAM_HEAD + chunk(delta("Hel"))),
 }
 """Scripts by the name that PROVIDER has in a page's comment."""
