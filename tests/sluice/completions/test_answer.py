@@ -303,6 +303,21 @@ def test_conversation_that_was_refused_is_logged_with_its_failure(bench: AnswerB
     }
 
 
+@EACH_WAY
+def test_kept_answer_is_logged_like_the_providers(bench: AnswerBench, read: Read) -> None:
+    cache = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY", "CACHE_SCOPE": "all"}
+    answers = bench.answers(**cache, LOG_CHAT="true")
+    request = native({"model": "m", "stream": True, **SAID})
+    bench.upstream.script = says("the ", "answer")
+    bench.read(read, request, answers)
+    first = bench.logged
+    bench.read(read, request, answers)
+    said = {n: first[n] for n in ("messages", "answer", "finish_reason", "model", "stream")}
+    assert bench.logged == {**bench.logged, **said, "answer": "the answer"}
+    assert len(bench.upstream.requests) == 1
+    assert "saved_tokens" in bench.logged
+
+
 def test_usual_line_is_logged_if_there_is_no_time_for_another(bench: AnswerBench) -> None:
     answers, left_ms = bench.answers(LOG_CHAT="true"), [60_000]
     bench.upstream.script = says("the private answer")
