@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+from pydantic import TypeAdapter
 
 from scripts.chatlog.fine_tuning import example
+from scripts.chatlog.forward_logs import forward_conversations
 from scripts.chatlog.tally import FAILED, NOT_A_CHAT, NOT_VALID, Tally
+from tests.child_environment import ROOT
 
+FORWARD_LOGS = ROOT / "tests" / "data" / "openai_forward"
 HELLO = {"role": "user", "content": "Hello"}
 LINE = {"outcome": "ok", "messages": [HELLO], "answer": "Hi", "finish_reason": "stop"}
 FUNCTION = {"name": "f", "arguments": "{}"}
@@ -119,3 +124,17 @@ def test_conversation_that_makes_no_example_is_left_out(
     tally = Tally()
     assert example({**LINE, **fields}, tally) is None
     assert tally.left_out == {reason: 1}
+
+
+@pytest.mark.parametrize("version", ["tools-0.8.1", "functions-0.6.5"])
+def test_examples_have_the_types_of_openais_sdk(version: str) -> None:
+    messages = TypeAdapter(list[ChatCompletionMessageParam])
+    tools = TypeAdapter(list[ChatCompletionFunctionToolParam])
+    files = sorted((FORWARD_LOGS / version / "Log" / "openai" / "chat").glob("*.log"))
+    examples = [example(line, Tally()) for line in forward_conversations(files, Tally())]
+    found = [each for each in examples if each is not None]
+    for each in found:
+        messages.validate_python(each["messages"], strict=True)
+        tools.validate_python(each.get("tools", []), strict=True)
+        assert each["messages"][-1]["role"] == "assistant"
+    assert (len(found), sum("tools" in each for each in found)) == (7, 3)
