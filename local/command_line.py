@@ -63,7 +63,17 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Name
     defaults = vars(options.parse_args([]))
     flags = [name for name, default in defaults.items() if default is False]
     names = [name for name in defaults if name not in flags]
-    return options.parse_args(with_npm_options(arguments, environ, names, flags))
+    found = options.parse_args(with_npm_options(arguments, environ, names, flags))
+    found.config = config_file(found.config, environ)
+    return found
+
+
+def config_file(given: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return the file to read. npm changes into the checkout, and says where the user was."""
+    if given is None:
+        return Path("serverless.yml")
+    is_npm = environ.get("npm_lifecycle_event") == "start"
+    return Path(environ.get("INIT_CWD", "") if is_npm else "") / given
 
 
 def read_user_settings(config: Path, environ: Mapping[str, str], stage: str) -> UserSettings:
@@ -152,8 +162,7 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--config",
         type=Path,
-        default=Path("serverless.yml"),
-        help="the service's configuration, also of your own functions (default: %(default)s)",
+        help="the service's configuration, also of your own functions (default: serverless.yml)",
     )
     add("--stage", default="", help="stage of serverless.yml, and of the file .env.{stage}")
     add(

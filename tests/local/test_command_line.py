@@ -17,7 +17,7 @@ from botocore.credentials import Credentials
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from local.command_line import main, parser, read_user_settings, stack_options
+from local.command_line import main, parse, parser, read_user_settings, stack_options
 from local.errors import ConfigurationError
 from local.project.environment import UserSettings
 from tests.local.functions.processes import gone, is_gone
@@ -332,6 +332,19 @@ def test_ctrl_c_during_the_imports_prints_no_traceback(tmp_path: Path) -> None:
         it.wait_line("importing")
         assert it.end(signal.SIGINT) == -signal.SIGINT
         assert it.lines == ["importing"]
+
+
+def test_config_is_relative_to_where_the_user_started_npm() -> None:
+    by_npm = {"npm_lifecycle_event": "start", "INIT_CWD": "/home/me/words"}
+    by_other_script = {**by_npm, "npm_lifecycle_event": "test"}
+    for arguments, environ, file in (
+        ([], by_npm, "serverless.yml"),
+        (["--config", "own.yml"], by_npm, "/home/me/words/own.yml"),
+        (["--config", "/x/own.yml"], by_npm, "/x/own.yml"),
+        (["--config", "own.yml"], by_other_script, "own.yml"),
+        (["--config", "own.yml"], {}, "own.yml"),
+    ):
+        assert str(parse(arguments, environ).config) == file
 
 
 def test_dotenv_is_read_next_to_the_config(tmp_path: Path) -> None:
