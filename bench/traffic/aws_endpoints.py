@@ -1,7 +1,7 @@
-"""Endpoints of SSM and DynamoDB that answer at once: parameters from a list, rows from memory.
+"""Endpoints of SSM and DynamoDB: parameters from a list, rows from memory.
 
-They know the operations of one item and check no signature, so a reply takes the same time for
-all clients.
+They know the operations of one item and check neither signatures nor conditions, so a reply takes
+the same time for all clients.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ HEAD = (
     "x-amzn-RequestId: 4d1b0b37-0f1e-4ab2-9d0c-5f2f4c8c2f11\r\nContent-Length: {length}\r\n\r\n"
 )
 SSM = "AmazonSSM"
+ADDED = re.compile(r"(#\d+) = if_not_exists\(#\d+, :\d+\) \+ (:\d+)")
+PUT = re.compile(r"(#\d+) = (:\d+)")
+REMOVED = re.compile(r"#\d+")
+"""What Sluice's update expressions consist of."""
 
 
 class RefusedError(Exception):
@@ -38,10 +42,14 @@ class RefusedError(Exception):
 
 
 class AwsEndpoints:
-    """One account. parameters: values of SSM's SecureStrings by name."""
+    """One account. parameters: values of SSM's SecureStrings by name.
 
-    def __init__(self, parameters: Mapping[str, str]) -> None:
+    delay_s: before each reply.
+    """
+
+    def __init__(self, parameters: Mapping[str, str], delay_s: float = 0.0) -> None:
         self._parameters = parameters
+        self._delay_s = delay_s
         self._rows: dict[str, Any] = {}
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,6 +59,8 @@ class AwsEndpoints:
                 head = await reader.readuntil(b"\r\n\r\n")
                 length, target = LENGTH.search(head), TARGET.search(head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
+                if self._delay_s:
+                    await asyncio.sleep(self._delay_s)
                 writer.write(self.reply(target[1].decode() if target else "", body))
         writer.close()
 
@@ -79,6 +89,8 @@ class AwsEndpoints:
             case "PutItem":
                 self._rows[_key(request["TableName"], request["Item"])] = request["Item"]
                 return {}
+            case "UpdateItem":
+                return {"Attributes": self._updated(request)}
             case "GetItem":
                 row = self._rows.get(_key(request["TableName"], request["Key"]))
                 return {"Item": row} if row else {}
@@ -92,6 +104,21 @@ class AwsEndpoints:
         value = self._parameters[name]
         return {"Name": name, "Type": "SecureString", "Value": value, "Version": 1}
 
+    def _updated(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """The row after an update as sluice.state.expressions writes them."""
+        key = _key(request["TableName"], request["Key"])
+        names, values = request["ExpressionAttributeNames"], request["ExpressionAttributeValues"]
+        sets, _, removes = request["UpdateExpression"].partition("REMOVE ")
+        row = {**request["Key"], **self._rows.get(key, {})}
+        for name, value in ADDED.findall(sets):
+            number = int(row.get(names[name], {"N": "0"})["N"]) + int(values[value]["N"])
+            row[names[name]] = {"N": str(number)}
+        row |= {names[name]: values[value] for name, value in PUT.findall(sets)}
+        for name in REMOVED.findall(removes):
+            row.pop(names[name], None)
+        self._rows[key] = row
+        return row
+
     def _tables(self, asked: Mapping[str, Any]) -> dict[str, list[Any]]:
         return {
             table: [row for key in each["Keys"] if (row := self._rows.get(_key(table, key)))]
@@ -100,11 +127,15 @@ class AwsEndpoints:
 
 
 @contextmanager
-def aws_endpoints(parameters: Mapping[str, str], certificate: str) -> Iterator[int]:
-    """Run both endpoints in a process of their own, over TLS; yield their port on loopback."""
-    with server_process(
-        "bench.traffic.aws_endpoints", json.dumps(dict(parameters)), certificate
-    ) as port:
+def aws_endpoints(
+    parameters: Mapping[str, str], certificate: str, delay_s: float = 0.0
+) -> Iterator[int]:
+    """Run both endpoints in a process of their own, over TLS; yield their port on loopback.
+
+    delay_s: before each reply.
+    """
+    arguments = json.dumps(dict(parameters)), certificate, str(delay_s)
+    with server_process("bench.traffic.aws_endpoints", *arguments) as port:
         yield port
 
 
@@ -113,4 +144,5 @@ def _key(table: str, row: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(AwsEndpoints(json.loads(sys.argv[1])).answer, sys.argv[2]))
+    endpoints = AwsEndpoints(json.loads(sys.argv[1]), float(sys.argv[3]))
+    asyncio.run(serve(endpoints.answer, sys.argv[2]))

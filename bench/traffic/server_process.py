@@ -7,6 +7,8 @@ standard input ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 import subprocess
 import sys
@@ -18,6 +20,8 @@ from bench.measurement.processors import OTHERS, running_on
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+
+    Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 MAX_HEAD_BYTES = 64 * 1024
 
@@ -41,16 +45,39 @@ def server_process(module: str, *arguments: str) -> Iterator[int]:
             process.kill()
 
 
-async def serve(
-    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    certificate: str = "",
-) -> None:
-    """Serve connections. certificate: a PEM file with its key, for TLS 1.3."""
+async def serve(answer: Answer, certificate: str = "", opening_s: float = 0.0) -> None:
+    """Serve connections. certificate: a PEM file with its key, for TLS 1.3.
+
+    opening_s: how long each connection waits for its handshake, as at a server that is far away.
+    """
     tls = tls_1_3(certificate) if certificate else None
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, limit=MAX_HEAD_BYTES, ssl=tls)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)  # noqa: FBT003 - its only parameter
+        accepting = asyncio.create_task(_accept(listener, answer, tls, opening_s))
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        accepting.cancel()
+
+
+async def _accept(
+    listener: socket.socket, answer: Answer, tls: ssl.SSLContext | None, opening_s: float
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(MAX_HEAD_BYTES), answer)
+
+    async def serve_one(connection: socket.socket) -> None:
+        await asyncio.sleep(opening_s)
+        with contextlib.suppress(OSError):  # the client has gone
+            await loop.connect_accepted_socket(protocol, connection, ssl=tls)
+
+    async with asyncio.TaskGroup() as openings:
+        while True:
+            connection, _ = await loop.sock_accept(listener)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            openings.create_task(serve_one(connection))
 
 
 def tls_1_3(certificate: str) -> ssl.SSLContext:

@@ -24,21 +24,29 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
     b"x-request-id: req-bench\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
+CLOSING_HEAD = HEAD.replace(b"Transfer", b"Connection: close\r\nTransfer")
+CLOSES = "closes"
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
 NOT_FOUND = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 
 @contextmanager
-def timed_upstream(key: str = "", certificate: str = "") -> Iterator[int]:
+def timed_upstream(
+    key: str = "", certificate: str = "", *, closes: bool = False, opening_s: float = 0.0
+) -> Iterator[int]:
     """Run the upstream; yield its port on loopback.
 
-    key: what requests must present; empty if anything will do. certificate: for TLS.
+    key: what requests must present; empty if anything will do. certificate: for TLS. closes:
+    whether a connection ends with its answer. opening_s: see `serve`.
     """
-    with server_process("bench.traffic.timed_upstream", key, certificate) as port:
+    arguments = key, certificate, CLOSES if closes else "", str(opening_s)
+    with server_process("bench.traffic.timed_upstream", *arguments) as port:
         yield port
 
 
-async def answer(key: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def answer(
+    key: str, closes: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """Serve one connection."""
     presented = f"bearer {key}".encode().lower()
     with contextlib.suppress(asyncio.IncompleteReadError, OSError):
@@ -51,13 +59,15 @@ async def answer(key: str, reader: asyncio.StreamReader, writer: asyncio.StreamW
             elif shape is None:
                 writer.write(NOT_FOUND)
             else:
-                await stream(shape, writer)
+                await stream(shape, writer, CLOSING_HEAD if closes else HEAD)
+                if closes:
+                    break
     writer.close()
 
 
-async def stream(shape: StreamShape, writer: asyncio.StreamWriter) -> None:
+async def stream(shape: StreamShape, writer: asyncio.StreamWriter, head: bytes = HEAD) -> None:
     """Send an answer: each chunk when it is due, or as fast as they are taken."""
-    writer.write(HEAD)
+    writer.write(head)
     started_ns = time.monotonic_ns()
     for number in range(shape.chunks):
         due_ns = started_ns + number * shape.gap_us * 1000
@@ -74,4 +84,4 @@ def _chunk(data: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(partial(answer, sys.argv[1]), sys.argv[2]))
+    asyncio.run(serve(partial(answer, sys.argv[1], sys.argv[3]), sys.argv[2], float(sys.argv[4])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from bench.traffic.aws_endpoints import aws_endpoints
+from sluice.state.changes import Change, Equals, outcome_of
+from sluice.state.dynamodb import DynamoDbState
+from sluice.state.item import Item
 from tests.sluice.certificate_authority import CertificateAuthority
 
 PARAMETERS = {"/one": "first secret", "/two": "second secret"}
@@ -72,3 +76,25 @@ def test_dynamodb_returns_the_rows_that_were_put(
     assert "Item" not in dynamodb.get_item(TableName=TABLE, Key=other)
     reply = dynamodb.batch_get_item(RequestItems={TABLE: {"Keys": [key, other]}})
     assert (reply["Responses"], reply["UnprocessedKeys"]) == ({TABLE: [row]}, {})
+
+
+def test_changes_of_the_state_store_are_made(
+    endpoint: str, authority: CertificateAuthority
+) -> None:
+    environ = {
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "access",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_CA_BUNDLE": str(authority.file),
+    }
+    changes = (
+        Change("k", 1_700_000_000.5, add={"n": 2, "m": 1}, put={"text": "a", "old": "b"}),
+        Change("k", None, (Equals("text", "a"),), add={"n": -5}, remove=("old",)),
+    )
+    item: Item = {}
+    with closing(DynamoDbState("state", environ)) as store:
+        for change in changes:
+            expected = outcome_of(change, item)
+            assert store.change(change) == expected
+            item = expected.item

@@ -35,6 +35,18 @@ def test_client_sees_each_chunk_of_the_upstream_after_it_was_sent() -> None:
     assert asyncio.run(StreamClient(port).ask(request(SHAPE))).size == 0  # the port is closed
 
 
+def test_upstream_ends_each_connection_if_it_should() -> None:
+    with (
+        timed_upstream(closes=True, opening_s=0.001) as port,
+        socket.create_connection(("127.0.0.1", port)) as connection,
+        connection.makefile("rb") as stream,
+    ):
+        connection.sendall(request(SHAPE))
+        received = stream.read()
+    assert b"\r\nConnection: close\r\n" in received
+    assert received.endswith(LAST_CHUNK)
+
+
 def test_upstream_with_a_key_refuses_any_other() -> None:
     async def is_answered(port: int) -> bool:
         client = StreamClient(port)
