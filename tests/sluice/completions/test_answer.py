@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import socket
 import threading
 from functools import partial
@@ -15,23 +14,17 @@ from sluice.completions.answer import ModelAnswer
 from sluice.completions.request import (
     NativeRequest,
     ResponseType,
-    TemplateRequest,
     parse_object,
     plain_request,
 )
-from sluice.deadline import Deadline
-from sluice.errors import NoMatch, PromptTemplateNotAllowed, UpstreamBroken, UpstreamRefused
-from sluice.request_log import RequestLog
+from sluice.errors import NoMatch, PromptTemplateNotAllowed
 from sluice.settings import DEFAULT_MODEL
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     PATIENCE_S,
-    ScriptedUpstream,
     UpstreamRequest,
     answer_stream,
     chunk,
-    delta,
-    dies_after,
     endless,
     holds_after,
     replies,
@@ -39,81 +32,21 @@ from tests.scripted_upstream import (
     sends,
     sse,
 )
-from tests.sluice.answering import SECRET, answering_with
-from tests.sluice.clocks import FOREVER
+from tests.sluice.answering import SECRET
+from tests.sluice.completions.answer_bench import (
+    EACH_WAY,
+    FORWARD_KEY,
+    HELLO,
+    AnswerBench,
+    bytes_of,
+    deltas_of,
+    events_of,
+    native,
+    text_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sluice.completions.asking import ModelAnswers
-
-    Read = Callable[[ModelAnswer], str]
-
-FORWARD_KEY = "fk-secret-0123456789"
-CONSOLE_LINE_BYTES = 128 * 1024  # Lambda takes 256 KB
-HELLO = plain_request("Hello")
-
-
-def bytes_of(answer: ModelAnswer) -> str:
-    return b"".join(answer.chunks()).decode()
-
-
-def events_of(answer: ModelAnswer) -> str:
-    return "".join(event.data for event in answer.events())
-
-
-def deltas_of(answer: ModelAnswer) -> str:
-    return "".join(answer.deltas())
-
-
-def text_of(answer: ModelAnswer) -> str:
-    return answer.text(ResponseType.FULL)
-
-
-EACH_WAY = pytest.mark.parametrize("read", [bytes_of, events_of, deltas_of, text_of])
-
-
-class AnswerBench:
-    """Asks a scripted model; `lines` are the log lines of the last request."""
-
-    def __init__(self, upstream: ScriptedUpstream) -> None:
-        self.upstream = upstream
-        self.lines: list[str] = []
-
-    def answers(self, **environ: str) -> ModelAnswers:
-        own = {"OPENAI_BASE_URL": self.upstream.url, "OPENAI_API_KEY": SECRET}
-        return answering_with({**own, "FORWARD_KEY": FORWARD_KEY, **environ}).answers
-
-    def read(
-        self,
-        read: Read,
-        request: TemplateRequest | NativeRequest = HELLO,
-        answers: ModelAnswers | None = None,
-        **environ: str,
-    ) -> str:
-        answers = answers or self.answers(**environ)
-        asked = answers.native_call(request) if isinstance(request, NativeRequest) else request
-        self.lines.clear()
-        with (
-            RequestLog("r", "test", write=self.lines.append, source_ip="192.0.2.1") as log,
-            answers.ask(asked, log, FOREVER) as answer,
-        ):
-            return read(answer)
-
-    @property
-    def logged(self) -> dict[str, Any]:
-        (line,) = self.lines
-        fields: dict[str, Any] = json.loads(line)
-        return fields
-
-
-@pytest.fixture
-def bench(upstream: ScriptedUpstream) -> AnswerBench:
-    return AnswerBench(upstream)
-
-
-def native(document: dict[str, Any]) -> NativeRequest:
-    return NativeRequest(json.dumps(document).encode(), document)
+    from tests.sluice.completions.answer_bench import Read
 
 
 @pytest.mark.parametrize(
@@ -249,108 +182,6 @@ def test_usage_is_logged_and_nothing_that_was_said(bench: AnswerBench, read: Rea
     assert not any(part in bench.lines[0] for part in ("private", SECRET, FORWARD_KEY))
 
 
-TOOLS = [{"type": "function", "function": {"name": "f"}}]
-SAID = {"messages": [{"role": "user", "content": "Hello"}]}
-
-
-@pytest.mark.parametrize(
-    ("request_", "asked"),
-    [
-        (HELLO, {**SAID, "stream": True}),
-        (  # the prompt is the operator's
-            HELLO._replace(prompt_template="PROMPT_A", response_type=ResponseType.FULL),
-            {**SAID, "prompt_template": "PROMPT_A", "stream": False},
-        ),
-        (native({"model": "m", **SAID}), {**SAID, "model": "m", "stream": False}),
-        (
-            native({"model": "m", "stream": True, "temperature": 0.5, "tools": TOOLS, **SAID}),
-            {**SAID, "stream": True, "temperature": 0.5, "tools": TOOLS},
-        ),
-        (native({"input": "Hi", "instructions": "Be"}), {"input": "Hi", "instructions": "Be"}),
-    ],
-)
-@EACH_WAY
-def test_conversation_is_logged_if_set(
-    bench: AnswerBench, read: Read, request_: TemplateRequest | NativeRequest, asked: dict[str, Any]
-) -> None:
-    bench.upstream.script = says("the ", f"answer to {SECRET}")
-    bench.read(read, request_, LOG_CHAT="true", PROMPT_A="Be brief.")
-    own = {"answer": "the answer to [key]", "finish_reason": "stop", "source_ip": "192.0.2.1"}
-    figures = {"request_id": "r", "outcome": "ok", "status": 200, "usage": {"total_tokens": 3}}
-    assert bench.logged == {**bench.logged, **asked, **own, **figures}
-    assert "Be brief" not in bench.lines[0]
-
-
-@pytest.mark.parametrize("read", [events_of, deltas_of, text_of])
-def test_conversation_is_logged_until_an_answer_broke_off(bench: AnswerBench, read: Read) -> None:
-    bench.upstream.script = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
-    with pytest.raises(UpstreamBroken):
-        bench.read(read, LOG_CHAT="true")
-    cut = {"outcome": "upstream_incomplete", "answer": "half", "finish_reason": None}
-    assert bench.logged.items() >= cut.items()
-
-
-def test_conversation_that_was_refused_is_logged_with_its_failure(bench: AnswerBench) -> None:
-    bench.upstream.script = replies(400, {"error": {"message": "no", "code": "bad"}})
-    with pytest.raises(UpstreamRefused):
-        bench.read(bytes_of, native({"model": "m", **SAID}), LOG_CHAT="true")
-    assert bench.logged == {
-        **bench.logged,
-        **SAID,
-        "model": "m",
-        "answer": None,
-        "outcome": "upstream_refused",
-    }
-
-
-@EACH_WAY
-def test_kept_answer_is_logged_like_the_providers(bench: AnswerBench, read: Read) -> None:
-    cache = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY", "CACHE_SCOPE": "all"}
-    answers = bench.answers(**cache, LOG_CHAT="true")
-    request = native({"model": "m", "stream": True, **SAID})
-    bench.upstream.script = says("the ", "answer")
-    bench.read(read, request, answers)
-    first = bench.logged
-    bench.read(read, request, answers)
-    said = {n: first[n] for n in ("messages", "answer", "finish_reason", "model", "stream")}
-    assert bench.logged == {**bench.logged, **said, "answer": "the answer"}
-    assert len(bench.upstream.requests) == 1
-    assert "saved_tokens" in bench.logged
-
-
-def test_usual_line_is_logged_if_there_is_no_time_for_another(bench: AnswerBench) -> None:
-    answers, left_ms = bench.answers(LOG_CHAT="true"), [60_000]
-    bench.upstream.script = says("the private answer")
-    lines: list[str] = []
-    with (
-        RequestLog("r", "test", write=lines.append) as log,
-        answers.ask(HELLO, log, Deadline(lambda: left_ms[0])) as answer,
-    ):
-        assert "".join(answer.deltas()) == "the private answer"
-        left_ms[0] = 150
-    (line,) = map(json.loads, lines)
-    assert (line["chat_log"], line["usage"]) == ("out_of_time", {"total_tokens": 3})
-    assert "messages" not in line
-
-
-@EACH_WAY
-@pytest.mark.parametrize("character", ["x", "語", "\x01"])
-def test_lines_fit_lambda_and_the_console_whatever_was_said(
-    bench: AnswerBench, read: Read, character: str
-) -> None:
-    content = character * (60_000 // len(json.dumps(character, ensure_ascii=False)))
-    bench.upstream.script = says(content, "!")
-    bench.read(read, plain_request(content), LOG_CHAT="true")
-    assert max(map(len, bench.lines)) < CONSOLE_LINE_BYTES
-    figures, *parts = map(json.loads, bench.lines)
-    whole = json.loads("".join(part["text"] for part in parts)) if parts else figures
-    assert [part["chat_part"] for part in parts] == list(range(1, len(parts) + 1))
-    assert all(part["chat_parts"] == figures["chat_parts"] == len(parts) for part in parts)
-    assert (whole["messages"][0]["content"], whole["answer"]) == (content, f"{content}!")
-    assert bool(parts) is (character == "語") is ("messages" not in figures)
-    assert figures["usage"] == whole["usage"] == {"total_tokens": 3}
-
-
 @pytest.mark.parametrize(
     ("document", "sent"),
     [
@@ -392,10 +223,3 @@ def test_compressed_answer_is_read(bench: AnswerBench, read: Read) -> None:
     bench.upstream.script = sends(body, "text/event-stream", content_encoding="gzip")
     assert "b" in bench.read(read, LOG_CHAT="true")
     assert (bench.logged["answer"], bench.logged["usage"]) == ("ab", {"total_tokens": 3})
-
-
-@EACH_WAY
-def test_halves_of_a_character_are_joined_in_the_log(bench: AnswerBench, read: Read) -> None:
-    bench.upstream.script = says("a\ud83d", "\ude00b", "\ud83d")
-    bench.read(read, LOG_CHAT="true")
-    assert bench.logged["answer"] == "a😀b\ufffd"
