@@ -56,7 +56,7 @@ class SqliteCache:
             database.execute("COMMIT")
 
     def close(self) -> None:
-        """Each operation opens the file for itself."""
+        self._file.close()
 
 
 def _remove(database: sqlite3.Connection, expired_at: float, limit: int) -> int:

@@ -65,7 +65,7 @@ class SqliteState:
         return all(outcome.was_applied for outcome in self._changed(changes))
 
     def close(self) -> None:
-        pass  # each operation opens the file for itself
+        self._file.close()
 
     def _changed(self, changes: Sequence[Change]) -> list[Outcome]:
         with self._opened("written") as database:
