@@ -112,6 +112,9 @@ def chunks_of_events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in chunks that end with an event; the last one may be cut off."""
     held = b""
     for chunk in chunks:
+        if not held and chunk.endswith(b"\n\n"):  # as nearly all do
+            yield chunk
+            continue
         held += chunk
         ends = [found.end() for found in re.finditer(BLANK_LINE, held)]
         if ends:

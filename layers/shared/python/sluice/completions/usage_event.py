@@ -8,6 +8,7 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_op
 from __future__ import annotations
 
 import json
+import re
 
 from sluice.completions.event_stream import chunks_of_events, each_event
 from sluice.completions.sse import EventParser
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from sluice.upstream.call import ModelCall
 
-MARK = b'"usage"'
-"""Events without it pass unread."""
+NO_CHOICES = rb'"choices"\s*:\s*\[\s*\]'
+"""Events without it pass unread. OpenAI's have `"usage": null` in each."""
 COUNTED_PATHS = ("/chat/completions", "/completions")
 """Whose streams count tokens on request. Those of /responses always do."""
 
@@ -54,7 +55,7 @@ def without_usage_event(
     Part of an event is held back until its end is there.
     """
     for chunk in chunks_of_events(chunks):
-        if MARK not in chunk:
+        if not re.search(NO_CHOICES, chunk):
             yield chunk
             continue
         kept = b""
@@ -68,7 +69,7 @@ def without_usage_event(
 
 
 def _is_usage_event(event: bytes) -> bool:
-    if MARK not in event:
+    if not re.search(NO_CHOICES, event):
         return False
     parser = EventParser()
     events = [*parser.feed(event), parser.end()]
