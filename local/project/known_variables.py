@@ -110,7 +110,7 @@ KNOWN = (
         "CACHE_ROOT_PATH_OR_URL",
         "Use CACHE_BACKEND. A cache on this machine is next to STATE_FILE.",
     ),
-    Known(_FORWARD, "LOG_CACHE_DB_INFO", "Remove it."),
+    Known(_FORWARD, "LOG_CACHE_DB_INFO", "Use `npm run cache -- stats`."),
     Known(
         _FORWARD,
         "DEFAULT_REQUEST_CACHING_VALUE",

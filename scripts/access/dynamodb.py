@@ -29,7 +29,7 @@ PASSING = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThrough
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 REMEDIES = {
     "ResourceNotFoundException": "Check --stage and --region, and that the stage is deployed.",
-    "AccessDeniedException": "Check the credentials (AWS_PROFILE) and the policy in docs/keys.md.",
+    "AccessDeniedException": "Check the credentials (AWS_PROFILE) and the policy in {policy}.",
 }
 OTHER_REMEDY = "Check --region and the credentials (AWS_PROFILE)."
 
@@ -39,6 +39,9 @@ class DynamoDbItems:
 
     session: makes the client; see boto3.Session. clock: Unix time.
     """
+
+    POLICY = "docs/keys.md"
+    """The page with the permissions that the tool needs."""
 
     def __init__(
         self,
@@ -128,7 +131,7 @@ class DynamoDbItems:
         region = self._session.region_name
         raise ToolError(
             f"The table {self._table} in {region} did not answer {operation} ({code})."
-            f" {REMEDIES.get(code, OTHER_REMEDY)}"
+            f" {REMEDIES.get(code, OTHER_REMEDY).format(policy=self.POLICY)}"
         )
 
 

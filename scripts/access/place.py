@@ -48,8 +48,7 @@ def open_place(
 
     Raises ToolError, ConfigurationError.
     """
-    if chosen.region and not chosen.stage:
-        raise ToolError("--region needs --stage: the local store has no region.")
+    check_region(chosen)
     user = user_settings(chosen.stage, environ, folder)
     if not chosen.stage:
         from scripts.access.sqlite import SqliteItems  # noqa: PLC0415 -- either store is slow
@@ -57,9 +56,19 @@ def open_place(
         return Place(SqliteItems(state_file(user, folder)), user.merged())
     from scripts.access.dynamodb import DynamoDbItems  # noqa: PLC0415 -- 0.3 s for boto3
 
-    table = f"{SERVICE}-{chosen.stage}-state"
     session = session_of(user, chosen.region or DEFAULT_REGION)
-    return Place(DynamoDbItems(table, session), user.merged())
+    return Place(DynamoDbItems(table_of(chosen.stage), session), user.merged())
+
+
+def check_region(chosen: argparse.Namespace) -> None:
+    """Raises ToolError."""
+    if chosen.region and not chosen.stage:
+        raise ToolError("--region needs --stage: the local store has no region.")
+
+
+def table_of(stage: str) -> str:
+    """The state table of a stage, as serverless.yml names it."""
+    return f"{SERVICE}-{stage}-state"
 
 
 def user_settings(stage: str | None, environ: Mapping[str, str], folder: Path) -> UserSettings:

@@ -13,6 +13,7 @@ from scripts.access.place import add_options
 from scripts.usage.report import BY
 
 DEFAULT_DAYS = 30
+DAY = "%Y-%m-%d"
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -39,12 +40,20 @@ def command_line() -> argparse.ArgumentParser:
 
 def period(chosen: argparse.Namespace, now: float) -> tuple[str, str]:
     """The first and the last day of a report. Raises ToolError."""
-    last = chosen.last or time.strftime("%Y-%m-%d", time.gmtime(now))
-    end = date.fromisoformat(last).toordinal()
-    first = chosen.first or date.fromordinal(end - DEFAULT_DAYS + 1).isoformat()
+    last = chosen.last or time.strftime(DAY, time.gmtime(now))
+    first = chosen.first or _first_day(last)
     if first > last:
         raise ToolError(f"--from must not be after --to (got {first} and {last}).")
     return first, last
+
+
+def first_day(now: float) -> str:
+    """The first of the DEFAULT_DAYS up to a Unix time."""
+    return _first_day(time.strftime(DAY, time.gmtime(now)))
+
+
+def _first_day(last: str) -> str:
+    return date.fromordinal(date.fromisoformat(last).toordinal() - DEFAULT_DAYS + 1).isoformat()
 
 
 def _groups(text: str) -> tuple[str, ...]:

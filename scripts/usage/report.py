@@ -10,6 +10,8 @@ from sluice.access.records import MICRO
 
 BY: Mapping[str, str] = {"key": "principal", "model": "model", "day": "day"}
 """What usage is grouped by, and where a Usage has it."""
+IN_USD = {"micro_usd": "usd", "saved_micro_usd": "saved_usd"}
+"""Counts of micro-USD, and what reports call them."""
 
 
 class Row(NamedTuple):
@@ -24,9 +26,9 @@ class Row(NamedTuple):
 
     def document(self, by: Sequence[str]) -> dict[str, Any]:
         """For programs: USD instead of micro-USD."""
-        counts = {name: count for name, count in self.counts.items() if name != "micro_usd"}
-        usd = self.counts["micro_usd"] / MICRO
-        return {**dict(zip(by, self.labels, strict=True)), **counts, "usd": usd}
+        counts = {name: count for name, count in self.counts.items() if name not in IN_USD}
+        usd = {IN_USD[name]: self.counts[name] / MICRO for name in IN_USD}
+        return {**dict(zip(by, self.labels, strict=True)), **counts, **usd}
 
 
 def grouped(usages: Iterable[Usage], by: Sequence[str]) -> list[Row]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from scripts.access.table import printable, table
 from scripts.bar_chart import Bar, Chart, svg
-from scripts.usage.report import Row, total
+from scripts.usage.report import IN_USD, Row, total
 from sluice.access.records import MICRO
 
 COLUMNS = {
@@ -24,6 +24,12 @@ COLUMNS = {
     "estimated_tokens": "EST. TOKENS",
     "unpriced_requests": "UNPRICED",
 }
+OF_CACHE = {
+    "cache_hits": "CACHE HITS",
+    "saved_tokens": "SAVED TOKENS",
+    "saved_micro_usd": "SAVED USD",
+}
+"""Further columns, if the answer cache has answered."""
 UNPRICED = (
     "UNPRICED requests have a model without a price: set MODEL_PRICES. They count as 0 USD.\n"
 )
@@ -48,10 +54,12 @@ def as_table(report: Report) -> str:
     period = f"{report.first_day} to {report.last_day}"
     if not report.rows:
         return f"Nothing was counted from {period}.\n"
-    head = [*(name.upper() for name in report.by), *COLUMNS.values()]
     last = (TOTAL, *[""] * (len(report.by) - 1))
     sums = total(report.rows)
-    rows = [*(_cells(row, row.labels) for row in report.rows), _cells(sums, last)]
+    columns = {**COLUMNS, **OF_CACHE} if sums.counts["cache_hits"] else COLUMNS
+    head = [*(name.upper() for name in report.by), *columns.values()]
+    lines = [*((row, row.labels) for row in report.rows), (sums, last)]
+    rows = [_cells(row, labels, columns) for row, labels in lines]
     note = UNPRICED if sums.counts["unpriced_requests"] else ""
     return f"Usage from {period} (UTC)\n\n{table(head, rows, len(report.by))}{note}"
 
@@ -110,12 +118,12 @@ def _label(row: Row) -> str:
     return f"{text[: MAX_LABEL_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}" if is_long else text
 
 
-def _usd(row: Row) -> float:
-    return row.counts["micro_usd"] / MICRO
+def _usd(row: Row, name: str = "micro_usd") -> float:
+    return row.counts[name] / MICRO
 
 
-def _usd_text(row: Row) -> str:
-    return f"{_usd(row):,.6f}"
+def _usd_text(row: Row, name: str = "micro_usd") -> str:
+    return f"{_usd(row, name):,.6f}"
 
 
 def _thousands(row: Row) -> float:
@@ -126,9 +134,9 @@ def _token_text(row: Row) -> str:
     return f"{row.tokens:,}"
 
 
-def _cells(row: Row, labels: Sequence[str]) -> list[str]:
-    counts = {name: f"{row.counts[name]:,}" for name in COLUMNS}
-    return [*labels, *{**counts, "micro_usd": _usd_text(row)}.values()]
+def _cells(row: Row, labels: Sequence[str], columns: Iterable[str]) -> list[str]:
+    texts = (_usd_text(row, n) if n in IN_USD else f"{row.counts[n]:,}" for n in columns)
+    return [*labels, *texts]
 
 
 def _harmless(value: object) -> object:

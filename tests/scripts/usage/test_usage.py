@@ -13,7 +13,7 @@ import pytest
 
 from scripts.usage.__main__ import main
 from sluice.access.daily_usage import usage_change
-from sluice.access.usage import Tokens
+from sluice.access.usage import Savings, Tokens
 from tests.scripts.tool_stores import NOW, opened
 
 if TYPE_CHECKING:
@@ -122,9 +122,26 @@ def test_json_has_all_counts_and_the_total(tool: Tool) -> None:
         "estimated_requests": 1,
         "estimated_tokens": 15,
         "unpriced_requests": 1,
+        "cache_hits": 0,
+        "saved_tokens": 0,
         "usd": 1.500007,
+        "saved_usd": 0.0,
     }
     assert document["total"]["requests"] == 4
+
+
+def test_what_the_cache_saved_has_columns_of_its_own(
+    empty: Tool, request: pytest.FixtureRequest
+) -> None:
+    store = opened("sqlite", request)
+    for saved in (None, Savings(1200, 2_500_000)):
+        used = usage_change("a", "a", "m", Tokens(7, 0, 7), 1, NOW, saved, has_failed=False)
+        assert store.change_all([used])
+    head, *_, last = empty.said().splitlines()[2:]
+    assert head.endswith("  UNPRICED  CACHE HITS  SAVED TOKENS  SAVED USD")
+    assert last.split()[-3:] == ["1", "1,200", "2.500000"]
+    (row,) = empty.rows()
+    assert [row[name] for name in ("cache_hits", "saved_tokens", "saved_usd")] == [1, 1200, 2.5]
 
 
 def test_csv_has_a_line_for_each_row_that_no_spreadsheet_runs(tool: Tool) -> None:

@@ -161,7 +161,7 @@ class Settings:
         " refused.")
     cache_chat_completion = Setting("CACHE_CHAT_COMPLETION", values.switch, "false",
         "`true`: answers of chat completions, completions and embeddings are kept, and given to"
-        " equal requests.")
+        " equal requests; see [cache](cache.md).")
     cache_backend = Setting("CACHE_BACKEND", values.cache_backend, "",
         "Where they are kept: `SQLITE` or `LMDB` on one machine, `DYNAMODB` in a deployment,"
         " `MEMORY` in each execution environment.", unset="`DYNAMODB`; locally `SQLITE`")

@@ -25,6 +25,8 @@ PART_BYTES = 4080
 are missing after a while, however many are free."""
 HEAD = struct.Struct(">QQI")
 """Begins the first part: when the entry expires, when it was stored, its size."""
+PART = struct.Struct(">H")
+"""Ends each key of `entries`: the number of the part."""
 EXPIRY = struct.Struct(">Q")
 """Begins each key of `expiries`, which are in the order of time."""
 
@@ -55,7 +57,7 @@ class LmdbCache:
 
     def get(self, key: str) -> bytes | None:
         name = key.encode()
-        with _errors("read"), self._environment.begin(self._entries) as transaction:
+        with self._reading() as transaction:
             found = transaction.get(_part(name, 0))
             if found is None:
                 return None
@@ -65,17 +67,27 @@ class LmdbCache:
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
         now = self._clock()
+        with self._writing() as transaction:
+            self._put(transaction, key.encode(), entry, math.ceil(expires_at), int(now))
+            self._remove(transaction, now, MAX_REMOVED)
+            while self._used_bytes(transaction) > self._max_bytes:
+                self._remove(transaction, math.inf, 1)
+
+    def close(self) -> None:
+        self._environment.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[lmdb.Transaction]:
+        with _errors("read"), self._environment.begin(self._entries) as transaction:
+            yield transaction
+
+    @contextmanager
+    def _writing(self) -> Iterator[lmdb.Transaction]:
         with _errors("written"):
             # A process that died while it read would keep pages from being used again.
             self._environment.reader_check()
             with self._environment.begin(write=True) as transaction:
-                self._put(transaction, key.encode(), entry, math.ceil(expires_at), int(now))
-                self._remove(transaction, now, MAX_REMOVED)
-                while self._used_bytes(transaction) > self._max_bytes:
-                    self._remove(transaction, math.inf, 1)
-
-    def close(self) -> None:
-        self._environment.close()
+                yield transaction
 
     def _put(
         self, transaction: lmdb.Transaction, key: bytes, entry: bytes, expires_at: int, now: int
@@ -115,7 +127,7 @@ class LmdbCache:
 
 
 def _part(key: bytes, number: int) -> bytes:
-    return key + number.to_bytes(2, "big")
+    return key + PART.pack(number)
 
 
 def _other_parts(key: bytes, first: bytes) -> Iterator[bytes]:

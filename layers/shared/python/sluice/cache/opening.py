@@ -34,7 +34,7 @@ def open_cache(
             raise SettingsError("STATE_TABLE", "must be set for CACHE_BACKEND=DYNAMODB")
         return OpenedCache(lambda: _dynamodb(table, environ, clock))
     if backend == "LMDB":
-        _check_package()
+        check_lmdb()
         return OpenedCache(lambda: _lmdb(cache_file(state_file, ".lmdb"), clock))
     return OpenedCache(lambda: _sqlite(cache_file(state_file, ".sqlite3"), clock))
 
@@ -77,7 +77,8 @@ class OpenedCache:
             return self._store
 
 
-def _check_package() -> None:
+def check_lmdb() -> None:
+    """Raises SettingsError if the package is missing."""
     from importlib.util import find_spec  # noqa: PLC0415 -- for this backend only
 
     if find_spec("lmdb") is None:

@@ -1,0 +1,69 @@
+"""Which cache the tool works on: a deployment's, or the file of the local stack."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from local.project.environment import UserSettings, state_file
+from scripts.access.errors import ToolError
+from scripts.access.place import DEFAULT_REGION, check_region, session_of, table_of, user_settings
+from scripts.access.sqlite import SqliteItems
+from scripts.access.store import ToolStore
+from scripts.cache.entries import CacheEntries
+from sluice.cache.opening import cache_file, check_lmdb
+from sluice.settings import read_settings
+
+NO_PLACE = {
+    "MEMORY": "CACHE_BACKEND=MEMORY keeps answers in each function alone. Stop the functions to"
+    " remove them.",
+    "DYNAMODB": "CACHE_BACKEND=DYNAMODB keeps answers in a deployment. Name it with --stage.",
+}
+
+
+class Place(NamedTuple):
+    """name: where the cache is, for people. counts: the store in which its hits are counted."""
+
+    cache: CacheEntries
+    counts: ToolStore
+    backend: str
+    name: str
+
+
+def open_place(
+    chosen: argparse.Namespace,
+    environ: Mapping[str, str],
+    folder: Path,
+    clock: Callable[[], float],
+) -> Place:
+    """The cache that the options name. Raises ToolError, ConfigurationError, SettingsError."""
+    check_region(chosen)
+    user = user_settings(chosen.stage, environ, folder)
+    if not chosen.stage:
+        return _on_this_machine(user, folder, clock)
+    from scripts.cache.dynamodb import DynamoDbEntries  # noqa: PLC0415 -- 0.3 s for boto3
+
+    table, session = table_of(chosen.stage), session_of(user, chosen.region or DEFAULT_REGION)
+    entries = DynamoDbEntries(table, session, clock)
+    return Place(entries, entries, "DYNAMODB", f"the table {table}")
+
+
+def _on_this_machine(user: UserSettings, folder: Path, clock: Callable[[], float]) -> Place:
+    state = state_file(user, folder)
+    named = {"STATE_FILE": state, "CACHE_BACKEND": user.get("CACHE_BACKEND")}
+    backend = read_settings(named).cache_backend
+    if backend in NO_PLACE:
+        raise ToolError(NO_PLACE[backend])
+    counts = SqliteItems(state, clock)
+    if backend == "SQLITE":
+        from scripts.cache.sqlite import SqliteEntries  # noqa: PLC0415 -- one of two
+
+        path = cache_file(state, ".sqlite3")
+        return Place(SqliteEntries(path, clock), counts, backend, path)
+    check_lmdb()
+    from scripts.cache.lmdb import LmdbEntries  # noqa: PLC0415 -- its package may be missing
+
+    path = cache_file(state, ".lmdb")
+    return Place(LmdbEntries(path, clock), counts, backend, path)
