@@ -5,8 +5,11 @@ import * as path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
+import { smallPng } from './small_png.mjs'
 
 const PATIENCE_MS = 20_000 // how long a test waits before it fails
+const LAST_MS = 4000 // how long a film shows its last picture
+const KEY_MS = 60 // between two keys of a prompt that is filmed
 const SYSTEM_BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const LOOPBACK = /^(?:http|ws):\/\/(?:127\.0\.0\.1|localhost)[:/]/
 const FOLDER = fileURLToPath(new URL('../../../.build/chromium', import.meta.url))
@@ -91,9 +94,31 @@ const actions = {
   tab: ({ page }, name) => page.getByRole('tab', { name }).click(),
   tree: ({ page }) => page.locator('body').ariaSnapshot(),
   evaluate: ({ page }, code) => page.evaluate(code),
-  screenshot: ({ page }, file) => page.screenshot({ path: file }),
+  screenshot,
+  film,
   faults: ({ faults }) => faults.splice(0),
   close: ({ page }) => page.context().close()
+}
+
+async function screenshot ({ page }, file) {
+  await page.mouse.move(0, 0)
+  fs.writeFileSync(file, smallPng([{ png: await page.screenshot({ fullPage: true }), at: 0 }]))
+}
+
+/** Type a prompt, send it and write a moving picture of all that to a file, at its real pace. */
+async function film ({ page }, prompt, file) {
+  let isTyped = false
+  const typing = page.keyboard.type(prompt, { delay: KEY_MS })
+    .then(() => page.keyboard.press('Enter')).then(() => { isTyped = true })
+  const frames = []
+  const began = performance.now()
+  for (let isOver = false; !isOver;) {
+    isOver = isTyped && await page.getByTestId('stop').isDisabled()
+    const at = performance.now() - began
+    frames.push({ png: await page.screenshot({ caret: 'initial' }), at })
+  }
+  await typing
+  fs.writeFileSync(file, smallPng(frames, LAST_MS))
 }
 
 async function perform (browser, { page, action, arguments: given }) {
