@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from local.models.catalog import MODELS
 from local.project.environment import LocalPlace, is_loopback
 from local.project.overview import Row
 from local.project.serverless_yml import REGION, ServiceSettings
@@ -122,9 +123,12 @@ def _websocket_auth(facts: BannerFacts) -> str:
 
 
 def _upstream(facts: BannerFacts) -> str:
+    if facts.place.model:
+        summary = MODELS[facts.place.model].summary
+        return f"{facts.place.model} at {facts.place.demo_base_url} ({summary})"
     if facts.place.demo_base_url:
         return (
             f"demo model at {facts.place.demo_base_url}; answers come from the demo model. "
-            "Set OPENAI_API_KEY or OPENAI_BASE_URL in .env to use a real one."
+            "Set OPENAI_API_KEY or OPENAI_BASE_URL in .env, or add --model gemma3, for a real one."
         )
     return facts.upstream

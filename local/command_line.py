@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import platform
 import resource
 import signal
 import sys
@@ -15,6 +16,8 @@ from local.banner import banner
 from local.console import Console
 from local.errors import ConfigurationError, LocalStackError
 from local.limits import DEFAULT_CONCURRENCY
+from local.models.catalog import MODELS, Platform, check_platform, model_named
+from local.models.installation import MODELS_FOLDER, Installation, check_consent
 from local.npm_options import with_npm_options
 from local.open_files import OpenFiles
 from local.other_banner import other_banner
@@ -31,6 +34,7 @@ def main(
     environ: Mapping[str, str],
     out: TextIO = sys.stdout,
     err: TextIO = sys.stderr,
+    stdin: TextIO = sys.stdin,
 ) -> int:
     """Run the local stack until Ctrl-C or SIGTERM; return the exit status."""
     console = Console(out)
@@ -43,7 +47,8 @@ def main(
         if file.is_gateway():
             check_ignored(user, file.env_names(), console)
         service = file.service(user.merged(), stage)
-        asyncio.run(_run(service, user, stack_options(options, user), console))
+        model = chosen_model(options, service, stdin, out)
+        asyncio.run(_run(service, user, stack_options(options, user, model), console))
     except LocalStackError as error:
         failure = str(error)
     finally:
@@ -63,6 +68,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Name
     defaults = vars(options.parse_args([]))
     flags = [name for name, default in defaults.items() if default is False]
     names = [name for name in defaults if name not in flags]
+    flags.remove("yes")  # npm has a setting of this name, which says nothing about a model
     found = options.parse_args(with_npm_options(arguments, environ, names, flags))
     found.config = config_file(found.config, environ)
     return found
@@ -80,6 +86,24 @@ def read_user_settings(config: Path, environ: Mapping[str, str], stage: str) -> 
     """Return the shell's variables and those of the `.env` file next to serverless.yml."""
     file = dotenv_of_stage(config.resolve().parent, stage)
     return UserSettings(dict(environ), read_dotenv(file, environ))
+
+
+def chosen_model(
+    options: argparse.Namespace, service: ServiceSettings, stdin: TextIO, out: TextIO
+) -> Installation | None:
+    """Return the model to run instead of the demo model, once it may be installed.
+
+    Raises ConfigurationError.
+    """
+    if not options.model:
+        return None
+    if not service.is_gateway:
+        raise ConfigurationError("--model runs a model for Sluice: these functions use none.")
+    model = model_named(options.model)
+    check_platform(model, Platform(platform.system(), platform.machine(), platform.libc_ver()[0]))
+    found = Installation(model, MODELS_FOLDER / model.name)
+    check_consent(found, stdin, out, agreed=options.yes)
+    return found
 
 
 def check_ignored(user: UserSettings, env_names: frozenset[str], console: Console) -> None:
@@ -117,12 +141,16 @@ async def _run(
 async def _serve(
     service: ServiceSettings, user: UserSettings, options: StackOptions, console: Console
 ) -> None:
+    if options.model and not options.model.is_ready():
+        await options.model.install(user.shell, console.line)
     async with Stack(service, user, options, console) as facts:
         console.line(other_banner(facts, facts.other) if facts.other else banner(facts))
         await asyncio.get_running_loop().create_future()
 
 
-def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptions:
+def stack_options(
+    options: argparse.Namespace, user: UserSettings, model: Installation | None = None
+) -> StackOptions:
     """Return the stack's options; the command line overrides AZURE_OPENAI_PROXY_ADDRESS.
 
     Raises ConfigurationError.
@@ -140,6 +168,7 @@ def stack_options(options: argparse.Namespace, user: UserSettings) -> StackOptio
         concurrency=options.concurrency,
         open_files=OpenFiles(resource.getrlimit(resource.RLIMIT_NOFILE)[0]),
         traces=options.traces,
+        model=model,
     )
 
 
@@ -171,6 +200,9 @@ def parser() -> argparse.ArgumentParser:
         default=DEFAULT_CONCURRENCY,
         help="maximum processes per function (default: %(default)s)",
     )
+    models = f"a real small model instead of the demo model: {' or '.join(MODELS)}"
+    add("--model", metavar="NAME", help=models)
+    add("--yes", action="store_true", help="install what --model needs, and accept its terms")
     add("--traces", action="store_true", help="print the X-Ray trace of each invocation")
     return options
 

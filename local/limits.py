@@ -122,5 +122,8 @@ write shows that a page was closed."""
 HTTP_SHUTDOWN_S = 0.5
 """Time the servers wait for open requests at the end, in seconds; no function runs by then."""
 
+MODEL_START_TIMEOUT_S = 120.0
+"""Timeout for loading a model, in seconds: a slow disk reads 250 MB in that time."""
+
 DEMO_WORDS_PER_SECOND = 30.0
 """Speed of the demo model, in words per second: about a hosted model's, slow enough to watch."""

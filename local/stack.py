@@ -27,6 +27,8 @@ from local.http.half_closing import Handler
 from local.http.listening import bind, port_of, serve, serve_app
 from local.http.refusals import RefusalLog
 from local.http.sigv4_verification import SignatureCheck
+from local.models.installation import Installation
+from local.models.server import ModelServer
 from local.open_files import OpenFiles
 from local.playground.page import Playground
 from local.playground.recent_requests import RecentRequests
@@ -38,6 +40,7 @@ from local.playground.settings import (
     websocket_proof,
 )
 from local.project.environment import (
+    DEMO_KEY,
     LocalPlace,
     UserSettings,
     check_auth,
@@ -70,6 +73,7 @@ class StackOptions:
     concurrency: int
     open_files: OpenFiles
     traces: bool = False
+    model: Installation | None = None
 
 
 class Stack:
@@ -114,12 +118,12 @@ class Stack:
         self._cleanup.callback(loop.set_exception_handler, None)
         http = self._bind(options.http_port, "--http-port")
         ws = self._bind(options.ws_port, "--ws-port")
-        wants_model = self._service.is_gateway and self._user.wants_demo_model()
-        demo_url = await self._demo_model() if wants_model else ""
+        model_url = await self._model()
         if options.traces:
             self._tracer = TraceDaemon(self._console.line)
             self._cleanup.callback(self._tracer.close)
-        place = LocalPlace(options.host, port_of(http), port_of(ws), demo_url)
+        name = options.model.model.name if options.model else ""
+        place = LocalPlace(options.host, port_of(http), port_of(ws), model_url, name)
         environments = self._environments(place)
         self._make_pools(environments)
         facts = self._facts(place, environments)
@@ -143,6 +147,16 @@ class Stack:
         on_malformed = partial(self._refusals.note, place, 400, _NOT_HTTP)
         runner = await serve(handler, listening, on_malformed)
         self._cleanup.push_async_callback(runner.cleanup)
+
+    async def _model(self) -> str:
+        """Start the model that answers, and return its URL; "" if it is elsewhere."""
+        if installed := self._options.model:
+            server = ModelServer(installed.model.name, self._console.line)
+            self._cleanup.push_async_callback(server.stop)
+            await server.start(installed, self._user.shell, DEMO_KEY)
+            return server.url
+        wants_model = self._service.is_gateway and self._user.wants_demo_model()
+        return await self._demo_model() if wants_model else ""
 
     async def _demo_model(self) -> str:
         listening = bind("127.0.0.1", 0, "the demo model's port")

@@ -13,7 +13,7 @@ not_shipped=
 for name in botocore jmespath python-dateutil six; do
   not_shipped="$not_shipped --no-emit-package $name"
 done
-for name in layers/shared/requirements requirements requirements-dev requirements-lint; do
+for name in layers/shared/requirements requirements requirements-dev requirements-lint requirements-model; do
   case $name in layers/*) left_out=$not_shipped ;; *) left_out= ;; esac
   # shellcheck disable=SC2086 -- several options
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

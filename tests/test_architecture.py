@@ -43,7 +43,7 @@ FLOORS = {
         "project",
         "http runtime_api xray",
         "functions playground",
-        "function_url api_gateway",
+        "function_url api_gateway models",
         "banner other_banner npm_options stack command_line __main__",
     ),
 }

@@ -100,6 +100,8 @@ class LocalPlace:
     http_port: int
     ws_port: int
     demo_base_url: str = ""
+    model: str = ""
+    """The name of the real model at demo_base_url, if it is one."""
 
     def reachable_host(self) -> str:
         """Return the host for URLs: an address that clients can connect to."""
@@ -153,6 +155,9 @@ def function_environment(
         environment["OPENAI_API_KEY"] = DEMO_KEY
         if not user.get("EXTRA_BASE_URL").strip():
             environment["PROXY"] = ""  # another machine's proxy cannot reach the demo model
+    if place.model:
+        environment["OPENAI_MODEL"] = place.model
+        environment["AZURE_OPENAI_ENDPOINT"] = ""  # --model is chosen for this run
     environment["FUNCTION_URL_AUTH"] = environment.get("FUNCTION_URL_AUTH") or "aws_iam"
     return environment
 

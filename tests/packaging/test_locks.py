@@ -8,7 +8,7 @@ import pytest
 from tests.packaging.packaged_service import CHECKOUT
 
 INSTALLED_TOGETHER = ("layers/shared/requirements.txt", "requirements.txt", "requirements-dev.txt")
-PYTHON_LOCKS = (*INSTALLED_TOGETHER, "requirements-lint.txt")
+PYTHON_LOCKS = (*INSTALLED_TOGETHER, "requirements-lint.txt", "requirements-model.txt")
 REGISTRY = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links")
 
 

@@ -1,0 +1,1 @@
+"""Real models on this machine: what there is, how it is installed and run."""
