@@ -1,0 +1,129 @@
+"""Any answer that ends well is kept, and comes back as the bytes that its first client got."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluice.cache.entry import MAX_BODY_BYTES, Entry, read, written
+from sluice.completions.answer import ModelAnswer
+from sluice.completions.event_stream import EVENT_STREAM
+from sluice.completions.recording import RecordedReply, ReplayedReply
+from sluice.errors import UpstreamBroken
+from sluice.secret_mask import SecretMask
+from sluice.upstream.reply import UpstreamReply
+from tests.scripted_upstream import answer_stream
+from tests.sluice.completions.random_streams import chat_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+DATA = Path(__file__).parents[2] / "data"
+RECORDED = [*sorted(DATA.rglob("*.sse"))]
+MASK = SecretMask(("sk-secret-0123456789",))
+
+
+class Reply(UpstreamReply):
+    """A provider's reply in given pieces."""
+
+    def __init__(
+        self, pieces: Sequence[bytes], error: Exception | None = None, encoding: str = ""
+    ) -> None:
+        self.status, self.mends_stream_end = 200, False
+        self.headers = {"content-type": EVENT_STREAM, "content-encoding": encoding}
+        self.pieces, self.error = iter(pieces), error
+
+    def chunks(self) -> Iterator[bytes]:
+        yield from self.pieces
+        if self.error is not None:
+            raise self.error
+
+    def rest(self) -> Iterator[bytes]:
+        return self.pieces
+
+    def end_soon(self) -> None:
+        """Nothing is waited for."""
+
+
+def given_to_client(reply: RecordedReply | ReplayedReply, *, hides_usage: bool) -> bytes:
+    answer = ModelAnswer(reply, MASK, None, ascii_quotes=False, hides_usage=hides_usage)
+    return b"".join(answer.chunks())
+
+
+def check_replay(pieces: Sequence[bytes]) -> None:
+    for hides_usage in (False, True):
+        recorded = RecordedReply(Reply(pieces), MAX_BODY_BYTES)
+        first = given_to_client(recorded, hides_usage=hides_usage)
+        body = recorded.body()
+        assert body == b"".join(pieces)
+        entry = read(written(Entry("k", 0, 9, EVENT_STREAM, MASK.apply(body))), "k", 1)
+        assert entry is not None
+        replayed = ReplayedReply(EVENT_STREAM, entry.body, mends_stream_end=False)
+        assert given_to_client(replayed, hides_usage=hides_usage) == first
+
+
+@given(chat_streams(), st.lists(st.integers(1, 40), max_size=30))
+def test_random_stream_comes_back_as_the_same_bytes(
+    stream_and_end: tuple[bytes, bytes], sizes: list[int]
+) -> None:
+    stream = b"".join(stream_and_end)
+    pieces, at = [], 0
+    for size in sizes:
+        pieces.append(stream[at : at + size])
+        at += size
+    check_replay([piece for piece in (*pieces, stream[at:]) if piece])
+
+
+@pytest.mark.parametrize("file", RECORDED, ids=lambda file: file.stem)
+def test_recorded_stream_comes_back_as_the_same_bytes(file: Path) -> None:
+    stream = file.read_bytes()
+    for line_end in (b"\n", b"\r\n", b"\r"):
+        body = stream.replace(b"\n", line_end)
+        check_replay([body])
+        check_replay([body[at : at + 1000] for at in range(0, len(body), 1000)])
+
+
+def read_all(reply: RecordedReply) -> None:
+    for _ in reply.chunks():
+        pass
+
+
+def test_answer_that_was_cut_off_is_not_kept() -> None:
+    recorded = RecordedReply(Reply([b"data: {}\n\n"], UpstreamBroken("cut")), MAX_BODY_BYTES)
+    with pytest.raises(UpstreamBroken):
+        read_all(recorded)
+    assert recorded.body() is None
+
+
+def test_answer_that_is_too_long_is_not_kept() -> None:
+    stream = answer_stream(["a" * 100])
+    for room, body in ((len(stream), stream), (len(stream) - 1, None)):
+        recorded = RecordedReply(Reply([stream[:50], stream[50:]]), room)
+        read_all(recorded)
+        assert recorded.body() == body
+
+
+def test_rest_of_an_answer_that_was_not_read_to_its_end_is_kept_too() -> None:
+    pieces = [b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"]
+    recorded = RecordedReply(Reply(pieces), MAX_BODY_BYTES)
+    next(recorded.chunks())
+    assert recorded.body() is None
+    recorded.finish()
+    assert recorded.body() == b"".join(pieces)
+
+
+def test_compressed_answer_that_cannot_be_read_is_not_kept() -> None:
+    whole = gzip.compress(answer_stream(["a"]))
+    for data, encoding, body in (
+        (whole, "gzip", answer_stream(["a"])),
+        (b"no gzip", "gzip", None),
+        (whole, "br", None),
+    ):
+        recorded = RecordedReply(Reply([data], encoding=encoding), MAX_BODY_BYTES)
+        read_all(recorded)
+        assert recorded.body() == body
