@@ -19,7 +19,7 @@ from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
 from tests.end_to_end.counted_answer import COUNTS, PRICES, QUESTION
-from tests.end_to_end.test_records import until
+from tests.end_to_end.keyed_service import until
 from tests.running_stack import RunningStack, ready_service
 from tests.scripted_upstream import PATIENCE_S, answer_stream, says, sends, sse
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -12,14 +10,11 @@ import openai
 import pytest
 from websockets.sync.client import connect
 
-from sluice.access.daily_usage import usages
-from sluice.access.records import MICRO, Record, item_of
+from sluice.access.records import MICRO
 from sluice.authentication import account_of_key
 from sluice.state.changes import Change
-from sluice.state.sqlite import SqliteState
-from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
-from tests.end_to_end.counted_answer import COUNTS, PRICES, QUESTION, counted
-from tests.running_stack import RunningStack, ready_service
+from tests.end_to_end.counted_answer import COUNTS, QUESTION, counted
+from tests.end_to_end.keyed_service import Service, keyed_service
 from tests.scripted_upstream import (
     PATIENCE_S,
     GatedAnswer,
@@ -31,92 +26,17 @@ from tests.scripted_upstream import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
+    from collections.abc import Iterator
 
 COUNTED_USD = 200 / MICRO
-NUMBERS = count()
-
-
-class Service:
-    """The stack, with the store in which its records are."""
-
-    def __init__(self, stack: RunningStack, file: Path) -> None:
-        self.stack = stack
-        self.store = SqliteState(str(file))
-        self.clients: list[openai.OpenAI] = []
-
-    def key(self, **fields: Any) -> str:
-        """A new key with a record."""
-        number = next(NUMBERS)
-        key = f"sk-sluice-{number:032}"
-        token = account_of_key(key).removeprefix("key ")
-        self.write(Record(f"team-{number}", token=token, **fields))
-        return key
-
-    def write(self, record: Record) -> None:
-        self.store.change(Change(record.key, None, put=item_of(record)))
-
-    def client(self, key: str, retries: int = 0) -> openai.OpenAI:
-        url = f"{self.stack.url}/v1"
-        self.clients.append(openai.OpenAI(base_url=url, api_key=key, max_retries=retries))
-        return self.clients[-1]
-
-    def answer(self, key: str, model: str = "gpt") -> str:
-        chunks = self.client(key).chat.completions.create(
-            model=model, messages=QUESTION, stream=True, max_tokens=100
-        )
-        return "".join(each.choices[0].delta.content or "" for each in chunks)
-
-    def info(self, key: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {key}"}
-        document: dict[str, Any] = httpx2.get(f"{self.stack.url}/key/info", headers=headers).json()
-        return document
-
-    def settled(self, key: str, requests: int = 1) -> dict[str, int]:
-        """The day's usage of a key, once so many requests are counted."""
-        name = f"usage {time.strftime('%Y-%m-%d', time.gmtime())} {account_of_key(key)}"
-
-        def found() -> dict[str, int] | None:
-            for usage in usages(name, self.store.get_all([name]).get(name, {})):
-                if usage.counts["requests"] == requests:
-                    return {field: number for field, number in usage.counts.items() if number}
-            return None
-
-        return until(found)
-
-
-def until(find: Callable[[], dict[str, int] | None]) -> dict[str, int]:
-    """What `find` returns once it finds something: the store gives no sign of a change."""
-    end = time.monotonic() + PATIENCE_S
-    while (found := find()) is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture(scope="module")
 def service(
     shared_upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    file = tmp_path_factory.mktemp("state") / "state.sqlite3"
-    with ready_service(
-        OPENAI_BASE_URL=shared_upstream.url,
-        OPENAI_API_KEY=PROVIDER_KEY,
-        FORWARD_KEY=FORWARD_KEY,
-        FUNCTION_URL_AUTH="none",
-        WEBSOCKET_AUTH="forward_key",
-        MODEL_PRICES=PRICES,
-        STATE_FILE=str(file),
-        PROMPT_TEST="You are a test.",
-    ) as stack:
-        service = Service(stack, file)
+    with keyed_service(shared_upstream, tmp_path_factory.mktemp("state")) as service:
         yield service
-        for client in service.clients:
-            client.close()
-        assert stack.end() == 0
-    assert "sk-sluice-" not in stack.text()
 
 
 def test_key_with_a_record_streams_and_is_charged_what_the_provider_counted(

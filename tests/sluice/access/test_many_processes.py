@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,10 +16,12 @@ import pytest
 
 from sluice.access.daily_usage import usages
 from sluice.access.deployment_limits import DeploymentLimits
+from sluice.access.errors import BudgetSpent
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
 from sluice.access.records import Record, item_of
 from sluice.access.shards import merged, shard_accounts
+from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens
 from sluice.authentication import Principal
 from sluice.limit_values import model_prices
@@ -34,6 +38,7 @@ ROOT = Path(__file__).parents[3]
 PROGRAM = Path(__file__).with_name("requests_program.py")
 PROCESSES = 16
 SHARDS = 4
+PATIENCE_S = 60.0
 ACCOUNT = "key " + "0" * 64
 PRICES = '{"gpt": {"input": 1, "output": 1}}'  # one micro-USD a token
 PRICE, NO_LIST = model_prices(PRICES), '{"servers": {}}'
@@ -118,6 +123,41 @@ def test_budget_is_never_passed_and_exactly_counted(shared: Shared) -> None:
     (usage,) = usages(key, store.get_all([key])[key])
     assert usage.counts["requests"] == len(moments)
     assert usage.counts["micro_usd"] == 300 * len(moments)
+
+
+def test_of_200_requests_at_once_a_budget_for_ten_lets_ten_through(shared: Shared) -> None:
+    """All are in progress at once, and each costs what its provider counted."""
+    record = Record("ann", token=ACCOUNT.removeprefix("key "), max_budget=10 * 900)
+    shared.store.change(Change(ACCOUNT, None, put=item_of(record)))
+    prices, all_are_there = PriceList(NO_LIST, PRICE), threading.Barrier(200)
+    gates = [
+        Gate(
+            shared.store,
+            DeploymentLimits(),
+            lambda: prices,
+            lambda: os.urandom(12).hex(),
+            max_contention_ms=60_000,
+        )
+        for _ in range(PROCESSES)
+    ]
+    ask = Ask("/v1/chat/completions", "https://x", "gpt", Tokens(900, 0, 0), 60.0)
+
+    def ticket(number: int) -> Ticket | None:
+        all_are_there.wait(PATIENCE_S)
+        try:
+            principal = Principal("ann", ACCOUNT, has_record=True)
+            return gates[number % PROCESSES].admit(principal, ask)
+        except BudgetSpent:
+            return None
+
+    with ThreadPoolExecutor(200) as pool:
+        tickets = [found for found in pool.map(ticket, range(200)) if found]
+    assert len(tickets) == 10
+    costs = [found.settle(Tokens(31 * number, 0, 7)) for number, found in enumerate(tickets)]
+    item = shared.store.get_all([ACCOUNT])[ACCOUNT]
+    assert costs == [31 * number + 7 for number in range(10)]
+    assert item["s life"] == item["b life"] == 31 * 45 + 70
+    assert item["running"] == 0
 
 
 def sharded(store: StateStore, **fields: Any) -> None:
