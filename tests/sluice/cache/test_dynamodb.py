@@ -161,6 +161,16 @@ def test_entry_whose_parts_are_missing_or_another_entrys_is_a_miss(
     assert real.get("key") is None
 
 
+def test_item_of_another_form_is_a_miss(real: DynamoDbCache, client: Any) -> None:
+    for values in ({}, {"entry": {"S": "a text"}}, {"entry": {"NULL": True}}):
+        client.put_item(TableName=TABLE, Item={"id": {"S": "cache#key"}, **values})
+        assert real.get("key") is None
+    real.put("key", TWO_PARTS, LATER)
+    (_, part) = (item for _, item in sorted(stored(client).items()))
+    client.put_item(TableName=TABLE, Item={**part, "entry": {"S": "a text"}})
+    assert real.get("key") is None
+
+
 def test_heads_and_parts_of_two_writers_do_not_mix(real: DynamoDbCache, client: Any) -> None:
     """Each order in which two writers of one key may get their heads in."""
     one, other = TWO_PARTS, b"!" + TWO_PARTS

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import lmdb
 import pytest
 
 from sluice.cache.lmdb import LmdbCache
@@ -136,3 +138,27 @@ def test_large_entry_needs_no_pages_in_a_row(file: Path) -> None:
             size = (4 * MEGABYTE, KILOBYTE, 70 * KILOBYTE)[number % 3]
             cache.put(str(number), b"x" * size, LATER + number)
             assert cache.get(str(number)) == b"x" * size
+
+
+def test_row_of_another_form_is_a_miss(file: Path) -> None:
+    cache = SqliteCache(str(file), at(NOW))
+    cache.put("key", b"entry", LATER)
+    with closing(sqlite3.connect(file, isolation_level=None)) as database:
+        for value in ("a text", None, 7):
+            database.execute("UPDATE entries SET entry = ?", (value,))
+            assert cache.get("key") is None
+    cache.close()
+
+
+def test_lmdb_value_of_another_form_is_reported(file: Path) -> None:
+    with closing(LmdbCache(str(file), at(NOW))) as cache:
+        cache.put("key", b"entry", LATER)
+    with lmdb.open(str(file), subdir=False, max_dbs=2) as environment:
+        entries = environment.open_db(b"entries")
+        with environment.begin(entries, write=True) as transaction:
+            transaction.put(b"key\x00\x00", b"short")
+    with (
+        closing(LmdbCache(str(file), at(NOW))) as cache,
+        pytest.raises(StateUnavailable, match="could not be read"),
+    ):
+        cache.get("key")

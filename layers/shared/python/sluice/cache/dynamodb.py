@@ -57,18 +57,16 @@ class DynamoDbCache:
     def get(self, key: str) -> bytes | None:
         name = f"{PREFIX}{key}"
         with state_errors("GetItem"):
-            head = self._table.get_item({KEY: name}, total_s=self._get_total_s)
-        if head is None:
-            return None
-        entry: bytes = head[ENTRY]
+            head = self._table.get_item({KEY: name}, total_s=self._get_total_s) or {}
+        first = _entry_of(head)
         if DIGEST not in head:
-            return entry
+            return first
         names = _part_names(name, head[DIGEST], head[SIZE])
         wanted: list[Item] = [{KEY: each} for each in names]
         with state_errors("BatchGetItem"):
             rows = self._table.get_items(wanted, total_s=self._get_total_s)
-        parts = {row[KEY]: row[ENTRY] for row in rows}
-        entry = b"".join((entry, *(parts.get(each, b"") for each in names)))
+        parts = {row[KEY]: _entry_of(row) for row in rows}
+        entry = b"".join((first or b"", *(parts.get(each) or b"" for each in names)))
         return entry if sha256(entry).hexdigest() == head[DIGEST] else None
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
@@ -93,6 +91,12 @@ class DynamoDbCache:
     def _put(self, item: Item) -> None:
         with state_errors("PutItem"):
             self._table.put_item(item, Write(may_repeat=False))
+
+
+def _entry_of(item: Mapping[str, Any]) -> bytes | None:
+    """The entry, or the part of one, in an item; None in one of another form."""
+    entry = item.get(ENTRY)
+    return entry if isinstance(entry, bytes) else None
 
 
 def _part_names(name: str, digest: str, size: int) -> list[str]:

@@ -15,6 +15,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 """Maximum size of an answer, in bytes. A longer one is not kept: Lambda streams up to 20 MB a
 request by default, and an embedding of many texts has some MB."""
 NEWLINE = b"\n"
+NEVER = 1e11
+"""A Unix time, in the year 5138, that no entry names."""
 
 
 class Entry(NamedTuple):
@@ -46,11 +48,12 @@ def read(data: bytes, key: str, now: float) -> Entry | None:
     try:
         head, body = _inflated(content)
         of_key, created_at, expires_at, content_type = json.loads(head)
-        entry = Entry(of_key, created_at, expires_at, content_type, body)
-        is_valid = of_key == key and expires_at > now
-    except (ValueError, TypeError, zlib.error):
+        is_valid = of_key == key and now < expires_at < NEVER and 0 <= created_at < NEVER
+    except (ValueError, TypeError, RecursionError, zlib.error):
         return None  # of the same mark, but by another hand
-    return entry if is_valid else None
+    if not (is_valid and isinstance(content_type, str)):
+        return None
+    return Entry(of_key, created_at, expires_at, content_type, body)
 
 
 def _parts(data: bytes) -> tuple[bytes, bytes]:
@@ -59,6 +62,9 @@ def _parts(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _inflated(content: bytes) -> tuple[bytes, bytes]:
-    plain = zlib.decompressobj().decompress(content, 2 * MAX_BODY_BYTES)
+    stream = zlib.decompressobj()
+    plain = stream.decompress(content, 2 * MAX_BODY_BYTES)
+    if not stream.eof:
+        raise ValueError("the end is missing, or too far away")
     head, _, body = plain.partition(NEWLINE)
     return head, body

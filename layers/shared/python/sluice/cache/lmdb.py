@@ -140,5 +140,5 @@ def _other_parts(key: bytes, first: bytes) -> Iterator[bytes]:
 def _errors(operation: str) -> Iterator[None]:
     try:
         yield
-    except (lmdb.Error, OSError) as error:
+    except (lmdb.Error, OSError, struct.error) as error:
         raise StateUnavailable(f"The cache file could not be {operation}.") from error

@@ -43,7 +43,7 @@ class SqliteCache:
     def get(self, key: str) -> bytes | None:
         with self._file.opened("read", GET_BUSY_TIMEOUT_S) as database:
             row = database.execute(GET, (key,)).fetchone()
-        return row[0] if row else None
+        return row[0] if row and isinstance(row[0], bytes) else None
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
         now = self._clock()
