@@ -77,6 +77,7 @@ def test_other_requests_stay_as_they_are(body: str, fields: dict[str, Any]) -> N
         b'data: {"choices":[],' + COUNTS + b"}",
         b'data:{"choices" : [ ], ' + COUNTS + b"}",
         b'id: 7\nevent: x\ndata: {"choices":[],\ndata: ' + COUNTS + b"}",
+        b'data: {"choices":null,' + COUNTS + b"}",
     ],
 )
 def test_usage_event_is_taken_out_at_every_cut(event: bytes, end: bytes) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sluice.upstream.call import ModelCall
 
-NO_CHOICES = rb'"choices"\s*:\s*\[\s*\]'
+NO_CHOICES = rb'"choices"\s*:\s*(?:\[\s*\]|null)'
 """Events without it pass unread. OpenAI's have `"usage": null` in each."""
 COUNTED_PATHS = ("/chat/completions", "/completions")
 """Whose streams count tokens on request. Those of /responses always do."""
@@ -43,8 +43,8 @@ def asking_for_usage(call: ModelCall) -> ModelCall | None:
 
 
 def is_usage_alone(document: Mapping[str, Any]) -> bool:
-    """Whether an event has token counts and no part of an answer."""
-    return document.get("choices") == [] and isinstance(document.get("usage"), dict)
+    """Whether an event has token counts and no part of an answer. Some servers send null."""
+    return document.get("choices") in ([], None) and isinstance(document.get("usage"), dict)
 
 
 def without_usage_event(
