@@ -24,10 +24,12 @@ from tests.scripted_upstream import (
     one_after_another,
     replies,
     says,
+    scripted_upstream,
     sends,
     sse,
 )
 from tests.sluice.answering import SECRET
+from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.completions.cache_bench import ANN, ASKED, BOB, COUNTED, STREAMED, CacheBench
 
 if TYPE_CHECKING:
@@ -314,6 +316,28 @@ def test_store_that_fails_is_a_cache_without_answers(bench: CacheBench, tmp_path
         bench.ask(STREAMED)
         assert (bench.state, bench.asked) == ("MISS", number)
         assert "cache_failure" in bench.line
+
+
+def test_miss_reads_and_writes_the_table_once_and_a_hit_reads_it_once(bench: CacheBench) -> None:
+    items: dict[str, Any] = {}
+
+    def table(request: UpstreamRequest, connection: socket.socket) -> None:
+        if request.headers["x-amz-target"].endswith("PutItem"):
+            items["Item"] = request.document["Item"]
+            replies(200, {})(request, connection)
+        else:
+            replies(200, items)(request, connection)
+
+    with scripted_upstream() as dynamodb:
+        dynamodb.script = table
+        aws = environ_of(dynamodb.url)
+        bench.answers = bench.through(CACHE_BACKEND="DYNAMODB", STATE_TABLE="state", **aws)
+        for state, calls in (("MISS", ["GetItem", "PutItem"]), ("HIT", ["GetItem"])):
+            bench.ask(STREAMED)
+            assert bench.state == state
+            targets = [each.headers["x-amz-target"] for each in dynamodb.requests]
+            assert [target.partition(".")[2] for target in targets] == calls
+            dynamodb.requests.clear()
 
 
 def test_what_a_kept_answer_saved_is_logged_and_nothing_is_charged(bench: CacheBench) -> None:
