@@ -13,6 +13,9 @@ from sluice.upstream.error_words import error_in, is_error
 MAX_ERROR_CHARACTERS = 2000
 """Maximum length of an error's text, in characters: what fits on a screen."""
 
+ASKS_FOR_TOKENS = "stream_options"
+"""Asks for the number of tokens. Some providers know no such field, and say so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -32,7 +35,7 @@ class Question:
             **model,
             "messages": self.messages,
             "stream": True,
-            "stream_options": {"include_usage": True},
+            ASKS_FOR_TOKENS: {"include_usage": True},
         }
 
     def templated(self) -> dict[str, Any]:

@@ -57,7 +57,9 @@ def ways(options: Options, user: UserSettings, place: Place) -> Iterator[Way]:
     Raises ToolError if there is nothing. AWS credentials are looked up only when they are next.
     """
     mode = user.get("WEBSOCKET_AUTH" if options.over_websocket else "FUNCTION_URL_AUTH")
-    key = options.key or next(iter(entries(user.get("FORWARD_KEY"))), "")
+    # The local stack reads the same .env: if that names no mode, a key there does not count.
+    keys = user.get("FORWARD_KEY") if mode or not place.is_local else user.shell.get("FORWARD_KEY")
+    key = options.key or next(iter(entries(keys or "")), "")
     takes_keys = mode == "forward_key" or (mode == "none" and not options.over_websocket)
     if key and (options.key or mode != "aws_iam"):
         yield Way(key)

@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 from sseclient import SSEClient
 
 from scripts.access.errors import ToolError
-from scripts.chat.answers import Piece, Question, piece_of, reported
+from scripts.chat.answers import ASKS_FOR_TOKENS, Piece, Question, piece_of, reported
 from scripts.chat.interrupts import Interrupts
 from scripts.chat.place import Place, Way
 from sluice.upstream.error_words import reported_error
@@ -22,11 +22,9 @@ CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 900.0
 """Timeout of a pause, in seconds: no answer of Lambda lasts longer, and models think."""
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 400, 401, 403
-ASKS_FOR_TOKENS = "stream_options"
-"""Asks for the number of tokens. Some providers know no such field."""
 HINTS = {
     UNAUTHORIZED: "Set FORWARD_KEY, in the shell or in .env, to a key of the service.",
-    404: "If it does not know the model, choose another: -m MODEL, or /model.",
+    404: "If the model is unknown, choose another: -m MODEL, or /model.",
 }
 
 
@@ -115,7 +113,7 @@ def _is_refusal(reply: Response) -> bool:
 def _failure(reply: Response) -> str:
     """The status and the words of an error."""
     words = reported(reported_error(reply.content) or {"message": reply.reason})
-    return f"{reply.status_code}: {words}"
+    return f"{reply.status_code}: {words.rstrip('.')}."
 
 
 def _pieces(reply: Response) -> Iterator[Piece]:

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from scripts.access.errors import ToolError
-from scripts.chat.answers import Piece, Question, piece_of, reported
+from scripts.chat.answers import ASKS_FOR_TOKENS, Piece, Question, piece_of, reported
 from scripts.chat.interrupts import Interrupts
 from scripts.chat.place import Place, Way
 from sluice.upstream.error_words import reported_error
@@ -99,25 +99,36 @@ class WebSocketChat:
         self._asked = 0
 
     def answer(self, question: Question) -> Generator[Piece, None, None]:
-        self._asked += 1
-        name = str(self._asked)
         with self._interrupts.raising():
             link = self._connected()
         with self._interrupts.calling(link.stop):
             if question.template:
-                link.send(id=name, **question.templated())
-                yield from self._pieces(link, name, of_template)
-            else:
-                link.send(action="chat", id=name, request=question.chat())
-                yield from self._pieces(link, name, of_chat)
+                yield from self._pieces(link, of_template, **question.templated())
+                return
+            request = question.chat()
+            try:
+                yield from self._pieces(link, of_chat, action="chat", request=request)
+            except ToolError as error:
+                if ASKS_FOR_TOKENS not in str(error):
+                    raise
+                del request[ASKS_FOR_TOKENS]
+                yield from self._pieces(link, of_chat, action="chat", request=request)
 
     def close(self) -> None:
         if self._link:
             self._link.close()
             self._link = None
 
-    def _pieces(self, link: Link, name: str, read: Callable[[str, str], Said]) -> Iterator[Piece]:
-        """Raises KeyboardInterrupt once a stopped answer has ended."""
+    def _pieces(
+        self, link: Link, read: Callable[[str, str], Said], **message: Any
+    ) -> Iterator[Piece]:
+        """Send a message, and yield the answer.
+
+        Raises KeyboardInterrupt once a stopped answer has ended.
+        """
+        self._asked += 1
+        name = str(self._asked)
+        link.send(id=name, **message)
         is_stopped = False
         is_over = False
         while not is_over:

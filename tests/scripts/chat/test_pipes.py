@@ -82,11 +82,11 @@ def test_failures_are_one_line_on_stderr(
 
 
 def test_provider_that_cannot_count_tokens_answers_all_the_same(
-    stack: RunningStack, upstream: ScriptedUpstream
+    stack: RunningStack, upstream: ScriptedUpstream, way: str
 ) -> None:
     unknown = {"error": {"message": "Unrecognized argument: stream_options", "code": None}}
     upstream.script = one_after_another(replies(400, unknown), says("Hello"))
-    assert chat(*at(stack), "Hi").out == b"Hello\n"
+    assert chat(*at(stack), way, "Hi").out == b"Hello\n"
     assert "stream_options" not in upstream.requests[-1].document
 
 
