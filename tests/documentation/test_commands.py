@@ -58,15 +58,8 @@ def test_commands_print_what_their_page_says(page: str, tmp_path: Path) -> None:
     for settings in dict.fromkeys(block.settings for block in blocks):
         with running(dict(settings), tmp_path) as (stack, environ):
             for block in (block for block in blocks if block.settings == settings):
-                printed = printed_by(block, stack, environ)
-                differing += [f"{page}:{block.line} printed:\n{printed}"] * (
-                    not matches(block.prints or "", printed)
-                )
-                differing += [
-                    f"{page}:{block.line} {line!r} is not in the console:\n{stack.text()}"
-                    for line in block.console
-                    if not is_printed(line, stack)
-                ]
+                found = problems(block, stack, environ)
+                differing += [f"{page}:{block.line} {problem}" for problem in found]
     assert not differing, "\n\n".join(differing)
 
 
@@ -98,6 +91,18 @@ def running(
         yield stack, {**inherited("HOME", "TMPDIR"), **alone, **environ}
 
 
+def problems(block: MarkedBlock, stack: RunningStack, environ: dict[str, str]) -> Iterator[str]:
+    """Run a block; yield what differs from its page. Without a text it must exit with 0."""
+    printed, status = printed_by(block, stack, environ)
+    if block.prints is None and status:
+        yield f"exited with {status} and printed:\n{printed}"
+    if not matches(block.prints or "", printed):
+        yield f"printed:\n{printed}"
+    for line in block.console:
+        if not is_printed(line, stack):
+            yield f"{line!r} is not in the console:\n{stack.text()}"
+
+
 def is_printed(part: str, stack: RunningStack) -> bool:
     """Return whether a line of the console holds `part`, now or soon."""
     if part in shown(stack.text(), stack):
@@ -108,8 +113,8 @@ def is_printed(part: str, stack: RunningStack) -> bool:
         return False
 
 
-def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str]) -> str:
-    """Return what a block prints, up to what its page shows of it."""
+def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str]) -> tuple[str, int]:
+    """Return what a block prints, up to what its page shows of it, and its exit status."""
     command = block.command
     for address, own in addresses(stack).items():
         command = command.replace(address, own)
@@ -132,10 +137,8 @@ def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str])
             # A command such as `sleep 10 | npx wscat …` stays for a while.
             if block.prints and matches(block.prints, printed):
                 os.killpg(process.pid, signal.SIGTERM)
-                return printed
-        status = process.wait(PATIENCE_S)
-    failed = f"exit status {status}" if status and block.prints is None else ""
-    return f"{printed}{failed}"
+                return printed, 0
+        return printed, process.wait(PATIENCE_S)
 
 
 def shown(text: str, stack: RunningStack) -> str:
@@ -151,6 +154,20 @@ def addresses(stack: RunningStack) -> dict[str, str]:
     if "  WebSocket " in stack.text():
         found[WEBSOCKET] = stack.websocket_url
     return {shown: url.partition("//")[2] for shown, url in found.items()}
+
+
+def test_command_that_fails_or_prints_something_else_is_a_problem() -> None:
+    with ready_service() as stack:
+        environ = inherited("PATH")
+        for command, prints, count in (
+            ("true", None, 0),
+            ("false", None, 1),
+            ("echo a; false", "a", 0),
+            ("echo b", "a", 1),
+            ("echo http://127.0.0.1:3000; sleep 600", "http://127.0.0.1:3000", 0),
+        ):
+            block = MarkedBlock(1, (), "sh", command, prints)
+            assert len(list(problems(block, stack, environ))) == count, command
 
 
 def test_only_what_needs_an_account_is_not_run() -> None:
