@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from sluice.completions.answer import ModelAnswer
     from sluice.completions.asking import ModelAnswers
+    from sluice.deadline import Deadline
     from tests.scripted_upstream import ScriptedUpstream
 
 ANN, BOB = Principal("ann", "key ann"), Principal("bob", "key bob")
@@ -48,10 +49,11 @@ class CacheBench:
         request: TemplateRequest | ModelCall,
         read: Callable[[ModelAnswer], bytes | str] = lambda answer: b"".join(answer.chunks()),
         principal: Principal | None = ANN,
+        deadline: Deadline = FOREVER,
     ) -> Any:
         with (
             RequestLog("r", "test", write=self._keep) as log,
-            self.answers.ask(request, log, FOREVER, principal=principal) as answer,
+            self.answers.ask(request, log, deadline, principal=principal) as answer,
         ):
             self.headers = answer.headers
             return read(answer)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.completions.request import ResponseType, plain_request
+from sluice.deadline import Deadline
 from sluice.errors import InvalidField, SluiceError, UpstreamBroken
 from tests.end_to_end.recorded_upstream import recorded
 from tests.scripted_upstream import (
@@ -170,9 +171,8 @@ def test_another_base_url_never_hits(
 
 
 def test_client_without_a_name_shares_nothing(bench: CacheBench) -> None:
-    for _ in "ab":
-        bench.ask(STREAMED, principal=None)
-        assert bench.state == "BYPASS"
+    bench.ask(STREAMED, principal=None)
+    assert bench.state == "BYPASS"
 
 
 def test_scope_all_shares_answers(bench: CacheBench) -> None:
@@ -234,6 +234,12 @@ def test_client_that_leaves_keeps_nothing(bench: CacheBench) -> None:
         bench.read(request, leave)
     bench.read(request)
     assert bench.state == "MISS"
+
+
+def test_answer_is_not_kept_while_the_function_has_no_time_for_it(bench: CacheBench) -> None:
+    for _ in "ab":
+        bench.read(plain_request("Hi"), deadline=Deadline(lambda: 4000))
+        assert bench.state == "MISS"
 
 
 @pytest.mark.parametrize(

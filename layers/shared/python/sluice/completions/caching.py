@@ -45,6 +45,9 @@ JSON = "application/json"
 MAX_WAIT_S = 5.0
 """Maximum wait for the answer to an equal request, in seconds: a client that could see tokens sees
 none meanwhile."""
+KEEPING_S = 5.0
+"""How long it may take to keep an answer, in seconds: a write takes up to 3, and before it a long
+answer is read. With less time left an answer is not kept, and no function is killed for it."""
 SHARED_BY_ALL = "all"
 
 
@@ -150,7 +153,7 @@ class AnswerCache:
             exchange = self._exchange(question, asked, entry)
             yield exchange
             if exchange.recorded is not None:
-                self._keep(exchange.recorded, question, log)
+                self._keep(exchange.recorded, question, asked)
         finally:
             if is_first:
                 self._flights.end(question.key)
@@ -204,7 +207,9 @@ class AnswerCache:
             return None
         return None if data is None else read(data, key, self._clock())
 
-    def _keep(self, answer: RecordedReply, question: Question, log: RequestLog) -> None:
+    def _keep(self, answer: RecordedReply, question: Question, asked: Asked) -> None:
+        if asked.deadline.seconds_left_or_zero() < KEEPING_S:
+            return
         body = answer.body()
         content_type = body and _kind_of(answer.headers, body, question.path)
         if not (body and content_type):
@@ -216,7 +221,7 @@ class AnswerCache:
         try:
             self._store.put(question.key, written(entry), expires_at)
         except StateUnavailable as error:
-            log.note(cache_failure=error.message)
+            asked.log.note(cache_failure=error.message)
 
     def _price(self, asked: Asked) -> Price | None:
         if self._prices is None:
