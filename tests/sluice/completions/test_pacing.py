@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sluice.completions.pacing import Pace, pace_of
@@ -9,6 +11,8 @@ from sluice.deadline import Deadline
 from sluice.errors import Cancelled, DeadlineReached
 from sluice.limit_values import route_rates
 from sluice.stop_signal import StopSignal
+from tests.scripted_upstream import ScriptedUpstream, replies
+from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
 
 EVENTS = [b"data: 1\n\n", b"data: 2\r\n\r\n", b": comment\n\n", b"data: [DONE]\n\n", b"data: cut"]
 CHAT = "/v1/chat/completions"
@@ -76,3 +80,16 @@ def test_pause_ends_at_the_deadline() -> None:
     assert next(paced) == 1
     with pytest.raises(DeadlineReached):
         next(paced)
+
+
+def test_kept_answer_is_streamed_in_pieces_if_there_is_a_pace(upstream: ScriptedUpstream) -> None:
+    paced = {"TOKEN_RATE_LIMIT": '{"/v1/chat/completions": "9999/second"}'}
+    document = {"choices": [{"message": {"content": "a" * 9}, "finish_reason": "stop"}]}
+    upstream.script = replies(200, document)
+    for environ, pieces in (({}, ["a" * 9]), (paced, ["aaaa", "aaaa", "a"])):
+        bench = CacheBench(upstream, **environ)
+        bench.ask(ASKED)
+        lines = bench.ask(STREAMED).splitlines()
+        events = [json.loads(line[6:]) for line in lines if line.startswith(b"data: {")]
+        texts = [event["choices"][0]["delta"].get("content") for event in events]
+        assert [text for text in texts if text] == pieces

@@ -49,6 +49,8 @@ KEEPING_S = 5.0
 """How long it may take to keep an answer, in seconds: a write takes up to 3, and before it a long
 answer is read. With less time left an answer is not kept, and no function is killed for it."""
 SHARED_BY_ALL = "all"
+PACED_CHARACTERS = 4
+"""Of an event's text that is made of a whole answer: about a token of English."""
 
 
 class Question(NamedTuple):
@@ -190,7 +192,10 @@ class AnswerCache:
 
     def _exchange(self, question: Question, asked: Asked, entry: Entry | None) -> CacheExchange:
         price, log = partial(self._price, asked), asked.log
-        replayed = entry and _replayed(entry, asked.target, wants_stream=question.wants_stream)
+        # A client that gets events at a pace gets as many as it would from the model.
+        size = PACED_CHARACTERS if self._settings.event_rates else None
+        wants_stream = question.wants_stream
+        replayed = entry and _replayed(entry, asked.target, size, wants_stream=wants_stream)
         if entry is None or replayed is None:
             state = MISS if question.wishes.may_keep else BYPASS
             log.note(cache=state)
@@ -229,7 +234,9 @@ class AnswerCache:
         return self._prices.find(asked.target.provider.base_url, asked.call.model or "")
 
 
-def _replayed(entry: Entry, target: Target, *, wants_stream: bool) -> ReplayedReply | None:
+def _replayed(
+    entry: Entry, target: Target, piece_characters: int | None, *, wants_stream: bool
+) -> ReplayedReply | None:
     """The kept answer in the form that the client wants; None if it has no such form."""
     is_stream = is_event_stream({"content-type": entry.content_type})
     body: bytes | None = entry.body
@@ -237,7 +244,8 @@ def _replayed(entry: Entry, target: Target, *, wants_stream: bool) -> ReplayedRe
     provider = target.provider
     if wants_stream and not is_stream:
         # ModelAnswer takes the counts out for a client that did not ask for them.
-        body = event_stream(entry.body, includes_usage=provider.counts_streams)
+        counts = provider.counts_streams
+        body = event_stream(entry.body, includes_usage=counts, piece_characters=piece_characters)
         content_type = EVENT_STREAM
     elif is_stream and not wants_stream:
         body, content_type = whole_answer(entry.body), JSON

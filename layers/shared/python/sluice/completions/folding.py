@@ -13,7 +13,6 @@ from contextlib import suppress
 
 from sluice.completions.event_stream import END_MARK_LINE, EVENT_STREAM, LINE_ENDS
 from sluice.completions.events import compact_json, completion_events
-from sluice.completions.usage_event import without_usage_event
 from sluice.errors import UpstreamBroken, UpstreamRefused
 
 TYPE_CHECKING = False
@@ -44,19 +43,6 @@ def whole_answer(body: bytes) -> bytes | None:
         return None if document is None else compact_json(document).encode()
     except (UpstreamBroken, UpstreamRefused, RecursionError):
         return None
-
-
-def without_usage(stream: bytes) -> bytes:
-    """An event stream for a client that did not ask for `include_usage`."""
-    return b"".join(without_usage_event([stream], lambda _event: None))
-
-
-def has_usage_event(stream: bytes) -> bool:
-    """Whether an event stream has what a client with `include_usage` waits for."""
-    found: list[bytes] = []
-    for _ in without_usage_event([stream], found.append):
-        pass
-    return bool(found)
 
 
 def are_finished(choices: object) -> bool:
