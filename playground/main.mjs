@@ -25,6 +25,7 @@ setUp()
 
 function setUp () {
   byId('place').textContent = `${settings.title} · ${settings.httpUrl} · ${settings.websocketUrl}`
+  if (!settings.isUrlUsable) byId('transport').value = 'websocket'
   byId('model').placeholder = settings.model
   byId('templates').append(...settings.templates.map((value) => element('option', { value })))
   byId('notices').append(...settings.notes.map((note) => element('p', { className: 'notice' }, note)))
@@ -75,6 +76,7 @@ function sendOnEnter (event) {
 }
 
 async function fillModels () {
+  if (!settings.isUrlUsable) return
   const place = urlPlace(settings)
   if (!place.key && !place.signer?.credentials.secretAccessKey) return
   try {

@@ -16,7 +16,8 @@ class PageSettings:
 
     Proofs are `none`, `key` or `signature`. `public_key` is one that anyone may know, or "".
     `requests` is where the last requests are, or "". `network_hint` says what to do if the
-    browser cannot reach the Function URL, and does not say why.
+    browser cannot reach the Function URL, and does not say why. Where `is_url_usable` is False, the
+    page begins with the WebSocket.
     """
 
     title: str
@@ -33,6 +34,7 @@ class PageSettings:
     requests: str = ""
     network_hint: str = ""
     is_deployed: bool = False
+    is_url_usable: bool = True
 
     def document(self) -> Mapping[str, object]:
         """Return it as the page reads it."""

@@ -1,0 +1,22 @@
+"""`npm run playground -- --stage dev`: the playground for a deployed stage.
+
+A small server on this machine serves the page. The browser itself connects to the stage, with what
+the user types there: this program has no key.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def _start() -> int:
+    sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
+    from scripts.playground.program import main  # noqa: PLC0415 -- finds `sluice` there
+
+    return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(_start())

@@ -1,0 +1,185 @@
+"""The playground of a stage, which local stacks stand in for, in a real Chromium."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.child_environment import inherited
+from tests.end_to_end.playground.chromium import Browser, NoChromiumError, Page, chromium
+from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
+from tests.scripted_upstream import ScriptedUpstream, refused_url, says, scripted_upstream, sends
+
+KEY = "fk-test-of-the-playground"
+ACCOUNT = {"AWS_ACCESS_KEY_ID": "AKIDODD", "AWS_SECRET_ACCESS_KEY": "odd/+=secret"}
+STAGES = {
+    "keys": {
+        "FUNCTION_URL_AUTH": "none",
+        "WEBSOCKET_AUTH": "forward_key",
+        "CORS_ALLOW_ORIGINS": "*",
+    },
+    "signatures": {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "aws_iam", **ACCOUNT},
+    "no CORS": {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key"},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        with chromium() as started:
+            yield started
+    except NoChromiumError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[ScriptedUpstream]:
+    with scripted_upstream() as server:
+        server.script = says("Hel", "lo")
+        yield server
+
+
+@contextmanager
+def stage(name: str, upstream: ScriptedUpstream) -> Iterator[RunningStack]:
+    provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test", "FORWARD_KEY": KEY}
+    with ready_service(ROOT / "serverless.yml", **provider, **STAGES[name]) as running:
+        yield running
+
+
+def arguments(*options: str) -> list[str]:
+    return [sys.executable, "-m", "scripts.playground", "--port", "0", *options]
+
+
+def environment(**more: str) -> dict[str, str]:
+    unset = dict.fromkeys(("FUNCTION_URL_AUTH", "WEBSOCKET_AUTH", "FORWARD_KEY"), "")
+    return {**inherited("PATH", "HOME"), **unset, **more}
+
+
+@contextmanager
+def tool(*options: str, **environ: str) -> Iterator[tuple[str, list[str]]]:
+    """The program, until its page can be opened: the page's address, and what was printed."""
+    with subprocess.Popen(
+        arguments(*options), cwd=ROOT, env=environment(**environ), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "Ready" in line:
+                break
+        try:
+            yield lines[0].split()[1], lines
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE_S) == 0
+
+
+@contextmanager
+def opened(browser: Browser, running: RunningStack) -> Iterator[tuple[Page, list[str]]]:
+    with tool("--http-url", running.url, "--ws-url", running.websocket_url) as (address, lines):
+        page = browser.open(address, models=False)
+        yield page, lines
+        assert page.faults() == []
+        page.close()
+
+
+def test_stage_with_keys_answers_on_both_transports(
+    browser: Browser, upstream: ScriptedUpstream
+) -> None:
+    with stage("keys", upstream) as running, opened(browser, running) as (page, lines):
+        assert not any("Note" in line for line in lines)
+        page.fill("key", KEY)
+        for transport in ("url", "websocket"):
+            page.select("transport", transport)
+            assert page.ask("Hello") == "Hello"
+        assert page.evaluate("document.getElementById('requests-section').hidden") is True
+        assert running.url in page.text("code")
+
+
+def test_stage_with_signatures_answers_at_a_presigned_address(
+    browser: Browser, upstream: ScriptedUpstream
+) -> None:
+    with stage("signatures", upstream) as running, opened(browser, running) as (page, lines):
+        assert any("FUNCTION_URL_AUTH=none" in line for line in lines)
+        assert page.evaluate("document.getElementById('transport').value") == "websocket"
+        page.fill("access-key", ACCOUNT["AWS_ACCESS_KEY_ID"])
+        page.fill("secret-key", ACCOUNT["AWS_SECRET_ACCESS_KEY"])
+        page.fill("session-token", "odd/+= token")
+        assert page.ask("Hello") == "Hello"
+        stored = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
+        assert page.evaluate(stored) == '[{},{},""]'
+        assert ACCOUNT["AWS_SECRET_ACCESS_KEY"] not in page.text("code")
+
+
+def test_page_says_what_to_deploy_for_cors(browser: Browser, upstream: ScriptedUpstream) -> None:
+    with stage("no CORS", upstream) as running, opened(browser, running) as (page, lines):
+        origin = page.evaluate("location.origin")
+        advice = f"CORS_ALLOW_ORIGINS={origin}"
+        assert any(advice in line for line in lines)
+        assert advice in page.evaluate("document.getElementById('notices').textContent")
+        page.select("transport", "url")
+        page.fill("key", KEY)
+        page.ask("Hello")
+        assert advice in page.text("error")
+        assert all("CORS" in fault or "Failed to load" in fault for fault in page.faults())
+        page.select("transport", "websocket")
+        assert page.ask("Hello") == "Hello"
+
+
+def test_stage_that_does_not_answer_is_said(browser: Browser) -> None:
+    nowhere = refused_url()
+    nothing = "--http-url", nowhere, "--ws-url", nowhere.replace("http", "ws")
+    with tool(*nothing) as (address, lines):
+        assert sum("does not answer" in line for line in lines) == 2
+        page = browser.open(address, models=False)
+        page.fill("key", KEY)
+        page.ask("Hello")
+        assert "Cannot connect" in page.text("error")
+        assert all("WebSocket" in fault for fault in page.faults())
+        page.close()
+
+
+def test_stage_is_looked_up_in_its_stack() -> None:
+    outputs = {
+        "StreamLambdaFunctionUrl": f"{refused_url()}/",
+        "ServiceEndpointWebsocket": refused_url().replace("http", "ws"),
+    }
+    members = "".join(
+        f"<member><OutputKey>{name}</OutputKey><OutputValue>{value}</OutputValue></member>"
+        for name, value in outputs.items()
+    )
+    reply = (
+        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member>"
+        f"<StackName>sluice-qa</StackName><Outputs>{members}</Outputs>"
+        "</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
+    )
+    with scripted_upstream() as cloudformation:
+        cloudformation.script = sends(reply.encode(), "text/xml")
+        account = {**ACCOUNT, "AWS_ENDPOINT_URL": cloudformation.url, "AWS_MAX_ATTEMPTS": "1"}
+        with tool("--stage", "qa", **account) as (_, lines):
+            assert "(stage qa)" in lines[0]
+        assert b"StackName=sluice-qa" in cloudformation.requests[0].body
+        cloudformation.script = sends(b"<ErrorResponse/>", "text/xml", 400)
+        done = subprocess.run(
+            arguments("--stage", "qa"), cwd=ROOT, env=environment(**account), capture_output=True,
+            text=True, timeout=PATIENCE_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("playground: Cannot look up the stack sluice-qa in us-east-1")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [(["--port", "x"], "--port must be"), (["--http-url", "http://h"], "need each other")],
+)
+def test_wrong_options_are_said(options: list[str], says: str) -> None:
+    done = subprocess.run(
+        arguments(*options), cwd=ROOT, env=environment(), capture_output=True, text=True,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, says in done.stderr) == (1, True)
