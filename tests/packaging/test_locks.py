@@ -50,9 +50,10 @@ def test_commands_are_pinned_exactly() -> None:
     package = json.loads((CHECKOUT / "package.json").read_text())
     root = json.loads((CHECKOUT / "package-lock.json").read_text())["packages"][""]
     signers = {"@smithy/signature-v4", "aws4", "aws4fetch"}
+    browser = {"@sparticuz/chromium", "playwright-core"}
     for kind, names in (
         ("dependencies", {"wscat"}),
-        ("devDependencies", {"openai", "osls", *signers}),
+        ("devDependencies", {"openai", "osls", *signers, *browser}),
     ):
         assert set(package[kind]) == names
         assert all(version[0].isdigit() for version in package[kind].values())
