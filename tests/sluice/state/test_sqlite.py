@@ -70,6 +70,28 @@ def test_removed_file_is_made_again(file: Path) -> None:
     assert store.get_all(["key"]) == {"key": {"a": 2}}
 
 
+def test_file_that_was_removed_alone_leaves_nothing_to_the_new_one(file: Path) -> None:
+    """Nor does whoever still has it open, when that closes."""
+    first, second = SqliteState(str(file), at(NOW)), SqliteState(str(file), at(NOW))
+    first.put("key", {"a": 1}, LATER)
+    file.unlink()
+    assert second.get_all(["key"]) == {}
+    second.put("key", {"a": 2}, LATER)
+    first.close()
+    assert first.get_all(["key"]) == second.get_all(["key"]) == {"key": {"a": 2}}
+
+
+def test_file_stays_open_between_operations_until_it_is_closed(file: Path) -> None:
+    """Closing the last connection would wait for the disk."""
+    store, log = SqliteState(str(file), at(NOW)), file.with_name(f"{file.name}-wal")
+    for _ in range(2):
+        store.put("key", {"a": 1}, LATER)
+        assert log.exists()
+        store.close()
+        assert not log.exists()
+    assert SqliteState(str(file), at(NOW)).get_all(["key"]) == {"key": {"a": 1}}
+
+
 def test_put_removes_a_few_expired_rows(file: Path) -> None:
     now, later = SqliteState(str(file), at(NOW)), SqliteState(str(file), at(LATER))
     keys = [str(number) for number in range(MAX_REMOVED + 2)]
