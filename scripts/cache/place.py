@@ -13,7 +13,7 @@ from scripts.access.place import DEFAULT_REGION, check_region, session_of, table
 from scripts.access.sqlite import SqliteItems
 from scripts.access.store import ToolStore
 from scripts.cache.entries import CacheEntries
-from sluice.cache.opening import cache_file, check_lmdb
+from sluice.cache.opening import cache_file
 from sluice.settings import read_settings
 
 NO_PLACE = {
@@ -52,17 +52,17 @@ def open_place(
 
 def _on_this_machine(user: UserSettings, folder: Path, clock: Callable[[], float]) -> Place:
     state = state_file(user, folder)
-    named = {"STATE_FILE": state, "CACHE_BACKEND": user.get("CACHE_BACKEND")}
-    backend = read_settings(named).cache_backend
-    if backend in NO_PLACE:
-        raise ToolError(NO_PLACE[backend])
+    named = user.get("CACHE_BACKEND")
+    if reason := NO_PLACE.get(named.strip().upper()):
+        raise ToolError(reason)
+    on = {"CACHE_CHAT_COMPLETION": "true", "STATE_FILE": state, "CACHE_BACKEND": named}
+    backend = read_settings(on).cache_backend
     counts = SqliteItems(state, clock)
     if backend == "SQLITE":
         from scripts.cache.sqlite import SqliteEntries  # noqa: PLC0415 -- one of two
 
         path = cache_file(state, ".sqlite3")
         return Place(SqliteEntries(path, clock), counts, backend, path)
-    check_lmdb()
     from scripts.cache.lmdb import LmdbEntries  # noqa: PLC0415 -- its package may be missing
 
     path = cache_file(state, ".lmdb")

@@ -25,6 +25,7 @@ from tests.scripted_upstream import (
     endless,
     hangs_up,
     replies,
+    says,
     sse,
 )
 from tests.segment_documents import Daemon, Document, daemon
@@ -276,6 +277,19 @@ def test_websocket_answer_has_a_trace_with_one_delivery() -> None:
     table = {"operation": "BatchGetItem", "table_name": "sluice-dev-state", "region": "us-east-1"}
     assert store["aws"] == table
     assert store["start_time"] <= place.seen_at["BatchGetItem"] <= store["end_time"]
+
+
+def test_look_into_the_cache_and_the_keeping_of_an_answer_are_parts_of_the_trace() -> None:
+    with (
+        cloud(says("Hello"), TAKEN) as place,
+        traced("stream", place, CACHE_CHAT_COMPLETION="true") as function,
+    ):
+        function.answer_to(event("stream"))
+        look, kept = (part for part in function.trace() if part["name"] == "cache")
+    table = {"table_name": "sluice-dev-state", "region": "us-east-1"}
+    assert look["aws"] == {"operation": "GetItem", **table}
+    assert kept["aws"] == {"operation": "PutItem", **table}
+    assert look["start_time"] <= place.seen_at["GetItem"] <= look["end_time"]
 
 
 def test_client_that_is_gone_from_its_websocket_is_no_fault() -> None:

@@ -102,9 +102,12 @@ def test_table_that_does_not_answer_is_not_waited_for(upstream: ScriptedUpstream
     done = threading.Event()
     upstream.script = silent_until(done)
     environ = environ_of(upstream.url)
-    with closing(DynamoDbCache(TABLE, environ, at(NOW), LIMITS, get_total_s=0.05)) as cache:
+    limits = LIMITS._replace(total_s=0.05)
+    with closing(DynamoDbCache(TABLE, environ, at(NOW), limits, get_total_s=0.05)) as cache:
         with pytest.raises(StateUnavailable, match="did not answer GetItem"):
             cache.get("key")
+        with pytest.raises(StateUnavailable, match="did not answer PutItem"):
+            cache.put("key", LARGEST, LATER)
         done.set()
     unreachable = DynamoDbCache(TABLE, environ_of(refused_url()), at(NOW))
     with pytest.raises(StateUnavailable, match=r"did not answer GetItem: CannotConnect\.$"):

@@ -261,6 +261,12 @@ class Settings:
             raise SettingsError("CACHE_BACKEND", "must be DYNAMODB or MEMORY here", got, hint)
         if got == "DYNAMODB" and self.state_file:
             raise SettingsError("CACHE_BACKEND", "must be SQLITE, LMDB or MEMORY here", got)
+        if got == "LMDB":
+            from importlib.util import find_spec  # noqa: PLC0415 -- few use it, locally only
+
+            if find_spec("lmdb") is None:
+                hint = "Install it with `.venv/bin/pip install lmdb`, or use SQLITE."
+                raise SettingsError("CACHE_BACKEND", "needs the Python package lmdb", got, hint)
 
     @property
     def trusted_certificates(self) -> str | None:

@@ -31,6 +31,8 @@ SHORTEST_S = 0.000_001
 GONE = 410
 """The HTTP status of a client that has disconnected: an error, and no fault of the gateway."""
 STORE, CONNECTION, UPSTREAM, DELIVERY = "store", "connection", "upstream", "delivery"
+IN_TABLE = (STORE, "cache")
+"""Parts that are calls of the state table, where there is one."""
 TOKENS = {
     "input_tokens": ("input_tokens", "prompt_tokens"),
     "output_tokens": ("output_tokens", "completion_tokens"),
@@ -92,9 +94,10 @@ def _aws(part: Part) -> dict[str, str]:
     """The operation of an AWS API; empty for the others, such as a store in a file."""
     operation = part.facts.get("operation")
     table = os.environ.get("STATE_TABLE", "")
-    if operation is None or (part.name == STORE and (not table or os.environ.get("STATE_FILE"))):
+    is_in_table = part.name in IN_TABLE
+    if operation is None or (is_in_table and (not table or os.environ.get("STATE_FILE"))):
         return {}
-    named = {"table_name": table} if part.name == STORE else {}
+    named = {"table_name": table} if is_in_table else {}
     return {"operation": operation, "region": os.environ.get("AWS_REGION", ""), **named}
 
 

@@ -8,6 +8,7 @@ entries. https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constr
 from __future__ import annotations
 
 import math
+import time
 
 from sluice.aws.dynamodb import DYNAMODB, Table, Write
 from sluice.aws.json_api import JsonApi, Limits
@@ -28,7 +29,8 @@ PART_BYTES = 400_000
 """Maximum bytes of an entry in one item, of 409,600: the rest is for the key and the other
 attributes."""
 LIMITS = Limits(connect_s=0.5, reply_s=1.0, total_s=3.0, attempts=1)
-"""total_s: for each write, which no client waits for. No retries: the provider is the fallback."""
+"""total_s: for all writes of an entry, which no client waits for. No retries: the provider is the
+fallback."""
 GET_TOTAL_S = 0.5
 """For one read: it takes 5 ms, after a cold start 100. A slower cache is no use."""
 STORED_AT, SIZE, ENTRY, DIGEST = "stored_at", "size", "entry", "digest"
@@ -53,6 +55,7 @@ class DynamoDbCache:
         self._table = Table(table, JsonApi(DYNAMODB, environ, limits))
         self._clock = clock
         self._get_total_s = get_total_s
+        self._put_total_s = limits.total_s
 
     def get(self, key: str) -> bytes | None:
         name = f"{PREFIX}{key}"
@@ -70,7 +73,7 @@ class DynamoDbCache:
         return entry if sha256(entry).hexdigest() == head[DIGEST] else None
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
-        name = f"{PREFIX}{key}"
+        name, end = f"{PREFIX}{key}", time.monotonic() + self._put_total_s
         head: dict[str, Any] = {
             KEY: name,
             EXPIRY: math.ceil(expires_at),
@@ -82,15 +85,15 @@ class DynamoDbCache:
             head[DIGEST] = sha256(entry).hexdigest()
             for number, part in enumerate(_part_names(name, head[DIGEST], len(entry)), 1):
                 piece = entry[number * PART_BYTES : (number + 1) * PART_BYTES]
-                self._put({KEY: part, EXPIRY: head[EXPIRY], ENTRY: piece})
-        self._put(head)
+                self._put({KEY: part, EXPIRY: head[EXPIRY], ENTRY: piece}, end)
+        self._put(head, end)
 
     def close(self) -> None:
         self._table.close()
 
-    def _put(self, item: Item) -> None:
+    def _put(self, item: Item, end: float) -> None:
         with state_errors("PutItem"):
-            self._table.put_item(item, Write(may_repeat=False))
+            self._table.put_item(item, Write(total_s=end - time.monotonic()))
 
 
 def _entry_of(item: Mapping[str, Any]) -> bytes | None:

@@ -7,7 +7,6 @@ from _thread import allocate_lock  # `threading` takes 1 ms to import
 
 from sluice.cache.store import MAX_ENTRY_BYTES
 from sluice.errors import SettingsError
-from sluice.trace import Calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ def open_cache(
             raise SettingsError("STATE_TABLE", "must be set for CACHE_BACKEND=DYNAMODB")
         return OpenedCache(lambda: _dynamodb(table, environ, clock))
     if backend == "LMDB":
-        check_lmdb()
         return OpenedCache(lambda: _lmdb(cache_file(state_file, ".lmdb"), clock))
     return OpenedCache(lambda: _sqlite(cache_file(state_file, ".sqlite3"), clock))
 
@@ -46,22 +44,18 @@ def cache_file(state_file: str, suffix: str) -> str:
 
 
 class OpenedCache:
-    """A CacheStore that is opened at its first use, and when it was last used."""
+    """A CacheStore that is opened at its first use."""
 
     def __init__(self, opening: Callable[[], CacheStore]) -> None:
-        self.calls = Calls("cache")
         self._opening = opening
         self._lock = allocate_lock()
         self._store: CacheStore | None = None
 
     def get(self, key: str) -> bytes | None:
-        with self.calls.begin("GetItem"):
-            return self._opened().get(key)
+        return self._opened().get(key)
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
-        if len(entry) > MAX_ENTRY_BYTES:
-            return
-        with self.calls.begin("PutItem"):
+        if len(entry) <= MAX_ENTRY_BYTES:
             self._opened().put(key, entry, expires_at)
 
     def close(self) -> None:
@@ -75,15 +69,6 @@ class OpenedCache:
             if self._store is None:
                 self._store = self._opening()
             return self._store
-
-
-def check_lmdb() -> None:
-    """Raises SettingsError if the package is missing."""
-    from importlib.util import find_spec  # noqa: PLC0415 -- for this backend only
-
-    if find_spec("lmdb") is None:
-        hint = "Install it with `.venv/bin/pip install lmdb`, or use SQLITE."
-        raise SettingsError("CACHE_BACKEND", "needs the Python package lmdb", "LMDB", hint)
 
 
 def _memory(clock: Callable[[], float]) -> CacheStore:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sluice.completions.request import Asked
     from sluice.request_log import RequestLog
     from sluice.settings import Settings
+    from sluice.trace import Span
     from sluice.upstream.call import ModelCall
     from sluice.upstream.reply import UpstreamReply
     from sluice.upstream.targets import Target
@@ -206,7 +207,8 @@ class AnswerCache:
 
     def _read(self, key: str, log: RequestLog) -> Entry | None:
         try:
-            data = self._store.get(key)
+            with self._span(log, "GetItem"):
+                data = self._store.get(key)
         except StateUnavailable as error:
             log.note(cache_failure=error.message)
             return None
@@ -224,9 +226,15 @@ class AnswerCache:
         expires_at = now + question.wishes.ttl_s
         entry = Entry(question.key, now, expires_at, content_type, body)
         try:
-            self._store.put(question.key, written(entry), expires_at)
+            with self._span(log, "PutItem"):
+                self._store.put(question.key, written(entry), expires_at)
         except StateUnavailable as error:
             asked.log.note(cache_failure=error.message)
+
+    def _span(self, log: RequestLog, operation: str) -> Span:
+        """A part of the request's trace. operation: its name in DynamoDB's API."""
+        is_table = self._settings.cache_backend == "DYNAMODB"
+        return log.trace.span("cache", **({"operation": operation} if is_table else {}))
 
     def _price(self, asked: Asked) -> Price | None:
         if self._prices is None:
