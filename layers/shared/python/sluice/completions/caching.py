@@ -226,7 +226,7 @@ class AnswerCache:
         expires_at = now + question.wishes.ttl_s
         entry = Entry(question.key, now, expires_at, content_type, body)
         try:
-            with self._span(log, "PutItem"):
+            with self._span(asked.log, "PutItem"):
                 self._store.put(question.key, written(entry), expires_at)
         except StateUnavailable as error:
             asked.log.note(cache_failure=error.message)
