@@ -23,11 +23,13 @@ CLOSE_TIMEOUT_S = 1.0
 SILENCE_TIMEOUT_S = 900.0  # no answer of Lambda lasts longer
 CANCEL_TIMEOUT_S = 5.0
 """Time a stopped answer may take to end, in seconds: the service promises two."""
+FRAME_BYTES = 32_000
+"""Maximum size of a frame, in bytes: API Gateway takes messages of 128 KB in frames of 32 KB."""
 REFUSALS = (401, 403)
 END = "<END>"
 BROKEN = {
     1001: "The service closed the connection, as it does after two hours. Ask again.",
-    1009: "The conversation is too long for a WebSocket message (32 KB): /clear it, or use --url.",
+    1009: "The conversation is too long for a WebSocket message (128 KB): /clear it, or use --url.",
 }
 
 
@@ -66,8 +68,10 @@ class Link:
 
     def send(self, **message: Any) -> None:
         """Raises ToolError."""
+        text = json.dumps(message)  # in ASCII: as many bytes as characters
+        frames = [text[at : at + FRAME_BYTES] for at in range(0, len(text), FRAME_BYTES)]
         try:
-            self._connection.send(json.dumps(message))
+            self._connection.send(frames if len(frames) > 1 else text)
         except ConnectionClosed as error:
             raise _broken(error.rcvd.code if error.rcvd else None) from None
 

@@ -50,6 +50,20 @@ def test_prompt_of_stdin_follows_that_of_the_command_line(
         assert upstream.requests[-1].document["messages"][-1]["content"] == prompt
 
 
+def test_long_prompts_are_sent_in_several_frames(
+    stack: RunningStack, upstream: ScriptedUpstream, way: str
+) -> None:
+    long = b"word " * 20_000
+    assert chat_about(long, *at(stack), way).out == b"Hello\n"
+    assert upstream.requests[-1].document["messages"][0]["content"] == long.decode()
+    run = chat_about(long + long, *at(stack), way)
+    if way == "--ws":
+        assert (run.status, run.out) == (1, b"")
+        assert "too long for a WebSocket message (128 KB)" in run.err
+    else:
+        assert run.out == b"Hello\n"
+
+
 def test_template_is_named_and_stays_on_the_server(
     stack: RunningStack, upstream: ScriptedUpstream, way: str
 ) -> None:
