@@ -19,9 +19,9 @@ function curl (settings, { path, document }) {
   const proof = settings.urlAuth === 'signature'
     ? `--aws-sigv4 aws:amz:${settings.region}:lambda --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"`
     : `-H "Authorization: Bearer ${shellKey(settings)}"`
-  // curl leaves out a header without a value.
+  // curl signs a header without a value, and does not send it.
   const token = settings.urlAuth === 'signature'
-    ? '  -H "x-amz-security-token: $AWS_SESSION_TOKEN" \\\n'
+    ? '  ${AWS_SESSION_TOKEN:+-H "x-amz-security-token: $AWS_SESSION_TOKEN"} \\\n'
     : ''
   return `curl -N ${quoted(settings.httpUrl + path)} \\
   ${proof} \\

@@ -29,6 +29,9 @@ settings.load_profile("repeatable")
 SHARES_A_DEPLOYMENT = "tests/packaging/"
 """A folder whose modules share packages and a deployment: one process runs them all."""
 
+SHARES_A_BROWSER = "tests/end_to_end/playground/"
+"""A folder whose modules share a browser and two stacks: one process runs them all."""
+
 SHARES_NOTHING = "tests/faults/test_campaign"
 """A module whose tests run at the same time, in several processes."""
 
@@ -129,8 +132,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
         def _split_scope(self, nodeid: str) -> str:
             if nodeid.startswith(SHARES_NOTHING):
                 return nodeid
-            shares = nodeid.startswith(SHARES_A_DEPLOYMENT)
-            return "deployment" if shares else nodeid.partition("::")[0]
+            shared = (SHARES_A_DEPLOYMENT, SHARES_A_BROWSER)
+            folder = next((each for each in shared if nodeid.startswith(each)), None)
+            return folder or nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False  # but in the order of pytest_collection_modifyitems
     return ByModule(config, log)

@@ -20,6 +20,9 @@ _MAX_CONNECTIONS = 1000
 _MARK = '{"request_id": '
 """How the log line of a request begins."""
 
+_CONVERSATION = ', "datetime": '
+"""Where what was said begins, with LOG_CHAT=true. Inside a text, quotation marks are escaped."""
+
 _NAMES = ("principal", "model", "outcome", "transport", "cache")
 _FIGURES = ("status", "total_ms", "micro_usd")
 _FIRST = ("first_byte_ms", "first_frame_ms")
@@ -43,9 +46,10 @@ class RecentRequests:
         """Take a line of a function's output; one that reports no request does not count."""
         if not line.startswith(_MARK):
             return
+        figures, mark, _ = line.partition(_CONVERSATION)
         try:
-            logged = json.loads(line)
-        except ValueError:  # a part of a line that is too long
+            logged = json.loads(figures + "}" if mark else line)
+        except ValueError:  # not what it seems
             return
         row = self._row(logged)
         if row is not None:

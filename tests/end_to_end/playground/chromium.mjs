@@ -13,6 +13,8 @@ const KEY_MS = 60 // between two keys of a prompt that is filmed
 const SYSTEM_BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 const LOOPBACK = /^(?:http|ws):\/\/(?:127\.0\.0\.1|localhost)[:/]/
 const FOLDER = fileURLToPath(new URL('../../../.build/chromium', import.meta.url))
+const MANIFEST = new URL('../../../package.json', import.meta.url)
+const VERSION = JSON.parse(fs.readFileSync(MANIFEST)).devDependencies['@sparticuz/chromium']
 const OPTIONS = [
   '--no-sandbox', // root in a container has none
   '--no-zygote',
@@ -33,13 +35,29 @@ async function launch () {
   throw new Error(`no Chromium runs here: ${failures.join('; ')}`)
 }
 
+/** Unpacked once, by whichever process is first. */
 async function packaged () {
+  const folder = `${FOLDER}-${VERSION}`
+  if (!fs.existsSync(folder)) {
+    fs.mkdirSync(path.dirname(folder), { recursive: true })
+    const own = fs.mkdtempSync(`${folder}-`)
+    await unpack(own)
+    try {
+      fs.renameSync(own, folder)
+    } catch { // another process was first
+      fs.rmSync(own, { recursive: true })
+    }
+  }
+  return path.join(folder, 'chromium')
+}
+
+/** The package unpacks into TMPDIR. */
+async function unpack (folder) {
   const { TMPDIR } = process.env
-  fs.mkdirSync(FOLDER, { recursive: true })
-  process.env.TMPDIR = FOLDER // the package unpacks there, once
+  process.env.TMPDIR = folder
   try {
     const { default: binary } = await import('@sparticuz/chromium')
-    return await binary.executablePath()
+    await binary.executablePath()
   } finally {
     if (TMPDIR === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = TMPDIR

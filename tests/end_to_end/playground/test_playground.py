@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT
 from tests.end_to_end.playground.chromium import Browser, Page
+from tests.end_to_end.playground.pasting import paste
 from tests.end_to_end.playground.upstreams import BY_BROWSER, HOLDS, REFUSAL, bodies
-from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
+from tests.running_stack import PATIENCE_S, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -167,23 +165,6 @@ def test_keys_stay_in_memory_and_out_of_the_lines_to_copy(keyed_page: Page) -> N
     assert all(BY_BROWSER in fault or "WebSocket connection" in fault for fault in page.faults())
 
 
-def run(language: str, code: str, folder: Path, **environ: str) -> str:
-    """What the lines print when they are pasted."""
-    command = {
-        "curl": ["bash", "-c", code],
-        "wscat": ["bash", "-c", code.replace("sleep 10", "sleep 3").replace("-w 10", "-w 2")],
-        "Python": [sys.executable, "-c", code],
-        "JavaScript": ["node", "--input-type=module", "-e", code],
-    }[language]
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    done = subprocess.run(
-        command, cwd=folder, env={**kept, **environ}, capture_output=True, text=True,
-        timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{code}\n{done.stderr}"
-    return done.stdout
-
-
 TRICKY = 'It\'s "here": $HOME `x` \\n \\ é \U0001f600 </script>'
 
 
@@ -202,7 +183,7 @@ def test_lines_to_copy_work_as_they_are(page: Page, upstream: ScriptedUpstream) 
         for language in languages:
             page.do("tab", language)
             upstream.requests.clear()
-            printed = run(language, page.text("code"), ROOT)
+            printed = paste(language, page.text("code"))
             assert "Hel" in printed, language
             assert "lo" in printed
             assert bodies(upstream)[0]["messages"][-1:] == asked
@@ -215,7 +196,7 @@ def test_lines_to_copy_read_the_key_from_the_environment(
     for transport, language in (("url", "curl"), ("url", "Python"), ("websocket", "Python")):
         page.select("transport", transport)
         page.do("tab", language)
-        assert "Hel" in run(language, page.text("code"), ROOT, SLUICE_KEY=FORWARD_KEY)
+        assert "Hel" in paste(language, page.text("code"), SLUICE_KEY=FORWARD_KEY)
     assert len(bodies(upstream)) == 3
 
 

@@ -91,6 +91,13 @@ async def test_prompts_answers_and_unknown_fields_are_left_out() -> None:
         assert "hush" not in json.dumps(row)
 
 
+async def test_request_of_the_chat_log_counts_without_what_was_said() -> None:
+    said = {"datetime": "2026", "status": 500, "messages": ['hush, "datetime": '], "answer": "hush"}
+    line = json.dumps(URL)[:-1] + ", " + json.dumps(said)[1:]
+    for logged in (line, line[: line.index("hush") + 2]):  # a long line comes in parts
+        assert await rows(requests_of(logged)) == [URL_ROW]
+
+
 @pytest.mark.parametrize(
     "line",
     [
