@@ -11,7 +11,7 @@ from tests.end_to_end.conftest import FORWARD_KEY, PROMPT
 from tests.end_to_end.playground.chromium import Browser, Page
 from tests.end_to_end.playground.pasting import paste
 from tests.end_to_end.playground.upstreams import BY_BROWSER, HOLDS, REFUSAL, bodies
-from tests.running_stack import PATIENCE_S, RunningStack, ready_service
+from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     GatedAnswer,
@@ -124,6 +124,38 @@ def test_failing_upstream_is_shown_and_the_next_request_works(
     assert "half" in page.text("answer")
     upstream.script = says("fine")
     assert page.ask("Hello") == "fine"
+
+
+def test_message_that_is_too_long_for_the_websocket_is_said(
+    page: Page, upstream: ScriptedUpstream
+) -> None:
+    page.select("transport", "websocket")
+    page.ask("x" * 40_000)
+    assert "32 KB a frame. Use the Function URL." in page.text("error")
+    page.select("transport", "url")
+    assert page.ask("x" * 40_000) == "Hello"
+    assert len(bodies(upstream)) == 1
+    assert all("1009" in fault or "WebSocket" in fault for fault in page.faults())
+
+
+def test_stack_that_ends_is_said_on_both_transports(
+    browser: Browser, upstream: ScriptedUpstream
+) -> None:
+    provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-ending"}
+    with ready_service(ROOT / "serverless.yml", **provider) as stack:
+        pages = {transport: browser.open(f"{stack.url}/") for transport in TRANSPORTS}
+        upstream.script = HOLDS
+        for transport, page in pages.items():
+            page.select("transport", transport)
+            page.fill("prompt", "Hello")
+            page.click("send")
+            page.wait_text("answer", "go")
+        assert stack.end() == 0
+        for transport, says_so in (("url", "npm start"), ("websocket", "connection ended")):
+            page = pages[transport]
+            page.wait_idle()
+            assert says_so in page.text("error")
+            page.close()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

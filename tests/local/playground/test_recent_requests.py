@@ -104,6 +104,7 @@ async def test_request_of_the_chat_log_counts_without_what_was_said() -> None:
         "INIT_START",
         '{"level": "INFO", "request_id": "r"}',
         '{"request_id": "r", "transport": "url", "messages": ["cut off',
+        json.dumps({"request_id": "r", "chat_part": 1, "text": '{"transport": "url"'}),
         json.dumps({**URL, "transport": "disconnect"}),
         json.dumps({**URL, "transport": "connect"}),
         json.dumps({"request_id": "r", "messages": [], "answer": "a"}),
