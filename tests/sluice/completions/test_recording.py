@@ -127,3 +127,11 @@ def test_compressed_answer_that_cannot_be_read_is_not_kept() -> None:
         recorded = RecordedReply(Reply([data], encoding=encoding), MAX_BODY_BYTES)
         read_all(recorded)
         assert recorded.body() == body
+
+
+def test_compressed_answer_that_becomes_too_long_is_not_kept() -> None:
+    plain = answer_stream(["a" * 100_000])
+    for room, body in ((len(plain), plain), (len(plain) - 1, None)):
+        recorded = RecordedReply(Reply([gzip.compress(plain)], encoding="gzip"), room)
+        read_all(recorded)
+        assert recorded.body() == body

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Of the key's form."""
-PATHS = ("/chat/completions", "/completions", "/embeddings")
-"""Whose answers may be kept."""
 IGNORED = ("stream", "stream_options", "user", "metadata", "caching")
 """Members of a request that do not change its answer."""
 UNKEPT = ("store", "background", "previous_response_id", "conversation")

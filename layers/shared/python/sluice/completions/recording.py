@@ -29,7 +29,7 @@ class RecordedReply:
         self.mends_stream_end = reply.mends_stream_end
         self.end_soon = reply.end_soon
         self._reply = reply
-        self._room = max_bytes
+        self._max_bytes = self._room = max_bytes
         self._chunks: list[bytes] = []
         self._has_ended = False
 
@@ -59,15 +59,21 @@ class RecordedReply:
                 self._add(chunk)
 
     def body(self) -> bytes | None:
-        """The whole answer, not compressed; None if its end, or a part of it, is missing."""
+        """The whole answer, not compressed.
+
+        None if its end, or a part of it, is missing, also where it has more than max_bytes.
+        """
         if self._room < 0 or self.status != OK_STATUS:
             return None
-        body = b"".join(self._chunks)
+        body = bytearray()
         try:
-            body = b"".join(decompressed(self.headers.get("content-encoding", ""), (body,)))
+            for piece in decompressed(self.headers.get("content-encoding", ""), self._chunks):
+                body += piece
+                if len(body) > self._max_bytes:  # a few KB may become gigabytes
+                    return None
         except UpstreamBroken:
             return None
-        return body if self._has_ended or END_MARK in body else None
+        return bytes(body) if self._has_ended or END_MARK in body else None
 
     def _add(self, chunk: bytes) -> None:
         self._room -= len(chunk)
