@@ -114,6 +114,15 @@ def test_table_that_does_not_answer_is_not_waited_for(upstream: ScriptedUpstream
         unreachable.get("key")
 
 
+def test_all_writes_of_an_entry_share_one_time(upstream: ScriptedUpstream) -> None:
+    moments = iter((0.0, 0.0, LIMITS.total_s / 2, LIMITS.total_s))
+    upstream.script = replies(200, {})
+    made = DynamoDbCache(TABLE, environ_of(upstream.url), at(NOW), monotonic=lambda: next(moments))
+    with closing(made) as cache, pytest.raises(StateUnavailable, match="did not answer PutItem"):
+        cache.put("key", LARGEST, LATER)
+    assert operations(upstream) == ["PutItem"] * 2
+
+
 @pytest.fixture
 def real(table: object) -> Iterator[DynamoDbCache]:
     del table

@@ -64,8 +64,18 @@ def signed(content: bytes, mark: bytes = MARK) -> bytes:
         zlib.compress(b"{}\nbody"),
         zlib.compress(b"[1, 2, 3]\nbody"),
         zlib.compress(json.dumps([ENTRY.key, 1, "soon", "x"]).encode() + b"\nbody"),
+        zlib.compress(json.dumps([ENTRY.key, 1, NOW + 60, 1]).encode() + b"\nbody"),
     ],
-    ids=["empty", "plain", "no head", "no fields", "an object", "three fields", "odd expiry"],
+    ids=[
+        "empty",
+        "plain",
+        "no head",
+        "no fields",
+        "an object",
+        "three fields",
+        "odd expiry",
+        "odd type",
+    ],
 )
 def test_entry_by_another_hand_is_none(content: bytes) -> None:
     assert read(signed(content), ENTRY.key, NOW) is None

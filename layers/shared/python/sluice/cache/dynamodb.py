@@ -40,8 +40,9 @@ STORED_AT, SIZE, ENTRY, DIGEST = "stored_at", "size", "entry", "digest"
 class DynamoDbCache:
     """A CacheStore in the DynamoDB table `table`.
 
-    environ, limits: see JsonApi. get_total_s: for each of the reads of an entry: one, and another
-    for its parts. DynamoDB removes an expired item within days.
+    environ, limits: see JsonApi. clock: Unix time. get_total_s: for each of the reads of an entry:
+    one, and another for its parts. monotonic: a clock in seconds for the writes of an entry.
+    DynamoDB removes an expired item within days.
     """
 
     def __init__(
@@ -51,9 +52,10 @@ class DynamoDbCache:
         clock: Callable[[], float],
         limits: Limits = LIMITS,
         get_total_s: float = GET_TOTAL_S,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._table = Table(table, JsonApi(DYNAMODB, environ, limits))
-        self._clock = clock
+        self._clock, self._monotonic = clock, monotonic
         self._get_total_s = get_total_s
         self._put_total_s = limits.total_s
 
@@ -73,7 +75,7 @@ class DynamoDbCache:
         return entry if sha256(entry).hexdigest() == head[DIGEST] else None
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
-        name, end = f"{PREFIX}{key}", time.monotonic() + self._put_total_s
+        name, end = f"{PREFIX}{key}", self._monotonic() + self._put_total_s
         head: dict[str, Any] = {
             KEY: name,
             EXPIRY: math.ceil(expires_at),
@@ -93,7 +95,7 @@ class DynamoDbCache:
 
     def _put(self, item: Item, end: float) -> None:
         with state_errors("PutItem"):
-            self._table.put_item(item, Write(total_s=end - time.monotonic()))
+            self._table.put_item(item, Write(total_s=end - self._monotonic()))
 
 
 def _entry_of(item: Mapping[str, Any]) -> bytes | None:
