@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.completions.transcript import answered_in_body, answered_in_events, asked
+from sluice.completions.transcript import answered_in_body, answered_in_events, request_fields
 from tests.child_environment import ROOT
 from tests.scripted_upstream import answer_stream, delta, sse
 
@@ -41,7 +41,7 @@ def streamed(*choices: Mapping[str, Any]) -> bytes:
     ],
 )
 def test_prompts_are_found_in_every_kind_of_request(document: Any, said: Any) -> None:
-    assert asked(document) == said
+    assert request_fields(document) == said
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,9 @@ def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str:
 
     scope: whose answers may be shared; empty for all.
     """
-    asked = {name: value for name, value in document.items() if name not in IGNORED}
+    members = {name: value for name, value in document.items() if name not in IGNORED}
     headers = {n: v for n, v in place.headers.items() if n.startswith(KEYED_HEADERS)}
-    parts = (VERSION, scope, *place[:-1], headers, asked)
+    parts = (VERSION, scope, *place[:-1], headers, members)
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).hexdigest()
 

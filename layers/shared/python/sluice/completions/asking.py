@@ -8,7 +8,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from sluice.completions.answer import ModelAnswer
-from sluice.completions.request import Asked, TemplateRequest, encoded, upstream_body
+from sluice.completions.request import PendingRequest, TemplateRequest, encoded, upstream_body
 from sluice.errors import StateUnavailable
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
@@ -108,26 +108,26 @@ class ModelAnswers:
         """
         target = target or self._target
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
-        asked = Asked(request, call, target, principal, log, deadline, stop_signal)
-        with self._cache_exchange(asked) as exchange:
+        pending = PendingRequest(request, call, target, principal, log, deadline, stop_signal)
+        with self._cache_exchange(pending) as exchange:
             if exchange is not None:
-                asked = asked._replace(call=exchange.call)
-            meter = self._meter(asked, is_hit=exchange is not None and exchange.is_hit)
+                pending = pending._replace(call=exchange.call)
+            meter = self._meter(pending, is_hit=exchange is not None and exchange.is_hit)
             with (
                 nullcontext() if meter is None else meter.counting(log, deadline),
-                self._answer(asked, exchange, meter) as answer,
+                self._answer(pending, exchange, meter) as answer,
             ):
                 yield answer
 
     @contextmanager
     def _answer(
-        self, asked: Asked, exchange: CacheExchange | None, meter: Meter | None
+        self, pending: PendingRequest, exchange: CacheExchange | None, meter: Meter | None
     ) -> Iterator[ModelAnswer]:
-        request, call, target, log = asked.request, asked.call, asked.target, asked.log
+        request, call, target, log = pending.request, pending.call, pending.target, pending.log
         asking = _asking_for_usage(target, call) if meter or exchange else None
         call = asking or call
-        conversation = self._conversation(request, call, log, asked.deadline)
-        send = partial(self._send, asked._replace(call=call))
+        conversation = self._conversation(request, call, log, pending.deadline)
+        send = partial(self._send, pending._replace(call=call))
         with send(log.note) if exchange is None else exchange.reply(send, log) as reply:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
             is_template = isinstance(request, TemplateRequest)
@@ -141,7 +141,7 @@ class ModelAnswers:
                 asks_stream=asks_stream,
                 is_verbatim=target.is_verbatim,
                 hides_usage=asking is not None,
-                pace=self._pace(asked),
+                pace=self._pace(pending),
             )
             if conversation is not None:
                 conversation.begins(answer.status, answer.headers)
@@ -161,22 +161,24 @@ class ModelAnswers:
                     if meter is not None:
                         meter.usage = usage
 
-    def _send(self, asked: Asked, note: Callable[..., None]) -> UpstreamReply:
-        _, call, target, principal, log, deadline, stop_signal = asked
+    def _send(self, pending: PendingRequest, note: Callable[..., None]) -> UpstreamReply:
+        _, call, target, principal, log, deadline, stop_signal = pending
         name = principal and principal.name
         return self._client.ask(target, call, deadline, stop_signal, note, name, log.trace)
 
-    def _pace(self, asked: Asked) -> Pace | None:
+    def _pace(self, pending: PendingRequest) -> Pace | None:
         routes = self._settings.event_rates
         if not routes:
             return None
         from sluice.completions.pacing import pace_of  # noqa: PLC0415 -- few deployments set a pace
 
-        path = f"{asked.target.route_prefix}{asked.call.path}"
-        return pace_of(path, routes, asked.deadline, asked.stop_signal)
+        path = f"{pending.target.route_prefix}{pending.call.path}"
+        return pace_of(path, routes, pending.deadline, pending.stop_signal)
 
-    def _cache_exchange(self, asked: Asked) -> AbstractContextManager[CacheExchange | None]:
-        call = asked.call
+    def _cache_exchange(
+        self, pending: PendingRequest
+    ) -> AbstractContextManager[CacheExchange | None]:
+        call = pending.call
         is_cached = self._settings.cache_chat_completion and call.method == "POST"
         if not is_cached or call.path not in CACHED_PATHS:
             return nullcontext()
@@ -185,16 +187,16 @@ class ModelAnswers:
             from sluice.completions.caching import AnswerCache  # noqa: PLC0415 -- few set a cache
 
             self._cache = AnswerCache(self._settings, self._environ, self.secrets)
-        return self._cache.exchange(asked)
+        return self._cache.exchange(pending)
 
-    def _meter(self, asked: Asked, *, is_hit: bool) -> Meter | None:
-        principal = asked.principal
+    def _meter(self, pending: PendingRequest, *, is_hit: bool) -> Meter | None:
+        principal = pending.principal
         gate = self._access.gate_for(principal) if self._access and principal else None
         if gate is None or principal is None:
             return None
         from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
 
-        request, call, target = asked.request, asked.call, asked.target
+        request, call, target = pending.request, pending.call, pending.target
         template = request.prompt_template if isinstance(request, TemplateRequest) else None
         meanwhile = None if is_hit else partial(self._client.open_ahead, target)
         try:
@@ -203,7 +205,7 @@ class ModelAnswers:
                 principal,
                 target,
                 call,
-                asked.deadline,
+                pending.deadline,
                 template,
                 meanwhile,
                 is_hit=is_hit,
@@ -211,7 +213,7 @@ class ModelAnswers:
         except StateUnavailable as error:
             if principal.has_record or self._settings.store_failure == "refuse":
                 raise
-            asked.log.note(state=error.message, is_counted=False)
+            pending.log.note(state=error.message, is_counted=False)
             return None
 
     def _template_call(self, template: TemplateRequest) -> ModelCall:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sluice.access.prices import Price, PriceList
-    from sluice.completions.request import Asked
+    from sluice.completions.request import PendingRequest
     from sluice.request_log import RequestLog
     from sluice.settings import Settings
     from sluice.trace import Span
@@ -136,74 +136,76 @@ class AnswerCache:
         self._prices: PriceList | None = None
 
     @contextmanager
-    def exchange(self, asked: Asked) -> Iterator[CacheExchange]:
+    def exchange(self, pending: PendingRequest) -> Iterator[CacheExchange]:
         """One request's part of the cache. Its answer is kept when the block ends well.
 
         Raises InvalidField, DeadlineReached, and the reason of the stop signal.
         """
-        call, log = asked.call, asked.log
+        call, log = pending.call, pending.log
         document = read_document(call.body) if call.is_json else None
-        question = document and self._question(asked, document)
+        question = document and self._question(pending, document)
         if document is not None and CACHING in document:
             rest = {name: value for name, value in document.items() if name != CACHING}
-            asked = asked._replace(call=call._replace(body=encoded(rest)))
+            pending = pending._replace(call=call._replace(body=encoded(rest)))
         if not question:
             log.note(cache=BYPASS)
-            yield CacheExchange(asked.call, BYPASS, partial(self._price, asked))
+            yield CacheExchange(pending.call, BYPASS, partial(self._price, pending))
             return
-        entry, is_first = self._find(question, asked)
+        entry, is_first = self._find(question, pending)
         try:
-            exchange = self._exchange(question, asked, entry)
+            exchange = self._exchange(question, pending, entry)
             yield exchange
             if exchange.recorded is not None:
-                self._keep(exchange.recorded, question, asked)
+                self._keep(exchange.recorded, question, pending)
         finally:
             if is_first:
                 self._flights.end(question.key)
 
-    def _question(self, asked: Asked, document: Mapping[str, Any]) -> Question | None:
+    def _question(self, pending: PendingRequest, document: Mapping[str, Any]) -> Question | None:
         """None for a request whose answer may neither be given again nor kept."""
-        settings, call, principal = self._settings, asked.call, asked.principal
+        settings, call, principal = self._settings, pending.call, pending.principal
         wishes = wishes_of(call.headers, document, settings.cache_ttl_s)
         is_shared = settings.cache_scope == SHARED_BY_ALL
         is_wanted = wishes.may_read or wishes.may_keep
         if not (may_be_kept(document) and is_wanted and (principal or is_shared)):
             return None
         scope = "" if is_shared or principal is None else principal.account
-        provider = asked.target.provider
+        provider = pending.target.provider
         place = Place(provider.name, provider.base_url, call.path, call.query, call.headers)
         key = answer_key(scope, place, {**document, "model": call.model})
         return Question(key, call.path, document.get("stream") is True, wishes)
 
-    def _find(self, question: Question, asked: Asked) -> tuple[Entry | None, bool]:
+    def _find(self, question: Question, pending: PendingRequest) -> tuple[Entry | None, bool]:
         """The kept answer, and whether this request is the first that asks the provider for it."""
         if not question.wishes.may_read:
             return None, False
         key = question.key
-        entry = self._read(key, asked.log)
+        entry = self._read(key, pending.log)
         if entry is not None or not question.wishes.may_keep:
             return entry, False
         is_first = self._flights.begin(key)
         if not is_first:
-            seconds = min(MAX_WAIT_S, asked.deadline.seconds_left())
-            self._flights.wait(key, seconds, asked.stop_signal)
-            entry = self._read(key, asked.log)
+            seconds = min(MAX_WAIT_S, pending.deadline.seconds_left())
+            self._flights.wait(key, seconds, pending.stop_signal)
+            entry = self._read(key, pending.log)
             is_first = entry is None and self._flights.begin(key)
         return entry, is_first
 
-    def _exchange(self, question: Question, asked: Asked, entry: Entry | None) -> CacheExchange:
-        price, log = partial(self._price, asked), asked.log
+    def _exchange(
+        self, question: Question, pending: PendingRequest, entry: Entry | None
+    ) -> CacheExchange:
+        price, log = partial(self._price, pending), pending.log
         # A client that gets events at a pace gets as many as it would from the model.
         size = PACED_CHARACTERS if self._settings.event_rates else None
         wants_stream = question.wants_stream
-        replayed = entry and _replayed(entry, asked.target, size, wants_stream=wants_stream)
+        replayed = entry and _replayed(entry, pending.target, size, wants_stream=wants_stream)
         if entry is None or replayed is None:
             state = MISS if question.wishes.may_keep else BYPASS
             log.note(cache=state)
-            return CacheExchange(asked.call, state, price)
+            return CacheExchange(pending.call, state, price)
         age_s = max(0, int(self._clock() - entry.created_at))
-        log.note(cache=HIT, cache_age_s=age_s, model=asked.call.model)
-        return CacheExchange(asked.call, HIT, price, replayed, age_s)
+        log.note(cache=HIT, cache_age_s=age_s, model=pending.call.model)
+        return CacheExchange(pending.call, HIT, price, replayed, age_s)
 
     def _read(self, key: str, log: RequestLog) -> Entry | None:
         try:
@@ -214,8 +216,8 @@ class AnswerCache:
             return None
         return None if data is None else read(data, key, self._clock())
 
-    def _keep(self, answer: RecordedReply, question: Question, asked: Asked) -> None:
-        if asked.deadline.seconds_left_or_zero() < KEEPING_S:
+    def _keep(self, answer: RecordedReply, question: Question, pending: PendingRequest) -> None:
+        if pending.deadline.seconds_left_or_zero() < KEEPING_S:
             return
         body = answer.body()
         content_type = body and _kind_of(answer.headers, body, question.path)
@@ -226,20 +228,20 @@ class AnswerCache:
         expires_at = now + question.wishes.ttl_s
         entry = Entry(question.key, now, expires_at, content_type, body)
         try:
-            with self._span(asked.log, "PutItem"):
+            with self._span(pending.log, "PutItem"):
                 self._store.put(question.key, written(entry), expires_at)
         except StateUnavailable as error:
-            asked.log.note(cache_failure=error.message)
+            pending.log.note(cache_failure=error.message)
 
     def _span(self, log: RequestLog, operation: str) -> Span:
         """A part of the request's trace. operation: its name in DynamoDB's API."""
         is_table = self._settings.cache_backend == "DYNAMODB"
         return log.trace.span("cache", **({"operation": operation} if is_table else {}))
 
-    def _price(self, asked: Asked) -> Price | None:
+    def _price(self, pending: PendingRequest) -> Price | None:
         if self._prices is None:
             self._prices = read_price_list(self._settings.model_prices)
-        return self._prices.find(asked.target.provider.base_url, asked.call.model or "")
+        return self._prices.find(pending.target.provider.base_url, pending.call.model or "")
 
 
 def _replayed(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sluice.completions.conversation_file import append_line
 from sluice.completions.request import ResponseType, TemplateRequest
-from sluice.completions.transcript import answered_in_body, answered_in_events, asked
+from sluice.completions.transcript import answered_in_body, answered_in_events, request_fields
 from sluice.secret_mask import MASKED, QUOTED_KEY, mask_of
 from sluice.text import utf8
 
@@ -94,7 +94,7 @@ def _asked(conversation: Conversation) -> dict[str, Any]:
         document = json.loads(request.body)
     except (ValueError, RecursionError):
         document = None
-    found = asked(document) if isinstance(document, dict) else {}
+    found = request_fields(document) if isinstance(document, dict) else {}
     return {"stream": document.get("stream") is True, **found} if found else {}
 
 

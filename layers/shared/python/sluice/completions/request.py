@@ -64,10 +64,10 @@ class NativeRequest(NamedTuple):
     document: dict[str, Any]
 
 
-class Asked(NamedTuple):
+class PendingRequest(NamedTuple):
     """One request, and everything that its answer needs.
 
-    call: what goes to `target`. principal: who asks, if that is known.
+    call: what goes to `target`. principal: who sent it, if that is known.
     """
 
     request: TemplateRequest | ModelCall

@@ -25,7 +25,7 @@ RESPONSES_PREFIX = "response."
 TEXT_TYPES = ("application/json", "text/")
 
 
-def asked(document: Mapping[str, Any]) -> dict[str, Any]:
+def request_fields(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a request says and asks for; empty if it holds no prompt."""
     said = {name: document[name] for name in SAID_IN if name in document}
     if not said:
