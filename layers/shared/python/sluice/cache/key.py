@@ -52,15 +52,18 @@ def may_be_kept(document: Mapping[str, Any]) -> bool:
     return not any(document.get(name) for name in UNKEPT)
 
 
-def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str:
-    """The key of the answer to `document`: SHA-256, in hexadecimal digits.
+def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str | None:
+    """The key of the answer to `document`: SHA-256, in hexadecimal digits; None if it is too deep.
 
     scope: whose answers may be shared; empty for all.
     """
     members = {name: value for name, value in document.items() if name not in IGNORED}
     headers = {n: v for n, v in place.headers.items() if n.startswith(KEYED_HEADERS)}
     parts = (VERSION, scope, *place[:-1], headers, members)
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    try:
+        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+    except RecursionError:  # a little deeper than `document`
+        return None
     return sha256(text.encode()).hexdigest()
 
 

@@ -173,6 +173,8 @@ class AnswerCache:
         provider = pending.target.provider
         place = Place(provider.name, provider.base_url, call.path, call.query, call.headers)
         key = answer_key(scope, place, {**document, "model": call.model})
+        if key is None:
+            return None
         return Question(key, call.path, document.get("stream") is True, wishes)
 
     def _find(self, question: Question, pending: PendingRequest) -> tuple[Entry | None, bool]:
