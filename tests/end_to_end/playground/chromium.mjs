@@ -22,12 +22,12 @@ const OPTIONS = [
   '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'
 ]
 
-/** The Chromium of the npm package; where it does not run, such as on arm64, that of the system. */
+/** The Chromium of the npm package; where that does not run, the system's, or an installed Chrome. */
 async function launch () {
   const failures = []
-  for (const find of [packaged, system]) {
+  for (const find of [packaged, system, () => ({ channel: 'chrome' })]) {
     try {
-      return await chromium.launch({ executablePath: await find(), args: OPTIONS })
+      return await chromium.launch({ ...await find(), args: OPTIONS })
     } catch (error) {
       failures.push(String(error.message).split('\n')[0])
     }
@@ -37,6 +37,8 @@ async function launch () {
 
 /** Unpacked once, by whichever process is first. */
 async function packaged () {
+  const { platform, arch } = process
+  if (platform !== 'linux' || arch !== 'x64') throw new Error(`the package has none for ${platform} ${arch}`)
   const folder = `${FOLDER}-${VERSION}`
   if (!fs.existsSync(folder)) {
     fs.mkdirSync(path.dirname(folder), { recursive: true })
@@ -48,7 +50,7 @@ async function packaged () {
       fs.rmSync(own, { recursive: true })
     }
   }
-  return path.join(folder, 'chromium')
+  return { executablePath: path.join(folder, 'chromium') }
 }
 
 /** The package unpacks into TMPDIR. */
@@ -69,7 +71,7 @@ function system () {
   const files = SYSTEM_BROWSERS.flatMap((name) => folders.map((folder) => path.join(folder, name)))
   const found = files.find((file) => fs.existsSync(file))
   if (!found) throw new Error(`none of ${SYSTEM_BROWSERS.join(', ')} is on PATH`)
-  return found
+  return { executablePath: found }
 }
 
 const pages = new Map()

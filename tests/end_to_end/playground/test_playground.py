@@ -29,6 +29,7 @@ BREAKS_OFF = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))
 def test_answer_of_the_demo_model_streams_and_is_counted(browser: Browser) -> None:
     with ready_service() as stack:
         page = browser.open(f"{stack.url}/")
+        assert page.evaluate("document.querySelector('#models option').value") == "demo"
         for transport in TRANSPORTS:
             page.select("transport", transport)
             assert page.ask("Hello there").startswith("You said “Hello there”.")
