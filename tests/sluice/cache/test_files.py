@@ -41,12 +41,21 @@ for number in range(10):
         assert cache.get(key) == key.encode() * 500
 """
 
+READER = """
+import sys
+import lmdb
+environment = lmdb.open(sys.argv[2], map_size=1, subdir=False)
+with environment.begin():
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
 files = pytest.mark.parametrize("kind", [SqliteCache, LmdbCache])
 
 
-def started(kind: type, file: Path, name: str) -> subprocess.Popen[str]:
+def started(kind: type, file: Path, name: str = "", program: str = USER) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", USER, kind.__name__, str(file), name],
+        [sys.executable, "-c", program, kind.__name__, str(file), name],
         env={"PYTHONPATH": LAYERS, **inherited()},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -138,6 +147,16 @@ def test_large_entry_needs_no_pages_in_a_row(file: Path) -> None:
             size = (4 * MEGABYTE, KILOBYTE, 70 * KILOBYTE)[number % 3]
             cache.put(str(number), b"x" * size, LATER + number)
             assert cache.get(str(number)) == b"x" * size
+
+
+def test_process_that_died_while_it_read_keeps_no_room(file: Path) -> None:
+    with closing(LmdbCache(str(file), at(NOW), 4 * MEGABYTE)) as cache:
+        cache.put("key", b"entry", LATER)
+        with started(LmdbCache, file, program=READER) as reader:
+            reader.kill()
+        for number in range(30):
+            cache.put(str(number), b"x" * MEGABYTE, LATER + number)
+        assert cache.get("29") == b"x" * MEGABYTE
 
 
 def test_row_of_another_form_is_a_miss(file: Path) -> None:

@@ -35,6 +35,13 @@ def test_entry_larger_than_all_is_not_kept() -> None:
     assert kept(cache, "c") == "c"
 
 
+def test_small_entries_count_with_what_python_takes_for_them() -> None:
+    cache = MemoryCache(at(NOW), 3 * OVERHEAD_BYTES)
+    for key in "abcd":
+        cache.put(key, b"", LATER)
+    assert kept(cache, *"abcd") == "bcd"
+
+
 def test_expired_entry_is_removed_when_it_is_read() -> None:
     now = [NOW]
     cache = MemoryCache(lambda: now[0], THREE)
