@@ -11,7 +11,7 @@ const PATIENCE_MS = 20_000 // how long a test waits before it fails
 const LAST_MS = 4000 // how long a film shows its last picture
 const KEY_MS = 60 // between two keys of a prompt that is filmed
 const SYSTEM_BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
-const LOOPBACK = /^(?:http|ws):\/\/(?:127\.0\.0\.1|localhost)[:/]/
+const LOOPBACK = /^(?:http|ws):\/\/(?:127\.0\.0\.1|localhost|\[::1])[:/]/
 const FOLDER = fileURLToPath(new URL('../../../.build/chromium', import.meta.url))
 const MANIFEST = new URL('../../../package.json', import.meta.url)
 const VERSION = JSON.parse(fs.readFileSync(MANIFEST)).devDependencies['@sparticuz/chromium']
@@ -19,7 +19,7 @@ const OPTIONS = [
   '--no-sandbox', // root in a container has none
   '--no-zygote',
   '--disable-gpu',
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, EXCLUDE ::1'
 ]
 
 /** The Chromium of the npm package; where that does not run, the system's, or an installed Chrome. */
