@@ -25,7 +25,7 @@ SOON_S = 1.0
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells report it: 128 + SIGINT."""
 READER_LEFT = 141
-"""Exit code when nobody reads stdout any more: 128 + SIGPIPE."""
+"""Exit code when the reader of stdout has gone: 128 + SIGPIPE."""
 
 
 def main(

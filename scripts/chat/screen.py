@@ -74,7 +74,7 @@ class Screen:
             self.note(_harmless(f"{begun}, {counted}in {self._now() - started:.2f} s{ended}"))
 
     def note(self, line: str) -> None:
-        """Write a line that is no part of an answer."""
+        """Write a line that does not belong to an answer."""
         self._out.write(f"{DIM}{line}{NORMAL}\n" if self._has_colors else f"{line}\n")
         self._out.flush()
 

@@ -140,7 +140,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ToolError("The service sent something that is no JSON.") from error
+        raise ToolError("The service sent invalid JSON.") from error
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -49,14 +50,15 @@ class Closed:
 
 
 class Stop:
-    """A Ctrl-C, in the queue of frames."""
+    """A Ctrl-C during one answer, in the queue of frames."""
 
 
 class Link:
     """An open connection. A thread puts its frames into `frames`, Ctrl-C its Stop."""
 
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, opening: AbstractContextManager[ClientConnection]) -> None:
+        self._exit = ExitStack()
+        self._connection = self._exit.enter_context(opening)
         self._is_open = True
         # A signal handler may put into this kind of queue while `get` waits.
         self.frames: SimpleQueue[str | Closed | Stop] = SimpleQueue()
@@ -75,11 +77,8 @@ class Link:
         except ConnectionClosed as error:
             raise _broken(error.rcvd.code if error.rcvd else None) from None
 
-    def stop(self) -> None:
-        self.frames.put(Stop())
-
     def close(self) -> None:
-        self._connection.close()
+        self._exit.close()
 
     def _read(self) -> None:
         try:
@@ -105,18 +104,19 @@ class WebSocketChat:
     def answer(self, question: Question) -> Generator[Piece, None, None]:
         with self._interrupts.raising():
             link = self._connected()
-        with self._interrupts.calling(link.stop):
+        stop = Stop()
+        with self._interrupts.calling(lambda: link.frames.put(stop)):
             if question.template:
-                yield from self._pieces(link, of_template, **question.templated())
+                yield from self._pieces(link, stop, of_template, **question.templated())
                 return
             request = question.chat()
             try:
-                yield from self._pieces(link, of_chat, action="chat", request=request)
+                yield from self._pieces(link, stop, of_chat, action="chat", request=request)
             except ToolError as error:
                 if ASKS_FOR_TOKENS not in str(error):
                     raise
                 del request[ASKS_FOR_TOKENS]
-                yield from self._pieces(link, of_chat, action="chat", request=request)
+                yield from self._pieces(link, stop, of_chat, action="chat", request=request)
 
     def close(self) -> None:
         if self._link:
@@ -124,7 +124,7 @@ class WebSocketChat:
             self._link = None
 
     def _pieces(
-        self, link: Link, read: Callable[[str, str], Said], **message: Any
+        self, link: Link, stop: Stop, read: Callable[[str, str], Said], **message: Any
     ) -> Iterator[Piece]:
         """Send a message, and yield the answer.
 
@@ -137,11 +137,13 @@ class WebSocketChat:
         is_over = False
         while not is_over:
             frame = _next(link, CANCEL_TIMEOUT_S if is_stopped else SILENCE_TIMEOUT_S)
-            if isinstance(frame, Stop) and not is_stopped:
+            if isinstance(frame, Stop) and frame is not stop:
+                continue  # it came too late for an answer before this one
+            if frame is stop and not is_stopped:
                 is_stopped = True
                 link.send(action="cancel", id=name)
             elif not isinstance(frame, str):
-                self.close()  # what still comes is for nobody
+                self.close()  # drop what still comes
                 if not is_stopped:
                     raise _broken(frame.code if isinstance(frame, Closed) else None)
                 is_over = True
@@ -168,7 +170,7 @@ class WebSocketChat:
                 raise self._place.unreachable(error) from None
         return self._link
 
-    def _connect(self) -> ClientConnection:
+    def _connect(self) -> AbstractContextManager[ClientConnection]:
         address, headers = self._place.address, {}
         if self._way.key:
             headers = {"Authorization": f"Bearer {self._way.key}"}

@@ -26,7 +26,7 @@ def test_model_that_may_not_be_installed_is_not() -> None:
         running.wait_line("--model must be gemma3")
         assert running.wait() == 1
     if not INSTALLED.is_ready():
-        # npm's own setting `yes` is no consent.
+        # npm's own setting `yes` does not count as consent.
         with stack(config, "--model", "gemma3", npm_config_yes="true") as running:
             running.wait_line("Add --yes to download 290 MB")
             assert running.wait() == 1

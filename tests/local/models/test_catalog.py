@@ -29,7 +29,7 @@ def test_unknown_model_is_named_with_those_that_are_known() -> None:
         (Platform("FreeBSD", "amd64", ""), "this is FreeBSD on amd64"),
     ],
 )
-def test_machine_without_a_build_is_told_before_the_download(found: Platform, named: str) -> None:
+def test_machine_without_a_build_is_named_before_the_download(found: Platform, named: str) -> None:
     if not named:
         check_platform(GEMMA3, found)
         return

@@ -115,7 +115,7 @@ def test_completion_instead_of_a_stream_is_read(
 def test_service_that_does_not_run_is_started_by_the_message(way: str) -> None:
     port = closed_port()
     addresses = ("--http-url", f"http://127.0.0.1:{port}", "--ws-url", f"ws://127.0.0.1:{port}")
-    # A proxy of the environment has no part in it.
+    # A proxy of the environment does not count.
     run = chat(*addresses, way, "Hi", HTTP_PROXY="http://127.0.0.1:1")
     scheme = "ws" if way == "--ws" else "http"
     assert (run.status, run.out) == (1, b"")
@@ -151,7 +151,7 @@ def test_aws_credentials_sign(shared_upstream: ScriptedUpstream, way: str) -> No
     with ready_service(SERVICE, WEBSOCKET_AUTH="aws_iam", **own, **upstream) as signed:
         run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **own)
         assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
-        # A key that does not open it is no obstacle.
+        # A key that does not open it is replaced by a signature.
         both = chat(*at(signed), "Hi", FORWARD_KEY="fk-of-something-else", **own)
         assert (both.status, both.out) == (0, b"Hello\n")
         wrong = {**own, "AWS_SECRET_ACCESS_KEY": "another"}
