@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -137,8 +138,10 @@ def test_record_is_read_once_and_then_comes_with_each_round_trip(world: World) -
     gate = world.gate()
     for _ in range(3):
         passed(gate.admit(principal, world.ask()))
-        world.now += MEMORY_MS / 2000
+        world.now += MEMORY_MS / 500
     assert world.store.calls == ["get_all", "change", "change", "change"]
+    gate.usable_record(principal.account)  # for what is not claimed
+    assert world.store.calls[-1] == "get_all"
 
 
 def test_something_may_begin_before_each_round_trip_unless_a_refusal_is_likely(
@@ -246,6 +249,32 @@ def test_store_that_fails_after_the_count_counts_nothing_twice(world: World) -> 
     counted = world.usage(principal.account)
     assert (counted["requests"], counted["failures"]) == (2, 1)
     assert counted["micro_usd"] == 200
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        ({}, {"blocked": True}, KeyNotAllowed),
+        ({}, {"models": ("o3",)}, ModelNotAllowed),
+        ({}, {"max_budget": 1}, BudgetSpent),
+        ({"blocked": True}, {}, None),
+        ({"expires": int(BEGIN) + 1}, {"expires": int(BEGIN) + 1000}, None),
+        ({"models": ("o3",)}, {"models": ("*",)}, None),
+        ({"rpm_limit": 1}, {"rpm_limit": 2}, None),
+    ],
+)
+def test_change_by_an_administrator_counts_however_long_ago_the_record_was_read(
+    world: World, before: dict[str, Any], after: dict[str, Any], error: type[SluiceError] | None
+) -> None:
+    principal, gate = world.write(RECORD._replace(**before)), world.gate()
+    with suppress(SluiceError):
+        gate.admit(principal, world.ask())
+    world.write(RECORD._replace(**after, revision=2))
+    world.now += MEMORY_MS / 1000
+    if error is None:
+        passed(gate.admit(principal, world.ask()))
+    else:
+        assert isinstance(refused(gate, principal, world.ask()), error)
 
 
 def test_change_by_an_administrator_holds_at_once(world: World) -> None:

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluice.access.deployment_limits import DeploymentLimits
+from sluice.access.gate import MEMORY_MS, Gate
+from sluice.access.identity import Access
+from sluice.access.prices import PriceList
 from sluice.access.records import Record, item_of
 from sluice.authentication import account_of_key
 from sluice.state.changes import Change, Outcome
 from sluice.state.sqlite import SqliteState
+from sluice.url.gateway import UrlGateway
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     ScriptedUpstream,
@@ -20,7 +25,8 @@ from tests.scripted_upstream import (
     says,
     sends,
 )
-from tests.sluice.answering import SECRET
+from tests.sluice.answering import SECRET, answering_with
+from tests.sluice.clocks import HandClock
 from tests.sluice.url.asking import HELLO, LOCK, Reply, UrlBench, answer_to, event_of, gateway_with
 
 if TYPE_CHECKING:
@@ -132,3 +138,22 @@ def test_providers_limits_reach_a_client_without_limits_also_with_a_text(
     bench.upstream.script = replies(200, {"choices": [{"message": {"content": "Hi"}}]}, **THEIRS)
     for path, body in (("/v1/chat/completions", CHAT), ("/", TEXT)):
         assert bench.ask("POST", path, body).headers[LIMIT] == "1"
+
+
+def test_own_answer_is_not_for_a_key_that_was_blocked_half_a_minute_ago(store: Store) -> None:
+    clock = HandClock()
+    gate = Gate(store, DeploymentLimits(), lambda: PriceList('{"servers": {}}', {}), str, clock)
+
+    class GatedAccess(Access):
+        def gate(self) -> Gate:
+            return gate
+
+    azure = {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com", "OPENAI_API_KEY": SECRET}
+    settings, targets, keys, answers, _ = answering_with({**LOCK, **azure})
+    gateway = UrlGateway(settings, answers, targets, keys, GatedAccess(settings, keys, store))
+    event = event_of("GET", "/v1/models", headers={"authorization": f"Bearer {KEY}"})
+    store.change(Change(RECORD.key, None, put=item_of(RECORD)))
+    assert answer_to(event, gateway).status == 200
+    store.change(Change(RECORD.key, None, put={"blocked": 1, "revision": 2}))
+    clock.now += MEMORY_MS / 1000
+    assert answer_to(event, gateway).refusal == (401, "invalid_api_key")

@@ -98,18 +98,20 @@ class Gate:
         self._pick = pick
         self._seen: dict[str, tuple[Item, int]] = {}
 
-    def usable_record(self, account: str, meanwhile: Meanwhile | None = None) -> Record:
+    def usable_record(
+        self, account: str, meanwhile: Meanwhile | None = None, *, is_claimed: bool = False
+    ) -> Record:
         """The record of an account, at most MEMORY_MS old.
 
+        is_claimed: whether `admit` follows, which finds out whether an older one still holds.
         Raises KeyNotAllowed, StateUnavailable.
         """
-        item, seen_at = self._seen.get(account, ({}, 0))
-        if seen_at + MEMORY_MS <= self._now():
+        item = self._last_seen(account)
+        if self._is_old(account) and not (is_claimed and _may_be_claimed(item, self._now())):
             if meanwhile is not None:
                 old = record_of(item)
                 meanwhile(old and old.key_alias)
-            item = self._store.get_all([account]).get(account, {})
-            self._remember(account, item)
+            item = self._read(account)
         return checked_record(record_of(item), self._now())
 
     def info(self, principal: Principal, path: str) -> dict[str, Any]:
@@ -134,8 +136,9 @@ class Gate:
         Raises KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice, RateLimited, BudgetSpent,
         StateUnavailable.
         """
-        known = self.usable_record(principal.account, meanwhile) if principal.has_record else None
-        count = known.shards if known else 1
+        count = 1
+        if principal.has_record:
+            count = self.usable_record(principal.account, meanwhile, is_claimed=True).shards
         accounts = shard_accounts(principal.account, count)
         first = self._pick(count) if count > 1 else 0
         refusals: list[Refusal] = []
@@ -158,7 +161,7 @@ class Gate:
 
     def _whole(self, accounts: Sequence[str], path: str) -> tuple[Item, Bounds]:
         """What all shards have counted, as they were seen last, and the whole limits."""
-        item = merged([self._seen.get(account, ({}, 0))[0] for account in accounts])
+        item = merged([self._last_seen(account) for account in accounts])
         return item, self._bounds(record_of(item), path, Part(None))
 
     def _admit(
@@ -166,15 +169,24 @@ class Gate:
     ) -> Case | Refusal | None:
         """The same for one shard: what was let through, or why not."""
         began = self._now()
-        item, is_fresh = self._known(principal, meanwhile), False
+        if principal.has_record:
+            self.usable_record(principal.account, meanwhile, is_claimed=True)
+        item, is_fresh = self._last_seen(principal.account), False
+        is_old = principal.has_record and self._is_old(principal.account)
         while True:
-            case = self._case(principal, ask, item, part)
+            try:
+                case = self._case(principal, ask, item, part)
+            except NOT_ALLOWED:
+                if not is_old:
+                    raise
+                item, is_old = self._read(principal.account), False
+                continue
             if case.bounds == Bounds():
                 return None
             # Requests in a window only grow in number. All else may have been given back.
             refused = refusal(case.bounds, case.claim, item, case.now)
             if refused is not None and (
-                refused.kind == "requests"
+                (refused.kind == "requests" and not is_old)
                 or (is_fresh and not settle_dead(self._store, principal, case, item))
             ):
                 return refused
@@ -184,16 +196,10 @@ class Gate:
                 meanwhile(principal.name)
             change = admission(case.bounds, case.claim, principal.account, item, case.now)
             outcome = self._store.change(change)
-            item, is_fresh = outcome.item, True
+            item, is_fresh, is_old = outcome.item, True, False
             self._remember(principal.account, item)
             if outcome.was_applied or has_lease(item, case.claim):
                 return case
-
-    def _known(self, principal: Principal, meanwhile: Meanwhile | None) -> Item:
-        """What was last seen of the principal's item; read now where a record must be there."""
-        if principal.has_record:
-            self.usable_record(principal.account, meanwhile)
-        return self._seen.get(principal.account, ({}, 0))[0]
 
     def _case(self, principal: Principal, ask: Ask, item: Item, part: Part) -> Case:
         now = self._now()
@@ -226,6 +232,17 @@ class Gate:
             return Bounds(self._limits.windows(path))
         return bounds_of(record, self._limits.windows(path, record.rpm_limit, part), part)
 
+    def _last_seen(self, account: str) -> Item:
+        return self._seen.get(account, ({}, 0))[0]
+
+    def _is_old(self, account: str) -> bool:
+        return self._seen.get(account, ({}, 0))[1] + MEMORY_MS <= self._now()
+
+    def _read(self, account: str) -> Item:
+        item = self._store.get_all([account]).get(account, {})
+        self._remember(account, item)
+        return item
+
     def _remember(self, account: str, item: Item) -> None:
         if len(self._seen) >= MAX_REMEMBERED:
             self._seen = {}  # replaced: another thread may be reading it
@@ -257,6 +274,14 @@ def checked_record(record: Record | None, now: int) -> Record:
     if record.expires is not None and record.expires * 1000 <= now:
         raise KeyNotAllowed(f"The key {record.key_alias} has expired.")
     return record
+
+
+def _may_be_claimed(item: Item, now: int) -> bool:
+    """Whether an old item is worth a claim: each shard would have to find out for itself."""
+    try:
+        return checked_record(record_of(item), now).shards == 1
+    except KeyNotAllowed:
+        return False
 
 
 def check_allowed(record: Record, ask: Ask) -> None:

@@ -45,7 +45,8 @@ class Access:
     def of_key(self, presented: str | None, meanwhile: Meanwhile | None = None) -> Principal:
         """Whose key it is.
 
-        Raises AuthenticationFailed; KeyNotAllowed and StateUnavailable for a key with a record.
+        meanwhile: only for a request that a gate admits, or that `check` precedes. Raises
+        AuthenticationFailed; KeyNotAllowed and StateUnavailable for a key with a record.
         """
         if presented and is_known(presented, self._forward_keys.keys()):
             return Principal(key_name(presented), account_of_key(presented))
@@ -59,6 +60,11 @@ class Access:
         if self._settings.iam_records:
             return self._of_record(account, meanwhile)
         return Principal(arn, account)
+
+    def check(self, principal: Principal) -> None:
+        """Raises as of_key for a principal whose record has been changed 30 s ago or earlier."""
+        if principal.has_record:
+            self.gate().usable_record(principal.account)
 
     @property
     def has_limits(self) -> bool:
@@ -116,5 +122,6 @@ class Access:
         return self._gate
 
     def _of_record(self, account: str, meanwhile: Meanwhile | None) -> Principal:
-        record = self.gate().usable_record(account, meanwhile)
+        is_claimed = meanwhile is not None
+        record = self.gate().usable_record(account, meanwhile, is_claimed=is_claimed)
         return Principal(record.key_alias, account, has_record=True)

@@ -132,6 +132,11 @@ class UrlGateway:
             route = self._routes.target_of(request.method, request.path)
             self._pass_through(route, self._authenticated(exchange, route.target))
 
+    def _check_record(self, exchange: UrlExchange) -> None:
+        """For answers that nothing is claimed for."""
+        if exchange.principal is not None:
+            self._access.check(exchange.principal)
+
     def _check_address(self, request: UrlRequest) -> None:
         settings = self._settings
         if settings.ip_whitelist or settings.ip_blacklist:
@@ -244,6 +249,7 @@ class UrlGateway:
                 call = call.by_model(route.deployment)._replace(model=route.deployment)
         own_answer = target.provider.own_answer(call)
         if own_answer is not None:
+            self._check_record(exchange)
             exchange.reply.whole(200, JSON, own_answer)
         else:
             self._relay(call, exchange, target, may_be_empty=not is_completion)
