@@ -35,6 +35,7 @@ def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(bench: UrlBench
             "content-type": "text/event-stream",
             "x-request-id": "req_upstream",
             "cache-control": "no-cache",
+            "x-accel-buffering": "no",
         },
     }
     assert reply.body == answer_stream(["Hel", "lo"])

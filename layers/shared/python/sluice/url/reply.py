@@ -27,6 +27,9 @@ else:
     Protocol = object  # only type checkers need the real one
 
 NO_CONTENT = 204
+UNDELAYED = {"cache-control": "no-cache", "x-accel-buffering": "no"}
+"""For proxies before a client. nginx collects a reply unless its second header is there:
+https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering"""
 
 
 class Body(Protocol):
@@ -137,5 +140,5 @@ def _headers(answer: ModelAnswer) -> dict[str, str]:
     """The provider's. A proxy must neither store an event stream nor delay it."""
     if not answer.is_event_stream:
         return answer.headers
-    headers = {**answer.headers, "cache-control": "no-cache"}
+    headers = {**answer.headers, **UNDELAYED}
     return headers if is_event_stream(headers) else {**headers, "content-type": EVENT_STREAM}
