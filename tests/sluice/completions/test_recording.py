@@ -16,38 +16,16 @@ from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.recording import RecordedReply, ReplayedReply
 from sluice.errors import UpstreamBroken
 from sluice.secret_mask import SecretMask
-from sluice.upstream.reply import UpstreamReply
 from tests.scripted_upstream import answer_stream
 from tests.sluice.completions.random_streams import chat_streams
+from tests.sluice.completions.replies import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 DATA = Path(__file__).parents[2] / "data"
 RECORDED = [*sorted(DATA.rglob("*.sse"))]
 MASK = SecretMask(("sk-secret-0123456789",))
-
-
-class Reply(UpstreamReply):
-    """A provider's reply in given pieces."""
-
-    def __init__(
-        self, pieces: Sequence[bytes], error: Exception | None = None, encoding: str = ""
-    ) -> None:
-        self.status, self.mends_stream_end = 200, False
-        self.headers = {"content-type": EVENT_STREAM, "content-encoding": encoding}
-        self.pieces, self.error = iter(pieces), error
-
-    def chunks(self) -> Iterator[bytes]:
-        yield from self.pieces
-        if self.error is not None:
-            raise self.error
-
-    def rest(self) -> Iterator[bytes]:
-        return self.pieces
-
-    def end_soon(self) -> None:
-        """Nothing is waited for."""
 
 
 def given_to_client(reply: RecordedReply | ReplayedReply, *, hides_usage: bool) -> bytes:

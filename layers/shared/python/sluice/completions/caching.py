@@ -116,7 +116,7 @@ class AnswerCache:
     """Gives kept answers and keeps new ones. Make one for the life of the process.
 
     A store that fails has no answers. environ: see open_cache. secrets: gives the keys that no kept
-    answer may hold. clock: Unix time.
+    answer may hold. clock: Unix time. flights: the requests that are being answered.
     """
 
     def __init__(
@@ -125,6 +125,7 @@ class AnswerCache:
         environ: Mapping[str, str],
         secrets: Callable[[], tuple[str, ...]],
         clock: Callable[[], float] = time.time,
+        flights: SingleFlight | None = None,
     ) -> None:
         store = open_cache(settings, environ, clock)
         assert store is not None  # noqa: S101 -- see ModelAnswers
@@ -132,7 +133,7 @@ class AnswerCache:
         self._settings = settings
         self._secrets = secrets
         self._clock = clock
-        self._flights = SingleFlight()
+        self._flights = flights or SingleFlight()
         self._prices: PriceList | None = None
 
     @contextmanager
@@ -172,7 +173,9 @@ class AnswerCache:
         scope = "" if is_shared or principal is None else principal.account
         provider = pending.target.provider
         place = Place(provider.name, provider.base_url, call.path, call.query, call.headers)
-        key = answer_key(scope, place, {**document, "model": call.model})
+        # Azure's deployment in the path may replace the body's model.
+        models = (call.model, document.get("model"))
+        key = answer_key(scope, place, {**document, "model": models})
         if key is None:
             return None
         return Question(key, call.path, document.get("stream") is True, wishes)

@@ -1,0 +1,102 @@
+"""One AnswerCache without a provider: orders of events that requests over sockets rarely take."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.cache.single_flight import SingleFlight
+from sluice.completions.caching import HIT, MISS, AnswerCache
+from sluice.completions.recording import RecordedReply, ReplayedReply
+from sluice.completions.request import PendingRequest
+from sluice.errors import UpstreamBroken
+from sluice.request_log import RequestLog
+from sluice.settings import read_settings
+from sluice.upstream.call import ModelCall, chat_call
+from sluice.upstream.targets import read_targets
+from tests.scripted_upstream import answer_stream
+from tests.sluice.clocks import FOREVER, HandClock
+from tests.sluice.completions.cache_bench import ANN, STREAMED
+from tests.sluice.completions.replies import Reply
+
+if TYPE_CHECKING:
+    from sluice.completions.caching import CacheExchange
+    from sluice.stop_signal import StopSignal
+
+ENVIRON = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY"}
+SETTINGS = read_settings(ENVIRON)
+(TARGET, *_) = read_targets(ENVIRON, SETTINGS)
+LOG = RequestLog("r", "test", write=str)
+CALL = chat_call(json.dumps(STREAMED).encode())
+
+
+class Flights(SingleFlight):
+    """Notes who waits. Each wait ends because the first request has failed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+
+    def wait(self, key: str, seconds: float, stop_signal: StopSignal | None = None) -> None:
+        del seconds, stop_signal
+        self.waits.append(key)
+        self.end(key)
+
+
+def cache_with(flights: Flights | None = None, clock: HandClock | None = None) -> AnswerCache:
+    return AnswerCache(SETTINGS, ENVIRON, tuple, clock or HandClock(), flights)
+
+
+def pending(call: ModelCall = CALL) -> PendingRequest:
+    return PendingRequest(call, call, TARGET, ANN, LOG, FOREVER, None)
+
+
+def answered(exchange: CacheExchange) -> str:
+    """Read an answer from the cache or else from the provider; returns which."""
+    reply = exchange.reply(lambda _note: Reply([answer_stream(["a"])]), LOG)
+    assert isinstance(reply, RecordedReply | ReplayedReply)
+    assert b"".join(reply.chunks())
+    return exchange.headers["x-sluice-cache"]
+
+
+def test_request_after_one_that_failed_does_not_wait() -> None:
+    flights = Flights()
+    cache = cache_with(flights)
+    for _ in "ab":
+        with pytest.raises(UpstreamBroken), cache.exchange(pending()):
+            raise UpstreamBroken("cut off")
+    assert flights.waits == []
+
+
+def test_request_that_waited_in_vain_is_the_one_that_others_wait_for() -> None:
+    flights = Flights()
+    cache = cache_with(flights)
+    with cache.exchange(pending()), cache.exchange(pending()):
+        (key,) = flights.waits
+        assert not flights.begin(key)
+    assert flights.begin(key)
+
+
+def test_age_is_never_negative_where_clocks_differ() -> None:
+    clock = HandClock()
+    cache = cache_with(clock=clock)
+    with cache.exchange(pending()) as exchange:
+        assert answered(exchange) == MISS
+    for seconds, age in ((-2.0, "0"), (5.5, "3")):
+        clock.now += seconds
+        with cache.exchange(pending()) as exchange:
+            assert answered(exchange) == HIT
+            assert exchange.headers["age"] == age
+
+
+def test_model_of_the_body_and_of_the_path_both_count() -> None:
+    """Azure's path names a deployment; 5 and 6 are no names, so the call has none."""
+    cache = cache_with()
+    named = (("m", "m"), ("m", "m2"), ("n", "m"), (5, None), (6, None))
+    for expected in (MISS, HIT):
+        for of_body, of_path in named:
+            body = json.dumps({**STREAMED, "model": of_body}).encode()
+            with cache.exchange(pending(CALL._replace(body=body, model=of_path))) as exchange:
+                assert answered(exchange) == expected
