@@ -15,10 +15,14 @@ class Reply(UpstreamReply):
     """A provider's reply in given pieces."""
 
     def __init__(
-        self, pieces: Sequence[bytes], error: Exception | None = None, encoding: str = ""
+        self,
+        pieces: Sequence[bytes],
+        error: Exception | None = None,
+        encoding: str = "",
+        content_type: str = EVENT_STREAM,
     ) -> None:
         self.status, self.mends_stream_end = 200, False
-        self.headers = {"content-type": EVENT_STREAM, "content-encoding": encoding}
+        self.headers = {"content-type": content_type, "content-encoding": encoding}
         self.pieces, self.error = iter(pieces), error
 
     def chunks(self) -> Iterator[bytes]:

@@ -9,12 +9,13 @@ import pytest
 
 from sluice.cache.single_flight import SingleFlight
 from sluice.completions.caching import HIT, MISS, AnswerCache
+from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.recording import RecordedReply, ReplayedReply
 from sluice.completions.request import PendingRequest
 from sluice.errors import UpstreamBroken
 from sluice.request_log import RequestLog
 from sluice.settings import read_settings
-from sluice.upstream.call import ModelCall, chat_call
+from sluice.upstream.call import JSON, ModelCall, chat_call
 from sluice.upstream.targets import read_targets
 from tests.scripted_upstream import answer_stream
 from tests.sluice.clocks import FOREVER, HandClock
@@ -22,13 +23,16 @@ from tests.sluice.completions.cache_bench import ANN, STREAMED
 from tests.sluice.completions.replies import Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sluice.completions.caching import CacheExchange
     from sluice.stop_signal import StopSignal
+    from sluice.upstream.reply import UpstreamReply
 
 ENVIRON = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY"}
-SETTINGS = read_settings(ENVIRON)
-(TARGET, *_) = read_targets(ENVIRON, SETTINGS)
+(TARGET, *_) = read_targets(ENVIRON, read_settings(ENVIRON))
 LOG = RequestLog("r", "test", write=str)
+STREAM = answer_stream(["a"])
 CALL = chat_call(json.dumps(STREAMED).encode())
 
 
@@ -45,20 +49,28 @@ class Flights(SingleFlight):
         self.end(key)
 
 
-def cache_with(flights: Flights | None = None, clock: HandClock | None = None) -> AnswerCache:
-    return AnswerCache(SETTINGS, ENVIRON, tuple, clock or HandClock(), flights)
+def cache_with(
+    flights: Flights | None = None, clock: HandClock | None = None, **environ: str
+) -> AnswerCache:
+    settings = read_settings({**ENVIRON, **environ})
+    return AnswerCache(settings, ENVIRON, tuple, clock or HandClock(), flights)
 
 
 def pending(call: ModelCall = CALL) -> PendingRequest:
     return PendingRequest(call, call, TARGET, ANN, LOG, FOREVER, None)
 
 
-def answered(exchange: CacheExchange) -> str:
+def answered(exchange: CacheExchange, body: bytes = STREAM) -> str:
     """Read an answer from the cache or else from the provider; returns which."""
-    reply = exchange.reply(lambda _note: Reply([answer_stream(["a"])]), LOG)
-    assert isinstance(reply, RecordedReply | ReplayedReply)
-    assert b"".join(reply.chunks())
+    assert read(exchange, body)
     return exchange.headers["x-sluice-cache"]
+
+
+def read(exchange: CacheExchange, body: bytes) -> bytes:
+    kind = EVENT_STREAM if body is STREAM else JSON
+    reply = exchange.reply(lambda _note: Reply([body], content_type=kind), LOG)
+    assert isinstance(reply, RecordedReply | ReplayedReply)
+    return b"".join(reply.chunks())
 
 
 def test_request_after_one_that_failed_does_not_wait() -> None:
@@ -100,3 +112,37 @@ def test_model_of_the_body_and_of_the_path_both_count() -> None:
             body = json.dumps({**STREAMED, "model": of_body}).encode()
             with cache.exchange(pending(CALL._replace(body=body, model=of_path))) as exchange:
                 assert answered(exchange) == expected
+
+
+def test_embeddings_without_data_are_not_kept() -> None:
+    cache, call = cache_with(), CALL._replace(path="/embeddings", body=b'{"input": "a"}')
+    for state, body in ((MISS, b'{"data": []}'), (MISS, b'{"data": [{}]}'), (HIT, b"not asked")):
+        with cache.exchange(pending(call)) as exchange:
+            assert answered(exchange, body) == state
+
+
+def test_whole_answer_comes_in_pieces_to_clients_that_get_events_at_a_pace() -> None:
+    choice = {"index": 0, "message": {"content": "a" * 40}, "finish_reason": "stop"}
+    body = json.dumps({"choices": [choice]}).encode()
+    for rate, texts in (("", 1), ('{"/v1": "9/second"}', 10)):
+        cache = cache_with(TOKEN_RATE_LIMIT=rate)
+        with cache.exchange(pending()) as exchange:
+            assert answered(exchange, body) == MISS
+        with cache.exchange(pending()) as exchange:
+            assert read(exchange, b"not asked").count(b'"content":"a') == texts
+
+
+def test_what_the_provider_did_is_logged_also_where_it_fails() -> None:
+    def fails(note: Callable[..., None]) -> UpstreamReply:
+        note(provider="openai", retries=2)
+        raise UpstreamBroken("cut off")
+
+    lines: list[str] = []
+    with (
+        pytest.raises(UpstreamBroken),
+        RequestLog("r", "test", write=lines.append) as log,
+        cache_with().exchange(pending()) as exchange,
+    ):
+        exchange.reply(fails, log)
+    (line,) = map(json.loads, lines)
+    assert (line["provider"], line["retries"]) == ("openai", 2)
