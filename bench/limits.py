@@ -55,8 +55,8 @@ Lower is better.
 * Added: the median of the differences to the function without limits, round by round.
 * A round trip: one change of an item from another process, next to the functions.
 * Over: what is added less the round trip. The goal is {GOAL_MS:g} ms at most.
-* {FAR}: the provider begins its handshake after {FAR_S * 1000:g} ms, longer than the store takes.
-  The goal is to add nothing.
+* "{FAR_S * 1000:g} ms away": the provider begins its handshake after {FAR_S * 1000:g} ms, longer
+  than a store takes. The goal is to add nothing.
 * CPU: of one request, with its settlement, which follows the client's last byte.
 
 """
