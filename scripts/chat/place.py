@@ -86,13 +86,7 @@ def _well_known(options: Options) -> Way:
 
 
 def _deployed(options: Options, user: UserSettings, region: str) -> str:
-    """The address in the outputs of the stage's stack."""
-    from scripts.smoke import settings as smoke  # noqa: PLC0415 -- 0.3 s for boto3
+    from scripts.access.addresses import deployed_addresses  # noqa: PLC0415 -- 0.3 s for boto3
 
-    stack = smoke.Options(options.stage, region, f"{SERVICE}-{options.stage}", None)
-    client = session_of(user, region).client("cloudformation")
-    try:
-        found = smoke.deployed_addresses(client, stack)
-    except smoke.SmokeSettingsError as error:
-        raise ToolError(f"{str(error)[:1].upper()}{str(error)[1:]}") from error
+    found = deployed_addresses(options.stage, region, f"{SERVICE}-{options.stage}", user)
     return found.websocket_url if options.over_websocket else found.http_url

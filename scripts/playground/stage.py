@@ -17,10 +17,8 @@ from local.project.environment import UserSettings
 from local.project.overview import default_model
 from local.project.prompt_templates import template_names
 from local.project.serverless_yml import ServiceFile
-from scripts.access.errors import ToolError
-from scripts.access.place import session_of
+from scripts.access.addresses import deployed_addresses
 from scripts.playground.command_line import Options
-from scripts.smoke import settings as smoke
 
 TIMEOUT_S = 10.0
 """Time for the stage to answer, in seconds: a cold function takes one."""
@@ -42,7 +40,9 @@ signatures, answers 403; the function of $connect answers 401."""
 
 def page_settings(options: Options, user: UserSettings, folder: Path, origin: str) -> PageSettings:
     """Look the stage up. Raises ToolError, ConfigurationError."""
-    addresses = options.addresses or _deployed(options, user)
+    addresses = options.addresses or deployed_addresses(
+        options.stage, options.region, options.stack, user
+    )
     variables = _variables(options, user, folder)
     path = api_path(variables.get("OPENAI_ROUTE_PREFIX", ""))
     url_fault = cors_fault(f"{addresses.http_url}{path}/models", origin)
@@ -95,15 +95,6 @@ def required_proof(url: str) -> tuple[str, str]:
         return "key", UNREACHABLE.format(part="WebSocket", error=f"status {status}")
     except (OSError, WebSocketException) as error:
         return "key", UNREACHABLE.format(part="WebSocket", error=type(error).__name__)
-
-
-def _deployed(options: Options, user: UserSettings) -> smoke.Addresses:
-    stack = smoke.Options(options.stage, options.region, options.stack, None)
-    client = session_of(user, options.region).client("cloudformation")
-    try:
-        return smoke.deployed_addresses(client, stack)
-    except smoke.SmokeSettingsError as error:
-        raise ToolError(f"{str(error)[:1].upper()}{str(error)[1:]}") from error
 
 
 def _variables(options: Options, user: UserSettings, folder: Path) -> Mapping[str, str]:
