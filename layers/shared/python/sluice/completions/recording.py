@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from sluice.upstream.reply import UpstreamReply
 
 OK_STATUS = 200
+BLANK_LINE = b"\n\n"
+"""The end of an event, as most providers write it."""
 TAIL_BYTES = 1024
 """The end of a stream, where token counts and the end mark are looked for, in bytes."""
 
@@ -104,13 +106,16 @@ class ReplayedReply:
         pass
 
     def chunks(self) -> Iterator[bytes]:
-        """All of it at once, but for its end, which takes longer to read."""
-        cut = self._body.rfind(b"\n\n", 0, -TAIL_BYTES) + 2
-        if cut > 1:
-            yield self._body[:cut]
-            yield self._body[cut:]
-        else:
-            yield self._body
+        """The first event for a client that waits for it, nearly all others, and the end.
+
+        The end takes longer to read, because token counts are looked for in it.
+        """
+        body = self._body
+        first = body.find(BLANK_LINE, 0, -TAIL_BYTES) + len(BLANK_LINE)
+        end = body.rfind(BLANK_LINE, 0, -TAIL_BYTES) + len(BLANK_LINE)
+        cuts = [0, first, end] if end > first >= len(BLANK_LINE) else [0]
+        for start, stop in zip(cuts, [*cuts[1:], len(body)], strict=True):
+            yield body[start:stop]
 
     def end_soon(self) -> None:
         """Nothing follows."""
