@@ -12,6 +12,7 @@ from sluice.completions.conversation_log import MAX_RECORDED_BYTES, Conversation
 from sluice.upstream.call import ModelCall, chat_call
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 KEY = "not-a-secret-0123"
@@ -20,11 +21,13 @@ FIGURES = {"request_id": "r", "outcome": "ok", "usage": {"total_tokens": 3}}
 BEGAN = 1_800_000_000.25  # 2027-01-15 08:00:00.250 UTC
 
 
-def line_of(call: ModelCall, *events: str, **options: Any) -> dict[str, Any]:
+def line_of(
+    call: ModelCall, *events: str, figures: Mapping[str, Any] = FIGURES, **options: Any
+) -> dict[str, Any]:
     conversation = Conversation(call, call, lambda: (KEY,), wall_clock=lambda: BEGAN, **options)
     for event in events:
         conversation.add_event(event)
-    (line,) = lines_of(conversation, FIGURES)
+    (line,) = lines_of(conversation, figures)
     document: dict[str, Any] = json.loads(line, parse_constant=pytest.fail)
     return document
 
@@ -51,6 +54,11 @@ def test_line_has_the_figures_the_time_and_the_address() -> None:
     }
 
 
+def test_figures_know_better_which_model_answered() -> None:
+    figures = {**FIGURES, "model": "fallback"}
+    assert line_of(chat("Hi", model="m"), figures=figures)["model"] == "fallback"
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -70,6 +78,10 @@ def test_keys_are_masked_wherever_they_stand() -> None:
     assert line["messages"] == [{"role": "user", "content": "a line end and \n[key]"}]
     assert line["tools"] == [{"[key]": ["x[key]", "[key]", 1]}]
     assert line["answer"] == "[key] \n[key]"
+    # Alone, without anything that looks like a provider's key.
+    for line in (line_of(chat(KEY)), line_of(chat("Hi"), answer(KEY))):
+        assert "[key]" in str(line)
+        assert KEY not in str(line)
     assert "risk-free tasks" in line_of(chat("risk-free tasks"))["messages"][0]["content"]
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from sluice.completions.conversation_log import MAX_RECORDED_BYTES, Conversation
+import pytest
+
+from sluice.completions.conversation_log import (
+    LINES_BYTES_PER_S,
+    LINES_S,
+    MAX_RECORDED_BYTES,
+    Conversation,
+)
 from sluice.upstream.call import chat_call
 from tests.child_environment import LAYERS, inherited
 
@@ -21,6 +28,14 @@ def test_what_is_kept_of_an_answer_is_bounded() -> None:
     kept = sum(map(len, conversation.events)) + sum(map(len, conversation.chunks))
     assert conversation.is_cut
     assert MAX_RECORDED_BYTES <= kept <= MAX_RECORDED_BYTES + len(tenth)
+
+
+def test_time_for_its_lines_grows_with_the_request_and_the_answer() -> None:
+    second = b"x" * LINES_BYTES_PER_S
+    call = CALL._replace(body=second)
+    conversation = Conversation(call, call, tuple)
+    conversation.add_chunk(second * 2)
+    assert conversation.seconds_needed == pytest.approx(LINES_S + 3)
 
 
 def test_vectors_are_not_kept() -> None:
