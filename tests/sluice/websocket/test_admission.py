@@ -197,15 +197,19 @@ def test_closed_connection_is_recorded_and_logged(
 
 @pytest.mark.parametrize(
     ("settings", "status"),
-    [({}, 200), ({"STORE_FAILURE": "refuse"}, 503)],
+    [
+        ({"GLOBAL_RATE_LIMIT": "1/minute"}, 200),
+        ({"GLOBAL_RATE_LIMIT": "1/minute", "STORE_FAILURE": "refuse"}, 503),
+        ({"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY"}, 200),
+    ],
 )
-def test_client_whose_requests_are_counted_is_recorded_first_or_refused(
+def test_client_that_is_counted_or_has_cached_answers_is_recorded_first_or_refused(
     state: ConnectionState,
     tmp_path: Path,
     settings: dict[str, str],
     status: int,
 ) -> None:
-    limited = read_settings({"FORWARD_KEY": ONE, "GLOBAL_RATE_LIMIT": "1/minute"} | settings)
+    limited = read_settings({"FORWARD_KEY": ONE} | settings)
     access = Access(limited, KeyRing(limited.forward_keys, unreadable))
     broken = ConnectionState(SqliteState(str(tmp_path)))  # a folder
     request = OPENED._replace(query={"key": ONE})

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 LIMITED = {"GLOBAL_RATE_LIMIT": "1/minute"}
 KEYS = {"WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": "fk-1-0123456789ab"}
+CACHED = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY"}
 OPEN, SIGNED = {"WEBSOCKET_AUTH": "none"}, {"WEBSOCKET_AUTH": "aws_iam"}
 
 
@@ -43,6 +44,7 @@ class World:
     ("environ", "passes"),
     [
         (OPEN | LIMITED, True),
+        (OPEN | CACHED, True),
         (SIGNED | LIMITED, True),
         (SIGNED | LIMITED | {"STORE_FAILURE": "refuse"}, False),
         (SIGNED | {"IAM_RECORDS": "true"}, False),
