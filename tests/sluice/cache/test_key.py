@@ -57,6 +57,8 @@ def test_whatever_may_change_an_answer_changes_its_key() -> None:
         key_of(ASKED, query="api-version=1"),
         key_of(ASKED, headers={"openai-beta": "assistants=v2"}),
         key_of(ASKED, headers={"x-amzn-bedrock-guardrailidentifier": "g"}),
+        key_of(ASKED, headers={"x-portkey-config": "c"}),
+        key_of(ASKED, headers={"content-type": "application/json; charset=utf-16"}),
         key_of({**ASKED, "model": "gpt-6-sol"}),
         key_of({**ASKED, "temperature": 0.6}),
         key_of({**ASKED, "seed": 1}),
@@ -69,7 +71,7 @@ def test_whatever_may_change_an_answer_changes_its_key() -> None:
 
 
 def test_headers_of_the_way_do_not_change_the_key() -> None:
-    headers = {"user-agent": "x", "x-stainless-retry-count": "1", "authorization": "Bearer k"}
+    headers = {"user-agent": "x", "x-stainless-retry-count": "1", "traceparent": "00-1"}
     assert key_of(ASKED, headers=headers) == key_of(ASKED)
 
 
@@ -116,3 +118,10 @@ def test_answer_that_depends_on_the_providers_state_is_not_kept() -> None:
     assert may_be_kept({**ASKED, "store": False, "previous_response_id": None})
     for name in ("store", "background", "previous_response_id", "conversation"):
         assert not may_be_kept({**ASKED, name: "x"})
+
+
+def test_answer_in_an_unknown_form_is_not_kept() -> None:
+    for stream in (True, False, None):
+        assert may_be_kept({**ASKED, "stream": stream})
+    for unknown in (1, 0, "true", "false"):
+        assert not may_be_kept({**ASKED, "stream": unknown})

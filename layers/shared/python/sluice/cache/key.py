@@ -18,12 +18,23 @@ IGNORED = ("stream", "stream_options", "user", "metadata", "caching")
 """Members of a request that do not change its answer."""
 UNKEPT = ("store", "background", "previous_response_id", "conversation")
 """Members of a request whose answer depends on the provider's state, or changes it."""
-KEYED_HEADERS = ("openai-", "anthropic-", "x-amzn-bedrock-")
-"""How names of headers begin that may change an answer: beta features, Bedrock's guardrails."""
+IGNORED_HEADERS = (
+    "accept", "b3", "baggage", "cache-control", "dnt", "elastic-apm-", "http-referer",
+    "idempotency-key", "newrelic", "pragma", "priority", "request-id", "sentry-trace",
+    "traceparent", "tracestate", "uber-trace-id", "user-agent", "x-b3-",
+    "x-client-request-id", "x-cloud-trace-context", "x-correlation-id", "x-datadog-",
+    "x-ms-client-request-id", "x-request-id", "x-requested-with", "x-sluice-", "x-stainless-",
+    "x-title",
+)  # fmt: skip
+"""How names of headers begin that name the client or the request. Any other may change an answer:
+it may turn a beta feature on, or tell a proxy which model to ask."""
 
 
 class Place(NamedTuple):
-    """Where a request goes. provider, base_url, path, query: see Target and ModelCall."""
+    """Where a request goes. provider, base_url, path, query: see Target and ModelCall.
+
+    headers: those that the provider may get.
+    """
 
     provider: str
     base_url: str
@@ -48,8 +59,12 @@ def read_document(body: bytes) -> dict[str, Any] | None:
 
 
 def may_be_kept(document: Mapping[str, Any]) -> bool:
-    """Whether the answer to a request depends on the request alone."""
-    return not any(document.get(name) for name in UNKEPT)
+    """Whether the answer to a request depends on the request alone, and has a known form.
+
+    Some providers read a `stream` of 1 or "true" as true.
+    """
+    has_form = isinstance(document.get("stream"), bool | None)
+    return has_form and not any(document.get(name) for name in UNKEPT)
 
 
 def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str | None:
@@ -58,7 +73,7 @@ def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str | N
     scope: whose answers may be shared; empty for all.
     """
     members = {name: value for name, value in document.items() if name not in IGNORED}
-    headers = {n: v for n, v in place.headers.items() if n.startswith(KEYED_HEADERS)}
+    headers = {n: v for n, v in place.headers.items() if not n.startswith(IGNORED_HEADERS)}
     parts = (VERSION, scope, *place[:-1], headers, members)
     try:
         text = json.dumps(parts, sort_keys=True, separators=(",", ":"))

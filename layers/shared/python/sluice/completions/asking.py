@@ -146,7 +146,7 @@ class ModelAnswers:
             if conversation is not None:
                 conversation.begins(answer.status, answer.headers)
             if exchange is not None:
-                answer.headers = {**answer.headers, **exchange.headers}
+                answer.headers = exchange.headers_over(answer.headers)
             try:
                 yield answer
                 answer.finish()

@@ -22,6 +22,7 @@ from sluice.completions.unfolding import event_stream
 from sluice.errors import StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
+from sluice.upstream.headers import ACCOUNT_HEADERS, request_headers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 BY_FALLBACK = "fallback_from"
 """What UpstreamClient.ask notes of an answer by another model."""
 HIT, MISS, BYPASS = "HIT", "MISS", "BYPASS"
-STATE_HEADER = "x-sluice-cache"
+STATE_HEADER, AGE = "x-sluice-cache", "age"
 EMBEDDINGS = "/embeddings"
 JSON = "application/json"
 MAX_WAIT_S = 5.0
@@ -50,6 +51,8 @@ KEEPING_S = 5.0
 """How long it may take to keep an answer, in seconds: a write takes up to 3, and before it a long
 answer is read. With less time left an answer is not kept, and no function is killed for it."""
 SHARED_BY_ALL = "all"
+OWN_HEADERS = (*ACCOUNT_HEADERS, "x-amzn-bedrock-")
+"""How names of headers begin that some providers get, and others do not."""
 PACED_CHARACTERS = 4
 """Of an event's text that is made of a whole answer: about a token of English."""
 
@@ -66,8 +69,8 @@ class Question(NamedTuple):
 class CacheExchange:
     """One request's part of the cache.
 
-    call: what to send to the provider. replayed: the kept answer, if there is one. headers: for the
-    answer. price: gives what the model costs.
+    call: what to send to the provider. replayed: the kept answer, if there is one. price: gives
+    what the model costs.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class CacheExchange:
         age_s: int | None = None,
     ) -> None:
         self.call = call
-        self.headers = {STATE_HEADER: state} | ({} if age_s is None else {"age": str(age_s)})
+        self._headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
         self.is_hit = replayed is not None
         self.recorded: RecordedReply | None = None
         """The provider's answer, where it may be kept."""
@@ -101,6 +104,10 @@ class CacheExchange:
         if self._is_recording and BY_FALLBACK not in facts:  # another model's answer is not kept
             self.recorded = RecordedReply(reply, MAX_BODY_BYTES)
         return self.recorded or reply
+
+    def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """The headers of an answer, with what this cache says of it, and not the provider's."""
+        return {n: v for n, v in headers.items() if n != AGE} | self._headers
 
     def savings(self, usage: Mapping[str, Any] | None, log: RequestLog) -> Savings:
         """What a kept answer with this usage saved; logged too."""
@@ -172,7 +179,8 @@ class AnswerCache:
             return None
         scope = "" if is_shared or principal is None else principal.account
         provider = pending.target.provider
-        place = Place(provider.name, provider.base_url, call.path, call.query, call.headers)
+        headers = request_headers(call.headers, OWN_HEADERS)
+        place = Place(provider.name, provider.base_url, call.path, call.query, headers)
         # Azure's deployment in the path may replace the body's model.
         models = (call.model, document.get("model"))
         key = answer_key(scope, place, {**document, "model": models})

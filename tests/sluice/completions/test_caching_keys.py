@@ -1,0 +1,53 @@
+"""Requests that look equal and are not, and what a provider says of a cache of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sluice.upstream.call import JSON, chat_call
+from tests.scripted_upstream import sends
+from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
+
+if TYPE_CHECKING:
+    from tests.scripted_upstream import ScriptedUpstream
+
+
+@pytest.fixture
+def bench(upstream: ScriptedUpstream) -> CacheBench:
+    return CacheBench(upstream)
+
+
+def test_models_that_are_no_names_never_hit_each_other(bench: CacheBench) -> None:
+    for number, model in enumerate((["m"], ["n"], 1, 1.0, "m\ud800", "n\ud800"), 1):
+        bench.read(chat_call(json.dumps({**ASKED, "model": model}).encode()))
+        assert (bench.state, bench.asked) == ("MISS", number)
+
+
+def test_header_that_the_provider_gets_makes_another_request(bench: CacheBench) -> None:
+    for headers in ({}, {"azureml-model-deployment": "blue"}, {"helicone-fallbacks": "n"}):
+        bench.ask(STREAMED, headers=headers)
+        assert bench.state == "MISS"
+    # The provider does not get these, or they name the client alone.
+    for headers in ({"authorization": "Bearer k"}, {"cookie": "a=b"}, {"user-agent": "x"}):
+        bench.ask(STREAMED, headers=headers)
+        assert bench.state == "HIT"
+
+
+def test_form_of_an_answer_is_not_guessed(bench: CacheBench) -> None:
+    for stream in (1, "true"):
+        for _ in "ab":
+            bench.ask({**ASKED, "stream": stream})
+            assert bench.state == "BYPASS"
+
+
+def test_what_a_provider_says_of_its_own_cache_is_not_said_of_this_one(bench: CacheBench) -> None:
+    whole = {"choices": [{"message": {"content": "Yes"}, "finish_reason": "stop"}]}
+    body = json.dumps(whole).encode()
+    bench.upstream.script = sends(body, JSON, age="77", x_sluice_cache="HIT")
+    for state in ("MISS", "HIT"):
+        bench.ask(ASKED)
+        assert bench.state == state
+        assert bench.headers.get("age", "0") == "0"
