@@ -108,6 +108,17 @@ def test_other_events_stay(event: bytes) -> None:
     assert without([stream])[0] == stream or not is_whole
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["LF", "CR LF", "CR"])
+def test_blank_lines_too_many_stay_at_every_cut(end: bytes) -> None:
+    before, event = CHUNK.replace(b"\n", end) + 2 * end, b'data: {"choices":[],%b}' % COUNTS
+    stream = before + event + 2 * end + DONE.replace(b"\n", end)
+    whole, _ = without([stream])
+    assert whole == before + DONE.replace(b"\n", end)
+    for cut in range(len(stream)):
+        assert without([stream[:cut], stream[cut:]])[0] == whole
+    assert without([stream[at : at + 1] for at in range(len(stream))])[0] == whole
+
+
 def test_whole_events_are_not_held_back() -> None:
     chunks = iter([CHUNK, CHUNK[:9], CHUNK[9:] + CHUNK[:1]])
     assert next(filtered := without_usage_event(chunks, print)) == CHUNK

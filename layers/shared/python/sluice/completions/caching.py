@@ -69,8 +69,8 @@ class Question(NamedTuple):
 class CacheExchange:
     """One request's part of the cache.
 
-    call: what to send to the provider. replayed: the kept answer, if there is one. price: gives
-    what the model costs.
+    call: what to send to the provider. replayed: the kept answer, if there is one. headers: say
+    where the answer is from. price: gives what the model costs.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class CacheExchange:
         age_s: int | None = None,
     ) -> None:
         self.call = call
-        self._headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
+        self.headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
         self.is_hit = replayed is not None
         self.recorded: RecordedReply | None = None
         """The provider's answer, where it may be kept."""
@@ -107,7 +107,7 @@ class CacheExchange:
 
     def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of an answer, with what this cache says of it, and not the provider's."""
-        return {n: v for n, v in headers.items() if n != AGE} | self._headers
+        return {n: v for n, v in headers.items() if n != AGE} | self.headers
 
     def savings(self, usage: Mapping[str, Any] | None, log: RequestLog) -> Savings:
         """What a kept answer with this usage saved; logged too."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NO_CHOICES = rb'"choices"\s*:\s*(?:\[\s*\]|null)'
 """Events without it pass unread. OpenAI's have `"usage": null` in each."""
+BLANKS = b"\r\n"
 COUNTED_PATHS = ("/chat/completions", "/completions")
 """Whose streams count tokens on request. Those of /responses always do."""
 
@@ -62,6 +63,8 @@ def without_usage_event(
         for event in each_event([chunk]):
             if _is_usage_event(event):
                 found(event)
+                # Blank lines too many end nothing. They may have come with the event before.
+                kept += event[: len(event) - len(event.lstrip(BLANKS))]
             else:
                 kept += event
         if kept:
