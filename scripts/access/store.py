@@ -9,10 +9,6 @@ from sluice.state.changes import Change
 from sluice.state.item import Item
 from sluice.state.store import MAX_KEYS
 
-MAX_CHANGES = 100
-"""Maximum number of items that change together: the limit of TransactWriteItems.
-https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
-
 
 class ToolStore(Protocol):
     """Items under keys, without those that have expired. Reads see what was written before.
@@ -27,7 +23,11 @@ class ToolStore(Protocol):
         """The items of those keys that have one; at most MAX_KEYS keys."""
 
     def change_all(self, changes: Sequence[Change]) -> bool:
-        """Change several items, each another one, if all guards of all hold; otherwise none."""
+        """Change several items, each another one, if all guards of all hold; otherwise none.
+
+        At most 100: DynamoDB's limit.
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+        """
 
 
 def read_all(store: ToolStore, keys: Iterable[str]) -> dict[str, Item]:

@@ -13,6 +13,7 @@ from sluice.access.ticket import Ticket
 from sluice.access.usage import Savings, Tokens, input_tokens
 from sluice.authentication import Principal
 from sluice.completions.metering import NOTHING, Meter, metered
+from sluice.completions.request import PendingRequest
 from sluice.completions.usage import UsageFinder
 from sluice.deadline import Deadline
 from sluice.errors import (
@@ -84,9 +85,14 @@ class FakeGate(Gate):
         return self.ticket
 
 
+def pending(call: ModelCall) -> PendingRequest:
+    log, deadline = RequestLog("r", "test"), Deadline(lambda: 61_000)
+    return PendingRequest(call, call, TARGET, ANN, log, deadline, None)
+
+
 def meter_of(call: ModelCall = CALL, ticket: Ticket | None = None) -> tuple[Meter, FakeGate]:
     gate = FakeGate(ticket or FakeTicket())
-    meter = metered(gate, ANN, TARGET, call, Deadline(lambda: 61_000))
+    meter = metered(gate, ANN, pending(call))
     assert meter is not None
     return meter, gate
 
@@ -185,4 +191,4 @@ def test_store_that_fails_is_tried_until_the_deadline(capsys: pytest.CaptureFixt
 
 
 def test_request_that_nothing_limits_has_no_meter() -> None:
-    assert metered(FakeGate(None), ANN, TARGET, CALL, Deadline(lambda: 1)) is None
+    assert metered(FakeGate(None), ANN, pending(CALL)) is None

@@ -196,20 +196,9 @@ class ModelAnswers:
             return None
         from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
 
-        request, call, target = pending.request, pending.call, pending.target
-        template = request.prompt_template if isinstance(request, TemplateRequest) else None
-        meanwhile = None if is_hit else partial(self._client.open_ahead, target)
+        meanwhile = None if is_hit else partial(self._client.open_ahead, pending.target)
         try:
-            return metered(
-                gate,
-                principal,
-                target,
-                call,
-                pending.deadline,
-                template,
-                meanwhile,
-                is_hit=is_hit,
-            )
+            return metered(gate, principal, pending, meanwhile, is_hit=is_hit)
         except StateUnavailable as error:
             if principal.has_record or self._settings.store_failure == "refuse":
                 raise

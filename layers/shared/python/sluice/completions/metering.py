@@ -9,6 +9,7 @@ from functools import partial
 
 from sluice.access.gate import Ask
 from sluice.access.usage import Tokens, claimed_tokens, counted_tokens, output_tokens
+from sluice.completions.request import TemplateRequest
 from sluice.errors import (
     Cancelled,
     RequestError,
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from sluice.access.ticket import Ticket
     from sluice.access.usage import Savings
     from sluice.authentication import Meanwhile, Principal
+    from sluice.completions.request import PendingRequest
     from sluice.deadline import Deadline
     from sluice.request_log import RequestLog
     from sluice.upstream.call import ModelCall
-    from sluice.upstream.targets import Target
 
 FREE_METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
 """They make no model work."""
@@ -135,30 +136,27 @@ class Meter:
 def metered(
     gate: Gate,
     principal: Principal,
-    target: Target,
-    call: ModelCall,
-    deadline: Deadline,
-    prompt_template: str | None = None,
+    pending: PendingRequest,
     meanwhile: Meanwhile | None = None,
     *,
     is_hit: bool = False,
 ) -> Meter | None:
     """The meter of a request; None for one that nothing limits.
 
-    meanwhile: see Gate.admit. is_hit: whether its answer is kept, and costs nothing. Raises what
-    Gate.admit raises.
+    principal: who sent it. meanwhile: see Gate.admit. is_hit: whether its answer is kept, and costs
+    nothing. Raises what Gate.admit raises.
     """
+    request, call, target = pending.request, pending.call, pending.target
     is_free = call.method in FREE_METHODS
     claimed = NOTHING if is_free or is_hit or not call.is_json else _claimed(call)
-    path = f"{target.route_prefix}{call.path}"
     ask = Ask(
-        path,
+        f"{target.route_prefix}{call.path}",
         target.provider.base_url,
         call.model or "",
         claimed,
-        deadline.seconds_left_or_zero(),
+        pending.deadline.seconds_left_or_zero(),
         is_free,
-        prompt_template,
+        request.prompt_template if isinstance(request, TemplateRequest) else None,
     )
     ticket = gate.admit(principal, ask, meanwhile)
     if ticket is None:
