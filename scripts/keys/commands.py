@@ -93,9 +93,9 @@ class Records:
     def create(self, alias: str, fields: Mapping[str, Any], principal: str | None) -> NewKey:
         now = int(self._clock())
         key = None if principal else self._make_key()
-        record = Record(
-            alias, token=key_digest(key) if key else None, principal=principal, created_at=now
-        )
+        token = key_digest(key) if key else None
+        # Functions may remember an earlier record of the principal: no revision comes again.
+        record = Record(alias, token, principal, created_at=now, revision=int(self._clock() * 1000))
         record = with_fields(record, fields, now)
         if not self._store.change_all(creation(record)):
             raise ToolError(self._why_not_created(record))

@@ -134,8 +134,11 @@ def test_update_changes_what_it_names_and_keeps_what_was_used(team: Team) -> Non
     team.begin("team-a")
     before = team.item("team-a")
     new = team.records.update("team-a", {"rpm_limit": None, "duration": None, "models": ()})
-    expected = old._replace(rpm_limit=None, duration=None, expires=None, models=(), revision=2)
-    assert new._replace(revision=2) == expected == team.records.find("team-a").record
+    revision = old.revision + 1
+    expected = old._replace(
+        rpm_limit=None, duration=None, expires=None, models=(), revision=revision
+    )
+    assert new._replace(revision=revision) == expected == team.records.find("team-a").record
     changed = {"rpm_limit", "duration", "expires", "models", "revision"}
     after = team.item("team-a")
     assert {k: v for k, v in before.items() if k not in changed} == {
@@ -145,13 +148,13 @@ def test_update_changes_what_it_names_and_keeps_what_was_used(team: Team) -> Non
 
 
 def test_updates_at_once_lose_nothing(team: Team) -> None:
-    team.records.create("team-a", {}, None)
+    created = team.records.create("team-a", {}, None).record
     fields = ["rpm_limit", "tpm_limit", "max_parallel_requests"]
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda name: team.records.update("team-a", {name: 7}), fields))
     record = team.records.find("team-a").record
     assert [getattr(record, name) for name in fields] == [7, 7, 7]
-    assert record.revision == 4
+    assert record.revision == created.revision + 3
 
 
 def test_budget_duration_needs_a_budget(team: Team) -> None:
@@ -218,7 +221,17 @@ def test_deleted_record_is_gone_and_its_alias_is_free(team: Team) -> None:
         assert team.records.all() == []
         assert team.store.get_all([old.key]) == {}
         assert not team.ended(running)
-    assert team.records.create("team-a", {}, ROLE).record.revision == 1
+    assert team.records.create("team-a", {}, ROLE).record.principal == ROLE
+
+
+def test_revision_of_a_deleted_record_never_comes_again(team: Team) -> None:
+    """A function that remembers the old record would take the new one for it."""
+    seen = [team.records.create("team-a", LIMITS, ROLE).record.revision]
+    team.records.update("team-a", {"rpm_limit": 7})
+    seen.append(team.records.find("team-a").record.revision)
+    team.records.delete("team-a")
+    later = Records(team.store, lambda: NOW + 1)
+    assert later.create("team-a", {}, ROLE).record.revision > max(seen)
 
 
 class Meddling:
@@ -257,4 +270,6 @@ def test_record_that_never_rests_is_left_blocked(request: pytest.FixtureRequest)
     meddled = Records(Meddling(team.store, *ends), lambda: NOW, new_key)
     with pytest.raises(ToolError, match=r"blocked now\. Try again: npm run keys -- rotate team-a"):
         meddled.rotate("team-a")
-    assert team.records.find("team-a").record == record._replace(blocked=True, revision=2)
+    assert team.records.find("team-a").record == record._replace(
+        blocked=True, revision=record.revision + 1
+    )

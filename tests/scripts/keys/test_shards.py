@@ -45,7 +45,8 @@ def test_record_is_in_every_shard_and_changes_in_all(store: ToolStore) -> None:
     records.create("quiet", {}, None)
     blocked = records.update("busy", {"blocked": True})
     found = store.get_all(shard_accounts(created.key, 3))
-    assert [record_of(item) for item in found.values()] == [blocked._replace(revision=2)] * 3
+    changed = blocked._replace(revision=created.revision + 1)
+    assert [record_of(item) for item in found.values()] == [changed] * 3
     assert [each.record.key_alias for each in records.all()] == ["busy", "quiet"]
     assert len(store.items("key ")) == 4
 

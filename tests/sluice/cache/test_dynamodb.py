@@ -174,7 +174,15 @@ def test_entry_whose_parts_are_missing_or_another_entrys_is_a_miss(
 
 
 def test_item_of_another_form_is_a_miss(real: DynamoDbCache, client: Any) -> None:
-    for values in ({}, {"entry": {"S": "a text"}}, {"entry": {"NULL": True}}):
+    in_parts = {"entry": {"B": b"a"}, "digest": {"S": "d"}}
+    odd: list[dict[str, Any]] = [
+        {},
+        {"entry": {"S": "a text"}},
+        {"entry": {"NULL": True}},
+        in_parts,
+    ]
+    sizes: list[dict[str, str]] = [{"S": "9"}, {"N": "1.5"}, {"N": "-1"}, {"N": "1e20"}]
+    for values in (*odd, *({**in_parts, "size": size} for size in sizes)):
         client.put_item(TableName=TABLE, Item={"id": {"S": "cache#key"}, **values})
         assert real.get("key") is None
     real.put("key", TWO_PARTS, LATER)

@@ -12,6 +12,7 @@ import time
 
 from sluice.aws.dynamodb import DYNAMODB, Table, Write
 from sluice.aws.json_api import JsonApi, Limits
+from sluice.cache.store import MAX_ENTRY_BYTES
 from sluice.digests import sha256
 from sluice.state.dynamodb import state_errors
 from sluice.state.expressions import EXPIRY, KEY
@@ -66,7 +67,10 @@ class DynamoDbCache:
         first = _entry_of(head)
         if DIGEST not in head:
             return first
-        names = _part_names(name, head[DIGEST], head[SIZE])
+        size = head.get(SIZE)
+        if not (isinstance(size, int) and PART_BYTES < size <= MAX_ENTRY_BYTES):
+            return None  # another version's
+        names = _part_names(name, head[DIGEST], size)
         wanted: list[Item] = [{KEY: each} for each in names]
         with state_errors("BatchGetItem"):
             rows = self._table.get_items(wanted, total_s=self._get_total_s)
