@@ -21,7 +21,7 @@ def chat_messages(line: Conversation) -> list[Message] | None:
 
 
 def text_of(content: object) -> str | None:
-    """A content as text; None if it is no text, or not text alone."""
+    """A content as text; None if it is not text, or not text alone."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):

@@ -71,7 +71,7 @@ def uncounted(lines: Iterable[str]) -> Iterator[Uncounted | None]:
 
 
 def _fields(text: str) -> Any:
-    """What an object has under FIELD; {} for a text that is no JSON, None without FIELD."""
+    """What an object has under FIELD; {} for a text that is not JSON, None without FIELD."""
     for _ in range(MAX_NESTING):
         try:
             document = json.loads(text) if isinstance(text, str) else text

@@ -104,7 +104,7 @@ def test_age_is_never_negative_where_clocks_differ() -> None:
 
 
 def test_model_of_the_body_and_of_the_path_both_count() -> None:
-    """Azure's path names a deployment; 5 and 6 are no names, so the call has none."""
+    """Azure's path names a deployment; 5 and 6 are not names, so the call has none."""
     cache = cache_with()
     named = (("m", "m"), ("m", "m2"), ("n", "m"), (5, None), (6, None))
     for expected in (MISS, HIT):

@@ -9,7 +9,7 @@ from sluice.digests import sha256
 from sluice.named_tuple import NamedTuple
 
 MARK = b"sluice 1\n"
-"""Begins each entry. An entry of another version is no entry."""
+"""Begins each entry. Entries of other versions do not count."""
 CHECKSUM_BYTES = 32
 MAX_BODY_BYTES = 16 * 1024 * 1024
 """Maximum size of an answer, in bytes. A longer one is not kept: Lambda streams up to 20 MB a
@@ -50,7 +50,7 @@ def read(data: bytes, key: str, now: float) -> Entry | None:
         of_key, created_at, expires_at, content_type = json.loads(head)
         is_valid = of_key == key and now < expires_at < NEVER and 0 <= created_at < NEVER
     except (ValueError, TypeError, RecursionError, zlib.error):
-        return None  # of the same mark, but by another hand
+        return None  # the mark is right, but something else wrote it
     if not (is_valid and isinstance(content_type, str)):
         return None
     return Entry(of_key, created_at, expires_at, content_type, body)

@@ -114,7 +114,7 @@ def _is_added(choice: Any, choices: dict[int, dict[str, Any]]) -> bool:
 
 
 def _add_members(answer: dict[str, Any], event: Mapping[str, Any]) -> None:
-    """Top-level members: the last value counts, and null is no value."""
+    """Top-level members: the last value counts, and null does not count."""
     for name, value in event.items():
         if name in NOT_FOLDED:
             continue
@@ -256,7 +256,12 @@ def _without_indexes(calls: list[Any]) -> list[Any]:
     known = [call for call in calls if isinstance(call, dict)]
     if all(type(call.get("index")) is int for call in known):
         known.sort(key=lambda call: call["index"])
-    return [{name: value for name, value in call.items() if name != "index"} for call in known]
+    return [without_index(call) for call in known]
+
+
+def without_index(call: dict[str, Any]) -> dict[str, Any]:
+    """A tool call as whole answers have it: streams number them."""
+    return {name: value for name, value in call.items() if name != "index"}
 
 
 def _one_base64(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sluice.completions.event_stream import recognized
-from sluice.completions.folding import folded_choices
+from sluice.completions.folding import folded_choices, without_index
 from sluice.completions.sse import EventParser
 from sluice.errors import UpstreamBroken
 
@@ -171,11 +171,8 @@ def _of_choice(choice: Mapping[str, Any]) -> dict[str, Any]:
     message = message if isinstance(message, dict) else {}
     parts = {name: message[name] for name in OTHER_PARTS if message.get(name)}
     if isinstance(calls := parts.get("tool_calls"), list):
-        parts["tool_calls"] = [_without_index(call) for call in calls]
+        parts["tool_calls"] = [
+            without_index(call) if isinstance(call, dict) else call for call in calls
+        ]
     text = message.get("content", choice.get("text"))
     return {"answer": text, **parts, "finish_reason": choice.get("finish_reason")}
-
-
-def _without_index(call: object) -> object:
-    """A tool call as whole answers have it: streams number them."""
-    return {n: v for n, v in call.items() if n != "index"} if isinstance(call, dict) else call
