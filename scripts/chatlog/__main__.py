@@ -25,7 +25,7 @@ from local.project.environment import chat_file
 from scripts.access.command_line import exit_code
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, ROOT, SERVICE, session_of, user_settings
-from scripts.chatlog.chat_lines import Conversation, conversations
+from scripts.chatlog.chat_lines import ChatLine, conversations
 from scripts.chatlog.command_line import command_line, since_ms
 from scripts.chatlog.files import conversations_of
 from scripts.chatlog.fine_tuning import example
@@ -63,10 +63,10 @@ def main(
 
 
 def _converted(
-    found: Iterator[Conversation],
-    convert: Callable[[Conversation, Tally], Conversation | None],
+    found: Iterator[ChatLine],
+    convert: Callable[[ChatLine, Tally], ChatLine | None],
     tally: Tally,
-) -> Iterator[Conversation]:
+) -> Iterator[ChatLine]:
     for line in found:
         document = convert(line, tally)
         if document is not None:
@@ -76,7 +76,7 @@ def _converted(
 
 def _conversations(
     chosen: argparse.Namespace, environ: Mapping[str, str], folder: Path, now: float, tally: Tally
-) -> Iterator[Conversation]:
+) -> Iterator[ChatLine]:
     """Those of the source that the options name. Raises ToolError."""
     if chosen.stage and chosen.source:
         raise ToolError("Choose one source: --from FILE or --stage NAME.")

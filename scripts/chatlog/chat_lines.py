@@ -13,11 +13,11 @@ MAX_NESTING = 2
 MARKS = ('"datetime"', '"chat_part"')
 """A line of CloudWatch without them is of another kind; quotation marks may be escaped."""
 
-Conversation = dict[str, Any]
+ChatLine = dict[str, Any]
 """A line of the chat log, parsed. docs/chat-log.md describes its fields."""
 
 
-def conversations(lines: Iterable[str], tally: Tally) -> Iterator[Conversation]:
+def conversations(lines: Iterable[str], tally: Tally) -> Iterator[ChatLine]:
     """The conversations, in the order of the lines that complete them."""
     parts: dict[str, dict[int, str]] = {}
     for line in lines:
@@ -37,7 +37,7 @@ def is_chat_line(line: str) -> bool:
     return any(mark in line.replace("\\", "") for mark in MARKS)
 
 
-def _document(line: str) -> Conversation | None:
+def _document(line: str) -> ChatLine | None:
     """The function's own object in a line, after what may precede it; None if it has none."""
     text: Any = line[max(line.find("{"), 0) :]
     for _ in range(MAX_NESTING):
@@ -55,7 +55,7 @@ def _document(line: str) -> Conversation | None:
     return {}
 
 
-def _joined(part: Conversation, parts: dict[str, dict[int, str]]) -> Conversation:
+def _joined(part: ChatLine, parts: dict[str, dict[int, str]]) -> ChatLine:
     """The conversation that this part completes, or nothing yet."""
     name, number, count = part.get("request_id"), part.get("chat_part"), part.get("chat_parts")
     text = part.get("text")

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from scripts.access.errors import ToolError
-from scripts.chatlog.chat_lines import Conversation, conversations
+from scripts.chatlog.chat_lines import ChatLine, conversations
 from scripts.chatlog.forward_logs import forward_conversations, is_forward_log
 from scripts.chatlog.tally import Tally
 
@@ -18,7 +18,7 @@ FOLDERS = ("*.log", "chat/*.log", "*/chat/*.log", "Log/*/chat/*.log")
 has some counts."""
 
 
-def conversations_of(path: Path, tally: Tally) -> Iterator[Conversation]:
+def conversations_of(path: Path, tally: Tally) -> Iterator[ChatLine]:
     """The conversations of a file or folder. Raises ToolError."""
     try:
         files = _files_in(path) if path.is_dir() else [path]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.chatlog.chat_lines import Conversation
+from scripts.chatlog.chat_lines import ChatLine
 from scripts.chatlog.messages import Message, chat_messages, text_of
 from scripts.chatlog.tally import FAILED, NOT_A_CHAT, NOT_VALID, Tally
 from scripts.chatlog.targets import has_failed
@@ -21,7 +21,7 @@ NAMELESS_ID = "call_{}"
 """The id of a call of a function, which had none."""
 
 
-def example(line: Conversation, tally: Tally) -> dict[str, Any] | None:
+def example(line: ChatLine, tally: Tally) -> dict[str, Any] | None:
     """The example that ends with the model's answer; None if the conversation makes none."""
     asked = chat_messages(line)
     if asked is None:
@@ -105,7 +105,7 @@ def _tool(message: Message, place: int) -> Message | None:
 _MADE = {"system": _system, "user": _user, "assistant": _assistant, "tool": _tool}
 
 
-def _tools(line: Conversation) -> list[Any] | None:
+def _tools(line: ChatLine) -> list[Any] | None:
     """The functions that the model could call; None if there were tools of other kinds."""
     functions = line.get("functions") or []
     tools = line.get("tools") or [{"type": "function", "function": each} for each in functions]

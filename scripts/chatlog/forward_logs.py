@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from scripts.chatlog.chat_lines import Conversation
+from scripts.chatlog.chat_lines import ChatLine
 from scripts.chatlog.tally import NO_PAIR, NOT_A_CHAT, Tally
 
 
@@ -30,7 +30,7 @@ def is_forward_log(line: bytes) -> bool:
     return line.lstrip().startswith(b"{'")
 
 
-def forward_conversations(files: Sequence[Path], tally: Tally) -> Iterator[Conversation]:
+def forward_conversations(files: Sequence[Path], tally: Tally) -> Iterator[ChatLine]:
     """The conversations, in the order of their requests. Raises OSError."""
     with ExitStack() as opened:
         handles = [opened.enter_context(file.open("rb")) for file in files]
@@ -67,7 +67,7 @@ def _find(
             tally.left_out[NOT_A_CHAT] += 1
 
 
-def _is_request(entry: Conversation) -> bool:
+def _is_request(entry: ChatLine) -> bool:
     messages = entry.get("messages")
     return isinstance(messages, list) and bool(messages) and all(map(_is_message, messages))
 
@@ -76,13 +76,13 @@ def _is_message(message: object) -> bool:
     return isinstance(message, dict) and isinstance(message.get("role"), str)
 
 
-def _at(handles: Sequence[BinaryIO], place: _Place) -> Conversation:
+def _at(handles: Sequence[BinaryIO], place: _Place) -> ChatLine:
     handle = handles[place.file]
     handle.seek(place.offset)
     return _entry(handle.readline()) or {}
 
 
-def _entry(line: bytes) -> Conversation | None:
+def _entry(line: bytes) -> ChatLine | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote the line
@@ -92,7 +92,7 @@ def _entry(line: bytes) -> Conversation | None:
     return entry if isinstance(entry, dict) else None
 
 
-def _conversation(request: Conversation, answer: Conversation) -> Conversation:
+def _conversation(request: ChatLine, answer: ChatLine) -> ChatLine:
     """The pair as a line of our own chat log."""
     said = answer.get("assistant")
     line = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.chatlog.chat_lines import Conversation
+from scripts.chatlog.chat_lines import ChatLine
 
 Message = dict[str, Any]
 
 
-def chat_messages(line: Conversation) -> list[Message] | None:
+def chat_messages(line: ChatLine) -> list[Message] | None:
     """The messages that were asked, also those of /responses; None if it was no chat."""
     messages = line.get("messages")
     if messages is None and "input" in line and "finish_reason" in line:
@@ -30,7 +30,7 @@ def text_of(content: object) -> str | None:
     return "".join(texts) if all(isinstance(text, str) for text in texts) else None  # type: ignore[arg-type] # they are
 
 
-def _of_response(line: Conversation) -> list[Message] | None:
+def _of_response(line: ChatLine) -> list[Message] | None:
     asked = line["input"]
     instructions = line.get("instructions")
     first = [{"role": "system", "content": instructions}] if instructions else []

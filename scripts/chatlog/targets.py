@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from scripts.chatlog.chat_lines import Conversation
+from scripts.chatlog.chat_lines import ChatLine
 from scripts.chatlog.messages import chat_messages
 from scripts.chatlog.tally import FAILED, NOT_A_CHAT, Tally
 
@@ -15,11 +15,11 @@ FUNCTION_FIELDS = ("functions", "function_call", "is_function_call")
 ISO_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\S*")
 
 
-def own_line(line: Conversation, _tally: Tally) -> Conversation:
+def own_line(line: ChatLine, _tally: Tally) -> ChatLine:
     return line
 
 
-def forward_entry(line: Conversation, tally: Tally) -> dict[str, Any] | None:
+def forward_entry(line: ChatLine, tally: Tally) -> dict[str, Any] | None:
     """An entry as `aifd convert` writes it: its own logs become the same."""
     messages = chat_messages(line)
     if messages is None or has_failed(line):
@@ -40,7 +40,7 @@ def forward_entry(line: Conversation, tally: Tally) -> dict[str, Any] | None:
     }
 
 
-def has_failed(line: Conversation) -> bool:
+def has_failed(line: ChatLine) -> bool:
     """Whether the request failed, or its stream reported an error."""
     return line.get("outcome") != "ok" or bool(line.get("error"))
 

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from sluice.cache.entry import CHECKSUM_BYTES, MARK, Entry, read, written
+from sluice.cache.entry import CHECKSUM_BYTES, MARK, Entry, read_entry, written_entry
 from sluice.digests import sha256
 
 NOW = 1_800_000_000.0
@@ -19,35 +19,35 @@ ENTRY = Entry("k" * 64, NOW - 5, NOW + 60, "text/event-stream", b"data: {}\n\nda
 def test_entry_is_read_as_it_was_written() -> None:
     for body in (ENTRY.body, b"", b"\n\n", bytes(range(256)) * 400):
         entry = ENTRY._replace(body=body)
-        assert read(written(entry), entry.key, NOW) == entry
+        assert read_entry(written_entry(entry), entry.key, NOW) == entry
 
 
 def test_entry_counts_until_it_expires() -> None:
-    data = written(ENTRY)
-    assert read(data, ENTRY.key, ENTRY.expires_at - 0.001) == ENTRY
-    assert read(data, ENTRY.key, ENTRY.expires_at) is None
+    data = written_entry(ENTRY)
+    assert read_entry(data, ENTRY.key, ENTRY.expires_at - 0.001) == ENTRY
+    assert read_entry(data, ENTRY.key, ENTRY.expires_at) is None
 
 
 def test_entry_answers_its_own_key_alone() -> None:
-    assert read(written(ENTRY), "j" * 64, NOW) is None
+    assert read_entry(written_entry(ENTRY), "j" * 64, NOW) is None
 
 
 def test_entry_that_was_cut_or_changed_is_none() -> None:
-    data = written(ENTRY)
+    data = written_entry(ENTRY)
     for end in range(len(data)):
-        assert read(data[:end], ENTRY.key, NOW) is None
+        assert read_entry(data[:end], ENTRY.key, NOW) is None
         changed = data[:end] + bytes([data[end] ^ 1]) + data[end + 1 :]
-        assert read(changed, ENTRY.key, NOW) is None
-    assert read(data + b"x", ENTRY.key, NOW) is None
+        assert read_entry(changed, ENTRY.key, NOW) is None
+    assert read_entry(data + b"x", ENTRY.key, NOW) is None
 
 
 def test_parts_of_two_entries_are_none() -> None:
     random = Random(7)  # noqa: S311 -- the same places in each run
-    other = written(ENTRY._replace(body=b"data: {}\n\n" * 9))
-    data = written(ENTRY)
+    other = written_entry(ENTRY._replace(body=b"data: {}\n\n" * 9))
+    data = written_entry(ENTRY)
     for _ in range(200):
         at, of = random.randrange(CONTENT, len(data)), random.randrange(len(other))
-        assert read(data[:at] + other[of:], ENTRY.key, NOW) is None
+        assert read_entry(data[:at] + other[of:], ENTRY.key, NOW) is None
 
 
 def signed(content: bytes, mark: bytes = MARK) -> bytes:
@@ -78,10 +78,10 @@ def signed(content: bytes, mark: bytes = MARK) -> bytes:
     ],
 )
 def test_entry_by_another_hand_is_none(content: bytes) -> None:
-    assert read(signed(content), ENTRY.key, NOW) is None
+    assert read_entry(signed(content), ENTRY.key, NOW) is None
 
 
 def test_entry_of_another_version_is_none() -> None:
-    content = written(ENTRY)[CONTENT:]
-    assert read(signed(content), ENTRY.key, NOW) == ENTRY
-    assert read(signed(content, b"sluice 0\n"), ENTRY.key, NOW) is None
+    content = written_entry(ENTRY)[CONTENT:]
+    assert read_entry(signed(content), ENTRY.key, NOW) == ENTRY
+    assert read_entry(signed(content, b"sluice 0\n"), ENTRY.key, NOW) is None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sluice.cache.entry import MARK, NEVER, Entry, read, written
+from sluice.cache.entry import MARK, NEVER, Entry, read_entry, written_entry
 from sluice.digests import sha256
 
 if TYPE_CHECKING:
@@ -59,18 +59,18 @@ DAMAGES: tuple[Callable[[bytes, float, float, bytes], bytes], ...] = (
 
 @given(ENTRIES)
 def test_any_entry_is_read_as_it_was_written(entry: Entry) -> None:
-    assert read(written(entry), KEY, NOW) == entry
-    assert read(written(entry), KEY, entry.expires_at) is None
-    assert read(written(entry), KEY[::-1], NOW) is None
+    assert read_entry(written_entry(entry), KEY, NOW) == entry
+    assert read_entry(written_entry(entry), KEY, entry.expires_at) is None
+    assert read_entry(written_entry(entry), KEY[::-1], NOW) is None
 
 
 @given(ENTRIES, st.lists(st.tuples(st.sampled_from(DAMAGES), PLACE, PLACE, PIECE), min_size=1))
 def test_damaged_entry_is_none(entry: Entry, damages: list[Any]) -> None:
-    whole = data = written(entry)
+    whole = data = written_entry(entry)
     for damage, start, end, piece in damages:
         data = damage(data, start, end, piece)
     assume(data != whole)
-    assert read(data, KEY, NOW) is None
+    assert read_entry(data, KEY, NOW) is None
 
 
 HEADS = st.recursive(
@@ -92,7 +92,7 @@ def test_entry_by_another_hand_is_an_entry_or_none(head: str, body: bytes, left_
     """Its checksum is right, and its content anything: also compressed data without its end."""
     content = zlib.compress(head.encode() + b"\n" + body)
     content = content[: len(content) - left_out % len(content)]
-    entry = read(MARK + sha256(content).digest() + content, KEY, NOW)
+    entry = read_entry(MARK + sha256(content).digest() + content, KEY, NOW)
     if entry is not None:
         assert entry.key == KEY
         assert 0 <= entry.created_at < NEVER
@@ -102,5 +102,5 @@ def test_entry_by_another_hand_is_an_entry_or_none(head: str, body: bytes, left_
 
 @given(st.binary())
 def test_any_bytes_are_no_entry(data: bytes) -> None:
-    assert read(data, KEY, NOW) is None
-    assert read(MARK + data, KEY, NOW) is None
+    assert read_entry(data, KEY, NOW) is None
+    assert read_entry(MARK + data, KEY, NOW) is None

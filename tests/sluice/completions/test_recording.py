@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.cache.entry import MAX_BODY_BYTES, Entry, read, written
+from sluice.cache.entry import MAX_BODY_BYTES, Entry, read_entry, written_entry
 from sluice.completions.answer import ModelAnswer
 from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.recording import RecordedReply, ReplayedReply
@@ -39,7 +39,7 @@ def check_replay(pieces: Sequence[bytes]) -> None:
         first = given_to_client(recorded, hides_usage=hides_usage)
         body = recorded.body()
         assert body == b"".join(pieces)
-        entry = read(written(Entry("k", 0, 9, EVENT_STREAM, MASK.apply(body))), "k", 1)
+        entry = read_entry(written_entry(Entry("k", 0, 9, EVENT_STREAM, MASK.apply(body))), "k", 1)
         assert entry is not None
         replayed = ReplayedReply(EVENT_STREAM, entry.body, mends_stream_end=False)
         assert given_to_client(replayed, hides_usage=hides_usage) == first

@@ -33,14 +33,14 @@ class Entry(NamedTuple):
     body: bytes
 
 
-def written(entry: Entry) -> bytes:
+def written_entry(entry: Entry) -> bytes:
     """The bytes of an entry."""
     head = json.dumps(entry[:-1]).encode()
     content = zlib.compress(head + NEWLINE + entry.body)
     return MARK + sha256(content).digest() + content
 
 
-def read(data: bytes, key: str, now: float) -> Entry | None:
+def read_entry(data: bytes, key: str, now: float) -> Entry | None:
     """The entry, if it is whole, answers this key, and has not expired at `now`, Unix time."""
     checksum, content = _parts(data)
     if not data.startswith(MARK) or sha256(content).digest() != checksum:

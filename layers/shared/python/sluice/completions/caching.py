@@ -9,7 +9,7 @@ from functools import partial
 
 from sluice.access.prices import read_price_list
 from sluice.access.usage import Savings, counted_tokens
-from sluice.cache.entry import MAX_BODY_BYTES, Entry, read, written
+from sluice.cache.entry import MAX_BODY_BYTES, Entry, read_entry, written_entry
 from sluice.cache.key import Place, answer_key, may_be_kept, read_document
 from sluice.cache.opening import open_cache
 from sluice.cache.single_flight import SingleFlight
@@ -227,7 +227,7 @@ class AnswerCache:
         except StateUnavailable as error:
             log.note(cache_failure=error.message)
             return None
-        return None if data is None else read(data, key, self._clock())
+        return None if data is None else read_entry(data, key, self._clock())
 
     def _keep(self, answer: RecordedReply, question: Question, pending: PendingRequest) -> None:
         if pending.deadline.seconds_left_or_zero() < KEEPING_S:
@@ -242,7 +242,7 @@ class AnswerCache:
         entry = Entry(question.key, now, expires_at, content_type, body)
         try:
             with self._span(pending.log, "PutItem"):
-                self._store.put(question.key, written(entry), expires_at)
+                self._store.put(question.key, written_entry(entry), expires_at)
         except StateUnavailable as error:
             pending.log.note(cache_failure=error.message)
 
