@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sluice.access.errors import KeyNotAllowed
 from sluice.cache.single_flight import SingleFlight
 from sluice.completions.caching import HIT, MISS, AnswerCache
 from sluice.completions.event_stream import EVENT_STREAM
@@ -101,6 +102,21 @@ def test_age_is_never_negative_where_clocks_differ() -> None:
         with cache.exchange(pending()) as exchange:
             assert answered(exchange) == HIT
             assert exchange.headers["age"] == age
+
+
+def test_refused_request_is_neither_a_hit_nor_a_miss() -> None:
+    """The cache is read before limits are, because a hit costs no tokens."""
+    cache, lines = cache_with(), list[str]()
+    for _ in ("nothing is kept", "an answer is kept"):
+        with (
+            pytest.raises(KeyNotAllowed),
+            RequestLog("r", "test", write=lines.append) as log,
+            cache.exchange(pending()._replace(log=log)),
+        ):
+            raise KeyNotAllowed("The key is blocked.")
+        assert not {"cache", "cache_age_s"} & json.loads(lines[-1]).keys()
+        with cache.exchange(pending()) as exchange:
+            answered(exchange)
 
 
 def test_model_of_the_body_and_of_the_path_both_count() -> None:

@@ -86,22 +86,27 @@ class CacheExchange:
         self.is_hit = replayed is not None
         self.recorded: RecordedReply | None = None
         """The provider's answer, where it may be kept."""
-        self._is_recording = state == MISS
+        self._state, self._age_s = state, age_s
         self._price = price
         self._replayed = replayed
 
     def reply(
         self, send: Callable[[Callable[..., None]], UpstreamReply], log: RequestLog
     ) -> UpstreamReply | RecordedReply | ReplayedReply:
-        """The kept answer, or the provider's. send: see UpstreamClient.ask; takes its `note`."""
+        """The kept answer, or the provider's; logs which one.
+
+        send: see UpstreamClient.ask; takes its `note`.
+        """
+        log.note(cache=self._state)  # not earlier: a refused request is neither a hit nor a miss
         if self._replayed is not None:
+            log.note(cache_age_s=self._age_s, model=self.call.model)
             return self._replayed
         facts: dict[str, Any] = {}
         try:
             reply = send(facts.update)
         finally:
             log.note(**facts)
-        if self._is_recording and BY_FALLBACK not in facts:  # another model's answer is not kept
+        if self._state == MISS and BY_FALLBACK not in facts:  # another model's answer is not kept
             self.recorded = RecordedReply(reply, MAX_BODY_BYTES)
         return self.recorded or reply
 
@@ -149,14 +154,13 @@ class AnswerCache:
 
         Raises InvalidField, DeadlineReached, and the reason of the stop signal.
         """
-        call, log = pending.call, pending.log
+        call = pending.call
         document = read_document(call.body) if call.is_json else None
         question = document and self._question(pending, document)
         if document is not None and CACHING in document:
             rest = {name: value for name, value in document.items() if name != CACHING}
             pending = pending._replace(call=call._replace(body=encoded(rest)))
         if not question:
-            log.note(cache=BYPASS)
             yield CacheExchange(pending.call, BYPASS, partial(self._price, pending))
             return
         entry, is_first = self._find(question, pending)
@@ -207,17 +211,15 @@ class AnswerCache:
     def _exchange(
         self, question: Question, pending: PendingRequest, entry: Entry | None
     ) -> CacheExchange:
-        price, log = partial(self._price, pending), pending.log
+        price = partial(self._price, pending)
         # A client that gets events at a pace gets as many as it would from the model.
         size = PACED_CHARACTERS if self._settings.event_rates else None
         wants_stream = question.wants_stream
         replayed = entry and _replayed(entry, pending.target, size, wants_stream=wants_stream)
         if entry is None or replayed is None:
             state = MISS if question.wishes.may_keep else BYPASS
-            log.note(cache=state)
             return CacheExchange(pending.call, state, price)
         age_s = max(0, int(self._clock() - entry.created_at))
-        log.note(cache=HIT, cache_age_s=age_s, model=pending.call.model)
         return CacheExchange(pending.call, HIT, price, replayed, age_s)
 
     def _read(self, key: str, log: RequestLog) -> Entry | None:
