@@ -15,6 +15,7 @@ from local.project.environment import DEMO_KEY
 from tests.running_stack import ROOT, stack
 
 INSTALLED = Installation(GEMMA3, MODELS_FOLDER / GEMMA3.name)
+EXAMPLE = ROOT / "examples" / "streaming_function" / "serverless.yml"
 BEARER = {"Authorization": "Bearer local"}
 STREAMED: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 PATIENCE_S = 120.0  # a busy processor makes a token a second
@@ -24,6 +25,9 @@ def test_model_that_may_not_be_installed_is_not() -> None:
     config = ROOT / "serverless.yml"
     with stack(config, "--model", "gemma4") as running:
         running.wait_line("--model must be gemma3")
+        assert running.wait() == 1
+    with stack(EXAMPLE, "--model", "gemma3") as running:
+        running.wait_line("--model runs a model for Sluice")
         assert running.wait() == 1
     if not INSTALLED.is_ready():
         # npm's own setting `yes` does not count as consent.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from local.http.refusals import RefusedError
 from local.http.requests import HttpRequest
 from local.http.sigv4_verification import SignatureCheck
 from local.playground.files import FOLDER
@@ -30,6 +33,8 @@ SETTINGS = PageSettings(
 )
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 BROWSER = {"accept": HTML, "sec_fetch_dest": "document", "sec_fetch_site": "none"}
+NEVER = ("base-uri", "form-action", "frame-ancestors")
+OTHER_FILES = ("../scripts/osls-plugin.mjs", "..%2fscripts/osls-plugin.mjs", "../docs/flow.svg")
 EVENTS = "/_local/requests"
 LINE = json.dumps({"request_id": "r", "transport": "url", "outcome": "ok", "model": "m"})
 
@@ -82,6 +87,7 @@ async def test_page_and_its_files_forbid_what_they_do_not_need() -> None:
             assert answer.header("x-content-type-options") == "nosniff"
             policy = answer.header("content-security-policy").split("; ")
             assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policy)
+            assert {f"{name} 'none'" for name in NEVER} <= set(policy)
             assert "connect-src 'self' http://127.0.0.1:1 ws:" in policy
         settings = (await it.ask("GET", "/_local/playground/settings.json")).json()
         assert (settings["httpUrl"], settings["urlAuth"]) == ("http://127.0.0.1:1", "key")
@@ -90,7 +96,7 @@ async def test_page_and_its_files_forbid_what_they_do_not_need() -> None:
 
 async def test_no_other_file_is_served() -> None:
     async with serving(ANSWER, playground=playground()) as it:
-        for name in ("../README.md", "..%2fREADME.md", "/etc/passwd", "no.mjs", ".", "a/main.mjs"):
+        for name in (*OTHER_FILES, "../README.md", "/etc/passwd", "no.mjs", ".", "a/main.mjs"):
             assert (await it.ask("GET", f"/_local/playground/{name}")).status == 404
         assert it.invoker.events.empty()
 
@@ -111,6 +117,14 @@ async def test_other_sites_get_nothing_whatever_the_key(headers: dict[str, str])
             assert answer.status == 403
             assert "access-control-allow-origin" not in answer.headers
         assert it.lines
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "10.0.0.1", "2001:db8::1"])
+async def test_other_machines_get_nothing(address: str) -> None:
+    for path in ("/", EVENTS, "/_local/playground/settings.json"):
+        received = replace(request(target=path, **BROWSER), source_ip=address)
+        with pytest.raises(RefusedError, match="for this machine"):
+            await playground().answer(make_mocked_request("GET", path), received)
 
 
 async def test_page_through_this_port_as_a_proxy_is_not_this_machines() -> None:

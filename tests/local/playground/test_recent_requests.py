@@ -122,6 +122,14 @@ async def test_principal_of_a_message_may_stand_in_the_line_of_its_connection() 
     assert own["principal"] == "c"
 
 
+async def test_principals_of_the_last_thousand_connections_are_known() -> None:
+    opened = {"request_id": "r", "transport": "connect", "outcome": "ok", "principal": "team"}
+    connections = [{**opened, "connection_id": f"c{number}"} for number in range(1001)]
+    chats = [{**CHAT, "connection_id": name} for name in ("c0", "c1", "c1000")]
+    found = [row.get("principal") for row in await rows(requests_of(*connections, *chats))]
+    assert found == [None, "team", "team"]
+
+
 async def test_refused_handshake_is_a_row() -> None:
     refused = {"request_id": "r", "transport": "connect", "outcome": "invalid_api_key"}
     (row,) = await rows(requests_of(refused))
