@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.sluice.certificate_authority import CertificateAuthority
 
 SOON_S = 0.05
+MORE_THAN_ANY_MEMORY = 1 << 46
+"""Of a thread's stack, in bytes: the system cannot start such a thread."""
 REASON = Cancelled("No more.")
 TOO_LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"
 """What some servers send when no request comes."""
@@ -208,6 +210,17 @@ def test_connection_that_cannot_be_opened_is_reported_by_its_request() -> None:
             transport.open_ahead(url, PATIENCE_S)
             with pytest.raises(CannotConnect):
                 Sender(transport, url).send()
+
+
+def test_request_opens_its_own_connection_if_no_thread_can_be_started() -> None:
+    with ahead_of(None) as ahead:
+        threading.stack_size(MORE_THAN_ANY_MEMORY)
+        try:
+            ahead.open()
+        finally:
+            threading.stack_size(0)
+        assert ahead.server.connections == 0
+        assert ahead.send() == 1
 
 
 @pytest.mark.parametrize("opening_s", [SOON_S, PATIENCE_S])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from _thread import allocate_lock  # `threading` takes a start 1 ms
+from contextlib import suppress
 
 from sluice.http.connection import MIN_TIMEOUT_S, ConnectionAhead, HttpConnection, origin_of
 from sluice.http.errors import (
@@ -152,7 +153,8 @@ class HttpTransport:
             if (ahead and ahead.serves(origin, now)) or self._rested(origin, tenant):
                 return
             new = HttpConnection(origin, self._proxy, self._trusted_certificates)
-            self._ahead = ConnectionAhead(new, timeout_s, now + MAX_AHEAD_S)
+            with suppress(RuntimeError):  # no thread can be started: the request opens its own
+                self._ahead = ConnectionAhead(new, timeout_s, now + MAX_AHEAD_S)
 
     def close(self) -> None:
         """Close the connections that are kept now."""
