@@ -189,6 +189,17 @@ def test_members_of_a_message(deltas: list[object], expected: dict[str, object])
     assert folded(unfolded(document)) == document
 
 
+def test_tool_calls_of_an_answer_stay_apart_whatever_indexes_they_have() -> None:
+    """An SDK joins those with one index."""
+    calls = [{"index": 0, "id": each, "function": {"name": "f"}} for each in "ab"]
+    said = {"role": "assistant", "content": None, "tool_calls": calls}
+    document = {"choices": [{"index": 0, "message": said, "finish_reason": "tool_calls"}]}
+    events = [json.loads(line[6:]) for line in unfolded(document).split(b"\n\n")[:-2]]
+    deltas = [event["choices"][0]["delta"] for event in events]
+    found = [each for delta in deltas for each in delta.get("tool_calls", ())]
+    assert [(each["index"], each["id"]) for each in found] == [(0, "a"), (1, "b")]
+
+
 def test_members_of_choices_and_of_the_answer() -> None:
     """As Azure sends them, and others."""
     first = {"choices": [], "id": "", "model": "", "created": 0, "object": "",

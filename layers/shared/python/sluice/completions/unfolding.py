@@ -97,7 +97,7 @@ def _deltas(message: dict[str, Any], piece_characters: int | None) -> Iterator[d
                 yield {name: piece}
         elif name == "tool_calls" and isinstance(value, list):
             for index, call in enumerate(value):
-                yield {name: [{"index": index, **call} if isinstance(call, dict) else call]}
+                yield {name: [{**call, "index": index} if isinstance(call, dict) else call]}
         else:
             yield {name: value}
 
