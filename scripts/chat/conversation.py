@@ -22,7 +22,7 @@ HELP = """\
 /exit          end; so do Ctrl-D and two Ctrl-C
 Ctrl-C stops an answer. A line that begins with a space is never a command."""
 ENDS = 2
-"""So many Ctrl-C in a row end the conversation."""
+"""Number of Ctrl-C in a row that end the conversation."""
 
 
 class Conversation:

@@ -13,7 +13,7 @@ from scripts.access.errors import ToolError
 from sluice.completions.conversation_lines import written
 
 INDENT = 2
-"""Of the array, as openai-forward writes it."""
+"""Indentation of the array, as openai-forward writes it."""
 
 
 def write_lines(documents: Iterable[Any], out: TextIO) -> None:

@@ -29,7 +29,7 @@ from sluice.authentication import key_digest
 from sluice.state.item import Item
 
 KEY_CHARACTERS = 32
-"""Of 62 kinds: 190 bits, which nobody guesses."""
+"""Length of a key, from 62 characters: 190 bits, which nobody guesses."""
 ATTEMPTS = 20
 """How often a change is tried again when the record changes at the same time."""
 SUGGESTIONS = 3

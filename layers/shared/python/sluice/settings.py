@@ -296,7 +296,7 @@ class Settings:
 
 
 FUNCTION_SETTINGS = tuple(row for row in vars(Settings).values() if isinstance(row, Setting))
-"""What functions read."""
+"""Settings that functions read."""
 
 # fmt: off
 OTHER_SETTINGS = (
@@ -331,7 +331,7 @@ OTHER_SETTINGS = (
         "How many of them may come at once.", where=DEPLOY),
 )
 # fmt: on
-"""What the local stack or a deployment reads, and no function."""
+"""Settings that only the local stack or a deployment reads."""
 
 ALL_SETTINGS: tuple[Setting[object], ...] = (*FUNCTION_SETTINGS, *OTHER_SETTINGS)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX = "usage "
 KEPT_S = 400 * 86_400
-"""A year, and time to look at it."""
+"""How long a day's counts are kept: a year, and time to look at it."""
 MAX_MODEL_CHARACTERS = 100
 OTHER = "other"
 FIELDS = (

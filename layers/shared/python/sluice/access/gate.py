@@ -44,7 +44,7 @@ MEMORY_MS = 30_000
 MAX_REMEMBERED = 1000
 """Principals in memory: some 2 KB each."""
 MAX_CONTENTION_MS = 1000
-"""For admission, lost races included."""
+"""Maximum time of an admission, lost races included."""
 MAX_QUOTED = 100
 """Characters of a client's text in an error."""
 LEASE_SLACK_MS = 60_000

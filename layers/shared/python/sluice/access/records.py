@@ -22,7 +22,6 @@ MICRO = 1_000_000
 """Micro-USD in one USD."""
 NUMBERS = ("rpm_limit", "tpm_limit", "max_parallel_requests", "max_budget")
 LISTS = ("models", "prompt_templates")
-TEXTS = ("key_alias", "token", "principal", "budget_duration", "duration")
 TIMES = ("expires", "created_at", "updated_at")
 
 

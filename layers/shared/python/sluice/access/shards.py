@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sluice.state.item import Item
 
 MAX_SHARDS = 20
-"""A rotation changes three items for each: DynamoDB changes at most 100 items together."""
+"""Maximum number of shards. A rotation changes three items for each: DynamoDB changes at most 100
+items together."""
 SUMMED = (COUNTED, TOKENS, CLAIMED, SPENT)
 
 

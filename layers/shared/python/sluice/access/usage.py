@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 BYTES_PER_TOKEN = 3
-"""Of a request's JSON: English has 4 bytes a token and Chinese 3, by OpenAI's tokenizers."""
+"""Bytes of a request's JSON for each token: English has 4 bytes a token and Chinese 3, by OpenAI's
+tokenizers."""
 EMBEDDED = rb'data:[\w/+.-]+;base64,[^"]*'
 EMBEDDED_TOKENS = 1500
-"""Of an image or a file. OpenAI's examples of images have 85 to 1,105 tokens:
+"""Tokens of an image or a file. OpenAI's examples of images have 85 to 1,105 tokens:
 https://platform.openai.com/docs/guides/images-vision"""
 USUAL_OUTPUT_TOKENS = 4096
-"""Of a request that sets no limit. Answers rarely have more."""
+"""Tokens of an answer whose request sets no limit. Answers rarely have more."""
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 

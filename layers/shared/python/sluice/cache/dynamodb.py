@@ -33,7 +33,7 @@ LIMITS = Limits(connect_s=0.5, reply_s=1.0, total_s=3.0, attempts=1)
 """total_s: for all writes of an entry, which no client waits for. No retries: the provider is the
 fallback."""
 GET_TOTAL_S = 0.5
-"""For one read: it takes 5 ms, after a cold start 100. A slower cache does not help."""
+"""Maximum time of a read: it takes 5 ms, after a cold start 100. A slower cache does not help."""
 STORED_AT, SIZE, ENTRY, DIGEST = "stored_at", "size", "entry", "digest"
 """Attributes: SIZE is the whole entry's, DIGEST is missing from an entry without parts."""
 

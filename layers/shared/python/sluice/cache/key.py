@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 VERSION = 1
-"""Of the key's form."""
+"""Version of the key's form."""
 IGNORED = ("stream", "stream_options", "user", "metadata", "caching")
 """Members of a request that do not change its answer."""
 UNKEPT = ("store", "background", "previous_response_id", "conversation")

@@ -10,8 +10,8 @@ from sluice.cache.store import MAX_KEPT_BYTES, MAX_REMOVED
 from sluice.state.sqlite_file import SqliteFile
 
 GET_BUSY_TIMEOUT_S = 0.5
-"""A reader waits for no writer, only for a file that is opened after a crash. The provider may be
-as quick as a longer wait."""
+"""Maximum wait of a reader, in seconds. It waits for no writer, only for a file that is opened
+after a crash. The provider may be as quick as a longer wait."""
 
 SCHEMA = """
 CREATE TABLE entries (

@@ -14,7 +14,7 @@ CACHING = "caching"
 """openai-forward's member of a request."""
 TTL_HEADER = "x-sluice-cache-ttl"
 NO_CACHE, NO_STORE = "no-cache", "no-store"
-"""Of Cache-Control: RFC 9111 section 5.2.1."""
+"""Directives of Cache-Control: RFC 9111 section 5.2.1."""
 MAX_TTL_DIGITS = 9
 
 

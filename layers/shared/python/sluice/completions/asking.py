@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from sluice.upstream.targets import Target
 
 CACHED_PATHS = ("/chat/completions", "/completions", "/embeddings")
-"""Whose answers CACHE_CHAT_COMPLETION keeps."""
+"""Paths whose answers CACHE_CHAT_COMPLETION keeps."""
 STREAM_ASKED = rb'"stream"\s*:\s*true'
-"""In a request's JSON. Within a text its quotation marks would be escaped."""
+"""A member of a request's JSON. Within a text its quotation marks would be escaped."""
 
 
 class ModelAnswers:

@@ -54,7 +54,7 @@ SHARED_BY_ALL = "all"
 OWN_HEADERS = (*ACCOUNT_HEADERS, "x-amzn-bedrock-")
 """How names of headers begin that some providers get, and others do not."""
 PACED_CHARACTERS = 4
-"""Of an event's text that is made of a whole answer: about a token of English."""
+"""Length of an event's text that is made of a whole answer: about a token of English."""
 
 
 class Question(NamedTuple):

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from sluice.upstream.call import ModelCall
 
 FREE_METHODS = ("GET", "HEAD", "DELETE", "OPTIONS")
-"""They make no model work."""
+"""Methods that make no model work."""
 UNBILLED = (UpstreamRefused, UpstreamUnreachable, SettingsError, RequestError)
 """Errors before which no model has worked, if nothing was delivered."""
 MIN_PAUSE_S, MAX_PAUSE_S = 0.2, 10.0
-"""Between attempts to settle: the client has its answer, and a store that fails needs time."""
+"""Pauses between attempts to settle: clients have their answers, and a failing store needs time."""
 NOTHING = Tokens(0, 0, 0)
 
 

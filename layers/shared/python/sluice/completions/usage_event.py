@@ -24,7 +24,7 @@ NO_CHOICES = rb'"choices"\s*:\s*(?:\[\s*\]|null)'
 """Events without it pass unread. OpenAI's have `"usage": null` in each."""
 BLANKS = b"\r\n"
 COUNTED_PATHS = ("/chat/completions", "/completions")
-"""Whose streams count tokens on request. Those of /responses always do."""
+"""Paths whose streams count tokens on request. Those of /responses always do."""
 
 
 def asking_for_usage(call: ModelCall) -> ModelCall | None:

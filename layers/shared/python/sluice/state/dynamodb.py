@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sluice.state.item import Item
 
 CHANGE_TOTAL_S = 1.0
-"""For one change, its repetitions included: a client may wait for it."""
+"""Maximum time of a change, its repetitions included: a client may wait for it."""
 
 
 class DynamoDbState:

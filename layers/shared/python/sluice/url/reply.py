@@ -28,7 +28,7 @@ else:
 
 NO_CONTENT = 204
 UNDELAYED = {"cache-control": "no-cache", "x-accel-buffering": "no"}
-"""For proxies before a client. nginx collects a reply unless its second header is there:
+"""Headers for proxies before a client. nginx collects a reply unless its second header is there:
 https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering"""
 
 
