@@ -162,3 +162,12 @@ def test_what_the_provider_did_is_logged_also_where_it_fails() -> None:
         exchange.reply(fails, log)
     (line,) = map(json.loads, lines)
     assert (line["provider"], line["retries"]) == ("openai", 2)
+
+
+def test_age_that_a_provider_names_is_not_ours() -> None:
+    cache = cache_with()
+    for state, own in ((MISS, {}), (HIT, {"age": "0"})):
+        with cache.exchange(pending()) as exchange:
+            assert answered(exchange) == state
+            headers = exchange.headers_over({"age": "7", "server": "x"})
+            assert headers == {"server": "x", "x-sluice-cache": state, **own}

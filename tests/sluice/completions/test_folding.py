@@ -214,7 +214,7 @@ def test_members_of_choices_and_of_the_answer() -> None:
     ]
     events = [{**FRAME, "choices": [{"index": 0, **choice}]} for choice in choices]
     last = {"citations": ["b"], "service_tier": "flex", "system_fingerprint": None}
-    usage = {**FRAME, **last, "choices": None, "usage": USAGE}
+    usage = {**FRAME, **last, "id": "", "choices": None, "usage": USAGE}
     beat = {"type": "ping"}
     sent: tuple[dict[str, Any], ...] = (first, *events, beat, {**usage, "citations": ["a"]}, usage)
     document = folded(b"".join(map(sse, sent)))

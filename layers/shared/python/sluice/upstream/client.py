@@ -97,7 +97,7 @@ class UpstreamClient:
 
         Use the answer as a context manager. stop_signal: ends it from another thread, at any time.
         note: called with provider, model, deployment, retries and upstream_request_id, by name.
-        principal: who asks. Two of them never share a connection.
+        principal: who asks. Two principals never share a connection.
         Raises UpstreamRefused, UpstreamUnreachable, UpstreamSilent, UpstreamBroken, InvalidField,
         DeadlineReached, SettingsError, what the provider raises, and the signal's reason.
         """
