@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING
 
 from sluice.completions.conversation_file import KEPT_FILES, append_line
 from tests.child_environment import LAYERS, inherited
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import os
 
 PROCESSES, LINES, MAX_BYTES = 4, 60, 20_000
 WRITER = """
@@ -59,6 +60,26 @@ def test_line_larger_than_a_file_has_a_file_of_its_own(tmp_path: Path) -> None:
     found = [file.read_bytes() for file in sorted(tmp_path.iterdir())]
     assert found == [b"b\n", b"long" * 10 + b"\n", b"a\n"]
     assert len(found) <= KEPT_FILES
+
+
+class RotatedMeanwhile(PosixPath):
+    """Another process rotates the file between a writer's opening and locking of it."""
+
+    is_rotated = False
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        if not self.is_rotated:
+            self.is_rotated = True
+            Path(self).replace(f"{self}.1")
+        return super().stat(follow_symlinks=follow_symlinks)
+
+
+def test_line_goes_to_the_new_file_if_another_process_rotates_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "chat.jsonl"
+    append_line(path, b"one\n")
+    append_line(RotatedMeanwhile(path), b"two\n")
+    found = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert found == {"chat.jsonl": b"two\n", "chat.jsonl.1": b"one\n"}
 
 
 def test_line_after_half_a_line_stands_alone(tmp_path: Path) -> None:
