@@ -132,3 +132,16 @@ def test_block_holds_at_once_in_every_shard(world: ShardedWorld) -> None:
     assert isinstance(refused(gate, principal, world.ask()), KeyNotAllowed)
     world.now += MEMORY_MS / 1000
     assert isinstance(refused(gate, principal, world.ask()), KeyNotAllowed)
+
+
+def test_new_record_with_other_shards_is_found_out_by_the_claim(world: ShardedWorld) -> None:
+    one = RECORD._replace(shards=1, rpm_limit=None, max_budget=9000)
+    principal = world.write(one)
+    gates = [world.gate_that_picks([0]) for _ in range(2)]
+    for gate in gates:
+        passed(gate.admit(principal, world.ask(tokens=0))).settle(Tokens(0, 0, 0))
+    world.sharded(one._replace(shards=SHARDS, revision=2))
+    assert isinstance(refused(gates[0], principal, world.ask(tokens=9000)), BudgetSpent)
+    for _ in range(SHARDS):
+        passed(gates[1].admit(principal, world.ask(tokens=3000)))
+    assert isinstance(refused(gates[1], principal, world.ask(tokens=1)), BudgetSpent)

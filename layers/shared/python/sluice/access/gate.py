@@ -51,6 +51,10 @@ LEASE_SLACK_MS = 60_000
 """How much longer than its answer a lease lasts: for settlement, and for clocks that differ."""
 
 
+class ShardsChangedError(Exception):
+    """A record was deleted, and another one of the same account has other shards."""
+
+
 class Ask(NamedTuple):
     """What a request needs.
 
@@ -136,6 +140,18 @@ class Gate:
         Raises KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice, RateLimited, BudgetSpent,
         StateUnavailable.
         """
+        try:
+            return self._admit_to_shards(principal, ask, meanwhile)
+        except ShardsChangedError:
+            self._seen = {}
+        try:
+            return self._admit_to_shards(principal, ask, meanwhile)
+        except ShardsChangedError as error:
+            raise StateUnavailable("The record was replaced meanwhile. Try again.") from error
+
+    def _admit_to_shards(
+        self, principal: Principal, ask: Ask, meanwhile: Meanwhile | None
+    ) -> Ticket | None:
         count = 1
         if principal.has_record:
             count = self.usable_record(principal.account, meanwhile, is_claimed=True).shards
@@ -205,6 +221,8 @@ class Gate:
         now = self._now()
         record = checked_record(record_of(item), now) if principal.has_record else None
         if record is not None:
+            if record.shards != part.of:
+                raise ShardsChangedError
             check_allowed(record, ask)
         bounds = self._bounds(record, ask.path, part)
         cost = 0 if bounds.max_budget is None else self._cost(principal, ask)
