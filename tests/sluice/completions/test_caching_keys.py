@@ -1,4 +1,4 @@
-"""Requests that look equal and are not, and what a provider says of a cache of its own."""
+"""What looks like an equal request, or an answer, and is not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sluice.upstream.call import JSON, chat_call
-from tests.scripted_upstream import sends
+from tests.scripted_upstream import replies, sends
 from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
 
 if TYPE_CHECKING:
@@ -51,3 +51,23 @@ def test_what_a_provider_says_of_its_own_cache_is_not_said_of_this_one(bench: Ca
         bench.ask(ASKED)
         assert bench.state == state
         assert bench.headers.get("age", "0") == "0"
+
+
+def test_error_that_looks_like_embeddings_is_not_kept(bench: CacheBench) -> None:
+    whole = {"index": 0, "embedding": [0.1]}
+    answers: list[dict[str, object]] = [
+        {"code": 429, "message": "busy", "data": {"retry": 1}},
+        {"data": "busy"},
+        {"data": [None]},
+        {"data": [whole, {"index": 1}]},
+        {"data": [whole], "error": {"message": "busy"}},
+    ]
+    for seed, answer in enumerate(answers):
+        bench.upstream.script = replies(200, answer)
+        for _ in "ab":
+            bench.ask({**ASKED, "seed": seed}, path="/embeddings")
+            assert bench.state == "MISS"
+    bench.upstream.script = replies(200, {"data": [whole, {"embedding": "AACAPw=="}]})
+    for state in ("MISS", "HIT"):
+        bench.ask(ASKED, path="/embeddings")
+        assert bench.state == state

@@ -290,8 +290,14 @@ def _kind_of(headers: Mapping[str, str], body: bytes, path: str) -> str | None:
 
 
 def _has_embeddings(body: bytes) -> bool:
+    """Whether it is embeddings alone. Some providers report errors with status 200, and data."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return False
-    return isinstance(document, dict) and bool(document.get("data"))
+    if not isinstance(document, dict) or document.get("error"):
+        return False
+    found = document.get("data")
+    if not isinstance(found, list) or not found:
+        return False
+    return all(isinstance(each, dict) and each.get("embedding") for each in found)
