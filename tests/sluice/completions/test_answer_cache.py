@@ -132,7 +132,8 @@ def test_model_of_the_body_and_of_the_path_both_count() -> None:
 
 def test_embeddings_without_data_are_not_kept() -> None:
     cache, call = cache_with(), CALL._replace(path="/embeddings", body=b'{"input": "a"}')
-    for state, body in ((MISS, b'{"data": []}'), (MISS, b'{"data": [{}]}'), (HIT, b"not asked")):
+    whole = b'{"data": [{"embedding": [0.1]}]}'
+    for state, body in ((MISS, b'{"data": []}'), (MISS, whole), (HIT, b"not asked")):
         with cache.exchange(pending(call)) as exchange:
             assert answered(exchange, body) == state
 
