@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,6 +25,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python"))
 
+from scripts.access.command_line import parsed
+from scripts.access.errors import ToolError
 from sluice.setting_values import InvalidValue, forward_keys, keys
 
 # As in serverless.yml.
@@ -55,6 +58,7 @@ class CommandLine(argparse.ArgumentParser):
 
 def main(
     arguments: Sequence[str],
+    environ: Mapping[str, str],
     stdin: TextIO,
     stdout: TextIO,
     stderr: TextIO,
@@ -66,9 +70,9 @@ def main(
     `ask` reads a line from the terminal without echo; `connect` works like boto3.client.
     """
     try:
-        chosen = command_line().parse_args(arguments)
+        chosen = parsed(command_line(), arguments, environ)
         _run(chosen, connect, stdin, stdout, ask)
-    except SecretsError as error:
+    except (SecretsError, ToolError) as error:
         stderr.write(f"secrets: {error}\n")
         return 1
     return 0
@@ -180,4 +184,4 @@ def _list(connect: Callable[..., Any], path: str, region: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from local.errors import ConfigurationError
@@ -13,16 +13,58 @@ from sluice.errors import SettingsError, StateUnavailable
 OF_A_VALUE = "argument "
 QUOTE = "'"
 """argparse quotes what it was given, and that may be a key."""
+OF_A_CHOICE = ": invalid choice: "
+CHOICES = "choose from "
+UNKNOWN = "unrecognized arguments: "
+NPMS_OWN = ("-h", "--help", "--json", "--yes")
+"""Options that npm has, too: people set them for npm itself."""
 
 
 class CommandLine(argparse.ArgumentParser):
     """Raises ToolError for a wrong command line."""
 
     def error(self, message: str) -> Any:
-        if message.startswith(OF_A_VALUE) and QUOTE not in message:
-            problem = message.removeprefix(OF_A_VALUE)
+        problem = message.removeprefix(OF_A_VALUE)
+        name, is_choice, rest = problem.partition(OF_A_CHOICE)
+        if is_choice:
+            choices = rest.rpartition(CHOICES)[2].removesuffix(")").replace(QUOTE, "")
+            problem = f"{name}: must be one of {choices}"
+        if problem != message and QUOTE not in problem:
             raise ToolError(f"{problem}. All options: {self.prog} --help")
-        raise ToolError(f"Usage: {' '.join(self.format_usage().removeprefix('usage: ').split())}")
+        wrong = "Unknown option or argument. " if message.startswith(UNKNOWN) else ""
+        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
+        raise ToolError(f"{wrong}Usage: {usage}")
+
+
+def parsed(
+    parser: argparse.ArgumentParser, arguments: Sequence[str], environ: Mapping[str, str]
+) -> argparse.Namespace:
+    """Parse the command line. Raises ToolError.
+
+    Without `--` before them, npm takes options for its own, and the tool would run without them:
+    `npm run keys create team-a --rpm=60` would make a key without a limit.
+    """
+    script = f"npm run {environ.get('npm_lifecycle_event')} --"
+    taken = [name for name in _options(parser) if _npm_variable(name) in environ]
+    if parser.prog == script and taken:
+        raise ToolError(
+            f"npm took {', '.join(dict.fromkeys(taken))} for options of its own. Write them after"
+            f" --: {script} …"
+        )
+    return parser.parse_args(arguments)
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The options of a parser and of its commands that npm does not have."""
+    for action in parser._actions:  # noqa: SLF001 -- argparse has no other list of them
+        yield from (name for name in action.option_strings if name not in NPMS_OWN)
+        if action.nargs == argparse.PARSER and isinstance(action.choices, dict):
+            for command in action.choices.values():
+                yield from _options(command)
+
+
+def _npm_variable(option: str) -> str:
+    return f"npm_config_{option.lstrip('-').replace('-', '_')}"
 
 
 def exit_code(name: str, run: Callable[[], None], stderr: TextIO) -> int:

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
 
-from scripts.access.command_line import exit_code
+from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
 from scripts.access.place import ROOT
 from scripts.cache.command_line import command_line
@@ -43,7 +43,7 @@ def main(
     """Run one command and return the exit code. folder: of serverless.yml and .env."""
 
     def run() -> None:
-        chosen = command_line().parse_args(arguments)
+        chosen = parsed(command_line(), arguments, environ)
         place = open_place(chosen, environ, folder, clock)
         if chosen.command == "stats":
             _print_stats(chosen, place, out, clock())
@@ -69,7 +69,9 @@ def _clear(
 ) -> None:
     if not chosen.yes:
         if not stdin.isatty():
-            raise ToolError("clear removes all answers that are kept. Confirm it with --yes.")
+            raise ToolError(
+                "clear removes all answers that are kept. Confirm it: npm run cache -- clear --yes"
+            )
         err.write(f"Remove all answers kept in {place.name}? [y/N] ")
         err.flush()
         if stdin.readline().strip().lower() not in AGREED:

@@ -46,7 +46,8 @@ def as_text(savings: Savings) -> str:
         return NOTHING.format(days=DEFAULT_DAYS)
     rate = savings.cache_hits / savings.requests
     return (
-        f"Since {savings.since}, of {savings.requests:,} counted requests\n\n"
+        f"Since {savings.since}, of {savings.requests:,} requests that a record or a rate limit"
+        " counts\n\n"
         f"hits      {savings.cache_hits:,} ({rate:.1%})\n"
         f"saved     {savings.saved_tokens:,} tokens, {savings.saved_usd:,.6f} USD\n"
     )

@@ -22,7 +22,7 @@ from typing import TextIO
 sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
 
 from local.project.environment import chat_file
-from scripts.access.command_line import exit_code
+from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, ROOT, SERVICE, session_of, user_settings
 from scripts.chatlog.chat_lines import ChatLine, conversations
@@ -51,7 +51,7 @@ def main(
     """Run the command and return the exit code. folder: of serverless.yml and .env."""
 
     def run() -> None:
-        chosen = command_line().parse_args(arguments)
+        chosen = parsed(command_line(), arguments, environ)
         tally = Tally()
         found = _conversations(chosen, environ, folder, clock(), tally)
         convert, write = TARGETS[chosen.to]

@@ -19,7 +19,7 @@ from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
 
-from scripts.access.command_line import exit_code
+from scripts.access.command_line import exit_code, parsed
 from scripts.access.place import ROOT, open_place
 from scripts.keys.command_line import command_line
 from scripts.keys.commands import Records, new_key
@@ -38,7 +38,7 @@ def main(
     """Run one command and return the exit code. folder: of serverless.yml and .env."""
 
     def run() -> None:
-        chosen = command_line().parse_args(arguments)
+        chosen = parsed(command_line(), arguments, environ)
         place = open_place(chosen, environ, folder)
         records = Records(place.store, clock, make_key)
         Command(chosen, records, place.settings, clock, out, err).run()

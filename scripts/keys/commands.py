@@ -156,7 +156,8 @@ class Records:
         return f"This principal already has a record, {name}. Change that one, or delete it first."
 
     def _unknown(self, alias: str) -> str:
-        known = [name.removeprefix(ALIAS_PREFIX) for name in self._store.items(ALIAS_PREFIX)]
+        names = self._store.items(ALIAS_PREFIX).items()
+        known = [name.removeprefix(ALIAS_PREFIX) for name, item in names if ACCOUNT in item]
         near = difflib.get_close_matches(alias, known, SUGGESTIONS)
         if near:
             hint = f"Did you mean {' or '.join(near)}?"

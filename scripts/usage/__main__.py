@@ -20,7 +20,7 @@ from typing import TextIO
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
 
-from scripts.access.command_line import exit_code
+from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
 from scripts.access.place import ROOT, Place, open_place
 from scripts.usage.command_line import command_line, period
@@ -42,7 +42,7 @@ def main(
     """Run the command and return the exit code. folder: of serverless.yml and .env."""
 
     def run() -> None:
-        chosen = command_line().parse_args(arguments)
+        chosen = parsed(command_line(), arguments, environ)
         place = open_place(chosen, environ, folder)
         if chosen.replay:
             _replay(place, stdin, out, clock())

@@ -82,8 +82,9 @@ def as_csv(report: Report) -> str:
     writer = csv.DictWriter(file, names, lineterminator="\n")
     writer.writeheader()
     for row in report.rows:
-        labels = {name: _harmless(text) for name, text in row.document(report.by).items()}
-        writer.writerow(labels)
+        cells = {name: _harmless(text) for name, text in row.document(report.by).items()}
+        # Python would write small amounts as 4.6e-05.
+        writer.writerow({**cells, **{IN_USD[n]: f"{_usd(row, n):.6f}" for n in IN_USD}})
     return file.getvalue()
 
 

@@ -37,7 +37,7 @@ Run = Callable[..., tuple[int, str]]
 def run_with(connect: Any, *arguments: str, value: str = KEY) -> tuple[int, str]:
     """Return the exit code and all that was written, in which the key never is."""
     written = io.StringIO()
-    status = main(arguments, io.StringIO(value), written, written, connect=connect)
+    status = main(arguments, {}, io.StringIO(value), written, written, connect=connect)
     assert KEY not in written.getvalue()
     return status, written.getvalue()
 

@@ -130,7 +130,7 @@ def test_stats_tell_what_the_cache_has_saved(tool: Tool, request: pytest.Fixture
         "saved_usd": 5.0,
     }
     assert tool.run("stats")[1].endswith(
-        "Since 2026-12-17, of 3 counted requests\n\n"
+        "Since 2026-12-17, of 3 requests that a record or a rate limit counts\n\n"
         "hits      2 (66.7%)\nsaved     2,400 tokens, 5.000000 USD\n"
     )
 
@@ -167,7 +167,7 @@ def test_clear_asks_first(filled: Tool) -> None:
 def test_clear_needs_a_yes_where_nobody_is_there_to_ask(filled: Tool) -> None:
     code, out, err = filled.run("clear")
     assert (code, out) == (1, "")
-    assert err.endswith("Confirm it with --yes.\n")
+    assert err.endswith("Confirm it: npm run cache -- clear --yes\n")
     assert filled.document("stats")["entries"] == 2
 
 
@@ -188,8 +188,8 @@ def test_clear_leaves_the_rest_of_the_table(table: str, tmp_path: Path) -> None:
         (["stats"], "MEMORY", "CACHE_BACKEND=MEMORY keeps answers in each function alone."),
         (["clear", "--yes"], "RocksDB", "Only one process may open ROCKSDB"),
         (["stats", "--region", "eu-west-1"], "SQLITE", "--region needs --stage"),
-        (["stats", "--yes"], "SQLITE", "Usage: npm run cache -- "),
-        (["empty"], "SQLITE", "Usage: npm run cache -- "),
+        (["stats", "--yes"], "SQLITE", "Unknown option or argument. Usage: npm run cache -- "),
+        (["empty"], "SQLITE", "command: must be one of stats, clear. All options: npm run cache"),
     ],
 )
 def test_what_cannot_be_done_is_said(

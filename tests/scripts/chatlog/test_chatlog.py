@@ -186,7 +186,7 @@ def test_settings_name_the_file(tool: Tool) -> None:
         (("--from", "x", "--stage", "dev"), "Choose one source: --from FILE or --stage NAME."),
         (("--since", "1d"), "--region and --since need --stage: a file is read whole."),
         (("--stage", "dev", "--since", "soon"), "--since: must be a length such as 30m, 12h or 7d"),
-        (("--to", "xml"), "Usage: npm run chatlog -- convert"),
+        (("--to", "xml"), "--to: must be one of jsonl, openai-forward, finetune. All options"),
     ],
 )
 def test_wrong_command_line_is_explained(

@@ -150,6 +150,7 @@ def test_record_is_changed_and_removed(tool: Tool) -> None:
         "charged_requests": 0,
     }
     assert tool.document("list") == []
+    assert tool.error("delete", "team-a") == "Unknown alias team-a. There is no record yet."
 
 
 def test_rotation_shows_the_new_key(tool: Tool) -> None:
@@ -197,8 +198,8 @@ def test_notes_say_what_a_record_needs(local: Tool) -> None:
         (("create", "a", "--rpm"), "--rpm: expected one argument"),
         (("list", "--region", "eu-west-1"), "--region needs --stage"),
         (("list", "--stage", "a/b"), "--stage: must be letters, digits and hyphens"),
-        (("list", "a"), "Usage: npm run keys -- "),
-        (("frobnicate",), "Usage: npm run keys -- [-h] {create,list,show,"),
+        (("list", "a"), "Unknown option or argument. Usage: npm run keys -- "),
+        (("frobnicate",), "command: must be one of create, list, show, update, block, "),
         ((), "Usage: npm run keys -- [-h] {create,list,show,"),
         (("show", "team"), "Unknown alias team. There is no record yet."),
     ],

@@ -153,6 +153,17 @@ def test_csv_has_a_line_for_each_row_that_no_spreadsheet_runs(tool: Tool) -> Non
     ]
 
 
+def test_csv_has_small_and_large_amounts_as_plain_numbers(
+    empty: Tool, request: pytest.FixtureRequest
+) -> None:
+    store = opened("sqlite", request)
+    for name, micro_usd in (("a", 46), ("b", 1_234_567_890)):
+        used = usage_change(name, name, "m", Tokens(1, 0, 1), micro_usd, NOW, has_failed=False)
+        assert store.change_all([used])
+    rows = csv.DictReader(io.StringIO(empty.said("--csv")))
+    assert [row["usd"] for row in rows] == ["0.000046", "1234.567890"]
+
+
 def test_what_clients_chose_does_nothing_to_a_terminal_or_a_picture(
     tool: Tool, tmp_path: Path
 ) -> None:
@@ -191,7 +202,7 @@ def test_chart_of_many_rows_has_the_largest_and_the_sum_of_the_others(
         (("--from", "yesterday"), "usage: --from: must be a day such as 2026-11-30"),
         (("--from", "2027-02-01"), "usage: --from must not be after --to (got 2027-02-01 and"),
         (("--json", "--csv"), "usage: --csv: not allowed with argument --json"),
-        (("sk-sluice-key",), "usage: Usage: npm run usage -- "),
+        (("sk-sluice-key",), "usage: Unknown option or argument. Usage: npm run usage -- "),
     ],
 )
 def test_wrong_command_line_says_what_was_expected(
