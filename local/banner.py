@@ -91,6 +91,10 @@ def _notes(facts: BannerFacts) -> list[str]:
         notes.append(
             "The WebSocket requires no key. Set WEBSOCKET_AUTH=forward_key to require one."
         )
+    if facts.has_forward_key and facts.url_auth != "none":
+        notes.append(
+            "The Function URL takes no FORWARD_KEY. Set FUNCTION_URL_AUTH=none to require one."
+        )
     shows_key = facts.url_auth == "none" or facts.websocket_auth == "forward_key"
     if facts.has_forward_key and shows_key:
         notes.append("FORWARD_KEY below stands for one of the keys in your .env or shell.")

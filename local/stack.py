@@ -39,6 +39,7 @@ from local.playground.settings import (
     url_proof,
     websocket_proof,
 )
+from local.project.chat_file import check_chat_file
 from local.project.environment import (
     DEMO_KEY,
     LocalPlace,
@@ -173,6 +174,7 @@ class Stack:
                     function, self._user, place, self._service.folder
                 )
                 check_auth(environment, place.host, has_own_keys=has_own_keys)
+                check_chat_file(environment["LOG_CHAT_FILE"])
             else:
                 environment = own_environment(function, self._user)
                 check_url_auth(function, place.host, has_own_keys=has_own_keys)
