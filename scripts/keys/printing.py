@@ -14,7 +14,7 @@ from sluice.access.records import Record, shown
 from sluice.settings import Settings
 
 SHOWN_ONCE = "Its key is shown now and never again:"
-BLOCKED = "New requests are refused within 30 seconds. Answers in progress go on."
+BLOCKED = "New requests are refused from now on. Answers in progress go on."
 UNBLOCKED = "Its requests pass again within 30 seconds."
 UPDATED = "It counts within 30 seconds."
 URL_NOTE = (
