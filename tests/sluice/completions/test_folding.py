@@ -239,6 +239,7 @@ def test_members_of_choices_and_of_the_answer() -> None:
         ],
     }
     assert folded(unfolded(document)) == document
+    assert unfolded(document).count(b"prompt_filter_results") == 1
 
 
 def legacy(index: int, text: str, **members: object) -> bytes:
