@@ -45,7 +45,7 @@ def parsed(
     `npm run keys create team-a --rpm=60` would make a key without a limit.
     """
     script = f"npm run {environ.get('npm_lifecycle_event')} --"
-    taken = [name for name in _options(parser) if _npm_variable(name) in environ]
+    taken = [name for name in _options(parser) if _has_npm(name, environ)]
     if parser.prog == script and taken:
         raise ToolError(
             f"npm took {', '.join(dict.fromkeys(taken))} for options of its own. Write them after"
@@ -63,8 +63,11 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
                 yield from _options(command)
 
 
-def _npm_variable(option: str) -> str:
-    return f"npm_config_{option.lstrip('-').replace('-', '_')}"
+def _has_npm(option: str, environ: Mapping[str, str]) -> bool:
+    """Whether npm has an option. It completes names: for npm `--to` is `--token-description`."""
+    variable = f"npm_config_{option.lstrip('-').replace('-', '_')}"
+    is_long = option.startswith("--")
+    return variable in environ or (is_long and any(name.startswith(variable) for name in environ))
 
 
 def exit_code(name: str, run: Callable[[], None], stderr: TextIO) -> int:

@@ -31,8 +31,8 @@ def all_checks(target: Target) -> list[Check]:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     """Run the checks. `environ` has the shell's variables."""
-    options = parse(arguments)
     try:
+        options = parse(arguments, environ)
         user = read_settings(environ, ROOT, options.stage)
         # First: a variable that is missing below may be one of those, misspelled.
         env_names = ServiceFile(ROOT / "serverless.yml").env_names()

@@ -10,8 +10,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.npm_options import with_npm_options
 from local.project.lists import entries
 
+TAKEN_BY_NPM = ("stage", "region", "stack", "http_url", "ws_url")
 LOCAL_KEY = "local"
 """Key and secret for the local stack, if the user has no AWS credentials."""
 
@@ -66,8 +68,12 @@ class Options:
     local: Addresses | None
 
 
-def parse(arguments: Sequence[str]) -> Options:
-    """Parse the command line, or end the program with its usage."""
+def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
+    """Parse the command line, or end the program with its usage.
+
+    Raises ConfigurationError for options that npm took for its own.
+    """
+    words = with_npm_options(arguments, environ, TAKEN_BY_NPM, ("local",), event="smoke")
     parser = argparse.ArgumentParser(
         prog="npm run smoke --", description="Check a deployed stage, or the local stack."
     )
@@ -77,7 +83,7 @@ def parse(arguments: Sequence[str]) -> Options:
     parser.add_argument("--local", action="store_true", help="check what `npm start` runs")
     parser.add_argument("--http-url", default="http://127.0.0.1:3000", help="with --local")
     parser.add_argument("--ws-url", default="ws://127.0.0.1:3001", help="with --local")
-    found = parser.parse_args(arguments)
+    found = parser.parse_args(words)
     local = Addresses(found.http_url.rstrip("/"), found.ws_url) if found.local else None
     return Options(found.stage, found.region, found.stack or f"sluice-{found.stage}", local)
 

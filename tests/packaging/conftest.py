@@ -106,7 +106,7 @@ def life(
         connections,
         repeated,
         changed,
-        addresses=deployed_addresses(account.client("cloudformation"), parse([])),
+        addresses=deployed_addresses(account.client("cloudformation"), parse([], {})),
         of_stream=service.sls("deploy", "function", "--function", "stream"),
         of_connect=service.refused(
             "deploy", "function", "--function", "connect", WEBSOCKET_AUTH="aws_iam"

@@ -86,7 +86,7 @@ def test_secrets_and_smoke_take_the_arguments_that_are_shown() -> None:
         if parsed.command != "list":
             secret_parameters.parameter_name(parsed.name, parsed.stage)
     for arguments in arguments_of("npm", "run", "smoke"):
-        smoke_settings.parse(arguments)
+        smoke_settings.parse(arguments, {})
 
 
 def test_params_exist() -> None:

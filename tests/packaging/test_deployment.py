@@ -130,7 +130,7 @@ def test_smoke_checks_name_a_stack_without_the_addresses(account: CloudAccount) 
     template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}, "Outputs": outputs}
     cloudformation.create_stack(StackName="half", TemplateBody=str(template))
     with pytest.raises(SmokeSettingsError, match="half has no output ServiceEndpointWebsocket"):
-        deployed_addresses(cloudformation, parse(["--stack", "half"]))
+        deployed_addresses(cloudformation, parse(["--stack", "half"], {}))
     cloudformation.delete_stack(StackName="half")
     with pytest.raises(SmokeSettingsError, match="cannot look up the stack half in us-east-1"):
-        deployed_addresses(cloudformation, parse(["--stack", "half"]))
+        deployed_addresses(cloudformation, parse(["--stack", "half"], {}))

@@ -19,7 +19,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from scripts.smoke.__main__ import all_checks, read_settings
 from scripts.smoke.check import Result, row, run_check, summary
-from scripts.smoke.settings import Addresses, Target
+from scripts.smoke.settings import Addresses, Target, parse
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -275,3 +275,8 @@ def test_shells_variable_goes_before_that_of_dotenv(tmp_path: Any) -> None:
     read = read_settings({"FORWARD_KEY": "of-the-shell"}, tmp_path, "dev").merged()
     assert read == {"FORWARD_KEY": "of-the-shell", "WEBSOCKET_AUTH": "aws_iam"}
     assert read_settings({}, tmp_path, "prod").merged() == {"FORWARD_KEY": "of-the-stage"}
+
+
+def test_options_that_npm_took_still_count() -> None:
+    environ = {"npm_lifecycle_event": "smoke", "npm_config_stage": "prod"}
+    assert parse([], environ).stack == "sluice-prod"

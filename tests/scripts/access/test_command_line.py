@@ -19,7 +19,9 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-@pytest.mark.parametrize("variable", ["npm_config_per_minute", "npm_config_o"])
+@pytest.mark.parametrize(
+    "variable", ["npm_config_per_minute", "npm_config_per_minute_or_more", "npm_config_o"]
+)
 def test_options_that_npm_took_are_rejected(variable: str) -> None:
     environ = {"npm_lifecycle_event": "tool", variable: "60"}
     with pytest.raises(ToolError, match=r"npm took -.* Write them after --: npm run tool -- …"):
@@ -29,7 +31,7 @@ def test_options_that_npm_took_are_rejected(variable: str) -> None:
 @pytest.mark.parametrize(
     "environ",
     [
-        {"npm_lifecycle_event": "tool", "npm_config_json": "true"},
+        {"npm_lifecycle_event": "tool", "npm_config_json": "true", "npm_config_omit": "dev"},
         {"npm_lifecycle_event": "test", "npm_config_per_minute": "60"},
         {"npm_config_per_minute": "60"},
     ],
