@@ -320,6 +320,22 @@ def test_unknown_key_is_refused_and_remembered_for_half_a_minute(world: World) -
     passed(gate.admit(principal, world.ask()))
 
 
+class RepeatingStore(CountingStore):
+    """Makes each change again, as if the reply to the first attempt was lost."""
+
+    def change(self, change: Change) -> Outcome:
+        super().change(change)
+        return super().change(change)
+
+
+def test_claim_whose_reply_was_lost_is_made_once(world: World) -> None:
+    team = world.write(RECORD._replace(max_parallel_requests=1))
+    world.store = RepeatingStore(world.store.store)
+    passed(world.gate().admit(team, world.ask()))
+    with pytest.raises(RateLimited, match="at once"):
+        world.gate().admit(team, world.ask())
+
+
 class LosingStore(CountingStore):
     """Its next changes of usage fail, after they have happened or before."""
 

@@ -1,4 +1,4 @@
-"""Requests to the model that cannot be counted: the store fails."""
+"""What becomes of requests by their principal, the store and the cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sluice.errors import StateUnavailable
 from sluice.request_log import RequestLog
 from sluice.state.sqlite import SqliteState
 from sluice.upstream.call import chat_call
-from tests.scripted_upstream import ScriptedUpstream, says
+from tests.scripted_upstream import ScriptedUpstream, replies, says
 from tests.sluice.answering import SECRET, answering_with
 from tests.sluice.clocks import FOREVER
 
@@ -65,3 +65,17 @@ def test_request_that_cannot_be_counted_passes_only_without_a_record(
     line: dict[str, Any] = json.loads(lines[0])
     assert line.get("is_counted") is (False if passes else None)
     assert len(upstream.requests) == int(passes)
+
+
+def test_list_of_stored_completions_passes_the_cache_by(upstream: ScriptedUpstream) -> None:
+    upstream.script = replies(200, {"object": "list", "data": []})
+    own = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": SECRET}
+    cache = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "MEMORY"}
+    answers = answering_with(own | cache).answers
+    call = CALL._replace(method="GET", body=b"")
+    with (
+        RequestLog("r", "test") as log,
+        answers.ask(call, log, FOREVER, principal=SIGNER) as answer,
+    ):
+        assert b"".join(answer.chunks()) == b'{"object": "list", "data": []}'
+        assert "x-sluice-cache" not in answer.headers

@@ -190,5 +190,16 @@ def test_store_that_fails_is_tried_until_the_deadline(capsys: pytest.CaptureFixt
     assert second["state"] == "The store is away."
 
 
+def test_hit_claims_nothing_and_costs_nothing() -> None:
+    ticket = FakeTicket()
+    gate = FakeGate(ticket)
+    meter = metered(gate, ANN, pending(CALL), is_hit=True)
+    assert meter is not None
+    with RequestLog("r", "test") as log, meter.counting(log, Deadline(lambda: 61_000)):
+        assert list(meter.chunks(iter([EVENT, DONE]), has_lines=True)) == [EVENT, DONE]
+    assert gate.asked[0].tokens == NOTHING
+    assert ticket.charged == [(NOTHING, False)]
+
+
 def test_request_that_nothing_limits_has_no_meter() -> None:
     assert metered(FakeGate(None), ANN, pending(CALL)) is None
