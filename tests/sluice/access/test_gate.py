@@ -336,6 +336,27 @@ def test_claim_whose_reply_was_lost_is_made_once(world: World) -> None:
         world.gate().admit(team, world.ask())
 
 
+class BusyStore(CountingStore):
+    """Another request is always faster: each attempt takes 0.4 s in vain."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.store.store)
+        self.world = world
+
+    def change(self, change: Change) -> Outcome:
+        self.calls.append("change")
+        self.world.now += 0.4
+        return Outcome(was_applied=False, item=self.store.get_all([change.key])[change.key])
+
+
+def test_request_that_loses_every_race_is_refused_after_a_second(world: World) -> None:
+    team = world.write(RECORD)
+    world.store = BusyStore(world)
+    with pytest.raises(StateUnavailable, match="Too many requests of one principal"):
+        world.gate().admit(team, world.ask())
+    assert world.store.calls == ["get_all", *["change"] * 3]
+
+
 class LosingStore(CountingStore):
     """Its next changes of usage fail, after they have happened or before."""
 

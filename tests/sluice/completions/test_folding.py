@@ -240,6 +240,8 @@ def test_members_of_choices_and_of_the_answer() -> None:
     }
     assert folded(unfolded(document)) == document
     assert unfolded(document).count(b"prompt_filter_results") == 1
+    document["choices"][0]["message"]["reasoning"] = "first"
+    assert b'"reasoning":"first"' in unfolded(document).partition(b'"content":"a"')[0]
 
 
 def legacy(index: int, text: str, **members: object) -> bytes:
