@@ -175,7 +175,7 @@ def _sse(data: str) -> bytes:
 
 
 def _error(status: int, message: str, param: str | None = None) -> web.Response:
-    code = "not_found" if status == web.HTTPNotFound.status_code else None
+    code = "unknown_url" if status == web.HTTPNotFound.status_code else None
     error = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
     return web.json_response({"error": error}, status=status)
 

@@ -123,7 +123,7 @@ async def test_models_are_listed(client: AsyncOpenAI) -> None:
 async def test_errors_have_openais_format(client: AsyncOpenAI) -> None:
     with pytest.raises(NotFoundError) as not_found:
         await client.get("/nothing", cast_to=object)
-    assert not_found.value.code == "not_found"
+    assert not_found.value.code == "unknown_url"
     with pytest.raises(APIStatusError) as wrong_method:
         await client.get("/chat/completions", cast_to=object)
     assert wrong_method.value.status_code == 405
