@@ -53,6 +53,13 @@ class ScriptedUpstream:
     """Set when a script found its client gone."""
     connections: int = 0
 
+    def renewed(self, script: Script) -> ScriptedUpstream:
+        """The same one, for the next test."""
+        self.script = script
+        self.requests.clear()
+        self.gone.clear()
+        return self
+
 
 def sse(document: dict[str, Any] | str) -> bytes:
     """One event."""

@@ -22,10 +22,7 @@ def shared_upstream() -> Iterator[ScriptedUpstream]:
 @pytest.fixture
 def upstream(shared_upstream: ScriptedUpstream) -> ScriptedUpstream:
     """The stack's upstream, as if new."""
-    shared_upstream.script = says("Hel", "lo")
-    shared_upstream.requests.clear()
-    shared_upstream.gone.clear()
-    return shared_upstream
+    return shared_upstream.renewed(says("Hel", "lo"))
 
 
 @pytest.fixture(scope="module")
