@@ -231,8 +231,6 @@ class Gate:
         return Case(now, bounds, claim)
 
     def _cost(self, principal: Principal, ask: Ask) -> int:
-        if ask.is_free:
-            return 0
         price = self._price(ask)
         if price is None:
             model = ask.model[:MAX_QUOTED] or "a request without a model"
@@ -243,7 +241,8 @@ class Gate:
         return price.cost(ask.tokens)
 
     def _price(self, ask: Ask) -> Price | None:
-        return self._prices().find(ask.base_url, ask.model)
+        prices = self._prices()
+        return prices.FREE if ask.is_free else prices.find(ask.base_url, ask.model)
 
     def _bounds(self, record: Record | None, path: str, part: Part) -> Bounds:
         if record is None:

@@ -50,7 +50,9 @@ class Price(NamedTuple):
 
 
 class PriceList:
-    """Prices by the URL of a server and the name of a model."""
+    """Prices by the URL of a server and the name of a model. FREE: of what no model works on."""
+
+    FREE = Price(0, 0, 0)
 
     def __init__(self, document: str, own: Mapping[str, tuple[int, int, int]]) -> None:
         """document: the list's text. own: MODEL_PRICES, which holds for every server."""
