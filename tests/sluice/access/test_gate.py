@@ -133,14 +133,6 @@ def test_request_costs_one_round_trip_before_and_one_after(world: World) -> None
     assert len(world.store.calls) == 6  # refused from memory
 
 
-def test_only_requests_that_a_model_works_on_lack_a_price(world: World) -> None:
-    gate, tokens = world.gate(TWO_A_MINUTE), Tokens(0, 0, 0)
-    listing = world.ask(model="", tokens=0)._replace(is_free=True)
-    assert passed(gate.admit(FORWARD_KEY, listing)).settle(tokens) == 0
-    assert "unpriced_requests" not in world.usage(FORWARD_KEY.account)
-    assert passed(gate.admit(FORWARD_KEY, world.ask(model="unknown"))).settle(tokens) is None
-
-
 def test_record_is_read_once_and_then_comes_with_each_round_trip(world: World) -> None:
     principal = world.write(RECORD)
     gate = world.gate()
