@@ -31,7 +31,6 @@ def key_of(document: dict[str, Any], scope: str = "key ann", **place: Any) -> st
         {"stream": True, "stream_options": {"include_usage": True}},
         {"user": "u-1"},
         {"metadata": {"trace": "7"}},
-        {"caching": True},
     ],
     ids=" ".join,
 )

@@ -12,7 +12,7 @@ import pytest
 
 from sluice.completions.request import ResponseType, plain_request
 from sluice.deadline import Deadline
-from sluice.errors import InvalidField, SluiceError, UpstreamBroken
+from sluice.errors import SluiceError, UpstreamBroken
 from tests.end_to_end.recorded_upstream import recorded
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -275,14 +275,6 @@ def test_no_cache_asks_anew_and_keeps_the_new_answer(bench: CacheBench) -> None:
     assert bench.state == "MISS"
     assert b"new" in bench.ask(STREAMED)
     assert bench.state == "HIT"
-
-
-def test_caching_is_taken_out_of_the_body(bench: CacheBench) -> None:
-    for value in (True, False):
-        bench.ask({**STREAMED, "caching": value})
-        assert "caching" not in bench.upstream.requests[-1].document
-    with pytest.raises(InvalidField, match="caching"):
-        bench.ask({**STREAMED, "caching": "yes"})
 
 
 def text_of(response_type: str) -> Callable[[ModelAnswer], str]:

@@ -71,3 +71,14 @@ def test_error_that_looks_like_embeddings_is_not_kept(bench: CacheBench) -> None
     for state in ("MISS", "HIT"):
         bench.ask(ASKED, path="/embeddings")
         assert bench.state == state
+
+
+def test_caching_is_taken_out_of_the_body_with_and_without_a_cache(bench: CacheBench) -> None:
+    for cache in ("true", "false"):
+        bench.answers = bench.through(CACHE_CHAT_COMPLETION=cache)
+        for value in (True, False):
+            bench.ask({**STREAMED, "caching": value})
+            assert bench.upstream.requests[-1].document.keys() - {"stream_options"} == {*STREAMED}
+        for own in ({"type": "enabled"}, None):  # a provider's
+            bench.ask({**STREAMED, "caching": own})
+            assert bench.upstream.requests[-1].document["caching"] == own

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Version of the key's form."""
-IGNORED = ("stream", "stream_options", "user", "metadata", "caching")
+IGNORED = ("stream", "stream_options", "user", "metadata")
 """Members of a request that do not change its answer."""
 UNKEPT = ("store", "background", "previous_response_id", "conversation")
 """Members of a request whose answer depends on the provider's state, or changes it."""

@@ -8,10 +8,7 @@ from sluice.named_tuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
-CACHING = "caching"
-"""openai-forward's member of a request."""
 TTL_HEADER = "x-sluice-cache-ttl"
 NO_CACHE, NO_STORE = "no-cache", "no-store"
 """Directives of Cache-Control: RFC 9111 section 5.2.1."""
@@ -26,18 +23,16 @@ class Wishes(NamedTuple):
     ttl_s: int
 
 
-def wishes_of(headers: Mapping[str, str], document: Mapping[str, Any], ttl_s: int) -> Wishes:
+def wishes_of(headers: Mapping[str, str], ttl_s: int, *, caching: bool | None = None) -> Wishes:
     """The wishes of a request. ttl_s: CACHE_TTL, which a client may shorten, but not extend.
 
-    Raises InvalidField.
+    caching: false for neither. Raises InvalidField.
     """
-    caching = document.get(CACHING, True)
-    if not isinstance(caching, bool):
-        raise InvalidField("caching must be true or false.", param=CACHING)
     directives = {each.strip().lower() for each in headers.get("cache-control", "").split(",")}
     kept_s = min(_ttl(headers, ttl_s), ttl_s)
-    may_keep = caching and NO_STORE not in directives and kept_s > 0
-    return Wishes(caching and NO_CACHE not in directives, may_keep, kept_s)
+    may_use = caching is not False
+    may_keep = may_use and NO_STORE not in directives and kept_s > 0
+    return Wishes(may_use and NO_CACHE not in directives, may_keep, kept_s)
 
 
 def _ttl(headers: Mapping[str, str], ttl_s: int) -> int:

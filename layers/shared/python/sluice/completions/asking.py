@@ -8,7 +8,13 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from sluice.completions.answer import ModelAnswer
-from sluice.completions.request import PendingRequest, TemplateRequest, encoded, upstream_body
+from sluice.completions.request import (
+    PendingRequest,
+    TemplateRequest,
+    encoded,
+    upstream_body,
+    without_caching,
+)
 from sluice.errors import StateUnavailable
 from sluice.secret_mask import mask_of
 from sluice.upstream.call import chat_call
@@ -108,10 +114,9 @@ class ModelAnswers:
         """
         target = target or self._target
         call = self._template_call(request) if isinstance(request, TemplateRequest) else request
+        call, caching = without_caching(call)
         pending = PendingRequest(request, call, target, principal, log, deadline, stop_signal)
-        with self._cache_exchange(pending) as exchange:
-            if exchange is not None:
-                pending = pending._replace(call=exchange.call)
+        with self._cache_exchange(pending, caching=caching) as exchange:
             meter = self._meter(pending, is_hit=exchange is not None and exchange.is_hit)
             with (
                 nullcontext() if meter is None else meter.counting(log, deadline),
@@ -176,7 +181,7 @@ class ModelAnswers:
         return pace_of(path, routes, pending.deadline, pending.stop_signal)
 
     def _cache_exchange(
-        self, pending: PendingRequest
+        self, pending: PendingRequest, *, caching: bool | None
     ) -> AbstractContextManager[CacheExchange | None]:
         call = pending.call
         is_cached = self._settings.cache_chat_completion and call.method == "POST"
@@ -187,7 +192,7 @@ class ModelAnswers:
             from sluice.completions.caching import AnswerCache  # noqa: PLC0415 -- few set a cache
 
             self._cache = AnswerCache(self._settings, self._environ, self.secrets)
-        return self._cache.exchange(pending)
+        return self._cache.exchange(pending, caching=caching)
 
     def _meter(self, pending: PendingRequest, *, is_hit: bool) -> Meter | None:
         principal = pending.principal

@@ -13,11 +13,10 @@ from sluice.cache.entry import MAX_BODY_BYTES, Entry, read_entry, written_entry
 from sluice.cache.key import Place, answer_key, may_be_kept, read_document
 from sluice.cache.opening import open_cache
 from sluice.cache.single_flight import SingleFlight
-from sluice.cache.wishes import CACHING, Wishes, wishes_of
+from sluice.cache.wishes import Wishes, wishes_of
 from sluice.completions.event_stream import EVENT_STREAM, is_event_stream, recognized
 from sluice.completions.folding import whole_answer
 from sluice.completions.recording import RecordedReply, ReplayedReply
-from sluice.completions.request import encoded
 from sluice.completions.unfolding import event_stream
 from sluice.errors import StateUnavailable
 from sluice.named_tuple import NamedTuple
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from sluice.request_log import RequestLog
     from sluice.settings import Settings
     from sluice.trace import Span
-    from sluice.upstream.call import ModelCall
     from sluice.upstream.reply import UpstreamReply
     from sluice.upstream.targets import Target
 
@@ -69,25 +67,24 @@ class Question(NamedTuple):
 class CacheExchange:
     """One request's part of the cache.
 
-    call: what to send to the provider. replayed: the kept answer, if there is one. headers: say
-    where the answer is from. price: gives what the model costs.
+    model: the one that is asked for. replayed: the kept answer, if there is one. headers: say where
+    the answer is from. price: gives what the model costs.
     """
 
     def __init__(
         self,
-        call: ModelCall,
+        model: str | None,
         state: str,
         price: Callable[[], Price | None],
         replayed: ReplayedReply | None = None,
         age_s: int | None = None,
     ) -> None:
-        self.call = call
         self.headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
         self.is_hit = replayed is not None
         self.recorded: RecordedReply | None = None
         """The provider's answer, where it may be kept."""
         self._state, self._age_s = state, age_s
-        self._price = price
+        self._model, self._price = model, price
         self._replayed = replayed
 
     def reply(
@@ -99,7 +96,7 @@ class CacheExchange:
         """
         log.note(cache=self._state)  # not earlier: a refused request is neither a hit nor a miss
         if self._replayed is not None:
-            log.note(cache_age_s=self._age_s, model=self.call.model)
+            log.note(cache_age_s=self._age_s, model=self._model)
             return self._replayed
         facts: dict[str, Any] = {}
         try:
@@ -149,19 +146,19 @@ class AnswerCache:
         self._prices: PriceList | None = None
 
     @contextmanager
-    def exchange(self, pending: PendingRequest) -> Iterator[CacheExchange]:
+    def exchange(
+        self, pending: PendingRequest, *, caching: bool | None = None
+    ) -> Iterator[CacheExchange]:
         """One request's part of the cache. Its answer is kept when the block ends well.
 
-        Raises InvalidField, DeadlineReached, and the reason of the stop signal.
+        caching: what openai-forward's clients say of the cache. Raises InvalidField,
+        DeadlineReached, and the reason of the stop signal.
         """
         call = pending.call
         document = read_document(call.body) if call.is_json else None
-        question = document and self._question(pending, document)
-        if document is not None and CACHING in document:
-            rest = {name: value for name, value in document.items() if name != CACHING}
-            pending = pending._replace(call=call._replace(body=encoded(rest)))
+        question = document and self._question(pending, document, caching=caching)
         if not question:
-            yield CacheExchange(pending.call, BYPASS, partial(self._price, pending))
+            yield CacheExchange(call.model, BYPASS, partial(self._price, pending))
             return
         entry, is_first = self._find(question, pending)
         try:
@@ -173,10 +170,12 @@ class AnswerCache:
             if is_first:
                 self._flights.end(question.key)
 
-    def _question(self, pending: PendingRequest, document: Mapping[str, Any]) -> Question | None:
+    def _question(
+        self, pending: PendingRequest, document: Mapping[str, Any], *, caching: bool | None
+    ) -> Question | None:
         """None for a request whose answer may neither be given again nor kept."""
         settings, call, principal = self._settings, pending.call, pending.principal
-        wishes = wishes_of(call.headers, document, settings.cache_ttl_s)
+        wishes = wishes_of(call.headers, settings.cache_ttl_s, caching=caching)
         is_shared = settings.cache_scope == SHARED_BY_ALL
         is_wanted = wishes.may_read or wishes.may_keep
         if not (may_be_kept(document) and is_wanted and (principal or is_shared)):
@@ -218,9 +217,9 @@ class AnswerCache:
         replayed = entry and _replayed(entry, pending.target, size, wants_stream=wants_stream)
         if entry is None or replayed is None:
             state = MISS if question.wishes.may_keep else BYPASS
-            return CacheExchange(pending.call, state, price)
+            return CacheExchange(pending.call.model, state, price)
         age_s = max(0, int(self._clock() - entry.created_at))
-        return CacheExchange(pending.call, HIT, price, replayed, age_s)
+        return CacheExchange(pending.call.model, HIT, price, replayed, age_s)
 
     def _read(self, key: str, log: RequestLog) -> Entry | None:
         try:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from sluice.upstream.call import ModelCall
     from sluice.upstream.targets import Target
 
+CACHING = b'"caching"'
+"""In a request's JSON. Within a text its quotation marks would be escaped."""
 CLIENT_ROLES = ("user", "assistant")  # the system prompt belongs to the operator
 
 
@@ -153,6 +155,24 @@ def streamed(document: dict[str, Any]) -> NativeRequest:
     if document.get("stream") is None:
         document = {**document, "stream": True}
     return NativeRequest(encoded(document), document)
+
+
+def without_caching(call: ModelCall) -> tuple[ModelCall, bool | None]:
+    """A call without openai-forward's member `caching`, which no provider knows, and its value.
+
+    None: the client did not say. Any value but true and false is not openai-forward's, and stays.
+    """
+    if CACHING not in call.body or not call.is_json:
+        return call, None
+    try:
+        document = json.loads(call.body)
+    except (ValueError, RecursionError):
+        return call, None
+    wish = document.get("caching") if isinstance(document, dict) else None
+    if not isinstance(wish, bool):
+        return call, None
+    rest = {name: value for name, value in document.items() if name != "caching"}
+    return call._replace(body=encoded(rest)), wish
 
 
 def encoded(document: dict[str, Any]) -> bytes:

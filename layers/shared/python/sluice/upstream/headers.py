@@ -55,6 +55,7 @@ MAX_ESCAPE_BYTES = 6  # \u00e9
 CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5 allows only the tab
 PRIVATE_PREFIXES = (
     "access-control-", "cf-", "cloudfront-", "sec-", "x-amz-", "x-amzn-", "x-forwarded-",
+    "x-sluice-",
 )  # fmt: skip
 ROUTING_PREFIXES = ("x-accel-", "x-envoy-", "x-http-", "x-original-", "x-remote-", "x-rewrite-")
 """Some servers take path, method, host or user from such headers."""
