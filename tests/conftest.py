@@ -38,6 +38,7 @@ SHARES_NOTHING = "tests/faults/test_campaign"
 SLOW = (
     SHARES_A_DEPLOYMENT,
     SHARES_NOTHING,
+    "tests/sluice/access/test_many_processes",
     "tests/scripts/",
     "tests/end_to_end/",
     "tests/documentation/",

@@ -1,5 +1,5 @@
-// A real Chromium for tests in Python. Reads one command a line, {"page", "action", "arguments"} as
-// JSON, and answers each with one line: {"result"} or {"error"}.
+// A real Chromium for tests in Python. Reads one command a line, {"number", "page", "action",
+// "arguments"} as JSON, and answers each with one line: {"number"} with {"result"} or {"error"}.
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { chromium } from 'playwright-core'
 import { smallPng } from './small_png.mjs'
 
-const PATIENCE_MS = 20_000 // how long a test waits before it fails
+const PATIENCE_MS = 60_000 // how long a test waits before it fails: other tests may fill the machine
 const LAST_MS = 4000 // how long a film shows its last picture
 const KEY_MS = 60 // between two keys of a prompt that is filmed
 const SYSTEM_BROWSERS = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -152,10 +152,12 @@ try {
   browser = await launch()
   answer({ result: browser.version() })
   for await (const line of createInterface({ input: process.stdin })) {
+    const command = JSON.parse(line)
+    const { number } = command
     try {
-      answer({ result: (await perform(browser, JSON.parse(line))) ?? null })
+      answer({ number, result: (await perform(browser, command)) ?? null })
     } catch (error) {
-      answer({ error: error.message })
+      answer({ number, error: error.message })
     }
   }
 } catch (error) {

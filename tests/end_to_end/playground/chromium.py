@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.child_environment import inherited
 from tests.running_stack import PATIENCE_S, ROOT
 
 PROGRAM = Path(__file__).with_name("chromium.mjs")
+TAKES_TIME = pytest.mark.timeout(240)
+"""For tests in a browser, which is slow while other tests fill the machine."""
 
 
 class NoChromiumError(Exception):
@@ -83,6 +87,7 @@ class Page:
 class Browser:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+        self._commands = 0
         started = self._answer()
         if "error" in started:
             raise NoChromiumError(started["error"])
@@ -92,10 +97,13 @@ class Browser:
 
     def do(self, page: int, action: str, *arguments: object) -> Any:
         assert self._process.stdin is not None
+        self._commands += 1
         command = {"page": page, "action": action, "arguments": arguments}
-        self._process.stdin.write(json.dumps(command) + "\n")
+        self._process.stdin.write(json.dumps({"number": self._commands, **command}) + "\n")
         self._process.stdin.flush()
         answer = self._answer()
+        while answer.get("number") != self._commands:  # of a test that was ended meanwhile
+            answer = self._answer()
         if "error" in answer:
             raise BrowserFault(f"{action} {arguments}: {answer['error']}")
         return answer["result"]

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.playground.chromium import Browser
+from tests.end_to_end.playground.chromium import TAKES_TIME, Browser
 from tests.end_to_end.playground.pasting import paste
 from tests.running_stack import ROOT, RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream
+
+pytestmark = TAKES_TIME
 
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "AKIDOWN", "AWS_SECRET_ACCESS_KEY": "odd/+=secret"}
 

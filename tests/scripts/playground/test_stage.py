@@ -11,9 +11,17 @@ from contextlib import contextmanager
 import pytest
 
 from tests.child_environment import inherited
-from tests.end_to_end.playground.chromium import Browser, NoChromiumError, Page, chromium
+from tests.end_to_end.playground.chromium import (
+    TAKES_TIME,
+    Browser,
+    NoChromiumError,
+    Page,
+    chromium,
+)
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream, refused_url, says, scripted_upstream, sends
+
+pytestmark = TAKES_TIME
 
 KEY = "fk-test-of-the-playground"
 ACCOUNT = {"AWS_ACCESS_KEY_ID": "AKIDODD", "AWS_SECRET_ACCESS_KEY": "odd/+=secret"}
