@@ -85,7 +85,7 @@ def test_request_over_the_limit_is_refused_until_the_next_minute(
             errors.append(error)
     assert 1 <= len(upstream.requests) == 3 - len(errors) <= 2
     assert errors[0].code == "rate_limit_exceeded"
-    assert "has reached its limit of 1 requests" in errors[0].message
+    assert "has reached its limit of 1 requests in 60 s" in errors[0].message
     headers = errors[0].response.headers
     assert 0 < int(headers["retry-after-ms"]) <= int(headers["retry-after"]) * 1000 <= 60_000
 

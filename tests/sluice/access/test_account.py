@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,7 @@ from sluice.access.account import (
     Bounds,
     Claim,
     Lease,
+    Refusal,
     Used,
     admission,
     lease_of,
@@ -56,19 +57,19 @@ def admitted(bounds: Bounds, item: Item, *claims: Claim, now: int = NOW) -> Item
         (
             Bounds(windows=(FixedWindow("rpm", Rate(1, 60)),)),
             claim(1),
-            ("requests", 1, 1, NOW - NOW % MINUTE_MS + MINUTE_MS),
+            Refusal("requests", 1, 1, NOW - NOW % MINUTE_MS + MINUTE_MS, 60),
         ),
         (
             Bounds(tpm_limit=100),
             claim(1, tokens=60),
-            ("tokens", 100, 60, NOW - NOW % MINUTE_MS + MINUTE_MS),
+            Refusal("tokens", 100, 60, NOW - NOW % MINUTE_MS + MINUTE_MS),
         ),
-        (Bounds(max_parallel_requests=1), claim(1), ("parallel", 1, 1, NOW + BUSY_RETRY_MS)),
-        (BUDGET, claim(1, cost=600), ("budget", 1000, 600, None)),
+        (Bounds(max_parallel_requests=1), claim(1), Refusal("parallel", 1, 1, NOW + BUSY_RETRY_MS)),
+        (BUDGET, claim(1, cost=600), Refusal("budget", 1000, 600, None)),
     ],
     ids=["requests", "tokens", "parallel", "budget"],
 )
-def test_second_request_does_not_fit(bounds: Bounds, fits: Claim, refused: tuple[Any, ...]) -> None:
+def test_second_request_does_not_fit(bounds: Bounds, fits: Claim, refused: Refusal) -> None:
     item = admitted(bounds, {}, fits)
     another = fits._replace(id="another")
     assert refusal(bounds, another, item, NOW) == refused

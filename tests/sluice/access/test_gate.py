@@ -182,7 +182,7 @@ def test_refusal_tells_what_is_left_and_when_to_come_back(world: World) -> None:
     world.now += 1.5
     passed(gate.admit(FORWARD_KEY, world.ask()))
     error = refused(gate, FORWARD_KEY, world.ask())
-    assert error.message == "key-1 has reached its limit of 2 requests. Try again in 39 s."
+    assert error.message == "key-1 has reached its limit of 2 requests in 60 s. Try again in 39 s."
     assert (error.http_status, error.code) == (429, "rate_limit_exceeded")
     assert error.document()["type"] == "requests"
     assert error.headers == {"retry-after": "39", "retry-after-ms": "38500"}

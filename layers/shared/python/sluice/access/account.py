@@ -76,13 +76,14 @@ class Refusal(NamedTuple):
     """Why one more request does not fit.
 
     kind: requests, tokens, parallel or budget. limit and used: in the kind's unit. retry_at: Unix
-    ms; None where no waiting helps.
+    ms; None where no waiting helps. window_s: of a limit of requests.
     """
 
     kind: str
     limit: int
     used: int
     retry_at: int | None
+    window_s: int = 0
 
 
 class Lease(NamedTuple):
@@ -169,7 +170,8 @@ def _refusals(bounds: Bounds, claim: Claim, item: Item, now: int) -> Iterator[Re
     for window in bounds.windows:
         count = window.count(item, now)
         if count.used >= window.rate.amount:
-            yield Refusal("requests", window.rate.amount, count.used, count.free_at)
+            amount, seconds = window.rate
+            yield Refusal("requests", amount, count.used, count.free_at, seconds)
     if bounds.tpm_limit is not None:
         used = int(item.get(f"t {lease.minute}", 0))
         if used + lease.tokens > bounds.tpm_limit:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SECOND_MS = 1000
 WHAT = {
-    "requests": ("requests", "requests"),
+    "requests": ("requests", "requests in {window_s} s"),
     "tokens": ("tokens", "tokens a minute"),
     "parallel": ("requests", "answers at once"),
 }
@@ -67,7 +67,7 @@ def _error(found: Refusal, name: str, bounds: Bounds, now: int) -> SluiceError:
         )
     kind, unit = WHAT[found.kind]
     retry_ms = max((found.retry_at or now) - now, 1)
-    limit = f"{name} has reached its limit of {found.limit} {unit}."
+    limit = f"{name} has reached its limit of {found.limit} {unit.format(window_s=found.window_s)}."
     message = f"{limit} Try again in {-(-retry_ms // SECOND_MS)} s."
     return RateLimited(message, kind, retry_ms)
 
