@@ -18,6 +18,7 @@ OWN_PATHS = {
     "GET /": "describes this service",
     "GET /?message=TEXT": "streams the answer to a message",
     "POST /": "answers a template request or the provider's own JSON",
+    "GET /key/info": "describes the limits of a key, and what it has used",
     "GET /healthz": "answers 200 without calling the model",
 }
 PASSED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
