@@ -17,7 +17,7 @@ from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
 from tests.end_to_end.counted_answer import PRICES, QUESTION
-from tests.running_stack import RunningStack, ready_service
+from tests.running_stack import ROOT, RunningStack, ready_service
 from tests.scripted_upstream import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Service:
     """The stack, with the store in which its records are."""
 
     def __init__(self, stack: RunningStack, file: Path) -> None:
-        self.stack = stack
+        self.stack, self.file = stack, file
         self.store = SqliteState(str(file))
         self.clients: list[openai.OpenAI] = []
 
@@ -87,10 +87,11 @@ def until(find: Callable[[], dict[str, int] | None]) -> dict[str, int]:
 
 
 @contextmanager
-def keyed_service(upstream: ScriptedUpstream, folder: Path) -> Iterator[Service]:
-    """The stack in front of `upstream`; its output never has a key."""
+def keyed_service(upstream: ScriptedUpstream, folder: Path, **settings: str) -> Iterator[Service]:
+    """The stack in front of `upstream`, with further settings; its output never has a key."""
     file = folder / "state.sqlite3"
     with ready_service(
+        ROOT / "serverless.yml",
         OPENAI_BASE_URL=upstream.url,
         OPENAI_API_KEY=PROVIDER_KEY,
         FORWARD_KEY=FORWARD_KEY,
@@ -99,6 +100,7 @@ def keyed_service(upstream: ScriptedUpstream, folder: Path) -> Iterator[Service]
         MODEL_PRICES=PRICES,
         STATE_FILE=str(file),
         PROMPT_TEST="You are a test.",
+        **settings,
     ) as stack:
         service = Service(stack, file)
         yield service

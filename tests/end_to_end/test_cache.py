@@ -17,15 +17,14 @@ from sluice.authentication import account_of_key
 from sluice.settings import DEFAULT_MODEL
 from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
-from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
-from tests.end_to_end.counted_answer import COUNTS, PRICES, QUESTION
-from tests.end_to_end.keyed_service import until
-from tests.running_stack import RunningStack, ready_service
+from tests.end_to_end.conftest import FORWARD_KEY
+from tests.end_to_end.counted_answer import COUNTS, QUESTION
+from tests.end_to_end.keyed_service import Service, keyed_service, until
+from tests.running_stack import RunningStack
 from tests.scripted_upstream import PATIENCE_S, answer_stream, says, sends, sse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.scripted_upstream import ScriptedUpstream
 
@@ -36,24 +35,17 @@ TEAM_KEY = "sk-sluice-" + "7" * 32
 
 
 @pytest.fixture(scope="module")
-def state_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state") / "state.sqlite"
-
-
-@pytest.fixture(scope="module")
-def stack(shared_upstream: ScriptedUpstream, state_file: Path) -> Iterator[RunningStack]:
-    with ready_service(
-        OPENAI_BASE_URL=shared_upstream.url,
-        OPENAI_API_KEY=PROVIDER_KEY,
-        FORWARD_KEY=FORWARD_KEY,
-        FUNCTION_URL_AUTH="none",
-        WEBSOCKET_AUTH="forward_key",
-        STATE_FILE=str(state_file),
-        CACHE_CHAT_COMPLETION="true",
-        MODEL_PRICES=PRICES,
-    ) as running:
+def service(
+    shared_upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    folder = tmp_path_factory.mktemp("state")
+    with keyed_service(shared_upstream, folder, CACHE_CHAT_COMPLETION="true") as running:
         yield running
-        assert running.end() == 0
+
+
+@pytest.fixture
+def stack(service: Service) -> RunningStack:
+    return service.stack
 
 
 def ask(stack: RunningStack, key: str, question: str, **members: Any) -> httpx2.Response:
@@ -121,9 +113,9 @@ def test_websocket_chats_and_templates_hit_what_the_url_has_kept(
 
 
 def test_keys_do_not_share_answers_and_a_hit_costs_no_tokens(
-    stack: RunningStack, upstream: ScriptedUpstream, state_file: Path
+    service: Service, upstream: ScriptedUpstream
 ) -> None:
-    store, account = SqliteState(str(state_file)), account_of_key(TEAM_KEY)
+    stack, store, account = service.stack, service.store, account_of_key(TEAM_KEY)
     record = Record("team", token=account.removeprefix("key "), rpm_limit=RPM, max_budget=MICRO)
     store.change(Change(record.key, None, put=item_of(record)))
     upstream.script = sends(COUNTED, "text/event-stream")

@@ -13,10 +13,10 @@ import openai
 import pytest
 
 from tests.child_environment import ROOT, inherited
-from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
-from tests.end_to_end.counted_answer import PRICES, QUESTION, counted
+from tests.end_to_end.counted_answer import QUESTION, counted
 from tests.end_to_end.curl import curl
-from tests.running_stack import PATIENCE_S, RunningStack, ready_service
+from tests.end_to_end.keyed_service import Service, keyed_service
+from tests.running_stack import PATIENCE_S
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
@@ -24,15 +24,14 @@ from tests.scripted_upstream import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class Platform:
     """The running stack, and the tools in processes that know its state file alone."""
 
-    def __init__(self, stack: RunningStack, file: Path) -> None:
-        self.stack = stack
-        self._environ = {**inherited("PATH"), "STATE_FILE": str(file)}
+    def __init__(self, service: Service) -> None:
+        self.stack = service.stack
+        self._environ = {**inherited("PATH"), "STATE_FILE": str(service.file)}
 
     def run(self, tool: str, *arguments: str) -> Any:
         """The document that a tool prints."""
@@ -68,19 +67,8 @@ class Platform:
 def platform(
     shared_upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Platform]:
-    file = tmp_path_factory.mktemp("state") / "state.sqlite3"
-    with ready_service(
-        OPENAI_BASE_URL=shared_upstream.url,
-        OPENAI_API_KEY=PROVIDER_KEY,
-        FORWARD_KEY=FORWARD_KEY,
-        FUNCTION_URL_AUTH="none",
-        WEBSOCKET_AUTH="forward_key",
-        MODEL_PRICES=PRICES,
-        STATE_FILE=str(file),
-    ) as stack:
-        yield Platform(stack, file)
-        assert stack.end() == 0
-    assert "sk-sluice-" not in stack.text()
+    with keyed_service(shared_upstream, tmp_path_factory.mktemp("state")) as service:
+        yield Platform(service)
 
 
 @pytest.fixture

@@ -97,13 +97,8 @@ class ReplayedReply:
     def __enter__(self) -> ReplayedReply:  # noqa: PYI034 -- see RecordedReply
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        pass
+    def __exit__(self, *_error: object) -> None:
+        """Nothing is open."""
 
     def chunks(self) -> Iterator[bytes]:
         """The first event for a client that waits for it, nearly all others, and the end.
