@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+QUEUE = 1024
+"""Connections that may wait to be accepted: of more clients at once the system drops the packets,
+and they try again after seconds. werkzeug's own number is 128."""
+
 
 class OneAtATime:
     """A WSGI application that answers one request after the other."""
@@ -36,6 +40,7 @@ def atomic_moto() -> Iterator[str]:
     server = make_server(
         "127.0.0.1", 0, OneAtATime(), threaded=True, request_handler=MotoRequestHandler
     )
+    server.socket.listen(QUEUE)
     thread = threading.Thread(target=server.serve_forever, name="moto", daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from sluice.aws.dynamodb import LIMITS
 from sluice.state.dynamodb import DynamoDbState
 from tests.sluice.certificate_authority import CertificateAuthority
-from tests.sluice.state.state_opening import NOW_ALWAYS, TABLE, Opening
+from tests.sluice.state.state_opening import NOW_ALWAYS, PATIENT, TABLE, Opening
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-PATIENT = LIMITS._replace(reply_s=30.0, total_s=30.0)
-"""moto answers one request at a time, on a machine that does much else."""
 
 
 @pytest.fixture

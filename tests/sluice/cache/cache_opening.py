@@ -6,12 +6,12 @@ import os
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from sluice.cache.dynamodb import LIMITS, DynamoDbCache
+from sluice.cache.dynamodb import DynamoDbCache
 from sluice.cache.lmdb import LmdbCache
 from sluice.cache.memory import MemoryCache
 from sluice.cache.opening import OpenedCache
 from sluice.cache.sqlite import SqliteCache
-from tests.sluice.state.state_opening import NOW_ALWAYS, TABLE
+from tests.sluice.state.state_opening import NOW_ALWAYS, PATIENT, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from sluice.cache.store import CacheStore
 
-PATIENT = LIMITS._replace(reply_s=30.0, total_s=30.0)
-"""moto answers one request at a time, on a machine that does much else."""
 LARGE = bytes(range(256)) * 4
 """A kilobyte, for entries of any size."""
 

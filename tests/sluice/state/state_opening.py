@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from sluice.aws.json_api import Limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 TABLE = "sluice-test-state"
 NOW = 1_700_000_000.0
 LATER = NOW + 60
+PATIENT = Limits(connect_s=30.0, reply_s=30.0, total_s=30.0, attempts=3)
+"""moto answers one request at a time, on a machine that does much else."""
 
 
 class Opening(Protocol):
