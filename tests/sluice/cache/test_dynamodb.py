@@ -21,8 +21,8 @@ from tests.scripted_upstream import (
     silent_until,
 )
 from tests.sluice.aws.aws_environment import environ_of
-from tests.sluice.cache.cache_opening import LARGE, PATIENT
-from tests.sluice.state.state_opening import LATER, NOW, TABLE, at
+from tests.sluice.cache.cache_opening import LARGE
+from tests.sluice.state.state_opening import LATER, NOW, PATIENT, TABLE, at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

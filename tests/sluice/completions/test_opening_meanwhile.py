@@ -28,7 +28,7 @@ from tests.scripted_upstream import (
 )
 from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.clocks import FOREVER
-from tests.sluice.conftest import PATIENT
+from tests.sluice.state.state_opening import PATIENT
 from tests.sluice.url.asking import HELLO, LOCK, answer_to, event_of
 from tests.sluice.url.asking import gateway_with as url_gateway_with
 from tests.sluice.websocket.asking import CHAT, Posts, message_of
