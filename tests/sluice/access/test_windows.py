@@ -28,8 +28,8 @@ class SharedItem:
         self.admitted: list[int] = []
 
     def request(self, now: int, process: int = 0) -> bool:
-        """One process decides from what it saw, and again from what it sees when it lost."""
-        while self.window.count(self.seen[process], now).used < self.window.rate.amount:
+        """One process claims by what it saw, and again by what it sees, until that is full."""
+        while True:
             step = self.window.step(self.seen[process], now)
             change = Change("key", None, step.guards, step.add, step.put, step.remove)
             outcome = outcome_of(change, self.item)
@@ -37,7 +37,8 @@ class SharedItem:
             if outcome.was_applied:
                 self.admitted.append(now)
                 return True
-        return False
+            if self.window.count(self.item, now).used >= self.window.rate.amount:
+                return False
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

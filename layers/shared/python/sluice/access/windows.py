@@ -27,8 +27,9 @@ MAX_STAMPS = 1000
 """Most moments that a moving window remembers, in some 4 KB: DynamoDB bills each KB of a write.
 A window for more requests rounds moments up to a thousandth of its length, so it lets a few less
 through, and never one more."""
-
-
+FULL = AtMost("full", -1)
+"""A guard that holds for no item. The other guards of a full window would hold: what was seen of it
+may be old, so its item is asked for, and yet nothing has changed."""
 COUNTED, ELASTIC, MOVING = "n ", "e ", "m "
 """How the names of each strategy begin."""
 LATE_MS = 60_000
@@ -107,7 +108,7 @@ class ElasticWindow:
         end, used = self._read(item)
         new_end = max(now + self.rate.seconds * 1000, end)  # clocks differ: never an earlier end
         text = f"{new_end} {used + 1 if end > now else 1}"
-        guard = Equals(self._name, item.get(self._name))
+        guard = _same_text(self._name, item, self.count(item, now), self.rate)
         return Step((guard,), {}, {self._name: text}, ())
 
     def _read(self, item: Item) -> tuple[int, int]:
@@ -142,6 +143,7 @@ class MovingWindow:
         return Count(used, free_at, stamps[-1][0] + self._length if stamps else now)
 
     def step(self, item: Item, now: int) -> Step:
+        guard = _same_text(self._name, item, self.count(item, now), self.rate)
         stamps = self._stamps(item, now)
         moment = -(-now // self._unit) * self._unit
         last, number = stamps[-1] if stamps else (0, 0)
@@ -149,13 +151,17 @@ class MovingWindow:
             stamps.append((moment, 1))
         else:  # clocks differ: a moment before the last one would end too early
             stamps[-1] = (last, number + 1)
-        guard = Equals(self._name, item.get(self._name))
         return Step((guard,), {}, {self._name: _written(stamps)}, ())
 
     def _stamps(self, item: Item, now: int) -> list[tuple[int, int]]:
         """The moments that still count, in order, each with its number of requests."""
         text = item.get(self._name)
         return [s for s in _read(str(text)) if s[0] + self._length > now] if text else []
+
+
+def _same_text(name: str, item: Item, count: Count, rate: Rate) -> AtMost | Equals:
+    """The guard of a window that is one text: nobody else has counted since it was seen."""
+    return Equals(name, item.get(name)) if count.used < rate.amount else FULL
 
 
 def _written(stamps: list[tuple[int, int]]) -> str:
