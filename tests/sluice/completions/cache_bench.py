@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sluice.completions.answer import ModelAnswer
     from sluice.completions.asking import ModelAnswers
     from sluice.deadline import Deadline
+    from sluice.state.store import StateStore
     from tests.scripted_upstream import ScriptedUpstream
 
 ANN, BOB = Principal("ann", "key ann"), Principal("bob", "key bob")
@@ -31,6 +32,8 @@ class CacheBench:
 
     def __init__(self, upstream: ScriptedUpstream, **environ: str) -> None:
         self.upstream = upstream
+        self.store: StateStore | None = None
+        """Where records and limits count."""
         self.line: dict[str, Any] = {}
         self.headers: Mapping[str, str] = {}
         self.answers = self.through(**environ)
@@ -42,7 +45,7 @@ class CacheBench:
             "CACHE_BACKEND": "MEMORY",
             "UPSTREAM_RETRIES": "0",
         }
-        return answering_with({**own, **cache, **environ}).answers
+        return answering_with({**own, **cache, **environ}, self.store).answers
 
     def read(
         self,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluice.access.records import MICRO, Record, item_of
 from sluice.authentication import Principal
-from sluice.errors import StateUnavailable
+from sluice.errors import SluiceError, StateUnavailable
 from sluice.request_log import RequestLog
+from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
 from sluice.upstream.call import chat_call
-from tests.scripted_upstream import ScriptedUpstream, replies, says
+from tests.scripted_upstream import ScriptedUpstream, replies, says, scripted_upstream
 from tests.sluice.answering import SECRET, answering_with
+from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.clocks import FOREVER
+from tests.sluice.completions.cache_bench import STREAMED, CacheBench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,3 +84,46 @@ def test_list_of_stored_completions_passes_the_cache_by(upstream: ScriptedUpstre
     ):
         assert b"".join(answer.chunks()) == b'{"object": "list", "data": []}'
         assert "x-sluice-cache" not in answer.headers
+
+
+RATE = {"REQ_RATE_LIMIT": '{"/v1/chat/completions": "1/day"}'}
+PRICE = {"MODEL_PRICES": '{"m": {"input": 1, "output": 1}}'}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "record", "variables", "reads"),
+    [
+        ("rate_limit_exceeded", Record("team"), RATE, 1),  # the first of two requests passes
+        ("invalid_api_key", Record("team", blocked=True), {}, 0),
+        ("invalid_api_key", Record("team", expires=1), {}, 0),
+        ("invalid_api_key", None, {}, 0),
+        ("model_not_allowed", Record("team", models=("gpt-*",)), {}, 0),
+        ("model_without_price", Record("team", max_budget=MICRO), {}, 0),
+        ("insufficient_quota", Record("team", max_budget=1), PRICE, 2),  # a hit would pass
+    ],
+)
+def test_refused_request_does_not_read_the_cache(
+    upstream: ScriptedUpstream,
+    tmp_path: Path,
+    outcome: str,
+    record: Record | None,
+    variables: dict[str, str],
+    reads: int,
+) -> None:
+    upstream.script = says("Hi")
+    store = SqliteState(str(tmp_path / "state.sqlite3"))
+    named = (record or Record("team"))._replace(principal="arn:team")
+    if record is not None:
+        store.change(Change(named.key, None, put=item_of(named)))
+    with scripted_upstream() as table:
+        table.script = replies(200, {})
+        bench = CacheBench(upstream)
+        bench.store = store
+        aws = {**environ_of(table.url), "CACHE_BACKEND": "DYNAMODB", "STATE_TABLE": "state"}
+        bench.answers = bench.through(**aws, **variables)
+        for _ in range(2):
+            with suppress(SluiceError):
+                bench.ask(STREAMED, Principal("team", named.key, has_record=True))
+        assert bench.line["outcome"] == outcome
+        targets = [request.headers["x-amz-target"] for request in table.requests]
+        assert sum(target.endswith("GetItem") for target in targets) == reads

@@ -140,17 +140,34 @@ class Gate:
         Raises KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice, RateLimited, BudgetSpent,
         StateUnavailable.
         """
+        return self._admit_to_any(principal, ask, meanwhile)
+
+    def check(self, principal: Principal, ask: Ask) -> None:
+        """Raise what `admit` would raise as far as it is known, and claim nothing.
+
+        At most the record is read. For requests that may need to read something else before.
+        """
+        self._admit_to_any(principal, ask, claims=False)
+
+    def _admit_to_any(
+        self,
+        principal: Principal,
+        ask: Ask,
+        meanwhile: Meanwhile | None = None,
+        *,
+        claims: bool = True,
+    ) -> Ticket | None:
         try:
-            return self._admit_to_shards(principal, ask, meanwhile)
+            return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
         except ShardsChangedError:
             self._seen = {}
         try:
-            return self._admit_to_shards(principal, ask, meanwhile)
+            return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
         except ShardsChangedError as error:
             raise StateUnavailable("The record was replaced meanwhile. Try again.") from error
 
     def _admit_to_shards(
-        self, principal: Principal, ask: Ask, meanwhile: Meanwhile | None
+        self, principal: Principal, ask: Ask, meanwhile: Meanwhile | None, *, claims: bool
     ) -> Ticket | None:
         count = 1
         if principal.has_record:
@@ -161,7 +178,7 @@ class Gate:
         for index in (*range(first, count), *range(first)):
             one = principal._replace(account=accounts[index])
             try:
-                found = self._admit(one, ask, Part(index, count), meanwhile)
+                found = self._admit(one, ask, Part(index, count), meanwhile, claims=claims)
             except NOT_ALLOWED as error:
                 item, bounds = self._whole(accounts, ask.path)
                 error.limits = limit_headers(bounds, item, self._now())
@@ -181,9 +198,18 @@ class Gate:
         return item, self._bounds(record_of(item), path, Part(None))
 
     def _admit(
-        self, principal: Principal, ask: Ask, part: Part, meanwhile: Meanwhile | None
+        self,
+        principal: Principal,
+        ask: Ask,
+        part: Part,
+        meanwhile: Meanwhile | None,
+        *,
+        claims: bool,
     ) -> Case | Refusal | None:
-        """The same for one shard: what was let through, or why not."""
+        """The same for one shard: what was let through, or why not.
+
+        None: nothing limits it, or only a claim can tell.
+        """
         began = self._now()
         if principal.has_record:
             self.usable_record(principal.account, meanwhile, is_claimed=True)
@@ -197,8 +223,6 @@ class Gate:
                     raise
                 item, is_old = self._read(principal.account), False
                 continue
-            if case.bounds == Bounds():
-                return None
             # Requests in a window only grow in number. All else may have been given back.
             refused = refusal(case.bounds, case.claim, item, case.now)
             if refused is not None and (
@@ -206,6 +230,8 @@ class Gate:
                 or (is_fresh and not settle_dead(self._store, principal, case, item))
             ):
                 return refused
+            if case.bounds == Bounds() or not claims:
+                return None
             if case.now - began > self._max_contention_ms:
                 raise StateUnavailable("Too many requests of one principal came at once.")
             if refused is None and meanwhile is not None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
+    from sluice.access.gate import Gate
     from sluice.access.identity import Access
     from sluice.authentication import Principal
     from sluice.completions.caching import AnswerCache, CacheExchange
@@ -187,6 +188,11 @@ class ModelAnswers:
         is_cached = self._settings.cache_chat_completion and call.method == "POST"
         if not is_cached or call.path not in CACHED_PATHS:
             return nullcontext()
+        gate = self._gate(pending)
+        if gate is not None and pending.principal is not None:
+            from sluice.completions.metering import check  # noqa: PLC0415 -- see _meter
+
+            check(gate, pending.principal, pending)  # a refused request reads no entry
         # Two threads may open two at once. Neither does harm, and the later one stays.
         if self._cache is None:
             from sluice.completions.caching import AnswerCache  # noqa: PLC0415 -- few set a cache
@@ -195,8 +201,7 @@ class ModelAnswers:
         return self._cache.exchange(pending, caching=caching)
 
     def _meter(self, pending: PendingRequest, *, is_hit: bool) -> Meter | None:
-        principal = pending.principal
-        gate = self._access.gate_for(principal) if self._access and principal else None
+        principal, gate = pending.principal, self._gate(pending)
         if gate is None or principal is None:
             return None
         from sluice.completions.metering import metered  # noqa: PLC0415 -- where something limits
@@ -209,6 +214,10 @@ class ModelAnswers:
                 raise
             pending.log.note(state=error.message, is_counted=False)
             return None
+
+    def _gate(self, pending: PendingRequest) -> Gate | None:
+        principal = pending.principal
+        return self._access.gate_for(principal) if self._access and principal else None
 
     def _template_call(self, template: TemplateRequest) -> ModelCall:
         self._client.keys_of(self._target)  # known from here on: no prompt may hold one

@@ -146,22 +146,31 @@ def metered(
     principal: who sent it. meanwhile: see Gate.admit. is_hit: whether its answer is kept, and costs
     nothing. Raises what Gate.admit raises.
     """
+    call = pending.call
+    is_free = is_hit or call.method in FREE_METHODS or not call.is_json
+    claimed = NOTHING if is_free else _claimed(call)
+    ticket = gate.admit(principal, _ask_of(pending, claimed), meanwhile)
+    if ticket is None:
+        return None
+    return Meter(ticket, claimed)
+
+
+def check(gate: Gate, principal: Principal, pending: PendingRequest) -> None:
+    """Raise what `metered` would raise for a hit, as far as it is known: see Gate.check."""
+    gate.check(principal, _ask_of(pending, NOTHING))
+
+
+def _ask_of(pending: PendingRequest, claimed: Tokens) -> Ask:
     request, call, target = pending.request, pending.call, pending.target
-    is_free = call.method in FREE_METHODS
-    claimed = NOTHING if is_free or is_hit or not call.is_json else _claimed(call)
-    ask = Ask(
+    return Ask(
         f"{target.route_prefix}{call.path}",
         target.provider.base_url,
         call.model or "",
         claimed,
         pending.deadline.seconds_left_or_zero(),
-        is_free,
+        call.method in FREE_METHODS,
         request.prompt_template if isinstance(request, TemplateRequest) else None,
     )
-    ticket = gate.admit(principal, ask, meanwhile)
-    if ticket is None:
-        return None
-    return Meter(ticket, claimed)
 
 
 def _claimed(call: ModelCall) -> Tokens:
