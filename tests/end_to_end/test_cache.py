@@ -112,6 +112,21 @@ def test_websocket_chats_and_templates_hit_what_the_url_has_kept(
     assert upstream.requests == []
 
 
+def test_template_over_the_url_says_what_it_wants_and_learns_what_the_cache_did(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    upstream.script = says("[[7]]")
+    messages = [{"role": "user", "content": "a number?"}]
+    document = {"messages": messages, "response_type": "int"}
+    states = []
+    for headers, more in (({}, {}), ({"cache-control": "no-cache"}, {}), ({}, {"caching": False})):
+        own = {"authorization": f"Bearer {FORWARD_KEY}", **headers}
+        answer = httpx2.post(stack.url, json={**document, **more}, headers=own, timeout=PATIENCE_S)
+        assert answer.text == "7"
+        states.append(answer.headers["x-sluice-cache"])
+    assert states == ["MISS", "MISS", "BYPASS"]
+
+
 def test_keys_do_not_share_answers_and_a_hit_costs_no_tokens(
     service: Service, upstream: ScriptedUpstream
 ) -> None:

@@ -186,7 +186,7 @@ def test_refusal_tells_what_is_left_and_when_to_come_back(world: World) -> None:
     assert (error.http_status, error.code) == (429, "rate_limit_exceeded")
     assert error.document()["type"] == "requests"
     assert error.headers == {"retry-after": "39", "retry-after-ms": "38500"}
-    assert error.limits == {
+    assert error.own_headers == {
         "x-ratelimit-limit-requests": "2",
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "38.5s",

@@ -68,8 +68,8 @@ def test_exactly_the_limit_passes_whatever_shards_are_picked(
         error = refused(gate, principal, world.ask())
         assert isinstance(error, RateLimited)
         assert error.message.startswith("team has reached its limit of 10 requests in 60 s.")
-        assert error.limits["x-ratelimit-limit-requests"] == "10"
-        assert error.limits["x-ratelimit-remaining-requests"] == "0"
+        assert error.own_headers["x-ratelimit-limit-requests"] == "10"
+        assert error.own_headers["x-ratelimit-remaining-requests"] == "0"
     world.now += int(error.headers["retry-after-ms"]) / 1000
     passed(gates[0].admit(principal, world.ask()))
 

@@ -53,10 +53,13 @@ class CacheBench:
         read: Callable[[ModelAnswer], bytes | str] = lambda answer: b"".join(answer.chunks()),
         principal: Principal | None = ANN,
         deadline: Deadline = FOREVER,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         with (
             RequestLog("r", "test", write=self._keep) as log,
-            self.answers.ask(request, log, deadline, principal=principal) as answer,
+            self.answers.ask(
+                request, log, deadline, principal=principal, headers=headers
+            ) as answer,
         ):
             self.headers = answer.headers
             return read(answer)

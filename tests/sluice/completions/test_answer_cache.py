@@ -58,7 +58,7 @@ def cache_with(
 
 
 def pending(call: ModelCall = CALL) -> PendingRequest:
-    return PendingRequest(call, call, TARGET, ANN, LOG, FOREVER, None)
+    return PendingRequest(call, call, call.headers, TARGET, ANN, LOG, FOREVER, None)
 
 
 def answered(exchange: CacheExchange, body: bytes = STREAM) -> str:
@@ -104,17 +104,28 @@ def test_age_is_never_negative_where_clocks_differ() -> None:
             assert exchange.headers["age"] == age
 
 
+def test_client_may_want_an_answer_of_a_maximum_age() -> None:
+    clock = HandClock()
+    cache = cache_with(clock=clock)
+    for seconds, max_age_s, state in ((0, 9, MISS), (5, 5, HIT), (0, 4, MISS), (0, 4, HIT)):
+        clock.now += seconds
+        headers = {"cache-control": f"max-age={max_age_s}"}
+        with cache.exchange(pending()._replace(headers=headers)) as exchange:
+            assert answered(exchange) == state
+
+
 def test_refused_request_is_neither_a_hit_nor_a_miss() -> None:
     """The cache is read before limits are, because a hit costs no tokens."""
     cache, lines = cache_with(), list[str]()
     for _ in ("nothing is kept", "an answer is kept"):
         with (
-            pytest.raises(KeyNotAllowed),
+            pytest.raises(KeyNotAllowed) as caught,
             RequestLog("r", "test", write=lines.append) as log,
             cache.exchange(pending()._replace(log=log)),
         ):
             raise KeyNotAllowed("The key is blocked.")
         assert not {"cache", "cache_age_s"} & json.loads(lines[-1]).keys()
+        assert caught.value.own_headers == {}
         with cache.exchange(pending()) as exchange:
             answered(exchange)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sluice.completions.request import plain_request
 from sluice.upstream.call import JSON, chat_call
 from tests.scripted_upstream import replies, sends
 from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
@@ -82,3 +83,15 @@ def test_caching_is_taken_out_of_the_body_with_and_without_a_cache(bench: CacheB
         for own in ({"type": "enabled"}, None):  # a provider's
             bench.ask({**STREAMED, "caching": own})
             assert bench.upstream.requests[-1].document["caching"] == own
+
+
+def test_template_requests_say_what_they_want_of_the_cache(bench: CacheBench) -> None:
+    request = plain_request("Hi")
+    for own, headers, state in (
+        (request, {}, "MISS"),
+        (request, {"cache-control": "no-cache"}, "MISS"),
+        (request._replace(caching=False), {}, "BYPASS"),
+        (request._replace(caching=True), {}, "HIT"),
+    ):
+        bench.read(own, headers=headers)
+        assert bench.state == state

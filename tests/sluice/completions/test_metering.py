@@ -87,7 +87,7 @@ class FakeGate(Gate):
 
 def pending(call: ModelCall) -> PendingRequest:
     log, deadline = RequestLog("r", "test"), Deadline(lambda: 61_000)
-    return PendingRequest(call, call, TARGET, ANN, log, deadline, None)
+    return PendingRequest(call, call, call.headers, TARGET, ANN, log, deadline, None)
 
 
 def meter_of(call: ModelCall = CALL, ticket: Ticket | None = None) -> tuple[Meter, FakeGate]:

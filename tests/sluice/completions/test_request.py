@@ -62,6 +62,7 @@ def parse(document: object) -> TemplateRequest | NativeRequest:
     ("document", "kind"),
     [
         ({"messages": HELLO}, TemplateRequest),
+        ({"messages": HELLO, "caching": False}, TemplateRequest),
         ({"messages": HELLO, "response_type": "full"}, TemplateRequest),
         ({"prompt_template": "PROMPT_A", "messages": HELLO}, TemplateRequest),
         ({"prompt_template": "PROMPT_A", "messages": HELLO, "model": "m"}, TemplateRequest),
@@ -72,6 +73,13 @@ def parse(document: object) -> TemplateRequest | NativeRequest:
 )
 def test_request_is_a_template_or_native_one(document: object, kind: type) -> None:
     assert isinstance(parse(document), kind)
+
+
+@pytest.mark.parametrize(("value", "caching"), [(True, True), (False, False), ("no", None)])
+def test_template_may_say_whether_to_use_the_cache(value: object, *, caching: bool | None) -> None:
+    request = parse({"messages": HELLO, "caching": value})
+    assert isinstance(request, TemplateRequest)
+    assert request.caching is caching
 
 
 def test_response_type_is_stream_unless_named() -> None:

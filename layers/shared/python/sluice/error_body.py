@@ -28,9 +28,9 @@ def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:
 def http_headers(error: SluiceError) -> dict[str, str]:
     """The headers that go with http_body."""
     if isinstance(error, UpstreamRefused) and error.reply_body:
-        return error.reply_headers
+        return {**error.reply_headers, **error.own_headers}
     own = error.reply_headers if isinstance(error, UpstreamRefused) else error.headers
-    return {**own, **error.limits, "content-type": "application/json"}
+    return {**own, **error.own_headers, "content-type": "application/json"}
 
 
 def event(error: SluiceError, secrets: Iterable[str]) -> bytes:

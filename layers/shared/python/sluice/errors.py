@@ -51,8 +51,8 @@ class SluiceError(Exception):
         super().__init__(message)
         self.message = message
         self.param = param
-        self.limits: dict[str, str] = {}
-        """Further headers, if the gateway limits the client: what is left."""
+        self.own_headers: dict[str, str] = {}
+        """Further headers of the gateway: what is left of its limits, what its cache did."""
 
     @property
     def http_status(self) -> int:

@@ -181,7 +181,7 @@ class Gate:
                 found = self._admit(one, ask, Part(index, count), meanwhile, claims=claims)
             except NOT_ALLOWED as error:
                 item, bounds = self._whole(accounts, ask.path)
-                error.limits = limit_headers(bounds, item, self._now())
+                error.own_headers = limit_headers(bounds, item, self._now())
                 raise
             if found is None:
                 return None

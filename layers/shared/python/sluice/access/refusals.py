@@ -53,7 +53,7 @@ def limit_headers(bounds: Bounds, item: Item, now: int) -> dict[str, str]:
 def refusal_error(found: Refusal, name: str, bounds: Bounds, item: Item, now: int) -> SluiceError:
     """The error for a refusal. name: the principal's."""
     error = _error(found, name, bounds, now)
-    error.limits = limit_headers(bounds, item, now)
+    error.own_headers = limit_headers(bounds, item, now)
     return error
 
 

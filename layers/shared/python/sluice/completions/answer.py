@@ -74,11 +74,8 @@ class ModelAnswer:
             self.headers = {n: v for n, v in upstream.headers.items() if n != "content-encoding"}
         if meter is not None:
             self.headers = meter.headers_over(self.headers)
-
-    @property
-    def limits(self) -> dict[str, str]:
-        """The headers that say what is left of limits: the gateway's, or else the provider's."""
-        return {n: value for n, value in self.headers.items() if n.startswith(RATE_LIMITS)}
+        self.own_headers = {n: v for n, v in self.headers.items() if n.startswith(RATE_LIMITS)}
+        """Those that go with the text alone, too: what is left of limits, what the cache did."""
 
     def chunks(self) -> Iterator[bytes]:
         """The bytes as they come; an event stream in whole lines, and little after its end mark.

@@ -106,17 +106,24 @@ class ModelAnswers:
         stop_signal: StopSignal | None = None,
         target: Target | None = None,
         principal: Principal | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[ModelAnswer]:
         """Send a request, and wait for the first byte of its answer.
 
-        principal: who makes it, where `access` may limit it. Leaving the block ends the upstream
-        request. Then the log has the usage and, with LOG_CHAT=true, what was said. Raises as
-        UpstreamClient.ask and Gate.admit, and PromptTemplateNotAllowed, PromptTemplateNotFound.
+        principal: who makes it, where `access` may limit it. headers: the client's, which may say
+        what it wants of the cache; by default those of the call. Leaving the block ends the
+        upstream request. Then the log has the usage and, with LOG_CHAT=true, what was said. Raises
+        as UpstreamClient.ask and Gate.admit, PromptTemplateNotAllowed, PromptTemplateNotFound.
         """
         target = target or self._target
-        call = self._template_call(request) if isinstance(request, TemplateRequest) else request
-        call, caching = without_caching(call)
-        pending = PendingRequest(request, call, target, principal, log, deadline, stop_signal)
+        if isinstance(request, TemplateRequest):
+            call, caching = self._template_call(request), request.caching
+        else:
+            call, caching = without_caching(request)
+        headers = call.headers if headers is None else headers
+        pending = PendingRequest(
+            request, call, headers, target, principal, log, deadline, stop_signal
+        )
         with self._cache_exchange(pending, caching=caching) as exchange:
             meter = self._meter(pending, is_hit=exchange is not None and exchange.is_hit)
             with (
@@ -153,6 +160,7 @@ class ModelAnswers:
                 conversation.begins(answer.status, answer.headers)
             if exchange is not None:
                 answer.headers = exchange.headers_over(answer.headers)
+                answer.own_headers |= exchange.headers
             try:
                 yield answer
                 answer.finish()
@@ -168,7 +176,7 @@ class ModelAnswers:
                         meter.usage = usage
 
     def _send(self, pending: PendingRequest, note: Callable[..., None]) -> UpstreamReply:
-        _, call, target, principal, log, deadline, stop_signal = pending
+        _, call, _, target, principal, log, deadline, stop_signal = pending
         name = principal and principal.name
         return self._client.ask(target, call, deadline, stop_signal, note, name, log.trace)
 

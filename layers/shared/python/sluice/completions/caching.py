@@ -18,7 +18,7 @@ from sluice.completions.event_stream import EVENT_STREAM, is_event_stream, recog
 from sluice.completions.folding import whole_answer
 from sluice.completions.recording import RecordedReply, ReplayedReply
 from sluice.completions.unfolding import event_stream
-from sluice.errors import StateUnavailable
+from sluice.errors import SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
 from sluice.upstream.headers import ACCOUNT_HEADERS, request_headers
@@ -81,6 +81,8 @@ class CacheExchange:
     ) -> None:
         self.headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
         self.is_hit = replayed is not None
+        self.is_asked = False
+        """Whether the limits have let the request through."""
         self.recorded: RecordedReply | None = None
         """The provider's answer, where it may be kept."""
         self._state, self._age_s = state, age_s
@@ -94,7 +96,8 @@ class CacheExchange:
 
         send: see UpstreamClient.ask; takes its `note`.
         """
-        log.note(cache=self._state)  # not earlier: a refused request is neither a hit nor a miss
+        self.is_asked = True  # not earlier: a refused request is neither a hit nor a miss
+        log.note(cache=self._state)
         if self._replayed is not None:
             log.note(cache_age_s=self._age_s, model=self._model)
             return self._replayed
@@ -106,6 +109,16 @@ class CacheExchange:
         if self._state == MISS and BY_FALLBACK not in facts:  # another model's answer is not kept
             self.recorded = RecordedReply(reply, MAX_BODY_BYTES)
         return self.recorded or reply
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Errors of this block say what the cache did, if the limits let the request through."""
+        try:
+            yield
+        except SluiceError as error:
+            if self.is_asked:
+                error.own_headers |= self.headers
+            raise
 
     def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of an answer, with what this cache says of it, and not the provider's."""
@@ -158,12 +171,15 @@ class AnswerCache:
         document = read_document(call.body) if call.is_json else None
         question = document and self._question(pending, document, caching=caching)
         if not question:
-            yield CacheExchange(call.model, BYPASS, partial(self._price, pending))
+            exchange = CacheExchange(call.model, BYPASS, partial(self._price, pending))
+            with exchange.errors():
+                yield exchange
             return
         entry, is_first = self._find(question, pending)
         try:
             exchange = self._exchange(question, pending, entry)
-            yield exchange
+            with exchange.errors():
+                yield exchange
             if exchange.recorded is not None:
                 self._keep(exchange.recorded, question, pending)
         finally:
@@ -175,7 +191,7 @@ class AnswerCache:
     ) -> Question | None:
         """None for a request whose answer may neither be given again nor kept."""
         settings, call, principal = self._settings, pending.call, pending.principal
-        wishes = wishes_of(call.headers, settings.cache_ttl_s, caching=caching)
+        wishes = wishes_of(pending.headers, settings.cache_ttl_s, caching=caching)
         is_shared = settings.cache_scope == SHARED_BY_ALL
         is_wanted = wishes.may_read or wishes.may_keep
         if not (may_be_kept(document) and is_wanted and (principal or is_shared)):
@@ -196,14 +212,14 @@ class AnswerCache:
         if not question.wishes.may_read:
             return None, False
         key = question.key
-        entry = self._read(key, pending.log)
+        entry = self._read(question, pending.log)
         if entry is not None or not question.wishes.may_keep:
             return entry, False
         is_first = self._flights.begin(key)
         if not is_first:
             seconds = min(MAX_WAIT_S, pending.deadline.seconds_left())
             self._flights.wait(key, seconds, pending.stop_signal)
-            entry = self._read(key, pending.log)
+            entry = self._read(question, pending.log)
             is_first = entry is None and self._flights.begin(key)
         return entry, is_first
 
@@ -221,14 +237,17 @@ class AnswerCache:
         age_s = max(0, int(self._clock() - entry.created_at))
         return CacheExchange(pending.call.model, HIT, price, replayed, age_s)
 
-    def _read(self, key: str, log: RequestLog) -> Entry | None:
+    def _read(self, question: Question, log: RequestLog) -> Entry | None:
         try:
             with self._span(log, "GetItem"):
-                data = self._store.get(key)
+                data = self._store.get(question.key)
         except StateUnavailable as error:
             log.note(cache_failure=error.message)
             return None
-        return None if data is None else read_entry(data, key, self._clock())
+        now, max_age_s = self._clock(), question.wishes.max_age_s
+        entry = None if data is None else read_entry(data, question.key, now)
+        is_old = entry and max_age_s is not None and now - entry.created_at > max_age_s
+        return None if is_old else entry
 
     def _keep(self, answer: RecordedReply, question: Question, pending: PendingRequest) -> None:
         if pending.deadline.seconds_left_or_zero() < KEEPING_S:

@@ -66,7 +66,7 @@ class Meter:
             error.reply_headers = self.headers_over(error.reply_headers)
             raise
         except SluiceError as error:
-            error.limits = self._ticket.headers
+            error.own_headers |= self._ticket.headers
             raise
 
     def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:

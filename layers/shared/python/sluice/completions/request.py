@@ -50,9 +50,12 @@ class Message(NamedTuple):
 
 
 class TemplateRequest(NamedTuple):
+    """caching: what the client says of the cache, as openai-forward's clients do."""
+
     prompt_template: str | None
     messages: tuple[Message, ...]
     response_type: ResponseType
+    caching: bool | None = None
 
     def documents(self) -> list[dict[str, Any]]:
         """The messages as JSON has them."""
@@ -69,11 +72,12 @@ class NativeRequest(NamedTuple):
 class PendingRequest(NamedTuple):
     """One request, and everything that its answer needs.
 
-    call: what goes to `target`. principal: who sent it, if that is known.
+    call: what goes to `target`. headers: the client's. principal: who sent it, if that is known.
     """
 
     request: TemplateRequest | ModelCall
     call: ModelCall
+    headers: Mapping[str, str]
     target: Target
     principal: Principal | None
     log: RequestLog
@@ -105,7 +109,7 @@ def parse_request(body: bytes) -> TemplateRequest | NativeRequest:
 
 def is_template(document: dict[str, Any]) -> bool:
     own_fields = {"prompt_template", "response_type"}
-    return bool(own_fields & document.keys()) or document.keys() == {"messages"}
+    return bool(own_fields & document.keys()) or document.keys() - {"caching"} == {"messages"}
 
 
 def parse_template(document: dict[str, Any]) -> TemplateRequest:
@@ -121,7 +125,8 @@ def parse_template(document: dict[str, Any]) -> TemplateRequest:
             "messages must be a list of at least one {role, content}.", param="messages"
         )
     parsed = tuple(_parse_message(index, message) for index, message in enumerate(messages))
-    return TemplateRequest(name or None, parsed, _parse_response_type(document))
+    caching = _caching_of(document)
+    return TemplateRequest(name or None, parsed, _parse_response_type(document), caching)
 
 
 def plain_request(text: str) -> TemplateRequest:
@@ -168,11 +173,16 @@ def without_caching(call: ModelCall) -> tuple[ModelCall, bool | None]:
         document = json.loads(call.body)
     except (ValueError, RecursionError):
         return call, None
-    wish = document.get("caching") if isinstance(document, dict) else None
-    if not isinstance(wish, bool):
+    wish = _caching_of(document) if isinstance(document, dict) else None
+    if wish is None:
         return call, None
     rest = {name: value for name, value in document.items() if name != "caching"}
     return call._replace(body=encoded(rest)), wish
+
+
+def _caching_of(document: dict[str, Any]) -> bool | None:
+    wish = document.get("caching")
+    return wish if isinstance(wish, bool) else None
 
 
 def encoded(document: dict[str, Any]) -> bytes:

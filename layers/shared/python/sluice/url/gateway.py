@@ -225,7 +225,7 @@ class UrlGateway:
 
             text = answer.text(template.response_type)
         # A streamed body is never empty, and an empty answer is still an answer.
-        exchange.reply.whole(200, {**TEXT, **answer.limits}, utf8(text) or b"\n")
+        exchange.reply.whole(200, {**TEXT, **answer.own_headers}, utf8(text) or b"\n")
 
     def _pass_through(self, route: Route, exchange: UrlExchange) -> None:
         """Pass on any request of the provider's API: only the key is replaced."""
@@ -277,6 +277,7 @@ class UrlGateway:
             exchange.deadline,
             target=target,
             principal=exchange.principal,
+            headers=exchange.request.headers,
         )
 
 
