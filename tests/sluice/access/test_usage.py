@@ -18,6 +18,19 @@ from sluice.access.usage import (
     output_tokens,
 )
 
+ANTHROPICS = {
+    "input_tokens": 5,
+    "cache_read_input_tokens": 3,
+    "cache_creation_input_tokens": 2,
+    "output_tokens": 7,
+}
+GEMINIS = {
+    "promptTokenCount": 9,
+    "cachedContentTokenCount": 4,
+    "candidatesTokenCount": 2,
+    "totalTokenCount": 16,
+}
+
 
 @pytest.mark.parametrize(
     ("fields", "output"),
@@ -54,15 +67,21 @@ def test_image_is_not_counted_by_its_bytes() -> None:
         ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}, Tokens(5, 0, 7)),
         ({"input_tokens": 5, "output_tokens": 7}, Tokens(5, 0, 7)),
         ({"prompt_tokens": 5}, Tokens(5, 0, 0)),
-        ({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4}}, Tokens(5, 4, 0)),
-        ({"input_tokens": 5, "input_tokens_details": {"cached_tokens": 9}}, Tokens(5, 5, 0)),
-        ({"prompt_tokens": 5, "prompt_tokens_details": "odd"}, Tokens(5, 0, 0)),
+        ({"prompt_tokens": 5, "cached_tokens": 4}, Tokens(5, 4, 0)),
+        ({"input_tokens": 5, "cached_tokens": 9, "total_tokens": 5}, Tokens(5, 5, 0)),
+        ({"prompt_tokens": 5, "prompt_cache_hit_tokens": 3}, Tokens(5, 3, 0)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 99}, Tokens(5, 0, 94)),
+        ({"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 9}, Tokens(5, 0, 7)),
+        (ANTHROPICS, Tokens(5 + 3 + 2, 3, 7)),
+        ({**ANTHROPICS, "total_tokens": 12}, Tokens(5, 3, 7)),
+        (GEMINIS, Tokens(9, 4, 7)),
+        ({"completion_tokens": 7, "prompt_tokens": -1}, Tokens(11, 0, 7, is_estimated=True)),
         ({}, None),
         ({"prompt_tokens": "5", "completion_tokens": None}, None),
     ],
 )
 def test_providers_count_is_read(usage: dict[str, Any], tokens: Tokens | None) -> None:
-    assert counted_tokens(usage) == tokens
+    assert counted_tokens(usage, estimated_input=11) == tokens
 
 
 def test_delivered_text_is_estimated() -> None:

@@ -41,6 +41,7 @@ CALL = chat_call(b'{"model":"gpt","stream":true,"max_tokens":9,"messages":[]}')
 CLAIMED = Tokens(input_tokens(CALL.body), 0, 9, is_estimated=True)
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7}}\n\n'
+CACHED = USAGE.replace(b"7}", b'7,"prompt_tokens_details":{"cached_tokens":4}}')
 DONE = b"data: [DONE]\n\n"
 REFUSED = UpstreamRefused(429, {}, b"", None)
 
@@ -124,6 +125,7 @@ def estimated(output: int) -> Tokens:
     [
         ([EVENT, EVENT, USAGE, DONE], None, Tokens(5, 0, 7)),
         ([EVENT + USAGE[:20], USAGE[20:] + DONE], None, Tokens(5, 0, 7)),
+        ([EVENT, CACHED, DONE], None, Tokens(5, 4, 7)),
         ([EVENT, USAGE], UpstreamBroken(""), Tokens(5, 0, 7)),
         ([EVENT, EVENT + EVENT], UpstreamBroken(""), estimated(3)),
         ([EVENT], Cancelled(""), estimated(1)),
@@ -133,8 +135,8 @@ def estimated(output: int) -> Tokens:
         ([], UpstreamUnreachable(""), NOTHING),
     ],
     ids=[
-        "counted", "counted in halves", "counted, then cut", "cut", "canceled",
-        "refused within", "silent", "refused", "unreachable",
+        "counted", "counted in halves", "counted with cached", "counted, then cut", "cut",
+        "canceled", "refused within", "silent", "refused", "unreachable",
     ],
 )  # fmt: skip
 def test_stream_is_charged(

@@ -13,6 +13,8 @@ from tests.scripted_upstream import delta, sse
 
 DATA = Path(__file__).parents[2] / "data" / "openai"
 CHAT = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+CACHED = {"cached_tokens": 1}
+GEMINIS = {"promptTokenCount": 9, "candidatesTokenCount": 2, "totalTokenCount": 16}
 RESPONSES = {"input_tokens": 36, "output_tokens": 87, "total_tokens": 123}
 SECRETLY = '{"usage": {"total_tokens": 666}}, "usage": {"total_tokens": 667}'
 
@@ -35,7 +37,11 @@ def stream(usage: object) -> bytes:
         (json.dumps({"choices": [], "usage": CHAT}, indent=2), CHAT),
         ('{"usage" : \n {"total_tokens" :1}}', {"total_tokens": 1}),
         (json.dumps({"usage": RESPONSES, "user": None, "metadata": {}}), RESPONSES),
-        (json.dumps({"usage": {**CHAT, "prompt_tokens_details": {"cached_tokens": 1}}}), CHAT),
+        (json.dumps({"usage": {**CHAT, "prompt_tokens_details": CACHED}}), {**CHAT, **CACHED}),
+        (json.dumps({"usage": {**CHAT, "input_tokens_details": CACHED}}), {**CHAT, **CACHED}),
+        (json.dumps({"usage": {**CHAT, "prompt_tokens_details": {"cached_tokens": 0}}}), CHAT),
+        (json.dumps({"usage": {**CHAT, "prompt_tokens_details": "odd"}}), CHAT),
+        (json.dumps({"usageMetadata": GEMINIS}), GEMINIS),
         (json.dumps({"usage": {**CHAT, "cost": 0.1, "is_byok_tokens": False}}), CHAT),
         (json.dumps({"usage": {"prompt_tokens": None, "total_tokens": 4}}), {"total_tokens": 4}),
         ('{"usage": null}', None),
@@ -62,6 +68,14 @@ def test_usage_of_a_stream_is_found_wherever_it_is_cut(usage: dict[str, int]) ->
 def test_last_usage_of_several_counts() -> None:
     growing = [sse({"usage": {"total_tokens": tokens}}) for tokens in (1, 2, 3)]
     assert usage_of(*growing, sse({"usage": None})) == {"total_tokens": 3}
+
+
+def test_counts_of_several_events_are_joined_where_the_last_leaves_out_the_input() -> None:
+    start = sse({"message": {"usage": {"input_tokens": 25, "output_tokens": 1}}})
+    assert usage_of(start, delta("a"), sse({"usage": {"output_tokens": 15}})) == {
+        "input_tokens": 25,
+        "output_tokens": 15,
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,20 @@ https://platform.openai.com/docs/guides/images-vision"""
 USUAL_OUTPUT_TOKENS = 4096
 """Tokens of an answer whose request sets no limit. Answers rarely have more."""
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount")
+"""Counts of chat completions, completions and embeddings; of responses, images, audio and
+Anthropic's API; of Gemini's."""
+OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
+TOTAL = ("total_tokens", "totalTokenCount")
+MORE_INPUT = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Anthropic's API does not count them in its input_tokens, and has no total."""
+CACHED = (
+    "cached_tokens",
+    "cache_read_input_tokens",
+    "prompt_cache_hit_tokens",
+    "cachedContentTokenCount",
+)
+"""Counts of OpenAI's API, Anthropic's, DeepSeek's and Gemini's."""
 
 
 class Tokens(NamedTuple):
@@ -64,19 +78,21 @@ def output_tokens(delivered: int) -> int:
     return -(-delivered // BYTES_PER_TOKEN)
 
 
-def counted_tokens(usage: Mapping[str, Any]) -> Tokens | None:
-    """A provider's `usage` object; None where it counts nothing.
+def counted_tokens(usage: Mapping[str, int], estimated_input: int = 0) -> Tokens | None:
+    """A provider's counts, by name; None where it counts nothing.
 
-    Of chat completions, completions and embeddings: prompt_tokens and completion_tokens. Of
-    responses, images and audio: input_tokens and output_tokens.
+    estimated_input: where it counts the output alone.
     """
-    given = _number(usage, "prompt_tokens", "input_tokens")
-    made = _number(usage, "completion_tokens", "output_tokens")
+    given, made, total = (_number(usage, *names) for names in (INPUT, OUTPUT, TOTAL))
     if given is None and made is None:
         return None
-    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details") or {}
-    cached = _number(details, "cached_tokens") if isinstance(details, dict) else 0
-    return Tokens(given or 0, min(cached or 0, given or 0), made or 0)
+    if given is not None and total is None and "input_tokens" in usage:
+        given += sum(_number(usage, name) or 0 for name in MORE_INPUT)
+    whole = estimated_input if given is None else given
+    if given is not None and total is not None:  # some leave what a model thinks out of its output
+        made = max(made or 0, total - given)
+    cached = min(_number(usage, *CACHED) or 0, whole)
+    return Tokens(whole, cached, made or 0, is_estimated=given is None)
 
 
 def _output_limit(document: Mapping[str, Any]) -> int:

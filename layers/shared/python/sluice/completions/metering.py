@@ -113,7 +113,7 @@ class Meter:
                 return
 
     def _tokens(self, failure: BaseException | None) -> Tokens:
-        counted = counted_tokens(self.usage or {})
+        counted = counted_tokens(self.usage or {}, self._claimed.input)
         if counted is not None:
             return counted
         is_unbilled = isinstance(failure, UNBILLED) and not (self._events or self._bytes)

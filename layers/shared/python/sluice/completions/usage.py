@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
 TAIL_BYTES = 16 * 1024  # usage takes some 500 bytes, and little follows it
 # As text: `re` compiles them once a client has its answer.
-USAGE = rb'"usage"\s*:\s*(?={)'
-COUNT = r"\w*tokens\w*"
+USAGE = rb'"usage(?:Metadata)?"\s*:\s*(?={)'
+COUNT = r"(?i)\w*token(?:s|count)\w*"
+INPUT = r"(?i)(?:prompt|input)_?token(?:s|count)"
+DETAILS = ("prompt_tokens_details", "input_tokens_details")
+CACHED = "cached_tokens"
 
 
 class UsageFinder:
@@ -48,18 +51,25 @@ class UsageFinder:
 
 
 def token_counts(usage: object) -> dict[str, int] | None:
-    """The token counts in a provider's `usage`, without its other fields."""
+    """The token counts in a provider's `usage`, without its other fields, details included."""
     if not isinstance(usage, dict):
         return None
-    return {n: v for n, v in usage.items() if type(v) is int and re.fullmatch(COUNT, n)} or None
+    counts = {n: v for n, v in usage.items() if type(v) is int and re.fullmatch(COUNT, n)}
+    for details in (usage.get(name) for name in DETAILS):
+        cached = details.get(CACHED) if isinstance(details, dict) else None
+        if type(cached) is int and cached > 0:
+            counts[CACHED] = cached
+    return counts or None
 
 
 def _last_usage(data: bytes) -> dict[str, int] | None:
+    """The last counts. Streams of Anthropic's API count the input in an earlier event."""
+    usage: dict[str, int] = {}
     for found in reversed(list(re.finditer(USAGE, data))):
-        usage = _object_at(data[found.end() :])
-        if usage:
-            return usage
-    return None
+        usage = {**(_object_at(data[found.end() :]) or {}), **usage}
+        if any(re.fullmatch(INPUT, name) for name in usage):
+            break
+    return usage or None
 
 
 def _object_at(data: bytes) -> dict[str, int] | None:
