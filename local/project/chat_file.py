@@ -16,7 +16,7 @@ def check_chat_file(file: str) -> None:
     if not file:
         return
     with suppress(OSError, ValueError):  # opening it says why
-        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).resolve().parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         os.close(os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, _OWNER_ONLY))
     except (OSError, ValueError) as error:

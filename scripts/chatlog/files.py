@@ -50,6 +50,7 @@ def _is_forward_log(files: Sequence[Path]) -> bool:
 
 def _lines(file: Path) -> Iterator[str]:
     """The lines of a file, after those of the files it was rotated to."""
+    file = file.resolve()  # the file that a link names is rotated
     with ExitStack() as opened:
         current = opened.enter_context(file.open("rb"))
         fcntl.flock(current, fcntl.LOCK_SH)  # no file is renamed until all are open

@@ -83,7 +83,10 @@ def test_rotated_files_are_read_in_their_order(tool: Tool) -> None:
     tool.log(*lines, max_bytes=len(json.dumps(lines[0])) + 1)
     (tool.file.parent / "chat.jsonl.bak").write_text("no number\n")
     assert len(list(tool.file.parent.iterdir())) == 6
-    assert tool.made() == (lines, "Converted 5 conversations.\n")
+    link = tool.folder / "link"
+    link.symlink_to(tool.file)
+    for source in ((), ("--from", str(link))):
+        assert tool.made(*source) == (lines, "Converted 5 conversations.\n")
 
 
 def test_entries_are_openai_forwards(tool: Tool) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path, PosixPath
-from typing import TYPE_CHECKING
 
 from sluice.completions.conversation_file import KEPT_FILES, append_line
 from tests.child_environment import LAYERS, inherited
-
-if TYPE_CHECKING:
-    import os
 
 PROCESSES, LINES, MAX_BYTES = 4, 60, 20_000
 WRITER = """
@@ -34,9 +31,31 @@ def test_file_and_its_folder_are_made_for_the_owner_only(tmp_path: Path) -> None
     path = tmp_path / "new" / "folder" / "chat.jsonl"
     append_line(path, b"one\n")
     assert (path.read_bytes(), mode_of(path)) == (b"one\n", 0o600)
+    assert mode_of(path.parent) == 0o700
     path.chmod(0o644)
     append_line(path, b"two\n")
     assert (path.read_bytes(), mode_of(path)) == (b"one\ntwo\n", 0o600)
+
+
+def test_what_is_no_file_keeps_its_mode(tmp_path: Path) -> None:
+    """Such as /dev/null, which everyone writes to."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    path.chmod(0o666)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    append_line(path, b"one\n")
+    assert (os.read(reader, 9), mode_of(path)) == (b"one\n", 0o666)
+    os.close(reader)
+
+
+def test_link_stays_one_and_the_file_that_it_names_is_rotated(tmp_path: Path) -> None:
+    link, folder = tmp_path / "chat.jsonl", tmp_path / "elsewhere"
+    link.symlink_to(folder / "chats")
+    for number in range(3):
+        append_line(link, f"{number}\n".encode(), max_bytes=2, kept=2)
+    assert [file.name for file in tmp_path.iterdir() if file.is_symlink()] == ["chat.jsonl"]
+    found = {file.name: file.read_text() for file in folder.iterdir()}
+    assert found == {"chats": "2\n", "chats.1": "1\n", "chats.2": "0\n"}
 
 
 def test_full_file_is_rotated_and_the_oldest_is_dropped(tmp_path: Path) -> None:

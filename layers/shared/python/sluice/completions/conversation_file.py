@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,12 @@ OWNER_ONLY = 0o600
 def append_line(
     path: Path, line: bytes, max_bytes: int = MAX_FILE_BYTES, kept: int = KEPT_FILES
 ) -> None:
-    """Add a line, which ends in a line feed, in one piece. Raises OSError."""
+    """Add a line, which ends in a line feed, in one piece. Raises OSError.
+
+    A link stays one: the file that it names is rotated.
+    """
+    if os.path.islink(path):  # noqa: PTH114 -- for each line
+        path = path.resolve()
     while True:
         with _locked(path) as file:
             if file is None:
@@ -52,9 +58,10 @@ def _opened(path: Path) -> int:
     try:
         file = os.open(path, flags, OWNER_ONLY)
     except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(path, flags, OWNER_ONLY)
-    if os.fstat(file).st_mode & 0o077:  # made by something else
+    mode = os.fstat(file).st_mode
+    if mode & 0o077 and stat.S_ISREG(mode):  # made by something else; /dev/null is everyone's
         os.fchmod(file, OWNER_ONLY)
     return file
 
