@@ -6,16 +6,15 @@ record, so that no two records have one alias.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from scripts.access.errors import ToolError
-from sluice.access.account import LEASE, RUNNING, Lease, leases, leases_over
-from sluice.access.daily_usage import usage_change
+from sluice.access.account import LEASE, RUNNING, Bounds, Lease, leases, leases_over
 from sluice.access.durations import expiry
 from sluice.access.records import NUMBERS, Record, item_of
 from sluice.access.shards import shard_accounts
-from sluice.access.usage import Tokens
+from sluice.access.ticket import charge
 from sluice.state.changes import Change, Equals
 from sluice.state.item import Item
 
@@ -75,13 +74,22 @@ def replacement(old: Record, new: Record) -> list[Change]:
     return [Change(key, None, guards, put=put, remove=removed) for key in accounts_of(old)]
 
 
+def charges(stored: Stored, now: float) -> list[tuple[Change, Change]]:
+    """Those of requests whose functions have died."""
+    record, bounds, now_ms = stored.record, Bounds(revision=stored.record.revision), int(now * 1000)
+    return [
+        charge(account, record.key_alias, bounds, lease, now_ms)
+        for account, item in stored.items.items()
+        for lease in leases_over(item, now_ms)
+    ]
+
+
 def removal(stored: Stored, now: float) -> list[Change]:
     """Removes a blocked record."""
     record = stored.record
     guards = (Equals(ACCOUNT, record.key),)
     changes = [Change(alias_item(record.key_alias), now, guards, remove=(ACCOUNT,))]
-    for account, item in stored.items.items():
-        changes += [_emptied(record, account, item, now), *_charges(record, item, account, now)]
+    changes += [_emptied(record, account, item, now) for account, item in stored.items.items()]
     return changes
 
 
@@ -96,7 +104,6 @@ def move(stored: Stored, record: Record, now: float) -> list[Change]:
         changes += [
             _emptied(stored.record, old, item, now),
             Change(account, None, (Equals("key_alias", None),), put=put),
-            *_charges(stored.record, item, account, now),
         ]
     return changes
 
@@ -131,29 +138,3 @@ def _emptied(record: Record, account: str, item: Item, now: float) -> Change:
     """A blocked record's counters change only when one of its requests ends."""
     guards = (Equals("revision", record.revision), Equals(RUNNING, item.get(RUNNING)))
     return Change(account, now, guards, remove=tuple(item))
-
-
-def _charges(record: Record, item: Item, account: str, now: float) -> Iterable[Change]:
-    """Counts requests whose functions have died, as used; others count themselves in the end.
-
-    One change, because they share an item.
-    """
-    changes = [
-        usage_change(
-            account,
-            record.key_alias,
-            lease.model,
-            Tokens(lease.tokens, 0, 0, is_estimated=True),
-            lease.cost,
-            now,
-            has_failed=True,
-        )
-        for lease in leases_over(item, int(now * 1000))
-    ]
-    if not changes:
-        return []
-    sums: dict[str, int] = {}
-    for change in changes:
-        for name, amount in change.add.items():
-            sums[name] = sums.get(name, 0) + amount
-    return [changes[0]._replace(add=sums)]

@@ -17,6 +17,7 @@ from scripts.keys.changes import (
     Stored,
     accounts_of,
     alias_item,
+    charges,
     creation,
     move,
     removal,
@@ -109,7 +110,7 @@ class Records:
         """Replace a record's key, and keep the record and what it has used."""
         if self.find(alias).record.token is None:
             raise ToolError(f"{alias} is a principal's record: there is no key to rotate.")
-        before = self._blocked(alias)
+        before, dead = self._blocked(alias), self._charge_dead(alias)
         key = self._make_key()
         for _ in range(ATTEMPTS):
             stored, now = self.find(alias), self._clock()
@@ -120,20 +121,26 @@ class Records:
                 revision=stored.record.revision + 1,
             )
             if self._store.change_all(move(stored, record, now)):
-                return Retired(record, key, len(stored.leases))
+                return Retired(record, key, dead + len(stored.leases))
         raise ToolError(_busy(alias, "rotate"))
 
     def delete(self, alias: str) -> Retired:
         self._blocked(alias)
+        dead = self._charge_dead(alias)
         for _ in range(ATTEMPTS):
             stored = self.find(alias)
             if self._store.change_all(removal(stored, self._clock())):
-                return Retired(stored.record, None, len(stored.leases))
+                return Retired(stored.record, None, dead + len(stored.leases))
         raise ToolError(_busy(alias, "delete"))
 
     def _blocked(self, alias: str) -> Record:
         """Block a record, so that no request is admitted from now on; returns it as it was."""
         return self._updated(alias, {"blocked": True})[0]
+
+    def _charge_dead(self, alias: str) -> int:
+        """Settle requests whose functions have died; returns how many."""
+        found = charges(self.find(alias), self._clock())
+        return sum(self._store.change_all(each) for each in found)
 
     def _updated(self, alias: str, fields: Mapping[str, Any]) -> tuple[Record, Record]:
         """The record before and after a change."""

@@ -27,7 +27,7 @@ from scripts.usage.command_line import command_line, period
 from scripts.usage.replay import replay
 from scripts.usage.report import grouped
 from scripts.usage.written import Report, as_chart, as_csv, as_json, as_table
-from sluice.access.daily_usage import PREFIX, usages
+from sluice.access.daily_usage import PREFIX, usage_of
 
 
 def main(
@@ -55,7 +55,7 @@ def main(
 def _report(chosen: argparse.Namespace, place: Place, out: TextIO, err: TextIO, now: float) -> None:
     first, last = period(chosen, now)
     items = place.store.items(PREFIX)
-    found = (usage for key, item in items.items() for usage in usages(key, item))
+    found = (usage_of(key, item) for key, item in items.items())
     chosen_days = (usage for usage in found if first <= usage.day <= last)
     report = Report(first, last, chosen.by, grouped(chosen_days, chosen.by))
     write = as_json if chosen.json else as_csv if chosen.csv else as_table

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 
-from sluice.access.daily_usage import usages
+from sluice.access.daily_usage import usage_key, usage_of
 from sluice.access.records import Record, item_of
 from sluice.authentication import account_of_key
 from sluice.state.changes import Change
@@ -21,7 +21,7 @@ from tests.running_stack import ROOT, RunningStack, ready_service
 from tests.scripted_upstream import PATIENCE_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.scripted_upstream import ScriptedUpstream
@@ -65,25 +65,17 @@ class Service:
         return document
 
     def settled(self, key: str, requests: int = 1) -> dict[str, int]:
-        """The day's usage of a key, once so many requests are counted."""
-        name = f"usage {time.strftime('%Y-%m-%d', time.gmtime())} {account_of_key(key)}"
-
-        def found() -> dict[str, int] | None:
-            for usage in usages(name, self.store.get_all([name]).get(name, {})):
-                if usage.counts["requests"] == requests:
-                    return {field: number for field, number in usage.counts.items() if number}
-            return None
-
-        return until(found)
-
-
-def until(find: Callable[[], dict[str, int] | None]) -> dict[str, int]:
-    """What `find` returns once it finds something: the store gives no sign of a change."""
-    end = time.monotonic() + PATIENCE_S
-    while (found := find()) is None:
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
+        """The day's usage of a key, without what is 0, once so many requests are counted."""
+        name = usage_key(time.strftime("%Y-%m-%d", time.gmtime()), account_of_key(key), "gpt")
+        end = time.monotonic() + PATIENCE_S
+        while True:  # the store gives no sign of a change
+            item = self.store.get_all([name]).get(name)
+            if item and item["requests"] == requests:
+                return {
+                    field: number for field, number in usage_of(name, item).counts.items() if number
+                }
+            assert time.monotonic() < end
+            time.sleep(0.02)
 
 
 @contextmanager

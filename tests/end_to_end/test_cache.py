@@ -11,15 +11,12 @@ import openai
 import pytest
 from websockets.sync.client import connect
 
-from sluice.access.daily_usage import usages
-from sluice.access.records import MICRO, Record, item_of
+from sluice.access.records import MICRO, Record
 from sluice.authentication import account_of_key
 from sluice.settings import DEFAULT_MODEL
-from sluice.state.changes import Change
-from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY
 from tests.end_to_end.counted_answer import COUNTS, QUESTION
-from tests.end_to_end.keyed_service import Service, keyed_service, until
+from tests.end_to_end.keyed_service import Service, keyed_service
 from tests.running_stack import RunningStack
 from tests.scripted_upstream import PATIENCE_S, answer_stream, says, sends, sse
 
@@ -130,26 +127,17 @@ def test_template_over_the_url_says_what_it_wants_and_learns_what_the_cache_did(
 def test_keys_do_not_share_answers_and_a_hit_costs_no_tokens(
     service: Service, upstream: ScriptedUpstream
 ) -> None:
-    stack, store, account = service.stack, service.store, account_of_key(TEAM_KEY)
-    record = Record("team", token=account.removeprefix("key "), rpm_limit=RPM, max_budget=MICRO)
-    store.change(Change(record.key, None, put=item_of(record)))
+    stack, token = service.stack, account_of_key(TEAM_KEY).removeprefix("key ")
+    service.write(Record("team", token=token, rpm_limit=RPM, max_budget=MICRO))
     upstream.script = sends(COUNTED, "text/event-stream")
     ask_until_kept(stack, FORWARD_KEY, "whose?", stream=True)
     answers = ask_until_kept(stack, TEAM_KEY, "whose?", stream=True)
     assert len({answer.content for answer in answers}) == 1
     left = [int(answer.headers["x-ratelimit-remaining-requests"]) for answer in answers]
     assert left == [RPM - 1 - number for number in range(len(answers))]  # a hit counts as a request
-    name = f"usage {time.strftime('%Y-%m-%d', time.gmtime())} {account}"
-    counts = until(lambda: counts_of(store, name, requests=len(answers)))
+    counts = service.settled(TEAM_KEY, len(answers))
     misses = len(answers) - 1
     assert (counts["input_tokens"], counts["output_tokens"]) == (100 * misses, 50 * misses)
     assert counts["micro_usd"] == 200 * misses
     saved = (counts["cache_hits"], counts["saved_tokens"], counts["saved_micro_usd"])
     assert saved == (1, 150, 200)
-
-
-def counts_of(store: SqliteState, name: str, requests: int) -> dict[str, int] | None:
-    for usage in usages(name, store.get_all([name]).get(name, {})):
-        if usage.counts["requests"] == requests:
-            return usage.counts
-    return None

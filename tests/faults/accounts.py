@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from sluice.access.account import RUNNING, leases
-from sluice.access.daily_usage import PREFIX, usages
+from sluice.access.daily_usage import usage_key, usage_of
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
@@ -105,11 +105,9 @@ class Accounts:
         days = {
             time.strftime("%Y-%m-%d", time.gmtime(time.time() + s)) for s in (-LEASE_S, 0, LEASE_S)
         }
-        keys = [f"{PREFIX}{day} {account}" for day in days]
+        keys = [usage_key(day, account, MODEL) for day in days]
         items = self._store.get_all(keys)
-        return sum(
-            each.counts["requests"] for key, item in items.items() for each in usages(key, item)
-        )
+        return sum(usage_of(key, item).counts["requests"] for key, item in items.items())
 
 
 def fault_of(case: Case, seen: Seen, item: Item, *, had_lease: bool) -> str:

@@ -12,7 +12,7 @@ import pytest
 from scripts.access.errors import ToolError
 from scripts.keys.commands import Records, new_key
 from sluice.access.account import Claim, Used, admission, lease_of, settlement
-from sluice.access.daily_usage import PREFIX, usages
+from sluice.access.daily_usage import PREFIX, usage_of
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import bounds_of
 from sluice.access.identity import KEY_PREFIX
@@ -67,7 +67,7 @@ class Team:
 
     def usage(self) -> Sequence[Mapping[str, int]]:
         items = self.store.items(PREFIX).items()
-        return [usage.counts for key, item in items for usage in usages(key, item)]
+        return [usage_of(key, item).counts for key, item in items]
 
 
 @pytest.fixture(params=BOTH)

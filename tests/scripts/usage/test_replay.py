@@ -13,7 +13,7 @@ from scripts.access.store import ToolStore
 from scripts.keys.commands import Records
 from scripts.usage.__main__ import main
 from scripts.usage.replay import replay
-from sluice.access.daily_usage import PREFIX, usages
+from sluice.access.daily_usage import PREFIX, usage_key, usage_of
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
@@ -68,7 +68,7 @@ def line(found: Ticket, tokens: Tokens = USED, *, has_failed: bool = False) -> s
 def counts(store: ToolStore) -> dict[str, int]:
     """The sum of all that is counted."""
     items = store.items(PREFIX).items()
-    found = [usage.counts for key, item in items for usage in usages(key, item)]
+    found = [usage_of(key, item).counts for key, item in items]
     return {name: sum(each[name] for each in found) for name in found[0]}
 
 
@@ -79,7 +79,7 @@ def test_request_is_counted_once_on_its_own_day(store: ToolStore, tmp_path: Path
     assert replay(store, [text], NOW + DAY_S) == (0, 1, 0)
     item = store.get_all([principal.account])[principal.account]
     assert (item["s life"], item["b life"], item["running"]) == (140, 140, 0)
-    assert list(store.items(PREFIX)) == [f"usage 2027-01-15 {principal.account}"]
+    assert list(store.items(PREFIX)) == [usage_key("2027-01-15", principal.account, "gpt")]
     counted = counts(store)
     assert (counted["requests"], counted["failures"], counted["micro_usd"]) == (1, 1, 140)
     assert counted["input_tokens"] == 100

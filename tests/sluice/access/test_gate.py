@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.access.daily_usage import usages
+from sluice.access.daily_usage import usage_key, usage_of
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.errors import (
     BudgetSpent,
@@ -94,9 +94,9 @@ class World:
         return Ask(CHAT, "https://api.openai.com/v1", model, Tokens(tokens, 0, 0), ANSWER_S)
 
     def usage(self, account: str) -> Mapping[str, int]:
-        key = f"usage 2023-11-14 {account}"
-        (found,) = usages(key, self.store.get_all([key])[key])
-        return {name: number for name, number in found.counts.items() if number}
+        key = usage_key("2023-11-14", account, "gpt")
+        counts = usage_of(key, self.store.get_all([key])[key]).counts
+        return {name: number for name, number in counts.items() if number}
 
 
 @pytest.fixture

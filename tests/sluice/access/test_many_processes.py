@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from sluice.access.daily_usage import usages
+from sluice.access.daily_usage import usage_key, usage_of
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.errors import BudgetSpent
 from sluice.access.gate import Ask, Gate
@@ -118,9 +118,8 @@ def test_budget_is_never_passed_and_exactly_counted(shared: Shared) -> None:
     assert item["s life"] == item["b life"] == 300 * len(moments)
     assert 9100 < int(item["s life"]) <= 10_000
     assert item["running"] == 0
-    day = time.strftime("%Y-%m-%d", time.gmtime())
-    key = f"usage {day} {ACCOUNT}"
-    (usage,) = usages(key, store.get_all([key])[key])
+    key = usage_key(time.strftime("%Y-%m-%d", time.gmtime()), ACCOUNT, "gpt")
+    usage = usage_of(key, store.get_all([key])[key])
     assert usage.counts["requests"] == len(moments)
     assert usage.counts["micro_usd"] == 300 * len(moments)
 

@@ -1,23 +1,32 @@
+"""What a ticket counts for reports."""
+
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+from sluice.access.daily_usage import usage_key
 from sluice.access.deployment_limits import DeploymentLimits
-from sluice.access.gate import Ask, Gate
-from sluice.access.prices import PriceList
 from sluice.access.usage import Tokens
-from sluice.authentication import Principal
 from sluice.limit_values import Rate, RouteRates
-from sluice.state.sqlite import SqliteState
+from tests.sluice.access.test_gate import FORWARD_KEY, TWO_A_MINUTE, World, passed
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_only_requests_that_a_model_works_on_lack_a_price(tmp_path: Path) -> None:
-    store = SqliteState(str(tmp_path / "state.db"), lambda: 1_700_000_000.0)
-    limits = DeploymentLimits((RouteRates("/v1/models", (Rate(2, 60),)),))
-    prices = PriceList('{"servers": {}}', {})
-    gate = Gate(store, limits, lambda: prices, iter("ab").__next__, lambda: 1_700_000_000.0)
+    world = World(tmp_path / "state.db")
+    gate = world.gate(DeploymentLimits((RouteRates("/v1/models", (Rate(2, 60),)),)))
     for is_free, cost in ((True, 0), (False, None)):
-        ask = Ask("/v1/models", "https://x", "", Tokens(0, 0, 0), 60.0, is_free)
-        ticket = gate.admit(Principal("key-1", "key 1", has_record=False), ask)
-        assert ticket is not None
+        ask = world.ask("")._replace(path="/v1/models", is_free=is_free)
+        ticket = passed(gate.admit(FORWARD_KEY, ask))
         assert ticket.settle(Tokens(0, 0, 0)) == cost
+
+
+def test_each_model_has_an_item_and_its_name_is_cut(tmp_path: Path) -> None:
+    world = World(tmp_path / "state.db")
+    gate = world.gate(TWO_A_MINUTE)
+    for model in ("gpt", "x" * 10_000):
+        passed(gate.admit(FORWARD_KEY, world.ask(model))).settle(Tokens(1, 0, 1))
+    keys = [usage_key("2023-11-14", FORWARD_KEY.account, model) for model in ("gpt", "x" * 100)]
+    assert [item["requests"] for item in world.store.get_all(keys).values()] == [1, 1]

@@ -1,4 +1,4 @@
-"""Counts of one principal's requests on one day, by model, as one stored item (no I/O)."""
+"""Counts of one principal's requests for one model on one day, as one stored item (no I/O)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from sluice.state.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sluice.access.usage import Savings, Tokens
     from sluice.state.item import Item
 
 PREFIX = "usage "
 KEPT_S = 400 * 86_400
 """How long a day's counts are kept: a year, and time to look at it."""
-MAX_MODEL_CHARACTERS = 100
 OTHER = "other"
+"""What reports call requests without a model."""
 FIELDS = (
     "requests",
     "failures",
@@ -58,8 +56,8 @@ def usage_change(
 ) -> Change:
     """Counts one request: rather not at all than twice.
 
-    name: who it counts for, in reports. cost: micro-USD. now: Unix time. savings: of an answer from
-    the cache.
+    name: who it counts for, in reports. model: in the length of gate.MAX_CHARACTERS. cost:
+    micro-USD. now: Unix time. savings: of an answer from the cache.
     """
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
     counts = {
@@ -76,19 +74,18 @@ def usage_change(
         "saved_tokens": 0 if savings is None else savings.tokens,
         "saved_micro_usd": 0 if savings is None else savings.micro_usd,
     }
-    label = model[:MAX_MODEL_CHARACTERS] or OTHER
-    add = {f"{field} {label}": count for field, count in counts.items() if count}
-    key = f"{PREFIX}{day} {account}"
-    return Change(key, now + KEPT_S, add=add, put={"name": name}, may_repeat=False)
+    add = {field: count for field, count in counts.items() if count}
+    put = {"name": name, "model": model or OTHER}
+    key = usage_key(day, account, model)
+    return Change(key, now + KEPT_S, add=add, put=put, may_repeat=False)
 
 
-def usages(key: str, item: Item) -> Iterator[Usage]:
-    """What an item counts, by model."""
+def usage_key(day: str, account: str, model: str) -> str:
+    """Clients choose models, so each has an item of its own: one for all would grow too large."""
+    return f"{PREFIX}{day} {model} {account}"
+
+
+def usage_of(key: str, item: Item) -> Usage:
     day = key.removeprefix(PREFIX).partition(" ")[0]
-    by_model: dict[str, dict[str, int]] = {}
-    for name, value in item.items():
-        field, _, model = name.partition(" ")
-        if field in FIELDS:
-            by_model.setdefault(model, dict.fromkeys(FIELDS, 0))[field] = int(value)
-    for model, counts in by_model.items():
-        yield Usage(day, str(item["name"]), model, counts)
+    counts = {field: int(item.get(field, 0)) for field in FIELDS}
+    return Usage(day, str(item["name"]), str(item["model"]), counts)

@@ -45,8 +45,8 @@ MAX_REMEMBERED = 1000
 """Principals in memory: some 2 KB each."""
 MAX_CONTENTION_MS = 1000
 """Maximum time of an admission, lost races included."""
-MAX_QUOTED = 100
-"""Characters of a client's text in an error."""
+MAX_CHARACTERS = 100
+"""Maximum length of a client's text in errors and in the store, in characters."""
 LEASE_SLACK_MS = 60_000
 """How much longer than its answer a lease lasts: for settlement, and for clocks that differ."""
 
@@ -253,13 +253,14 @@ class Gate:
         bounds = self._bounds(record, ask.path, part)
         cost = 0 if bounds.max_budget is None else self._cost(principal, ask)
         ends_at = now + int(ask.lasts_s * 1000) + LEASE_SLACK_MS
-        claim = Claim(self._new_id(), ask.model, ask.tokens.total, cost, ends_at)
+        model = ask.model[:MAX_CHARACTERS]
+        claim = Claim(self._new_id(), model, ask.tokens.total, cost, ends_at)
         return Case(now, bounds, claim)
 
     def _cost(self, principal: Principal, ask: Ask) -> int:
         price = self._price(ask)
         if price is None:
-            model = ask.model[:MAX_QUOTED] or "a request without a model"
+            model = ask.model[:MAX_CHARACTERS] or "a request without a model"
             raise ModelWithoutPrice(
                 f"{principal.name} has a budget, and the price of {model} is unknown. "
                 "Ask for another model, or have its price added to MODEL_PRICES."
@@ -330,7 +331,8 @@ def _may_be_claimed(item: Item, now: int) -> bool:
 def check_allowed(record: Record, ask: Ask) -> None:
     """Raises ModelNotAllowed, PromptTemplateNotAllowed for what the record does not allow."""
     if record.models and not (ask.is_free or _matches(ask.model, record.models)):
-        asked = f"the model {ask.model[:MAX_QUOTED]}" if ask.model else "requests without a model"
+        model = f"the model {ask.model[:MAX_CHARACTERS]}"
+        asked = model if ask.model else "requests without a model"
         message = f"The key {record.key_alias} does not allow {asked}."
         raise ModelNotAllowed(message, param="model")
     templates = record.prompt_templates

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sluice.state.item import Item
 
 MAX_SHARDS = 20
-"""Maximum number of shards. A rotation changes three items for each: DynamoDB changes at most 100
+"""Maximum number of shards. A rotation changes two items for each: DynamoDB changes at most 100
 items together."""
 SUMMED = (COUNTED, TOKENS, CLAIMED, SPENT)
 

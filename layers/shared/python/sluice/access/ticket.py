@@ -14,8 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sluice.access.account import Lease
     from sluice.access.prices import Price
     from sluice.authentication import Principal
+    from sluice.state.changes import Change
     from sluice.state.item import Item
     from sluice.state.store import StateStore
 
@@ -134,17 +136,20 @@ def settle_dead(store: StateStore, principal: Principal, case: Case, item: Item)
     """
     dead = leases_over(item, case.now)
     for lease in dead:
-        used = Used(lease.tokens, lease.cost)
-        settled = settlement(case.bounds, principal.account, lease, used, case.now)
-        counted = usage_change(
-            principal.account,
-            principal.name,
-            lease.model,
-            Tokens(lease.tokens, 0, 0, is_estimated=True),
-            lease.cost,
-            case.now / 1000,
-            has_failed=True,
-        )
+        account, name, now = principal.account, principal.name, case.now
+        settled, counted = charge(account, name, case.bounds, lease, now)
         if store.change(settled).was_applied:
             store.change(counted)
     return bool(dead)
+
+
+def charge(
+    account: str, name: str, bounds: Bounds, lease: Lease, now: int
+) -> tuple[Change, Change]:
+    """Settles a request whose function has died, at what it had claimed, and counts it."""
+    settled = settlement(bounds, account, lease, Used(lease.tokens, lease.cost), now)
+    tokens = Tokens(lease.tokens, 0, 0, is_estimated=True)
+    counted = usage_change(
+        account, name, lease.model, tokens, lease.cost, now / 1000, has_failed=True
+    )
+    return settled, counted
