@@ -19,9 +19,9 @@ function curl (settings, { path, document }) {
   const proof = settings.urlAuth === 'signature'
     ? `--aws-sigv4 aws:amz:${settings.region}:lambda --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"`
     : `-H "Authorization: Bearer ${shellKey(settings)}"`
-  // curl signs a header without a value, and does not send it.
+  // curl signs a header without a value, and does not send it. zsh makes one word of all after :+
   const token = settings.urlAuth === 'signature'
-    ? '  ${AWS_SESSION_TOKEN:+-H "x-amz-security-token: $AWS_SESSION_TOKEN"} \\\n'
+    ? '  ${AWS_SESSION_TOKEN:+"-Hx-amz-security-token: $AWS_SESSION_TOKEN"} \\\n'
     : ''
   return `curl -N ${quoted(settings.httpUrl + path)} \\
   ${proof} \\
@@ -40,8 +40,9 @@ function wscat (settings, request) {
 }
 
 function presignLine ({ websocketUrl, region }) {
-  const code = [...presigning(websocketUrl, region), 'print(url)'].join('\n')
-  return `SLUICE_PRESIGNED_URL=$(python3 -c ${quoted(code)}) # pip install boto3`
+  // A comment of Python's: zsh, the shell of macOS, would take one of the shell's for a command.
+  const code = ['# pip install boto3', ...presigning(websocketUrl, region), 'print(url)'].join('\n')
+  return `SLUICE_PRESIGNED_URL=$(python3 -c ${quoted(code)})`
 }
 
 function presigning (url, region) {

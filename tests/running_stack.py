@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[1]
 PATIENCE_S = 30.0  # how long a test waits for the stack before it has failed
 
 
+def patient_wscat(line: str) -> str:
+    """Return wscat's line with more time: on a busy machine it takes ten seconds to start."""
+    return re.sub(r"(\bsleep|-w) \d+", rf"\1 {2 * PATIENCE_S:.0f}", line)
+
+
 class RunningStack:
     """A stack that is starting; `wait_ready` waits for its banner. `lines` is what it printed."""
 

@@ -19,6 +19,7 @@ PAGES = {
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 MODEL = re.compile(r"\bgpt-\d[\w.]*(?:-[a-z]+)?")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+COMMANDS = re.compile(r"^```(?:sh|powershell)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def anchors(text: str) -> set[str]:
@@ -63,6 +64,14 @@ def test_options_of_a_script_stand_where_npm_passes_them_on() -> None:
     for page, text in PAGES.items():
         for command in re.findall(r"npm (?:run [\w:-]+|start|test)\b[^`#\n]*", text):
             assert "--" not in command or " -- " in command, f"{page.name}: {command}"
+
+
+def test_commands_to_copy_have_no_comments() -> None:
+    """zsh, the shell of macOS, passes `# and so on` to the command, or takes # for a command."""
+    for page, text in PAGES.items():
+        for block in COMMANDS.findall(text):
+            unquoted = re.sub(r"'[^']*'|\"[^\"]*\"", "", block).removeprefix("#!/bin/sh")
+            assert not re.search(r"(?:^|\s)#", unquoted), f"{page.name}: {block}"
 
 
 def test_modules_of_the_architecture_exist() -> None:

@@ -23,7 +23,7 @@ from tests.documentation.marked_blocks import (
     matches,
     unmarked_commands,
 )
-from tests.running_stack import PATIENCE_S, RunningStack, ready_service
+from tests.running_stack import PATIENCE_S, RunningStack, patient_wscat, ready_service
 from tests.scripted_upstream import scripted_upstream
 from tests.test_documentation import PAGES
 
@@ -118,6 +118,7 @@ def printed_by(block: MarkedBlock, stack: RunningStack, environ: dict[str, str])
     command = block.command
     for address, own in addresses(stack).items():
         command = command.replace(address, own)
+    command = patient_wscat(command) if "npx wscat" in command else command
     command = NPM_RUN.sub(lambda found: SETS_UP.sub("", NPM_SCRIPTS[found[1]]), command)
     with subprocess.Popen(
         [*INTERPRETERS[block.language], command],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.end_to_end.conftest import FORWARD_KEY, PROVIDER_KEY
-from tests.running_stack import PATIENCE_S, ROOT
+from tests.running_stack import PATIENCE_S, ROOT, patient_wscat
 from tests.scripted_upstream import answer_stream
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def test_commands_of_the_readme_print_the_answer(
     upstream.requests.clear()
     (wscat,) = re.findall(r"^.*npx wscat .*$", README, re.MULTILINE)
     url = signed_stack.websocket_url
-    assert "Hello" in wscat_prints(signed_stack, "-c", wscat.replace("ws://127.0.0.1:3001", url))
+    assert "Hello" in wscat_prints(signed_stack, wscat.replace("ws://127.0.0.1:3001", url))
     assert_asked_once(upstream)
 
 
@@ -249,19 +249,21 @@ def test_wscat_line_of_the_banner_prints_the_answer(
     signed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     line = next(line for line in signed_stack.lines if "wscat" in line)
-    assert "Hello" in wscat_prints(signed_stack, "-c", line)
+    assert "Hello" in wscat_prints(signed_stack, line)
     assert_asked_once(upstream)
 
 
 def test_wscat_prints_the_answer(keyed_stack: RunningStack, upstream: ScriptedUpstream) -> None:
-    assert "Hello" in wscat_prints(keyed_stack, str(CLIENTS / "wscat_key.sh"))
+    assert "Hello" in wscat_prints(
+        keyed_stack, (CLIENTS / "wscat_key.sh").read_text(encoding="utf-8")
+    )
     assert_asked_once(upstream)
 
 
-def wscat_prints(stack: RunningStack, *shell: str) -> str:
-    """What the shell's wscat prints, in a script without input, until the answer is there."""
+def wscat_prints(stack: RunningStack, line: str) -> str:
+    """What wscat's line prints, in a script without input, until the answer is there."""
     with subprocess.Popen(
-        ["sh", *shell],
+        ["sh", "-c", patient_wscat(line)],
         cwd=ROOT,
         env=environment(stack),
         stdin=subprocess.DEVNULL,

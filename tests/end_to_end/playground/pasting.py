@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.running_stack import PATIENCE_S, ROOT
+from tests.running_stack import PATIENCE_S, ROOT, patient_wscat
 
 
 def paste(language: str, code: str, **environ: str) -> str:
@@ -17,14 +18,20 @@ def paste(language: str, code: str, **environ: str) -> str:
     kept = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "HOME": os.environ["HOME"]}
     command = {
         "curl": ["bash", "-c", code],
-        # Patient enough for a local stack.
-        "wscat": ["bash", "-c", code.replace("sleep 10", "sleep 3").replace("-w 10", "-w 2")],
+        "wscat": ["bash", "-c", patient_wscat(code)],
         "Python": [sys.executable, "-c", code],
         "JavaScript": ["node", "--input-type=module", "-e", code],
     }[language]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**kept, **environ}, capture_output=True, text=True,
-        timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{code}\n{done.stderr}"
-    return done.stdout
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**kept, **environ}, stdout=subprocess.PIPE,
+        text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if language == "wscat" and '"done":true' in line:  # it would stay for long
+                os.killpg(process.pid, signal.SIGTERM)
+                return printed
+        assert process.wait(PATIENCE_S) == 0, code
+        return printed
