@@ -14,13 +14,18 @@ if TYPE_CHECKING:
 BYTES_PER_TOKEN = 3
 """Bytes of a request's JSON for each token: English has 4 bytes a token and Chinese 3, by OpenAI's
 tokenizers."""
-EMBEDDED = rb'data:[\w/+.-]+;base64,[^"]*'
+EMBEDDED = rb'data:[\w/+.\\-]+;base64,[^"]*'
+"""PHP writes the slash of a media type with a backslash."""
 EMBEDDED_TOKENS = 1500
 """Tokens of an image or a file. OpenAI's examples of images have 85 to 1,105 tokens:
 https://platform.openai.com/docs/guides/images-vision"""
 USUAL_OUTPUT_TOKENS = 4096
 """Tokens of an answer whose request sets no limit. Answers rarely have more."""
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+ANSWERS = ("n", "best_of")
+"""Members that multiply the answers to a prompt: those that are returned, and all that are made."""
+MAX_NUMBER = 10**9
+"""Largest number in a request that counts: DynamoDB takes 38 digits, and a few are multiplied."""
 INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount")
 """Counts of chat completions, completions and embeddings; of responses, images, audio and
 Anthropic's API; of Gemini's."""
@@ -96,9 +101,18 @@ def counted_tokens(usage: Mapping[str, int], estimated_input: int = 0) -> Tokens
 
 
 def _output_limit(document: Mapping[str, Any]) -> int:
-    limit = _number(document, *OUTPUT_LIMITS)
-    choices = max(_number(document, "n") or 1, 1)
-    return (USUAL_OUTPUT_TOKENS if limit is None else limit) * choices
+    prompt = document.get("prompt")
+    has_prompts = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
+    prompts = len(prompt) if has_prompts else 1
+    limit = _largest(document, OUTPUT_LIMITS, USUAL_OUTPUT_TOKENS)
+    return limit * max(_largest(document, ANSWERS, 1), 1) * prompts
+
+
+def _largest(document: Mapping[str, Any], names: tuple[str, ...], default: int) -> int:
+    """The largest of these members: providers differ in which one they obey, and take 10.0."""
+    found = (document.get(name) for name in names)
+    numbers = [min(n, MAX_NUMBER) for n in found if type(n) in (int, float) and n >= 0]
+    return int(max(numbers, default=default))
 
 
 def _number(values: Mapping[str, Any], *names: str) -> int | None:
