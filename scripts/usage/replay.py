@@ -14,7 +14,7 @@ from scripts.access.store import ToolStore
 from sluice.access.account import Bounds, Lease, Used, settlement
 from sluice.access.daily_usage import KEPT_S, usage_change
 from sluice.access.records import record_of
-from sluice.access.usage import Tokens
+from sluice.access.usage import Savings, Tokens
 from sluice.state.changes import Change, Equals
 
 FIELD = "uncounted"
@@ -27,7 +27,8 @@ MAX_NESTING = 2
 class Uncounted(NamedTuple):
     """One request, as access.ticket.Ticket.replay describes it. at: Unix ms.
 
-    is_settled: whether nothing but its count for reports is missing.
+    savings: of an answer from the cache. is_settled: whether nothing but its count for reports is
+    missing.
     """
 
     account: str
@@ -36,6 +37,7 @@ class Uncounted(NamedTuple):
     lease: Lease
     tokens: Tokens
     cost: int | None
+    savings: Savings | None
     has_failed: bool
     is_settled: bool
 
@@ -89,13 +91,15 @@ def _read(fields: Mapping[str, Any]) -> Uncounted | None:
         tokens = Tokens(*json.loads(fields["tokens"]))
         account, name, at = str(fields["account"]), str(fields["name"]), int(fields["at"])
         cost = fields.get("micro_usd")
+        savings = Savings(*json.loads(fields["saved"])) if "saved" in fields else None
         failed, is_settled = bool(fields.get("failed")), bool(fields.get("settled"))
     except (ValueError, LookupError, TypeError):
         return None
-    numbers = (lease.tokens, lease.minute, lease.cost, lease.until, *tokens[:3], cost or 0)
+    numbers = [lease.tokens, lease.minute, lease.cost, lease.until, *tokens[:3], cost or 0]
+    numbers += savings or ()
     if not all(type(number) is int and number >= 0 for number in numbers):
         return None
-    return Uncounted(account, name, at, lease, tokens, cost, failed, is_settled)
+    return Uncounted(account, name, at, lease, tokens, cost, savings, failed, is_settled)
 
 
 def _changes(store: ToolStore, found: Uncounted, now: float) -> list[Change]:
@@ -106,6 +110,7 @@ def _changes(store: ToolStore, found: Uncounted, now: float) -> list[Change]:
         found.tokens,
         found.cost,
         found.at / 1000,
+        found.savings,
         has_failed=found.has_failed,
     )
     if found.is_settled:

@@ -18,7 +18,7 @@ from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import Ask, Gate
 from sluice.access.prices import PriceList
 from sluice.access.ticket import Ticket
-from sluice.access.usage import Tokens
+from sluice.access.usage import Savings, Tokens
 from sluice.authentication import Principal
 from sluice.errors import StateUnavailable
 from sluice.limit_values import Rate
@@ -60,8 +60,8 @@ def team(store: ToolStore) -> Principal:
     return Principal("team-a", record.key, has_record=True)
 
 
-def line(found: Ticket, tokens: Tokens = USED, *, has_failed: bool = False) -> str:
-    uncounted = found.replay(tokens, has_failed=has_failed)
+def line(found: Ticket, savings: Savings | None = None, *, has_failed: bool = False) -> str:
+    uncounted = found.replay(USED, savings, has_failed=has_failed)
     return json.dumps({"request_id": "r", "uncounted": uncounted, "state": "It was away."})
 
 
@@ -83,6 +83,14 @@ def test_request_is_counted_once_on_its_own_day(store: ToolStore, tmp_path: Path
     counted = counts(store)
     assert (counted["requests"], counted["failures"], counted["micro_usd"]) == (1, 1, 140)
     assert counted["input_tokens"] == 100
+
+
+def test_what_a_kept_answer_saved_is_counted(store: ToolStore, tmp_path: Path) -> None:
+    text = line(ticket(tmp_path, team(store)), Savings(150, 200))
+    assert replay(store, [text], NOW) == (1, 0, 0)
+    counted = counts(store)
+    assert (counted["cache_hits"], counted["saved_tokens"]) == (1, 150)
+    assert counted["saved_micro_usd"] == 200
 
 
 def test_request_that_was_settled_is_not_counted_again(store: ToolStore, tmp_path: Path) -> None:
@@ -152,6 +160,8 @@ def test_damaged_lines_are_said_and_change_nothing(store: ToolStore, tmp_path: P
         {"tokens": "[1, 2, null]"},
         {"at": "noon"},
         {"micro_usd": -1},
+        {"saved": "[1]"},
+        {"saved": "[1, -1]"},
     ]
     lines = [json.dumps({"uncounted": {**good["uncounted"], **part}}) for part in broken]
     lines += ['{"uncounted": {}}', '{"uncounted": 7}', line_cut_short(good)]
@@ -160,7 +170,7 @@ def test_damaged_lines_are_said_and_change_nothing(store: ToolStore, tmp_path: P
     stdin = io.StringIO("\n".join(lines))
     code = main(["--replay"], environ, stdin, out, err, tmp_path, lambda: NOW)
     assert (code, out.getvalue()) == (1, "Counted 0 requests; 0 had been counted before.\n")
-    assert err.getvalue().startswith("usage: 9 lines could not be read. Pass whole lines")
+    assert err.getvalue().startswith("usage: 11 lines could not be read. Pass whole lines")
     assert store.items("") == before
 
 

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.completions.request import plain_request
+from sluice.completions.event_stream import EVENT_STREAM
+from sluice.completions.request import ResponseType, plain_request
 from sluice.upstream.call import JSON, chat_call
-from tests.scripted_upstream import replies, sends
+from tests.scripted_upstream import delta, replies, sends, sse
 from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
 
 if TYPE_CHECKING:
+    from sluice.completions.answer import ModelAnswer
     from tests.scripted_upstream import ScriptedUpstream
+
+USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12}
+STOP = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
 
 
 @pytest.fixture
@@ -95,3 +100,21 @@ def test_template_requests_say_what_they_want_of_the_cache(bench: CacheBench) ->
     ):
         bench.read(own, headers=headers)
         assert bench.state == state
+
+
+def number_in(answer: ModelAnswer) -> str:
+    return answer.text(ResponseType.INT)
+
+
+def test_tokens_of_the_whole_answer_count_whatever_its_client_read(bench: CacheBench) -> None:
+    request = plain_request("Hi")
+    counts = sse({"choices": [], "usage": USAGE})
+    stream = delta("[[42]]") + delta("a" * 99_999) + STOP + counts + sse("[DONE]")
+    bench.upstream.script = sends(stream, EVENT_STREAM)
+    assert bench.read(request, number_in) == "42"
+    assert (bench.state, bench.line["usage"]) == ("MISS", USAGE)
+    bench.read(request, number_in)
+    assert (bench.state, bench.line["saved_tokens"]) == ("HIT", 12)
+    body = bench.upstream.requests[0].document
+    bench.ask({**body, "stream": False})  # usage is at the end of the folded answer
+    assert (bench.state, bench.line["saved_tokens"]) == ("HIT", 12)

@@ -65,7 +65,10 @@ class FakeTicket(Ticket):
         self.charged.append((tokens, has_failed))
         return 12
 
-    def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
+    def replay(
+        self, tokens: Tokens, savings: Savings | None = None, *, has_failed: bool = False
+    ) -> dict[str, str | int]:
+        self.savings = savings
         return {"tokens": tokens.total, "failed": int(has_failed)}
 
 

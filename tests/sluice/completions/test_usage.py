@@ -104,9 +104,10 @@ def test_usage_that_the_model_talks_about_does_not_count(text: str) -> None:
     assert usage_of(json.dumps({"usage": CHAT, **whole}).encode()) == CHAT
 
 
-def test_usage_after_a_long_answer_is_found() -> None:
-    answer = b'{"x":"' + b"y" * 10_000_000 + b'","usage":{"total_tokens":5}}'
-    assert usage_of(answer) == {"total_tokens": 5}
+def test_usage_is_found_after_a_long_answer_and_before_one() -> None:
+    long, usage = b'"x":"' + b"y" * 10_000_000 + b'"', b'"usage":{"total_tokens":5}'
+    for first, last in ((long, usage), (usage, long)):
+        assert usage_of(b'{"a":1,' + first + b",", last + b"}") == {"total_tokens": 5}
 
 
 def test_usage_that_is_taken_out_of_a_large_chunk_is_kept() -> None:

@@ -54,7 +54,9 @@ class Ticket:
         self.admitted_at = case.now
         """In Unix ms."""
 
-    def replay(self, tokens: Tokens, *, has_failed: bool = False) -> dict[str, str | int]:
+    def replay(
+        self, tokens: Tokens, savings: Savings | None = None, *, has_failed: bool = False
+    ) -> dict[str, str | int]:
         """What `npm run usage -- --replay` needs to count the request later."""
         case, lease, cost = self._case, self._lease, self._cost(tokens)
         is_missing_in_reports = self._is_settled and not self._is_counted
@@ -68,6 +70,7 @@ class Ticket:
             "failed": int(has_failed),
             "settled": int(is_missing_in_reports),
             **({} if cost is None else {"micro_usd": cost}),
+            **({} if savings is None else {"saved": json.dumps(savings)}),
         }
 
     def settle(

@@ -165,12 +165,12 @@ class ModelAnswers:
                 yield answer
                 answer.finish()
             finally:
-                usage = answer.usage.usage()
                 if exchange is not None and exchange.is_hit:
-                    savings = exchange.savings(usage, log)
+                    savings = exchange.savings(log)
                     if meter is not None:
                         meter.savings = savings
                 else:
+                    usage = answer.usage.usage() or (exchange.usage() if exchange else None)
                     log.note(usage=usage)
                     if meter is not None:
                         meter.usage = usage

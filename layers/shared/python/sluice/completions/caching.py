@@ -18,6 +18,7 @@ from sluice.completions.event_stream import EVENT_STREAM, is_event_stream, recog
 from sluice.completions.folding import whole_answer
 from sluice.completions.recording import RecordedReply, ReplayedReply
 from sluice.completions.unfolding import event_stream
+from sluice.completions.usage import usage_in
 from sluice.errors import SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
@@ -67,8 +68,8 @@ class Question(NamedTuple):
 class CacheExchange:
     """One request's part of the cache.
 
-    model: the one that is asked for. replayed: the kept answer, if there is one. headers: say where
-    the answer is from. price: gives what the model costs.
+    model: the one that is asked for. replayed: the kept answer, if there is one, as its client gets
+    it. kept: its bytes. headers: say where the answer is from. price: gives what the model costs.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class CacheExchange:
         price: Callable[[], Price | None],
         replayed: ReplayedReply | None = None,
         age_s: int | None = None,
+        kept: bytes | None = None,
     ) -> None:
         self.headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
         self.is_hit = replayed is not None
@@ -88,6 +90,7 @@ class CacheExchange:
         self._state, self._age_s = state, age_s
         self._model, self._price = model, price
         self._replayed = replayed
+        self._kept = kept
 
     def reply(
         self, send: Callable[[Callable[..., None]], UpstreamReply], log: RequestLog
@@ -124,9 +127,14 @@ class CacheExchange:
         """The headers of an answer, with what this cache says of it, and not the provider's."""
         return {n: v for n, v in headers.items() if n != AGE} | self.headers
 
-    def savings(self, usage: Mapping[str, Any] | None, log: RequestLog) -> Savings:
-        """What a kept answer with this usage saved; logged too."""
-        tokens, price = counted_tokens(usage or {}), self._price()
+    def usage(self) -> dict[str, int] | None:
+        """The token counts of the whole answer: its client may have read a part of it."""
+        body = self._kept if self.recorded is None else self.recorded.body()
+        return usage_in(body or b"")
+
+    def savings(self, log: RequestLog) -> Savings:
+        """What the kept answer saved; logged too."""
+        tokens, price = counted_tokens(self.usage() or {}), self._price()
         saved = Savings(
             tokens.total if tokens else 0, price.cost(tokens) if price and tokens else 0
         )
@@ -235,7 +243,7 @@ class AnswerCache:
             state = MISS if question.wishes.may_keep else BYPASS
             return CacheExchange(pending.call.model, state, price)
         age_s = max(0, int(self._clock() - entry.created_at))
-        return CacheExchange(pending.call.model, HIT, price, replayed, age_s)
+        return CacheExchange(pending.call.model, HIT, price, replayed, age_s, entry.body)
 
     def _read(self, question: Question, log: RequestLog) -> Entry | None:
         try:

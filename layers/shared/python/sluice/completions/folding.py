@@ -89,9 +89,10 @@ def _folded(body: bytes) -> dict[str, Any] | None:
         return None
     for choice in folded:
         _complete(choice, kind)
-    if answer.get("usage") is None:
-        answer.pop("usage", None)
-    return {**answer, "object": kind, "choices": folded}
+    usage = answer.pop("usage", None)
+    # At the end, where providers have it, too.
+    counted = {} if usage is None else {"usage": usage}
+    return {**answer, "object": kind, "choices": folded, **counted}
 
 
 def folded_choices(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -103,7 +103,7 @@ class Meter:
                 cost = self._ticket.settle(tokens, self.savings, has_failed=has_failed)
             except StateUnavailable as error:
                 if deadline.seconds_left_or_zero() <= pause_s:
-                    uncounted = self._ticket.replay(tokens, has_failed=has_failed)
+                    uncounted = self._ticket.replay(tokens, self.savings, has_failed=has_failed)
                     log.note(uncounted=uncounted, state=error.message)
                     return
                 sleep(pause_s)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 TAIL_BYTES = 16 * 1024  # usage takes some 500 bytes, and little follows it
+HEAD_BYTES = 1024
+"""Some JSON answers have their usage before vectors or choices, after a few short members."""
+OBJECT = rb"\s*{"
 # As text: `re` compiles them once a client has its answer.
 USAGE = rb'"usage(?:Metadata)?"\s*:\s*(?={)'
 COUNT = r"(?i)\w*token(?:s|count)\w*"
@@ -23,11 +26,12 @@ CACHED = "cached_tokens"
 
 
 class UsageFinder:
-    """Takes an answer as bytes, of which it keeps the end uncopied, or as events."""
+    """Takes an answer as bytes, of which it keeps both ends uncopied, or as events."""
 
     def __init__(self) -> None:
         self._chunks: deque[bytes] = deque()
         self._size = 0
+        self._first = b""
         self._of_events: dict[str, int] | None = None
 
     def add_event(self, document: dict[str, Any]) -> None:
@@ -38,6 +42,7 @@ class UsageFinder:
         self._of_events = _last_usage(event) or self._of_events
 
     def add(self, chunk: bytes) -> None:
+        self._first = self._first or chunk
         self._chunks.append(chunk)
         self._size += len(chunk)
         while self._size - len(self._chunks[0]) >= TAIL_BYTES:
@@ -47,7 +52,17 @@ class UsageFinder:
         """The last usage of the answer: counts by name, or None."""
         if self._of_events is not None:
             return self._of_events
-        return _last_usage(b"".join(self._chunks)[-TAIL_BYTES:])
+        found = _last_usage(b"".join(self._chunks)[-TAIL_BYTES:])
+        if found is None and re.match(OBJECT, self._first):
+            found = _last_usage(self._first[:HEAD_BYTES])
+        return found
+
+
+def usage_in(answer: bytes) -> dict[str, int] | None:
+    """The last usage of a whole answer."""
+    finder = UsageFinder()
+    finder.add(answer)
+    return finder.usage()
 
 
 def token_counts(usage: object) -> dict[str, int] | None:
