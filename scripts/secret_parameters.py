@@ -20,19 +20,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python"))
 
-from scripts.access.command_line import parsed
+from local.project.environment import UserSettings
+from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
+from scripts.access.command_line import CommandLine, exit_code, parsed
 from scripts.access.errors import ToolError
+from scripts.access.place import (
+    DEFAULT_REGION,
+    DEFAULT_STAGE,
+    ROOT,
+    SERVICE,
+    session_of,
+    stage_name,
+    user_settings,
+)
 from sluice.setting_values import InvalidValue, forward_keys, keys
 
-# As in serverless.yml.
-SERVICE = "sluice"
-DEFAULT_STAGE = "dev"
-DEFAULT_REGION = "us-east-1"
+Connect = Callable[[UserSettings, str], Any]
 FORWARD_KEY = "forward-key"
 NAMES = ("openai-api-key", FORWARD_KEY, "azure-openai-token")
 
@@ -43,17 +48,14 @@ MAX_VALUE_BYTES = 4096
 https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html"""
 
 
-class SecretsError(Exception):
-    """A fault that the user can fix. The text never holds what may be a secret."""
-
-
-class CommandLine(argparse.ArgumentParser):
-    """Says what it expects and repeats nothing that it got."""
-
-    def error(self, message: str) -> Any:
-        del message  # it quotes arguments, one of which may be a key
-        usage = self.format_usage().removeprefix("usage: ").strip()
-        raise SecretsError(f"Usage: {usage}. Enter a value at the prompt, or pipe it in.")
+REPLACED = "Running functions use the old value until Lambda replaces them.\n"
+REMEDIES = {
+    "ParameterNotFound": "`npm run secrets -- list` shows what is stored.",
+    "AccessDeniedException": (
+        "Check the credentials (AWS_PROFILE) and the permissions in docs/deploy.md."
+    ),
+}
+HINT = " A value is never an argument: enter it at the prompt, or pipe it in."
 
 
 def main(
@@ -63,19 +65,21 @@ def main(
     stdout: TextIO,
     stderr: TextIO,
     ask: Callable[[str], str] = getpass.getpass,
-    connect: Callable[..., Any] = boto3.client,
+    connect: Connect = session_of,
+    folder: Path = ROOT,
 ) -> int:
     """Run the command and return the exit code.
 
-    `ask` reads a line from the terminal without echo; `connect` works like boto3.client.
+    `ask` reads a line from the terminal without echo; `connect` makes a session of boto3.
+    folder: of serverless.yml and .env.
     """
-    try:
+
+    def run() -> None:
         chosen = parsed(command_line(), arguments, environ)
-        _run(chosen, connect, stdin, stdout, ask)
-    except (SecretsError, ToolError) as error:
-        stderr.write(f"secrets: {error}\n")
-        return 1
-    return 0
+        user = user_settings(chosen.stage, environ, folder)
+        _run(chosen, lambda: connect(user, chosen.region).client("ssm"), stdin, stdout, ask)
+
+    return exit_code("secrets", run, stderr)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -87,18 +91,21 @@ def command_line() -> argparse.ArgumentParser:
         ("delete", "delete a key"),
     ):
         own = commands.add_parser(command, help=purpose, allow_abbrev=False)
+        if command == "set":
+            own.hint = HINT
         if command != "list":
             own.add_argument("name", help=f"{', '.join(NAMES)}, or the full name of a parameter")
-        own.add_argument("--stage", default=DEFAULT_STAGE, help="default: %(default)s")
+        stage = "default: %(default)s"
+        own.add_argument("--stage", default=DEFAULT_STAGE, type=stage_name, help=stage)
         own.add_argument("--region", default=DEFAULT_REGION, help="default: %(default)s")
     return parser
 
 
 def parameter_name(name: str, stage: str) -> str:
-    """Return the full name of a key's parameter. Raises SecretsError."""
+    """Return the full name of a key's parameter. Raises ToolError."""
     full = f"/{SERVICE}/{stage}/{name}" if name in NAMES else name
     if not FULL_NAME.fullmatch(full):
-        raise SecretsError(
+        raise ToolError(
             f"The name must be {', '.join(NAMES)} or the full name of a parameter, /such/as/this"
             " (it is not repeated here: it may be a key)."
         )
@@ -106,27 +113,27 @@ def parameter_name(name: str, stage: str) -> str:
 
 
 def checked_value(text: str, name: str) -> str:
-    """Return one key, or several between commas, without a line end. Raises SecretsError.
+    """Return one key, or several between commas, without a line end. Raises ToolError.
 
     name: the full name of the parameter. Forward keys must be longer than others.
     """
     value = text.strip()
     if not (value.startswith("[") or KEYS.fullmatch(value)):  # a JSON array is parsed below
         found = "it holds a character that no key has" if value else "it is empty"
-        raise SecretsError(f"The value must be one key, or several separated by commas ({found}).")
+        raise ToolError(f"The value must be one key, or several separated by commas ({found}).")
     parse = forward_keys if name.endswith(f"/{FORWARD_KEY}") else keys
     try:
         parse(value)  # as the functions will
     except InvalidValue as error:
-        raise SecretsError(f"The value {error.rule}. {error.hint}".strip()) from None
+        raise ToolError(f"The value {error.rule}. {error.hint}".strip()) from None
     if len(value) > MAX_VALUE_BYTES:
-        raise SecretsError(f"The value is too long: {len(value)} of {MAX_VALUE_BYTES} characters.")
+        raise ToolError(f"The value is too long: {len(value)} of {MAX_VALUE_BYTES} characters.")
     return value
 
 
 def _run(
     chosen: argparse.Namespace,
-    connect: Callable[..., Any],
+    connect: Callable[[], Any],
     stdin: TextIO,
     stdout: TextIO,
     ask: Callable[[str], str],
@@ -134,53 +141,42 @@ def _run(
     region = chosen.region
     if chosen.command == "list":
         path = f"/{SERVICE}/{chosen.stage}"
-        stdout.writelines(_call(f"list {path} in {region}", _list, connect, path, region))
+        lines = _call(f"list {path} in {region}", lambda: _list(connect(), path))
+        stdout.writelines(lines or [f"Nothing is stored below {path} in {region}.\n"])
         return
     name = parameter_name(chosen.name, chosen.stage)
     if chosen.command == "set":
         text = ask(f"Value of {name}: ") if stdin.isatty() else stdin.read()
         value = checked_value(text, name)
-        stdout.write(_call(f"store {name} in {region}", _set, connect, name, value, region))
+        version = _call(f"store {name} in {region}", lambda: _set(connect(), name, value))
+        stdout.write(f"Stored {name} in {region}, version {version}.\n{REPLACED * (version > 1)}")
     else:
-        stdout.write(_call(f"delete {name} in {region}", _delete, connect, name, region))
+        _call(f"delete {name} in {region}", lambda: connect().delete_parameter(Name=name))
+        stdout.write(f"Deleted {name} in {region}.\n")
 
 
-def _call(action: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def _call(action: str, call: Callable[[], Any]) -> Any:
     try:
-        return function(*arguments)
-    except ClientError as error:
-        # Only the code: AWS's message may quote the value that it rejects.
-        code = error.response["Error"]["Code"]
-    except BotoCoreError as error:  # such as an unknown profile
-        code = type(error).__name__
-    raise SecretsError(
-        f"AWS did not {action} ({code}). Check the region, the credentials (AWS_PROFILE) and their"
-        " permissions for SSM parameters."
-    )
+        return call()
+    except AWS_ERRORS as error:
+        code = code_of(error)
+        raise ToolError(f"AWS did not {action} ({code}). {remedy(code, REMEDIES)}") from error
 
 
-def _set(connect: Callable[..., Any], name: str, value: str, region: str) -> str:
-    client = connect("ssm", region_name=region)
+def _set(client: Any, name: str, value: str) -> int:
     stored = client.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-    replaced = "Running functions use the old value until Lambda replaces them.\n"
-    line = f"Stored {name} in {region}, version {stored['Version']}.\n"
-    return line + (replaced if stored["Version"] > 1 else "")
+    return int(stored["Version"])
 
 
-def _delete(connect: Callable[..., Any], name: str, region: str) -> str:
-    connect("ssm", region_name=region).delete_parameter(Name=name)
-    return f"Deleted {name} in {region}.\n"
-
-
-def _list(connect: Callable[..., Any], path: str, region: str) -> list[str]:
+def _list(client: Any, path: str) -> list[str]:
     filters = [{"Key": "Path", "Option": "Recursive", "Values": [path]}]
-    pages = connect("ssm", region_name=region).get_paginator("describe_parameters")
+    pages = client.get_paginator("describe_parameters")
     found = pages.paginate(ParameterFilters=filters).search("Parameters")
     return [
         f"{each['Name']}  {each['Type']}  version {each['Version']}"
         f"  {each['LastModifiedDate']:%Y-%m-%d %H:%M}\n"
         for each in sorted(found, key=lambda parameter: str(parameter["Name"]))
-    ] or [f"Nothing is stored below {path} in {region}.\n"]
+    ]
 
 
 if __name__ == "__main__":

@@ -14,4 +14,4 @@ def deployed_addresses(stage: str, region: str, stack: str, user: UserSettings) 
     try:
         return smoke.deployed_addresses(session_of(user, region).client("cloudformation"), options)
     except smoke.SmokeSettingsError as error:
-        raise ToolError(f"{str(error)[:1].upper()}{str(error)[1:]}") from error
+        raise ToolError(str(error)) from error

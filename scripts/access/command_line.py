@@ -23,17 +23,28 @@ NPMS_OWN = ("-h", "--help", "--json", "--yes")
 class CommandLine(argparse.ArgumentParser):
     """Raises ToolError for a wrong command line."""
 
+    hint = ""
+    """A sentence that its errors end with."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Reject what is unknown here: for argparse only the whole command line has options."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(UNKNOWN)
+        return found, unknown
+
     def error(self, message: str) -> Any:
         problem = message.removeprefix(OF_A_VALUE)
         name, is_choice, rest = problem.partition(OF_A_CHOICE)
         if is_choice:
             choices = rest.rpartition(CHOICES)[2].removesuffix(")").replace(QUOTE, "")
             problem = f"{name}: must be one of {choices}"
+        if message.startswith(UNKNOWN):
+            problem = "Unknown option or argument"
         if problem != message and QUOTE not in problem:
-            raise ToolError(f"{problem}. All options: {self.prog} --help")
-        wrong = "Unknown option or argument. " if message.startswith(UNKNOWN) else ""
+            raise ToolError(f"{problem}. All options: {self.prog} --help.{self.hint}")
         usage = " ".join(self.format_usage().removeprefix("usage: ").split())
-        raise ToolError(f"{wrong}Usage: {usage}")
+        raise ToolError(f"Usage: {usage}{self.hint and '.'}{self.hint}")
 
 
 def parsed(

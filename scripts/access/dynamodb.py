@@ -8,8 +8,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
 from scripts.access.errors import ToolError
 from sluice.aws.attribute_values import plain_item, typed_item
 from sluice.state.changes import Change
@@ -31,7 +31,6 @@ REMEDIES = {
     "ResourceNotFoundException": "Check --stage and --region, and that the stage is deployed.",
     "AccessDeniedException": "Check the credentials (AWS_PROFILE) and the policy in {policy}.",
 }
-OTHER_REMEDY = "Check --region and the credentials (AWS_PROFILE)."
 
 
 class DynamoDbItems:
@@ -124,14 +123,12 @@ class DynamoDbItems:
             if self._client is None:
                 self._client = self._session.client("dynamodb", config=CONFIG)
             return call(self._client)
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-        except (BotoCoreError, ValueError) as error:  # ValueError: an invalid endpoint
-            code = type(error).__name__
+        except AWS_ERRORS as error:
+            code = code_of(error)
         region = self._session.region_name
         raise ToolError(
             f"The table {self._table} in {region} did not answer {operation} ({code})."
-            f" {REMEDIES.get(code, OTHER_REMEDY).format(policy=self.POLICY)}"
+            f" {remedy(code, REMEDIES).format(policy=self.POLICY)}"
         )
 
 

@@ -37,7 +37,9 @@ def add_options(
     parser: argparse.ArgumentParser, local: str = "the store of npm start on this machine"
 ) -> None:
     """Let a command choose its place. local: what counts without a stage."""
-    parser.add_argument("--stage", type=_stage, help=f"a deployment's stage (without it, {local})")
+    parser.add_argument(
+        "--stage", type=stage_name, help=f"a deployment's stage (without it, {local})"
+    )
     parser.add_argument("--region", help=f"with --stage (default: {DEFAULT_REGION})")
 
 
@@ -92,7 +94,7 @@ def session_of(user: UserSettings, region: str) -> Any:
         ) from error
 
 
-def _stage(text: str) -> str:
+def stage_name(text: str) -> str:
     if not STAGE.fullmatch(text):
         raise argparse.ArgumentTypeError("must be letters, digits and hyphens")
     return text

@@ -58,6 +58,11 @@ def main(
         with opened(chosen.output, out) as file:
             write(_converted(found, convert, tally), file)
         err.write(f"{tally.summary()}\n")
+        if tally.is_nothing_but_broken():
+            raise ToolError(
+                f"{chosen.source or 'The chat log'} has no line of a chat log. Name a file that"
+                " LOG_CHAT=true has written, or a log of openai-forward."
+            )
 
     return exit_code("chatlog", run, err)
 

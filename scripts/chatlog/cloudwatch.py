@@ -8,8 +8,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
 from scripts.access.errors import ToolError
 from scripts.chatlog.chat_lines import is_chat_line
 
@@ -28,7 +28,6 @@ REMEDIES = {
         "Check the credentials (AWS_PROFILE) and the policy in docs/chat-log.md."
     ),
 }
-OTHER_REMEDY = "Check --region and the credentials (AWS_PROFILE)."
 
 
 def chat_lines(service: str, stage: str, since_ms: int, session: boto3.Session) -> Iterator[str]:
@@ -50,13 +49,9 @@ def _events(group: str, since_ms: int, session: boto3.Session) -> Iterator[Any]:
             logGroupName=group, startTime=since_ms, filterPattern=PATTERN, interleaved=True
         ):
             yield from page["events"]
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-    except (BotoCoreError, ValueError) as error:  # ValueError: an invalid endpoint
-        code = type(error).__name__
-    else:
-        return
-    raise ToolError(
-        f"The log group {group} in {session.region_name} could not be read ({code})."
-        f" {REMEDIES.get(code, OTHER_REMEDY)}"
-    )
+    except AWS_ERRORS as error:
+        code = code_of(error)
+        raise ToolError(
+            f"The log group {group} in {session.region_name} could not be read ({code})."
+            f" {remedy(code, REMEDIES)}"
+        ) from error

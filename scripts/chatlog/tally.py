@@ -21,6 +21,9 @@ class Tally:
     left_out: Counter[str] = field(default_factory=Counter)
     """Conversations that the target does not take, by reason."""
 
+    def is_nothing_but_broken(self) -> bool:
+        return bool(self.broken) and not self.converted and not self.left_out
+
     def summary(self) -> str:
         """One line for people."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(self.left_out.items()))

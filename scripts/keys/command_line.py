@@ -134,11 +134,16 @@ def _length(text: str) -> str | None:
 
 
 def _patterns(text: str) -> tuple[str, ...]:
+    if text == NONE:
+        return ()
     try:
-        return () if text == NONE else texts(text)
+        found = texts(text)
     except InvalidValue:
+        found = ()
+    if not found:  # such as "$MODELS" without a value, which must not allow all
         rule = "must be names or shell patterns between commas, such as gpt-*,o3, or none"
-        raise argparse.ArgumentTypeError(rule) from None
+        raise argparse.ArgumentTypeError(rule)
+    return found
 
 
 def _metadata(text: str) -> str:

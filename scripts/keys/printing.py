@@ -18,11 +18,12 @@ BLOCKED = "New requests are refused from now on. Answers in progress go on."
 UNBLOCKED = "Its requests pass again within 30 seconds."
 UPDATED = "It counts within 30 seconds."
 URL_NOTE = (
-    "Note: the Function URL takes keys with FUNCTION_URL_AUTH=none only, which is not set here."
+    "Note: the Function URL takes keys with FUNCTION_URL_AUTH=none only. Neither the shell nor .env"
+    " sets it."
 )
 PRINCIPAL_NOTE = (
-    "Note: records of principals count with IAM_RECORDS=true only, which is not set here. Then"
-    " whoever signs requests without a record is refused."
+    "Note: records of principals count with IAM_RECORDS=true only. Neither the shell nor .env sets"
+    " it. With it, whoever signs requests without a record is refused."
 )
 
 

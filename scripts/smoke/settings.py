@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
 from local.npm_options import with_npm_options
 from local.project.lists import entries
+from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
 
 TAKEN_BY_NPM = ("stage", "region", "stack", "http_url", "ws_url")
 LOCAL_KEY = "local"
@@ -19,6 +20,12 @@ LOCAL_KEY = "local"
 
 OUTPUTS = ("StreamLambdaFunctionUrl", "ServiceEndpointWebsocket")
 """The outputs of the stack that hold the addresses, as osls names them."""
+
+
+REMEDIES = {
+    "ValidationError": "It does not exist: check --stage and --region, or deploy it.",
+    "AccessDenied": "The AWS credentials must allow cloudformation:DescribeStacks.",
+}
 
 
 class SmokeSettingsError(Exception):
@@ -31,6 +38,10 @@ class Addresses:
 
     http_url: str
     websocket_url: str
+
+
+LOCAL = Addresses("http://127.0.0.1:3000", "ws://127.0.0.1:3001")
+"""Where `npm start` listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +92,13 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--region", default="us-east-1", help="default %(default)s")
     parser.add_argument("--stack", help="name of the CloudFormation stack (default sluice-STAGE)")
     parser.add_argument("--local", action="store_true", help="check what `npm start` runs")
-    parser.add_argument("--http-url", default="http://127.0.0.1:3000", help="with --local")
-    parser.add_argument("--ws-url", default="ws://127.0.0.1:3001", help="with --local")
+    parser.add_argument("--http-url", help=f"with --local (default {LOCAL.http_url})")
+    parser.add_argument("--ws-url", help=f"with --local (default {LOCAL.websocket_url})")
     found = parser.parse_args(words)
-    local = Addresses(found.http_url.rstrip("/"), found.ws_url) if found.local else None
+    if (found.http_url or found.ws_url) and not found.local:
+        parser.error("--http-url and --ws-url need --local")
+    url, websocket_url = found.http_url or LOCAL.http_url, found.ws_url or LOCAL.websocket_url
+    local = Addresses(url.rstrip("/"), websocket_url) if found.local else None
     return Options(found.stage, found.region, found.stack or f"sluice-{found.stage}", local)
 
 
@@ -115,17 +129,16 @@ def deployed_addresses(cloudformation: Any, options: Options) -> Addresses:
     stack = options.stack
     try:
         (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except (BotoCoreError, ClientError) as error:
+    except AWS_ERRORS as error:
         raise SmokeSettingsError(
-            f"cannot look up the stack {stack} in {options.region}: {error}."
-            " Check that it is deployed there, and that your AWS credentials allow"
-            " cloudformation:DescribeStacks."
+            f"Cannot look up the stack {stack} in {options.region} ({code_of(error)})."
+            f" {remedy(code_of(error), REMEDIES)}"
         ) from error
     outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
     missing = [name for name in OUTPUTS if name not in outputs]
     if missing:
         raise SmokeSettingsError(
-            f"the stack {stack} has no output {' and no '.join(missing)}: deploy it again"
+            f"The stack {stack} has no output {' and no '.join(missing)}: deploy it again."
         )
     url, websocket = (outputs[name] for name in OUTPUTS)
     return Addresses(url.rstrip("/"), websocket)
@@ -140,19 +153,21 @@ def _session(options: Options, settings: Mapping[str, str]) -> Any:
     try:
         return boto3.Session(key, secret, token, region_name=options.region)
     except BotoCoreError as error:  # such as an unknown AWS_PROFILE
-        raise SmokeSettingsError(f"cannot use your AWS settings: {error}") from error
+        raise SmokeSettingsError(
+            f"Your AWS settings cannot be used ({type(error).__name__}). Check AWS_PROFILE."
+        ) from error
 
 
 def _check(target: Target, options: Options) -> None:
     signs = target.url_is_signed or target.websocket_auth == "aws_iam"
     if signs and target.credentials is None:
         raise SmokeSettingsError(
-            "no AWS credentials were found for signing: set AWS_ACCESS_KEY_ID and"
-            " AWS_SECRET_ACCESS_KEY, or log in with the AWS CLI"
+            "No AWS credentials were found for signing. Set AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, or log in with the AWS CLI."
         )
     needs_key = not target.url_is_signed or target.websocket_auth == "forward_key"
     if needs_key and not target.forward_key:
         raise SmokeSettingsError(
-            "FORWARD_KEY is not set, in the shell or in .env: set it to a key of the service"
-            f" (deployed: one of the SSM parameter /sluice/{options.stage}/forward-key)"
+            "FORWARD_KEY is not set, in the shell or in .env. Set it to a key of the service"
+            f" (deployed: one of the SSM parameter /sluice/{options.stage}/forward-key)."
         )

@@ -47,7 +47,10 @@ def test_variables_of_npm_itself_or_of_another_script_count_for_nothing(
     [
         (["sk-key"], "command: must be one of make, list. All options: npm run tool -- --help"),
         (["list", "--per-minute", "sk-key"], "--per-minute: must be one of one, two. All options"),
-        (["list", "sk-key"], "Unknown option or argument. Usage: npm run tool -- [-h] "),
+        (
+            ["list", "sk-key"],
+            "Unknown option or argument. All options: npm run tool -- list --help",
+        ),
         ([], "Usage: npm run tool -- [-h] "),
     ],
 )

@@ -188,7 +188,11 @@ def test_clear_leaves_the_rest_of_the_table(table: str, tmp_path: Path) -> None:
         (["stats"], "MEMORY", "CACHE_BACKEND=MEMORY keeps answers in each function alone."),
         (["clear", "--yes"], "RocksDB", "Only one process may open ROCKSDB"),
         (["stats", "--region", "eu-west-1"], "SQLITE", "--region needs --stage"),
-        (["stats", "--yes"], "SQLITE", "Unknown option or argument. Usage: npm run cache -- "),
+        (
+            ["stats", "--yes"],
+            "SQLITE",
+            "Unknown option or argument. All options: npm run cache -- ",
+        ),
         (["empty"], "SQLITE", "command: must be one of stats, clear. All options: npm run cache"),
     ],
 )

@@ -198,9 +198,10 @@ def test_notes_say_what_a_record_needs(local: Tool) -> None:
         (("create", "a", "--rpm"), "--rpm: expected one argument"),
         (("list", "--region", "eu-west-1"), "--region needs --stage"),
         (("list", "--stage", "a/b"), "--stage: must be letters, digits and hyphens"),
-        (("list", "a"), "Unknown option or argument. Usage: npm run keys -- "),
+        (("list", "a"), "Unknown option or argument. All options: npm run keys -- list --help"),
         (("frobnicate",), "command: must be one of create, list, show, update, block, "),
         ((), "Usage: npm run keys -- [-h] {create,list,show,"),
+        (("create", "a", "--models", ""), "--models: must be names or shell patterns"),
         (("show", "team"), "Unknown alias team. There is no record yet."),
     ],
 )

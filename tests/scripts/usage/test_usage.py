@@ -202,7 +202,7 @@ def test_chart_of_many_rows_has_the_largest_and_the_sum_of_the_others(
         (("--from", "yesterday"), "usage: --from: must be a day such as 2026-11-30"),
         (("--from", "2027-02-01"), "usage: --from must not be after --to (got 2027-02-01 and"),
         (("--json", "--csv"), "usage: --csv: not allowed with argument --json"),
-        (("sk-sluice-key",), "usage: Unknown option or argument. Usage: npm run usage -- "),
+        (("sk-sluice-key",), "usage: Unknown option or argument. All options: npm run usage -- "),
     ],
 )
 def test_wrong_command_line_says_what_was_expected(
