@@ -55,7 +55,7 @@ REMEDIES = {
         "Check the credentials (AWS_PROFILE) and the permissions in docs/deploy.md."
     ),
 }
-HINT = " A value is never an argument: enter it at the prompt, or pipe it in."
+HINT = "A value is never an argument: enter it at the prompt, or pipe it in."
 
 
 def main(

@@ -42,9 +42,10 @@ class CommandLine(argparse.ArgumentParser):
         if message.startswith(UNKNOWN):
             problem = "Unknown option or argument"
         if problem != message and QUOTE not in problem:
-            raise ToolError(f"{problem}. All options: {self.prog} --help.{self.hint}")
-        usage = " ".join(self.format_usage().removeprefix("usage: ").split())
-        raise ToolError(f"Usage: {usage}{self.hint and '.'}{self.hint}")
+            advice = f"{problem}. All options: {self.prog} --help"
+        else:
+            advice = f"Usage: {' '.join(self.format_usage().removeprefix('usage: ').split())}"
+        raise ToolError(f"{advice}. {self.hint}" if self.hint else advice)
 
 
 def parsed(
