@@ -8,7 +8,7 @@ from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
 BYTES_PER_TOKEN = 3
@@ -102,15 +102,15 @@ def counted_tokens(usage: Mapping[str, int], estimated_input: int = 0) -> Tokens
 
 def _output_limit(document: Mapping[str, Any]) -> int:
     prompt = document.get("prompt")
-    has_prompts = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
-    prompts = len(prompt) if has_prompts else 1
+    is_list = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)  # of tokens
+    prompts = len(prompt or ()) if is_list else 1
     limit = _largest(document, OUTPUT_LIMITS, USUAL_OUTPUT_TOKENS)
     return limit * max(_largest(document, ANSWERS, 1), 1) * prompts
 
 
 def _largest(document: Mapping[str, Any], names: tuple[str, ...], default: int) -> int:
     """The largest of these members: providers differ in which one they obey, and take 10.0."""
-    found = (document.get(name) for name in names)
+    found: Iterator[Any] = (document.get(name) for name in names)
     numbers = [min(n, MAX_NUMBER) for n in found if type(n) in (int, float) and n >= 0]
     return int(max(numbers, default=default))
 
