@@ -15,6 +15,7 @@ from sluice.access.prices import PriceList
 from sluice.access.records import Record, item_of
 from sluice.access.usage import USUAL_OUTPUT_TOKENS, Tokens, output_tokens
 from sluice.authentication import Principal, account_of_key
+from sluice.completions.delivered import TEXT_BYTES_PER_TOKEN
 from sluice.limit_values import model_prices
 from sluice.state.changes import Change
 from sluice.state.item import Item
@@ -134,8 +135,9 @@ def _leaves_out_count(case: Case) -> bool:
 def _most(case: Case) -> int:
     """Return the most that a settled answer may cost."""
     if case.way is Way.URL_JSON:
-        return max(output_tokens(len(completion(case.answer))), case.answer.length)
-    return case.answer.length + EVENTS_BESIDES
+        return max(output_tokens(completion(case.answer)), case.answer.length)
+    by_text = -(-len(case.answer.text) // TEXT_BYTES_PER_TOKEN)
+    return max(case.answer.length + EVENTS_BESIDES, by_text)
 
 
 def _kind(case: Case, spent: int, *, had_lease: bool) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from sluice.access.usage import (
+    BYTES_PER_TOKEN,
     EMBEDDED_TOKENS,
+    MAX_TOKENS,
     USUAL_OUTPUT_TOKENS,
     Tokens,
     claimed_tokens,
@@ -18,6 +20,7 @@ from sluice.access.usage import (
     output_tokens,
 )
 
+BASE64 = base64.b64encode(bytes(90_000)).decode()
 ANTHROPICS = {
     "input_tokens": 5,
     "cache_read_input_tokens": 3,
@@ -42,13 +45,18 @@ GEMINIS = {
         ({"max_tokens": 10, "n": 3}, 30),
         ({"max_tokens": "many", "n": True}, USUAL_OUTPUT_TOKENS),
         ({"max_tokens": -1, "n": -1}, USUAL_OUTPUT_TOKENS),
-        ({"max_tokens": 20, "max_completion_tokens": 10}, 20),
-        ({"max_tokens": 1e3, "n": 0}, 1000),
-        ({"max_tokens": 10**5000, "n": float("inf")}, 10**18),
+        ({"max_tokens": 0, "n": None}, USUAL_OUTPUT_TOKENS),
+        ({"max_tokens": "20", "n": 2.0}, 40),
+        ({"max_tokens": [20], "n": "two"}, USUAL_OUTPUT_TOKENS),
+        ({"max_tokens": 10**5000, "n": float("inf")}, MAX_TOKENS),
         ({"max_tokens": float("nan")}, USUAL_OUTPUT_TOKENS),
-        ({"max_tokens": 10, "n": 2, "best_of": 3, "prompt": ["a", "b"]}, 60),
-        ({"max_tokens": 10, "prompt": [[7, 8], [9]]}, 20),
-        ({"max_tokens": 10, "prompt": [7, 8, 9]}, 10),
+        ({"max_tokens": "9e999"}, MAX_TOKENS),
+        ({"max_tokens": "nan"}, USUAL_OUTPUT_TOKENS),
+        ({"max_tokens": 9000, "max_completion_tokens": 1}, 9000),
+        ({"max_tokens": 10, "n": 2, "best_of": 5}, 50),
+        ({"max_tokens": 10, "prompt": ["a", "b", "c"], "n": 2}, 60),
+        ({"max_tokens": 10, "prompt": [[1, 2], [3]]}, 20),
+        ({"max_tokens": 10, "prompt": [1, 2, 3]}, 10),
         ({"max_tokens": 10, "prompt": []}, 10),
     ],
 )
@@ -59,15 +67,35 @@ def test_request_claims_the_output_it_allows(fields: dict[str, Any], output: int
     assert claimed_tokens("/embeddings", body, fields).output == 0
 
 
-def test_body_that_is_no_json_claims_the_usual_output() -> None:
-    assert claimed_tokens("/audio", b"xyz", None) == Tokens(1, 0, USUAL_OUTPUT_TOKENS, True)  # noqa: FBT003
+def test_form_claims_less_for_its_bytes_than_json_that_cannot_be_read() -> None:
+    claims = [(b"--" + bytes(398), EMBEDDED_TOKENS + 2), (b"{" * 399, 133)]
+    for body, size in claims:
+        claimed = claimed_tokens("/audio/transcriptions", body, None)
+        assert claimed == Tokens(size, 0, USUAL_OUTPUT_TOKENS, is_estimated=True)
 
 
-def test_image_is_not_counted_by_its_bytes() -> None:
-    image = f"data:image/png;base64,{base64.b64encode(bytes(90_000)).decode()}"
-    text = json.dumps({"a": image, "b": image, "c": "data: no image"})
-    for body in (text.encode(), text.replace("/", "\\/").encode()):
-        assert 2 * EMBEDDED_TOKENS < input_tokens(body) < 2 * EMBEDDED_TOKENS + 30
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"image_url": {"url": f"data:image/png;base64,{BASE64}"}},
+        {"image_url": f"data:image/svg+xml;charset=utf-8;base64,{BASE64}"},
+        {"input_audio": {"data": BASE64, "format": "wav"}},
+        {"file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{BASE64}"}},
+        {"image_url": {"url": "https://example.com/a.png"}},
+        {"image": {"file_id": "file-1"}},
+    ],
+    ids=lambda part: str(part)[:50],
+)
+def test_image_is_not_counted_by_its_bytes(part: dict[str, Any]) -> None:
+    body = json.dumps([part, part])
+    for written in (body, body.replace("/", "\\/")):
+        assert 2 * EMBEDDED_TOKENS < input_tokens(written.encode()) < 2 * EMBEDDED_TOKENS + 90
+
+
+def test_text_that_looks_like_an_image_is_counted_as_text() -> None:
+    for text in (f"data:image/png;base64,{BASE64}", "data: " + "a b " * 30_000):
+        message = json.dumps({"role": "user", "content": text}).encode()
+        assert input_tokens(message) == -(-len(message) // BYTES_PER_TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +122,4 @@ def test_providers_count_is_read(usage: dict[str, Any], tokens: Tokens | None) -
 
 
 def test_delivered_text_is_estimated() -> None:
-    assert [output_tokens(size) for size in (0, 1, 3, 4)] == [0, 1, 1, 2]
+    assert [output_tokens(b"a" * size) for size in (0, 1, 3, 4)] == [0, 1, 1, 2]

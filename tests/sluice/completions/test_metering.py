@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sluice.access.gate import Ask, Gate
 from sluice.access.ticket import Ticket
-from sluice.access.usage import Savings, Tokens, input_tokens
+from sluice.access.usage import EMBEDDED_TOKENS, Savings, Tokens, input_tokens
 from sluice.authentication import Principal
 from sluice.completions.metering import NOTHING, Meter, metered
 from sluice.completions.request import PendingRequest
@@ -42,6 +42,7 @@ CLAIMED = Tokens(input_tokens(CALL.body), 0, 9, is_estimated=True)
 EVENT = b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n'
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":7}}\n\n'
 CACHED = USAGE.replace(b"7}", b'7,"prompt_tokens_details":{"cached_tokens":4}}')
+FORM = {"content-type": "multipart/form-data; boundary=b"}
 DONE = b"data: [DONE]\n\n"
 REFUSED = UpstreamRefused(429, {}, b"", None)
 
@@ -133,13 +134,14 @@ def estimated(output: int) -> Tokens:
         ([EVENT, EVENT + EVENT], UpstreamBroken(""), estimated(3)),
         ([EVENT], Cancelled(""), estimated(1)),
         ([EVENT], REFUSED, estimated(1)),  # an error within a stream
+        ([b": ping\n\n"], UpstreamUnreachable(""), NOTHING),
         ([], UpstreamSilent(""), estimated(0)),
         ([], REFUSED, NOTHING),
         ([], UpstreamUnreachable(""), NOTHING),
     ],
     ids=[
         "counted", "counted in halves", "counted with cached", "counted, then cut", "cut",
-        "canceled", "refused within", "silent", "refused", "unreachable",
+        "canceled", "refused within", "heartbeat", "silent", "refused", "unreachable",
     ],
 )  # fmt: skip
 def test_stream_is_charged(
@@ -164,6 +166,35 @@ def test_requests_without_model_work_are_free() -> None:
         assert charged([b"x" * 300], call=call, has_lines=False) == (NOTHING, False)
         _, gate = meter_of(call)
         assert gate.asked[0].is_free == is_free
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "fields", "tokens"),
+    [
+        ("/embeddings", {"content-type": "application/json"}, {}, 0),
+        ("/embeddings", {"content-type": "text/plain"}, {}, 0),  # some providers read it as JSON
+        ("/responses", {"content-type": "application/json"}, {"background": True}, 9),
+        ("/responses", {"content-type": "application/json"}, {"background": False}, 100),
+    ],
+)
+def test_answer_without_a_count_is_charged_what_is_made(
+    path: str, headers: dict[str, str], fields: dict[str, Any], tokens: int
+) -> None:
+    body = json.dumps({"model": "gpt", "max_tokens": 9, **fields}).encode()
+    call = ModelCall("POST", path, "", headers, body, "gpt")
+    expected = Tokens(input_tokens(body), 0, tokens, is_estimated=True)
+    assert charged([b"x" * 300], call=call, has_lines=False) == (expected, False)
+
+
+def test_recording_and_speech_are_not_charged_by_their_bytes() -> None:
+    form = ModelCall("POST", "/audio/transcriptions", "", FORM, b"--" + bytes(1998), "gpt")
+    listened = Tokens(EMBEDDED_TOKENS + 10, 0, 100, is_estimated=True)
+    assert charged([b"x" * 300], call=form, has_lines=False) == (listened, False)
+    ticket = FakeTicket()
+    meter, _ = meter_of(ticket=ticket)
+    assert list(meter.chunks(iter([b"\0" * 9000]), has_lines=False, is_text=False))
+    meter.settle(RequestLog("r", "url"), Deadline(lambda: 61_000), None)
+    assert ticket.charged == [(estimated(9), False)]
 
 
 def test_gate_learns_what_a_request_claims() -> None:

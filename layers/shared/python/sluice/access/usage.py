@@ -8,24 +8,28 @@ from sluice.named_tuple import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
 BYTES_PER_TOKEN = 3
 """Bytes of a request's JSON for each token: English has 4 bytes a token and Chinese 3, by OpenAI's
 tokenizers."""
-EMBEDDED = rb'data:[\w/+.\\-]+;base64,[^"]*'
-"""PHP writes the slash of a media type with a backslash."""
+EMBEDDED = (
+    rb'"\w*(?:url|data|image|audio|video|b64_json)"\s*:\s*"(?:data:[^",]*,)?[\w+/=\\-]{1000,}"'
+)
+"""An image, a recording or a file in JSON, in base64. Some clients write slashes as \\/."""
+LINKED = rb'"(?:image_url|video_url|file_url|file_id)"\s*:'
 EMBEDDED_TOKENS = 1500
 """Tokens of an image or a file. OpenAI's examples of images have 85 to 1,105 tokens:
 https://platform.openai.com/docs/guides/images-vision"""
+FORM_START = b"--"
+FORM_BYTES_PER_TOKEN = 200
+"""Bytes of a form with a recording for each token: speech of 16 kbit/s has 10 tokens a second."""
 USUAL_OUTPUT_TOKENS = 4096
 """Tokens of an answer whose request sets no limit. Answers rarely have more."""
+MAX_TOKENS = 10**9
+"""Maximum output that is claimed: DynamoDB takes 38 digits, and no model gives as much."""
 OUTPUT_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-ANSWERS = ("n", "best_of")
-"""Members that multiply the answers to a prompt: those that are returned, and all that are made."""
-MAX_NUMBER = 10**9
-"""Largest number in a request that counts: DynamoDB takes 38 digits, and a few are multiplied."""
 INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount")
 """Counts of chat completions, completions and embeddings; of responses, images, audio and
 Anthropic's API; of Gemini's."""
@@ -68,19 +72,21 @@ def claimed_tokens(path: str, body: bytes, document: Mapping[str, Any] | None) -
     body: as it goes to the provider. document: the same as JSON, None where it is none.
     """
     output = 0 if path == "/embeddings" else _output_limit(document or {})
-    return Tokens(input_tokens(body), 0, output, is_estimated=True)
+    is_form = document is None and body.lstrip().startswith(FORM_START)
+    size = _form_tokens(body) if is_form else input_tokens(body)
+    return Tokens(size, 0, output, is_estimated=True)
 
 
 def input_tokens(body: bytes) -> int:
     """About how many tokens a request's JSON has."""
     embedded = [len(found[0]) for found in re.finditer(EMBEDDED, body)]
-    text = len(body) - sum(embedded)
-    return -(-text // BYTES_PER_TOKEN) + len(embedded) * EMBEDDED_TOKENS
+    number = max(len(embedded), len(re.findall(LINKED, body)))
+    return -(-(len(body) - sum(embedded)) // BYTES_PER_TOKEN) + number * EMBEDDED_TOKENS
 
 
-def output_tokens(delivered: int) -> int:
-    """About how many tokens an answer's text of so many bytes has."""
-    return -(-delivered // BYTES_PER_TOKEN)
+def output_tokens(answer: bytes) -> int:
+    """About how many tokens an answer has, or a piece of one, as JSON or as text."""
+    return input_tokens(answer)
 
 
 def counted_tokens(usage: Mapping[str, int], estimated_input: int = 0) -> Tokens | None:
@@ -100,19 +106,30 @@ def counted_tokens(usage: Mapping[str, int], estimated_input: int = 0) -> Tokens
     return Tokens(whole, cached, made or 0, is_estimated=given is None)
 
 
+def _form_tokens(body: bytes) -> int:
+    return EMBEDDED_TOKENS + -(-len(body) // FORM_BYTES_PER_TOKEN)
+
+
 def _output_limit(document: Mapping[str, Any]) -> int:
-    prompt = document.get("prompt")
-    is_list = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)  # of tokens
-    prompts = len(prompt or ()) if is_list else 1
-    limit = _largest(document, OUTPUT_LIMITS, USUAL_OUTPUT_TOKENS)
-    return limit * max(_largest(document, ANSWERS, 1), 1) * prompts
+    """For all choices together, of which a provider may make more than it gives (best_of)."""
+    limit = max(map(_asked, (document.get(name) for name in OUTPUT_LIMITS)))
+    choices = max(_asked(document.get("n")), _asked(document.get("best_of")), 1)
+    prompts = document.get("prompt")
+    if isinstance(prompts, list) and any(type(each) is not int for each in prompts):
+        choices *= len(prompts)
+    return min((limit or USUAL_OUTPUT_TOKENS) * choices, MAX_TOKENS)
 
 
-def _largest(document: Mapping[str, Any], names: tuple[str, ...], default: int) -> int:
-    """The largest of these members: providers differ in which one they obey, and take 10.0."""
-    found: Iterator[Any] = (document.get(name) for name in names)
-    numbers = [min(n, MAX_NUMBER) for n in found if type(n) in (int, float) and n >= 0]
-    return int(max(numbers, default=default))
+def _asked(number: object) -> int:
+    """A number of a request as lenient servers read it, also 10.0 and "10"; 0 for any other."""
+    if type(number) not in (int, float, str):
+        return 0
+    try:
+        return int(max(0, min(float(number), MAX_TOKENS)))  # type: ignore[arg-type]  # see above
+    except ValueError:  # not a number
+        return 0
+    except OverflowError:  # larger than any float
+        return MAX_TOKENS
 
 
 def _number(values: Mapping[str, Any], *names: str) -> int | None:

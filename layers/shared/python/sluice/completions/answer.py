@@ -8,6 +8,7 @@ from itertools import chain
 from sluice.completions.event_stream import (
     is_event_stream,
     is_plain,
+    is_textual,
     readable,
     recognized,
     whole_lines,
@@ -91,7 +92,8 @@ class ModelAnswer:
             chunks = chunks if self._is_verbatim else readable(chunks)
             chunks = chunks if self._pace is None else self._pace.chunks(chunks)
         if self._meter is not None:
-            chunks = self._meter.chunks(chunks, has_lines=self.is_event_stream)
+            is_text = is_textual(self.headers)
+            chunks = self._meter.chunks(chunks, has_lines=self.is_event_stream, is_text=is_text)
         if self._hides_usage and self.is_event_stream:
             from sluice.completions.usage_event import without_usage_event  # noqa: PLC0415 -- see ask
 
@@ -156,7 +158,7 @@ class ModelAnswer:
             if self._conversation is not None:
                 self._conversation.add_event(event.data)
             if self._meter is not None:
-                self._meter.count_event()
+                self._meter.count_event(event.data)
             if not (self._hides_usage and _is_usage_alone(event)):
                 yield event
         self._is_read = True

@@ -52,6 +52,12 @@ def is_plain(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity").strip().lower() in ("", "identity")
 
 
+def is_textual(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is text or JSON, and not speech or an image."""
+    kind = headers.get("content-type", "").lower()
+    return not kind or kind.startswith("text/") or "json" in kind or "xml" in kind
+
+
 def recognized(headers: Mapping[str, str], chunks: Iterable[bytes]) -> tuple[bool, Iterator[bytes]]:
     """Whether an answer is an event stream, and its chunks.
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from sluice.access.gate import Ask
-from sluice.access.usage import Tokens, claimed_tokens, counted_tokens, output_tokens
+from sluice.access.usage import Tokens, claimed_tokens, counted_tokens
+from sluice.completions.delivered import Delivered
 from sluice.completions.request import TemplateRequest
 from sluice.errors import (
     Cancelled,
@@ -45,12 +46,18 @@ NOTHING = Tokens(0, 0, 0)
 
 
 class Meter:
-    """One request that a gate let through."""
+    """One request that a gate let through.
 
-    def __init__(self, ticket: Ticket, claimed: Tokens) -> None:
+    is_background: whether a model works on it although nobody reads the answer.
+    """
+
+    def __init__(self, ticket: Ticket, claimed: Tokens, *, is_background: bool = False) -> None:
         self._ticket = ticket
         self._claimed = claimed
-        self._events = self._bytes = 0
+        self._is_background = is_background
+        self._delivered = Delivered()
+        self._is_opaque = False
+        """Whether an answer has begun whose length does not say that, such as speech."""
         self.usage: Mapping[str, Any] | None = None
         """The provider's count, once it is known."""
         self.savings: Savings | None = None
@@ -76,13 +83,20 @@ class Meter:
             return dict(headers)
         return {**{n: v for n, v in headers.items() if not n.startswith(RATE_LIMITS)}, **own}
 
-    def chunks(self, chunks: Iterator[bytes], *, has_lines: bool) -> Iterator[bytes]:
-        """The same bytes of an answer, counted as they pass. has_lines: whether it has events."""
-        return self._count_events(chunks) if has_lines else self._count_bytes(chunks)
+    def chunks(
+        self, chunks: Iterator[bytes], *, has_lines: bool, is_text: bool = True
+    ) -> Iterator[bytes]:
+        """The same bytes of an answer, counted as they pass.
 
-    def count_event(self) -> None:
+        has_lines: whether it has events. is_text: whether its length says how many tokens it has.
+        """
+        if has_lines:
+            return self._count_events(chunks)
+        return self._count_bytes(chunks) if is_text else self._pass(chunks)
+
+    def count_event(self, data: str) -> None:
         """Count one event that passes."""
-        self._events += 1
+        self._delivered.add_events(data.encode("utf-8", "replace"), 1)
 
     def settle(
         self,
@@ -113,23 +127,31 @@ class Meter:
                 return
 
     def _tokens(self, failure: BaseException | None) -> Tokens:
-        counted = counted_tokens(self.usage or {}, self._claimed.input)
+        claimed, delivered = self._claimed, self._delivered
+        counted = counted_tokens(self.usage or {}, claimed.input)
         if counted is not None:
             return counted
-        is_unbilled = isinstance(failure, UNBILLED) and not (self._events or self._bytes)
-        if is_unbilled or self._claimed == NOTHING:
+        has_begun = self._is_opaque or delivered.has_begun
+        if claimed == NOTHING or (isinstance(failure, UNBILLED) and not has_begun):
             return NOTHING
-        made = self._events or output_tokens(self._bytes)
-        return Tokens(self._claimed.input, 0, made, is_estimated=True)
+        # Embeddings have no output. What nobody reads is made all the same, in the background.
+        is_whole = self._is_opaque or self._is_background or not claimed.output
+        made = claimed.output if is_whole else delivered.tokens()
+        return Tokens(claimed.input, 0, made, is_estimated=True)
 
     def _count_events(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self._events += chunk.count(b"data:")
+            self._delivered.add_events(chunk, chunk.count(b"data:"))
             yield chunk
 
     def _count_bytes(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
-            self._bytes += len(chunk)
+            self._delivered.add_bytes(chunk)
+            yield chunk
+
+    def _pass(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self._is_opaque = True
             yield chunk
 
 
@@ -147,12 +169,16 @@ def metered(
     nothing. Raises what Gate.admit raises.
     """
     call = pending.call
-    is_free = is_hit or call.method in FREE_METHODS or not call.is_json
-    claimed = NOTHING if is_free else _claimed(call)
+    # Some providers read JSON under any content type. Forms name a model; uploads do not.
+    asks_model = call.is_json or call.model
+    is_free = is_hit or call.method in FREE_METHODS or not asks_model
+    document = None if is_free else _document(call)
+    claimed = NOTHING if is_free else claimed_tokens(call.path, call.body, document)
     ticket = gate.admit(principal, _ask_of(pending, claimed), meanwhile)
     if ticket is None:
         return None
-    return Meter(ticket, claimed)
+    is_background = (document or {}).get("background") is True
+    return Meter(ticket, claimed, is_background=is_background)
 
 
 def check(gate: Gate, principal: Principal, pending: PendingRequest) -> None:
@@ -173,9 +199,9 @@ def _ask_of(pending: PendingRequest, claimed: Tokens) -> Ask:
     )
 
 
-def _claimed(call: ModelCall) -> Tokens:
+def _document(call: ModelCall) -> dict[str, Any] | None:
     try:
         document = json.loads(call.body)
     except (ValueError, RecursionError):
-        document = None
-    return claimed_tokens(call.path, call.body, document if isinstance(document, dict) else None)
+        return None
+    return document if isinstance(document, dict) else None
