@@ -33,6 +33,8 @@ def example(line: ChatLine, tally: Tally) -> dict[str, Any] | None:
     calls = {name: line[name] for name in ("tool_calls", "function_call") if line.get(name)}
     answer = {"role": "assistant", "content": line.get("answer"), **calls}
     messages = _valid([*asked, answer])
+    if messages is not None and not _answers_calls(messages):
+        messages = None
     tools = _tools(line)
     if messages is None or tools is None:
         tally.left_out[NOT_VALID] += 1
@@ -52,6 +54,21 @@ def _valid(messages: list[Message]) -> list[Message] | None:
         is_named = isinstance(name, str) and role in ("system", "user", "assistant")
         found.append({"role": role, **made, **({"name": name} if is_named else {})})
     return found
+
+
+def _answers_calls(messages: list[Message]) -> bool:
+    """Whether each result follows its call, and nothing comes before the results of all calls."""
+    unanswered: set[str] = set()
+    for message in messages:
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in unanswered:
+                return False
+            unanswered.remove(message["tool_call_id"])
+        elif unanswered:
+            return False
+        else:
+            unanswered = {call["id"] for call in message.get("tool_calls", ())}
+    return True
 
 
 def _system(message: Message, _place: int) -> Message | None:

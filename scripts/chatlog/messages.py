@@ -7,6 +7,8 @@ from typing import Any
 from scripts.chatlog.chat_lines import ChatLine
 
 Message = dict[str, Any]
+REASONING = "reasoning"
+"""Items of /responses that chats do not have, and models may do without."""
 
 
 def chat_messages(line: ChatLine) -> list[Message] | None:
@@ -33,12 +35,21 @@ def text_of(content: object) -> str | None:
 def _of_response(line: ChatLine) -> list[Message] | None:
     asked = line["input"]
     instructions = line.get("instructions")
-    first = [{"role": "system", "content": instructions}] if instructions else []
-    if isinstance(asked, str):
-        return [*first, {"role": "user", "content": asked}]
-    items = [_of_item(item) for item in asked] if isinstance(asked, list) else [None]
-    found = [item for item in items if item is not None]
-    return [*first, *found] if len(found) == len(items) else None
+    found: list[Message] = []
+    if instructions:
+        found.append({"role": "system", "content": instructions})
+    items = asked if isinstance(asked, list) else [{"role": "user", "content": asked}]
+    for item in items:
+        if isinstance(item, dict) and item.get("type") == REASONING:
+            continue
+        message = _of_item(item)
+        if message is None:
+            return None
+        if found and "tool_calls" in message and "tool_calls" in found[-1]:
+            found[-1]["tool_calls"] += message["tool_calls"]  # calls that were made at once
+        else:
+            found.append(message)
+    return found
 
 
 def _of_item(item: object) -> Message | None:

@@ -18,6 +18,8 @@ HELLO = {"role": "user", "content": "Hello"}
 LINE = {"outcome": "ok", "messages": [HELLO], "answer": "Hi", "finish_reason": "stop"}
 FUNCTION = {"name": "f", "arguments": "{}"}
 CALL = {"id": "c1", "type": "function", "function": FUNCTION}
+CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "c1", "content": "fine"}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
 IMAGE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
 
@@ -74,7 +76,10 @@ def test_functions_become_tools() -> None:
 def test_response_becomes_a_chat() -> None:
     asked = [
         {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]},
+        {"type": "reasoning", "summary": []},
         {"type": "function_call", "call_id": "c1", **FUNCTION},
+        {"type": "function_call", "call_id": "c2", **FUNCTION},
+        {"type": "function_call_output", "call_id": "c2", "output": "fine"},
         {"type": "function_call_output", "call_id": "c1", "output": "fine"},
     ]
     line = {**LINE, "input": asked, "instructions": "Be", "finish_reason": "completed"}
@@ -84,7 +89,8 @@ def test_response_becomes_a_chat() -> None:
         "messages": [
             {"role": "system", "content": "Be"},
             HELLO,
-            {"role": "assistant", "tool_calls": [CALL]},
+            {"role": "assistant", "tool_calls": [CALL, {**CALL, "id": "c2"}]},
+            {"role": "tool", "tool_call_id": "c2", "content": "fine"},
             {"role": "tool", "tool_call_id": "c1", "content": "fine"},
             {"role": "assistant", "content": "Hi"},
         ],
@@ -113,6 +119,10 @@ def test_response_becomes_a_chat() -> None:
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, NOT_VALID),
         ({"messages": [{"role": "user", "content": 7}]}, NOT_VALID),
         ({"messages": [{"role": "tool", "content": "without its call"}]}, NOT_VALID),
+        ({"messages": [HELLO, RESULT]}, NOT_VALID),
+        ({"messages": [HELLO, CALLED, RESULT, RESULT]}, NOT_VALID),
+        ({"messages": [HELLO, CALLED, HELLO, RESULT]}, NOT_VALID),
+        ({"messages": [HELLO, CALLED]}, NOT_VALID),
         ({"tool_calls": [{"id": "c", "type": "custom", "custom": {}}]}, NOT_VALID),
         ({"tool_calls": [{**CALL, "function": {"name": "f"}}]}, NOT_VALID),
         ({"tools": [{"type": "web_search"}]}, NOT_VALID),
