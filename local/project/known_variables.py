@@ -216,6 +216,7 @@ KNOWN = (
     Known(_LITELLM, "AZURE_API_BASE", "Use AZURE_OPENAI_ENDPOINT."),
     Known(_LITELLM, "AZURE_API_VERSION", "Use AZURE_OPENAI_APIVERSION."),
     Known(_LITELLM, "AZURE_AD_TOKEN", "Use AZURE_OPENAI_TOKEN with an API key.", is_shared=True),
+    Known(_LITELLM, "AWS_REGION_NAME", "Use UPSTREAM_AWS_REGION."),
     Known(_LITELLM, "AZURE_API_TYPE", _NOT_NEEDED, is_shared=True),
     Known(_LITELLM, "NUM_WORKERS", "Use `npm start -- --concurrency`.", is_shared=True),
     Known(_LITELLM, "PORT HOST", "Use AZURE_OPENAI_PROXY_ADDRESS=host:port.", is_shared=True),
@@ -265,6 +266,6 @@ KNOWN = (
         protects=True,
     ),
     Known("", "UPSTREAM_TIMEOUT", "Use UPSTREAM_READ_TIMEOUT."),
-    Known(_LITELLM, "[A-Z0-9_]+_API_(KEY|BASE)", _EXTRA, is_shared=True),
+    Known(_LITELLM, "[A-Z0-9_]+_API_(KEY|BASE|TOKEN) HF_TOKEN VERTEX.+", _EXTRA, is_shared=True),
 )
 """The first entry that matches counts."""

@@ -83,6 +83,12 @@ def test_invalid_value_is_reported_with_its_variable(variable: str, values: list
             "OPENAI_BASE_URL must start with http:// or https://, for example"
             " http://127.0.0.1:11434/v1.",
         ),
+        (
+            "OPENAI_BASE_URL",
+            "https://a.example, https://b.example",
+            "OPENAI_BASE_URL must be one URL."
+            " Further APIs: EXTRA_BASE_URL, EXTRA_ROUTE_PREFIX and EXTRA_API_KEY.",
+        ),
     ],
 )
 def test_message_says_what_is_wrong_and_what_was_expected(

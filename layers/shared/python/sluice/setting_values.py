@@ -39,6 +39,7 @@ PREFIX = r"(?a)(?:/(?!\.)[\w.~-]+)+"
 DEPLOYMENT = r"(?a)(?!\.+$)[\w.-]{1,64}"  # Azure's rule: up to 64 characters
 MODEL = r"(?a)[\w.:/-]+"  # a name or an ARN; a star would allow more than was meant
 TOPIC = r"(?a)arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+"
+FURTHER = "Further APIs: EXTRA_BASE_URL, EXTRA_ROUTE_PREFIX and EXTRA_API_KEY."
 ANY_URL = "must start with http:// or https://, for example http://127.0.0.1:11434/v1"
 
 
@@ -176,6 +177,8 @@ def base_url(text: str) -> str:
 
     Users of openai-forward write https://api.openai.com, whose API is below /v1.
     """
+    if "," in text or text.startswith("["):
+        raise InvalidValue("must be one URL", hint=FURTHER)
     url = http_url(text)
     return url if not url or split_url(text).path else f"{url}/v1"
 
@@ -209,7 +212,8 @@ def prefix(text: str) -> str:
     """A path such as /name, or an empty text."""
     path = f"/{text.strip('/')}" if text.strip("/") else ""
     if path and not re.fullmatch(PREFIX, path):
-        raise InvalidValue("must be a path such as /name, of letters, digits and -_.~", repr(text))
+        rule = "must be a path such as /name, of letters, digits and -_.~"
+        raise InvalidValue(rule, repr(text), FURTHER if "," in text else "")
     return path
 
 
