@@ -71,7 +71,8 @@ class LmdbCache:
             self._put(transaction, key.encode(), entry, math.ceil(expires_at), int(now))
             self._remove(transaction, now, MAX_REMOVED)
             while self._used_bytes(transaction) > self._max_bytes:
-                self._remove(transaction, math.inf, 1)
+                if not self._remove(transaction, math.inf, 1):
+                    break
 
     def close(self) -> None:
         self._environment.close()
@@ -107,8 +108,8 @@ class LmdbCache:
                 transaction.delete(part, db=self._entries)
             transaction.delete(first[: EXPIRY.size] + key, db=self._expiries)
 
-    def _remove(self, transaction: lmdb.Transaction, expired_at: float, limit: int) -> None:
-        """Remove entries that have expired at a time, the first ones."""
+    def _remove(self, transaction: lmdb.Transaction, expired_at: float, limit: int) -> int:
+        """Remove entries that have expired at a time, the first ones; returns how many."""
         keys: list[bytes] = []
         with transaction.cursor(self._expiries) as cursor:
             for row in map(bytes, cursor.iternext(keys=True, values=False)):
@@ -117,6 +118,7 @@ class LmdbCache:
                 keys.append(row[EXPIRY.size :])
         for key in keys:
             self._delete(transaction, key)
+        return len(keys)
 
     def _used_bytes(self, transaction: lmdb.Transaction) -> int:
         pages = 0

@@ -204,26 +204,28 @@ def _add_entry(entries: list[Any], entry: object, *, joins: bool) -> None:
     if not joins or not isinstance(entry, dict):
         entries.append(entry)
         return
-    same = next((old for old in reversed(entries) if _continues(entry, old)), None)
+    earlier = reversed(entries) if _is_piece(entry) else ()
+    same = next((old for old in earlier if _continues(entry, old)), None)
     if same is None:
         same = {}
         entries.append(same)
     _add_all(same, entry, joins=True)
 
 
-def _continues(entry: dict[str, Any], old: object) -> bool:
-    """Whether an entry adds to an earlier one.
+def _is_piece(entry: dict[str, Any]) -> bool:
+    """Whether an entry may add to an earlier one: some providers number no pieces of tool calls."""
+    has_index = entry.get("index") is not None
+    return has_index or ("function" in entry and not (entry.get("id") or _is_named(entry)))
 
-    Some providers leave out the index of a tool call, or give each call the same.
-    """
-    if not isinstance(old, dict) or _differ(entry.get("type"), old.get("type")):
+
+def _continues(piece: dict[str, Any], old: object) -> bool:
+    """Whether a piece adds to this entry. Some providers give each tool call the same index."""
+    if not isinstance(old, dict) or _differ(piece.get("type"), old.get("type")):
         return False
-    index = entry.get("index")
-    if index is None:
-        return "function" in entry and not (entry.get("id") or _is_named(entry))
-    return bool(index == old.get("index")) and not (
-        _is_named(entry) and _differ(entry.get("id"), old.get("id"))
-    )
+    index = piece.get("index")
+    if index is None or index != old.get("index"):
+        return index is None
+    return not (_is_named(piece) and _differ(piece.get("id"), old.get("id")))
 
 
 def _is_named(entry: Mapping[str, Any]) -> bool:
