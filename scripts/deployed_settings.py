@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python"))
-
 from local.errors import ConfigurationError
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from local.project.ignored_variables import Ignored, ignored, refusal, warning

@@ -20,8 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "layers" / "shared" / "python"))
-
 from local.project.environment import UserSettings
 from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
 from scripts.access.command_line import CommandLine, exit_code, parsed

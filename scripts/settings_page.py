@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from sluice.settings import ALL_SETTINGS, Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,10 +14,6 @@ PROJECT = Path(__file__).parents[1]
 PAGE = PROJECT / "docs" / "settings.md"
 BEGIN, END = "<!-- settings -->\n", "<!-- /settings -->\n"
 HEADER = ["| variable | default | meaning | where |", "|---|---|---|---|"]
-
-sys.path.insert(0, str(PROJECT / "layers" / "shared" / "python"))
-
-from sluice.settings import ALL_SETTINGS, Setting  # noqa: E402 -- found by the line above
 
 
 def page_with(settings: Iterable[Setting[object]], page: str) -> str:

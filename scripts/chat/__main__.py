@@ -13,13 +13,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 
 
 def _start() -> int:
     # Until the imports are done, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
     from scripts.chat.program import main  # noqa: PLC0415 -- slow to import, and Ctrl-C may come
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -19,8 +19,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
-
 from local.project.environment import chat_file
 from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError

@@ -17,8 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
-
 from scripts.access.command_line import exit_code, parsed
 from scripts.access.place import ROOT, open_place
 from scripts.keys.command_line import command_line

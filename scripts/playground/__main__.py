@@ -8,15 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-
-def _start() -> int:
-    sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
-    from scripts.playground.program import main  # noqa: PLC0415 -- finds `sluice` there
-
-    return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
-
+from scripts.playground.program import main
 
 if __name__ == "__main__":
-    sys.exit(_start())
+    sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr))

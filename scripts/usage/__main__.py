@@ -18,8 +18,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "layers" / "shared" / "python"))
-
 from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
 from scripts.access.place import ROOT, Place, open_place
