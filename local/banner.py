@@ -114,8 +114,8 @@ def _notes(facts: BannerFacts) -> list[str]:
 def _url_auth(facts: BannerFacts) -> str:
     if facts.url_auth == "none":
         return "auth: none, requires a forward key"
-    local_key = "" if facts.own_keys else " or the key local"
-    return f"auth: aws_iam, requires signed requests{local_key}"
+    proof = " by AWS_ACCESS_KEY_ID of the shell or .env" if facts.own_keys else " or the key local"
+    return f"auth: aws_iam, requires signed requests{proof}"
 
 
 def _websocket_auth(facts: BannerFacts) -> str:

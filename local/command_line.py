@@ -28,6 +28,11 @@ from local.project.proxy_address import DEFAULT_ADDRESS, VARIABLE, proxy_address
 from local.project.serverless_yml import ServiceFile, ServiceSettings
 from local.stack import Stack, StackOptions
 
+UNKNOWN = (
+    "Unknown option or argument. Write another port like this: npm start -- --http-port 3100. "
+    "All options: npm start -- --help"
+)
+
 
 def main(
     arguments: Sequence[str],
@@ -69,7 +74,10 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> argparse.Name
     flags = [name for name, default in defaults.items() if default is False]
     names = [name for name in defaults if name not in flags]
     flags.remove("yes")  # npm has a setting of this name, which says nothing about a model
-    found = options.parse_args(with_npm_options(arguments, environ, names, flags))
+    words = with_npm_options(arguments, environ, names, flags)
+    found, unknown = options.parse_known_args(words)
+    if unknown:
+        raise ConfigurationError(UNKNOWN)
     found.config = config_file(found.config, environ)
     return found
 
@@ -174,7 +182,7 @@ def stack_options(
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
-        prog="python -m local",
+        prog="npm start --",
         description="Run the whole service on this machine, without an AWS account.",
     )
     add = options.add_argument

@@ -45,6 +45,7 @@ from local.project.environment import (
     LocalPlace,
     UserSettings,
     check_auth,
+    check_upstream,
     check_url_auth,
     function_environment,
     has_forward_key,
@@ -174,6 +175,7 @@ class Stack:
                     function, self._user, place, self._service.folder
                 )
                 check_auth(environment, place.host, has_own_keys=has_own_keys)
+                check_upstream(environment, place)
                 check_chat_file(environment["LOG_CHAT_FILE"])
             else:
                 environment = own_environment(function, self._user)

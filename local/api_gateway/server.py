@@ -108,9 +108,10 @@ class WebSocketApi:
 
         Raises RefusedError.
         """
+        is_handshake = web.WebSocketResponse().can_prepare(request).ok
         if "/" in received.raw_path.strip("/"):
-            raise RefusedError(_UNKNOWN_PATH)
-        if not web.WebSocketResponse().can_prepare(request).ok:
+            raise RefusedError(_UNKNOWN_PATH if is_handshake else _NO_HANDSHAKE)
+        if not is_handshake:
             raise RefusedError(_NO_HANDSHAKE, HTTPStatus.UPGRADE_REQUIRED)
         is_signed = self._auth == "aws_iam"
         if self._auth == "none" or (is_signed and self._check.keys.is_well_known()):

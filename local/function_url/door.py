@@ -20,6 +20,9 @@ _OF_A_RECORD = "sk-sluice-"
 """How the keys of `npm run keys` begin. Their records are the functions' alone."""
 _BEARER = re.compile(r"bearer\s+(.*)", re.IGNORECASE | re.DOTALL)
 _FIELD_NAMES = re.compile(r"[!#$%&'*+.^_`|~\w-]+(?:[ \t]*,[ \t]*[!#$%&'*+.^_`|~\w-]+)*", re.ASCII)
+_HAS_OWN_PAIR = (
+    "The key local does not count while npm start finds AWS_ACCESS_KEY_ID in its shell or .env."
+)
 _METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD"
 _PREFLIGHT_MAX_AGE_S = 600
 
@@ -86,8 +89,13 @@ class UrlDoor:
             return signature_remedy(error, check)
         key = presented_key(request)
         problem = "The API key is unknown." if key else "The request has no signature and no key."
-        local_key = 'Send the key local (api_key="local" in an SDK). Or s'
-        sign = local_key if self.is_open_to_pages() else "S"
+        if self.is_open_to_pages():
+            sign = 'Send the key local (api_key="local" in an SDK). Or s'
+        elif key == WELL_KNOWN:
+            problem = _HAS_OWN_PAIR
+            sign = "Start it without, s"
+        else:
+            sign = "S"
         other_keys = "" if self.forward_keys is None else " for keys of your own"
         return f"{problem} {sign}ign it ({curl_option(check)}), or {self.unsigned}{other_keys}."
 

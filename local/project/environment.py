@@ -117,6 +117,12 @@ class LocalPlace:
     def management_url(self) -> str:
         return f"http://{self.reachable_host()}:{self.ws_port}"
 
+    def has(self, url: str) -> bool:
+        """Return whether the stack itself listens at `url`."""
+        _, host, port = _parts(url)
+        is_here = is_loopback(host) or host in (self.host, self.reachable_host())
+        return is_here and port in (self.http_port, self.ws_port)
+
 
 def user_credentials(user: UserSettings, host: str) -> Credentials:
     """Return the user's AWS key pair; without one local/local, but on loopback only.
@@ -275,6 +281,19 @@ def _check_websocket_auth(mode: str, host: str) -> None:
             f"WEBSOCKET_AUTH=none is allowed on loopback only (the host is {host}). "
             "Use forward_key or aws_iam, or listen on 127.0.0.1."
         )
+
+
+def check_upstream(environment: Mapping[str, str], place: LocalPlace) -> None:
+    """Reject an upstream that is this stack itself; raises ConfigurationError.
+
+    OpenAI's SDKs read OPENAI_BASE_URL too, so that a shell may have it for them.
+    """
+    for name in _ADDRESSES:
+        if any(place.has(url) for url in entries(environment.get(name, ""))):
+            raise ConfigurationError(
+                f"{name} is the address of this stack, which would ask itself without end. Unset "
+                "it, or set it to the provider's address."
+            )
 
 
 def upstream_url(environment: Mapping[str, str]) -> str:

@@ -55,6 +55,7 @@ OWN = replace(
             replace(OWN, place=LocalPlace("::", 1, 2), overview=(("Cache", "off"),)),
             [
                 "  Cache          off\n",
+                "requires signed requests by AWS_ACCESS_KEY_ID of the shell or .env)",
                 '--user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"',
                 'wscat -c ws://[::1]:2 -H "Authorization: Bearer $FORWARD_KEY"',
                 "  Upstream       https://api\n",

@@ -287,6 +287,12 @@ def test_option_out_of_range_is_rejected(
     assert f"argument {option[0]}: must be" in capsys.readouterr().err
 
 
+def test_unknown_argument_gets_the_line_to_write() -> None:
+    for arguments in (["3100"], ["--port", "3100"], ["-p", "3100"]):
+        with pytest.raises(ConfigurationError, match="npm start -- --http-port 3100"):
+            parse(arguments, {})
+
+
 def test_process_with_few_files_says_so_and_lets_clients_wait(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nulimit -n 90\nexec {sys.executable} "$@"\n')

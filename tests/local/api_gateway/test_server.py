@@ -298,13 +298,19 @@ async def rejection(it: Bench, path: str, headers: dict[str, str]) -> int:
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "says"), [("/", 426, "ws:// URL"), ("/a/b", 403, "/{stage}")]
+    ("path", "headers", "status", "says"),
+    [
+        ("/", {}, 426, "HTTP has a port of its own"),
+        ("/v1/models", {}, 403, "HTTP has a port of its own"),
+        ("/a/b", HANDSHAKE, 403, "/{stage}"),
+    ],
 )
 async def test_request_other_than_a_handshake_is_rejected(
-    path: str, status: int, says: str
+    path: str, headers: dict[str, str], status: int, says: str
 ) -> None:
     async with serving() as it:
-        async with it.http.get(f"http://127.0.0.1:{it.port}{path}") as response:
+        url = f"http://127.0.0.1:{it.port}{path}"
+        async with it.http.get(url, headers=headers) as response:
             assert response.status == status
         assert says in it.lines[0]
         assert it.invokers["$connect"].events.empty()

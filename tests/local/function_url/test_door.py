@@ -39,7 +39,8 @@ async def test_key_local_stands_for_a_signature_by_local(key: dict[str, str]) ->
         (LOCAL, {"authorization": "Bearer local", "host": "evil.example"}, "127.0.0.1"),
         (LOCAL, {"upgrade": "websocket", "connection": "upgrade"}, "the WebSocket's address"),
         (LOCAL, {"authorization": "AWS4-HMAC-SHA256 Credential=hush"}, "with an AWS SDK"),
-        (OWN, {"authorization": "Bearer local"}, "set FUNCTION_URL_AUTH=none and FORWARD_KEY"),
+        (OWN, {"authorization": "Bearer sk-x"}, "set FUNCTION_URL_AUTH=none and FORWARD_KEY"),
+        (OWN, {"api_key": "local"}, "finds AWS_ACCESS_KEY_ID in its shell or .env. Start it with"),
         (OWN, {}, '"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"'),
     ],
 )

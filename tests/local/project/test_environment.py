@@ -14,6 +14,7 @@ from local.project.environment import (
     LocalPlace,
     UserSettings,
     check_auth,
+    check_upstream,
     function_arn,
     function_environment,
     lambda_environment,
@@ -280,6 +281,17 @@ def test_upstream_is_shown_with_its_path_and_without_keys(
     environment: dict[str, str], expected: str
 ) -> None:
     assert upstream_url(environment) == expected
+
+
+def test_upstream_must_not_be_the_stack_itself() -> None:
+    here = ("127.0.0.1:3000", "LOCALHOST:3000/v1", "[::1]:3001", "u:p@127.0.0.1:3000/openai/v1/")
+    for name in ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "EXTRA_BASE_URL"):
+        for address in here:
+            with pytest.raises(ConfigurationError, match=f"{name} is the address of this stack"):
+                check_upstream({name: f"http://{address}"}, PLACE)
+        check_upstream({name: "http://127.0.0.1:11434/v1, http://10.0.0.1:3000,http://["}, PLACE)
+    with pytest.raises(ConfigurationError):
+        check_upstream({"OPENAI_BASE_URL": "http://10.0.0.1:1"}, LocalPlace("10.0.0.1", 1, 2))
 
 
 def test_http_of_another_machine_is_unencrypted() -> None:
