@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluice.access.errors import BudgetSpent
 from sluice.access.records import MICRO, Record, item_of
+from sluice.access.usage import USUAL_OUTPUT_TOKENS
 from sluice.authentication import Principal
 from sluice.errors import SluiceError, StateUnavailable
 from sluice.request_log import RequestLog
 from sluice.state.changes import Change
 from sluice.state.sqlite import SqliteState
 from sluice.upstream.call import chat_call
-from tests.scripted_upstream import ScriptedUpstream, replies, says, scripted_upstream
+from tests.scripted_upstream import (
+    ScriptedUpstream,
+    one_after_another,
+    replies,
+    says,
+    scripted_upstream,
+)
 from tests.sluice.answering import SECRET, answering_with
 from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.clocks import FOREVER
@@ -127,3 +135,35 @@ def test_refused_request_does_not_read_the_cache(
         assert bench.line["outcome"] == outcome
         targets = [request.headers["x-amz-target"] for request in table.requests]
         assert sum(target.endswith("GetItem") for target in targets) == reads
+
+
+def test_fallback_is_claimed_and_paid_at_its_own_price(
+    upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    counted = replies(200, {"usage": {"prompt_tokens": 10, "completion_tokens": 1}})
+    upstream.script = one_after_another(replies(503, {}), replies(503, {}), counted)
+    environ = {
+        "OPENAI_BASE_URL": upstream.url,
+        "OPENAI_API_KEY": SECRET,
+        "UPSTREAM_RETRIES": "0",
+        "FALLBACK_MODELS": "m=unknown,unknown=large,large=m",
+        "MODEL_PRICES": '{"m": {"input": 1, "output": 1}, "large": {"input": 5, "output": 7}}',
+    }
+    store = SqliteState(str(tmp_path / "state"))
+    answers = answering_with(environ, store).answers
+    lines: list[str] = []
+
+    def ask(budget: int) -> None:
+        record = Record("team", KEY.account.removeprefix("key "), max_budget=budget)
+        store.change(Change(KEY.account, None, put=item_of(record)))
+        with (
+            RequestLog("r", "test", write=lines.append) as log,
+            answers.ask(CALL, log, FOREVER, principal=KEY) as answer,
+        ):
+            assert list(answer.chunks())
+
+    with pytest.raises(BudgetSpent):
+        ask(budget=6 * USUAL_OUTPUT_TOKENS)
+    ask(budget=8 * USUAL_OUTPUT_TOKENS)
+    line: dict[str, Any] = json.loads(lines[-1])
+    assert (line["model"], line["fallback_from"], line["micro_usd"]) == ("large", "unknown", 57)

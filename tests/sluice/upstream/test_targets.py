@@ -47,6 +47,8 @@ def url_of(environ: dict[str, str], path: str) -> str | None:
     [
         ("/v1/chat/completions/", f"{OPENAI}/chat/completions"),
         ("//v1//chat//completions", f"{OPENAI}/chat/completions"),
+        ("/v1/%63hat/completion%73", f"{OPENAI}/chat/completions"),
+        ("/v1/files/100%", f"{OPENAI}/files/100%25"),
         ("/v1", OPENAI),
         ("/v1/", OPENAI),
         ("/v1/models/org%2Fmodel:1", f"{OPENAI}/models/org%2Fmodel:1"),

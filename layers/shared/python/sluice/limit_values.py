@@ -71,8 +71,9 @@ def route_rates(text: str) -> tuple[RouteRates, ...]:
 
 
 def route_of(path: str, routes: Iterable[RouteRates]) -> RouteRates | None:
-    """The route with the longest prefix of a path."""
-    matches = [r for r in routes if path == r.prefix or path.startswith(f"{r.prefix}/")]
+    """The route with the longest prefix of a path, read as leniently as some servers do."""
+    begin = re.sub("%2f|%3b|;", "/", path.lower()) + "/"
+    matches = [r for r in routes if begin.startswith(f"{r.prefix.lower()}/")]
     return max(matches, key=lambda route: len(route.prefix), default=None)
 
 

@@ -59,7 +59,8 @@ class Ask(NamedTuple):
     """What a request needs.
 
     path: as clients write it. model: by the name it is asked for; empty for none. tokens, lasts_s:
-    at most, in seconds. is_free: whether it makes no model work.
+    at most, in seconds. is_free: whether it makes no model work. fallbacks: models that may answer
+    instead.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Ask(NamedTuple):
     lasts_s: float
     is_free: bool = False
     prompt_template: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 def random_index(count: int) -> int:
@@ -265,11 +267,17 @@ class Gate:
                 f"{principal.name} has a budget, and the price of {model} is unknown. "
                 "Ask for another model, or have its price added to MODEL_PRICES."
             )
-        return price.cost(ask.tokens)
+        others = (self._price(ask, model) for model in ask.fallbacks)
+        return max(each.cost(ask.tokens) for each in (price, *others) if each)
 
-    def _price(self, ask: Ask) -> Price | None:
+    def _price(self, ask: Ask, answered_by: str = "") -> Price | None:
+        """The price of the model that has answered, if it is known, or else of the one asked."""
         prices = self._prices()
-        return prices.FREE if ask.is_free else prices.find(ask.base_url, ask.model)
+        if ask.is_free:
+            return prices.FREE
+        names = (answered_by, ask.model) if answered_by else (ask.model,)
+        found = (prices.find(ask.base_url, name) for name in names)
+        return next((price for price in found if price), None)
 
     def _bounds(self, record: Record | None, path: str, part: Part) -> Bounds:
         if record is None:

@@ -31,18 +31,24 @@ class Case(NamedTuple):
 
 
 class Ticket:
-    """One request that was let through. headers: what is left, for its reply."""
+    """One request that was let through.
+
+    price: of the model that has answered, "" for the one asked. headers: what is left, for its
+    reply.
+    """
 
     def __init__(
         self,
         store: StateStore,
         clock: Callable[[], float],
-        price: Callable[[], Price | None],
+        price: Callable[[str], Price | None],
         principal: Principal,
         case: Case,
         headers: dict[str, str],
     ) -> None:
         self.headers = headers
+        self.answered_by = ""
+        """The model, once it is known to be another than the one asked."""
         self._store = store
         self._clock = clock
         self._price = price
@@ -128,7 +134,7 @@ class Ticket:
                 raise
 
     def _cost(self, tokens: Tokens) -> int | None:
-        price = self._price()
+        price = self._price(self.answered_by)
         return None if price is None else price.cost(tokens)
 
 

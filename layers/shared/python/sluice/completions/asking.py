@@ -140,7 +140,7 @@ class ModelAnswers:
         asking = _asking_for_usage(target, call) if meter or exchange else None
         call = asking or call
         conversation = self._conversation(request, call, log, pending.deadline)
-        send = partial(self._send, pending._replace(call=call))
+        send = partial(self._send, pending._replace(call=call), meter)
         with send(log.note) if exchange is None else exchange.reply(send, log) as reply:
             mask, quotes = mask_of(self.secrets()), self._settings.ascii_quotes
             is_template = isinstance(request, TemplateRequest)
@@ -175,9 +175,12 @@ class ModelAnswers:
                     if meter is not None:
                         meter.usage = usage
 
-    def _send(self, pending: PendingRequest, note: Callable[..., None]) -> UpstreamReply:
+    def _send(
+        self, pending: PendingRequest, meter: Meter | None, note: Callable[..., None]
+    ) -> UpstreamReply:
         _, call, _, target, principal, log, deadline, stop_signal = pending
         name = principal and principal.name
+        note = note if meter is None else meter.noting(note)
         return self._client.ask(target, call, deadline, stop_signal, note, name, log.trace)
 
     def _pace(self, pending: PendingRequest) -> Pace | None:
@@ -216,7 +219,8 @@ class ModelAnswers:
 
         meanwhile = None if is_hit else partial(self._client.open_ahead, pending.target)
         try:
-            return metered(gate, principal, pending, meanwhile, is_hit=is_hit)
+            fallbacks = self._settings.fallback_models
+            return metered(gate, principal, pending, meanwhile, fallbacks, is_hit=is_hit)
         except StateUnavailable as error:
             if principal.has_record or self._settings.store_failure == "refuse":
                 raise

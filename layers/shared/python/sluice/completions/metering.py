@@ -76,6 +76,15 @@ class Meter:
             error.own_headers |= self._ticket.headers
             raise
 
+    def noting(self, note: Callable[..., None]) -> Callable[..., None]:
+        """The same `note` for the log, which learns here of a fallback model."""
+
+        def noted(**facts: Any) -> None:
+            self._ticket.answered_by = facts.get("model") or self._ticket.answered_by
+            note(**facts)
+
+        return noted
+
     def headers_over(self, headers: Mapping[str, str]) -> dict[str, str]:
         """The headers of an answer: what is left of our limits, or else of the provider's."""
         own = self._ticket.headers
@@ -160,13 +169,14 @@ def metered(
     principal: Principal,
     pending: PendingRequest,
     meanwhile: Meanwhile | None = None,
+    fallbacks: Mapping[str, str] | None = None,
     *,
     is_hit: bool = False,
 ) -> Meter | None:
     """The meter of a request; None for one that nothing limits.
 
-    principal: who sent it. meanwhile: see Gate.admit. is_hit: whether its answer is kept, and costs
-    nothing. Raises what Gate.admit raises.
+    principal: who sent it. meanwhile: see Gate.admit. fallbacks: the fallback model of each model.
+    is_hit: whether its answer is kept, and costs nothing. Raises what Gate.admit raises.
     """
     call = pending.call
     # Some providers read JSON under any content type. Forms name a model; uploads do not.
@@ -174,7 +184,9 @@ def metered(
     is_free = is_hit or call.method in FREE_METHODS or not asks_model
     document = None if is_free else _document(call)
     claimed = NOTHING if is_free else claimed_tokens(call.path, call.body, document)
-    ticket = gate.admit(principal, _ask_of(pending, claimed), meanwhile)
+    others = () if is_hit else _chain(call.model or "", fallbacks or {})
+    ask = _ask_of(pending, claimed)._replace(fallbacks=others)
+    ticket = gate.admit(principal, ask, meanwhile)
     if ticket is None:
         return None
     is_background = (document or {}).get("background") is True
@@ -205,3 +217,10 @@ def _document(call: ModelCall) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _chain(model: str, fallbacks: Mapping[str, str]) -> tuple[str, ...]:
+    models = [model]
+    while (other := fallbacks.get(models[-1])) and other not in models:
+        models.append(other)
+    return tuple(models[1:])

@@ -28,7 +28,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 # As text: `re` compiles a pattern at its first use, and functions that read no URL start sooner.
 ENCODED_OR_ILLEGAL = r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/?-]"
 """A percent-encoded byte, or a character that is invalid in a path or query: sections 3.3, 3.4."""
-ILLEGAL_IN_PATH = r"[^A-Za-z0-9._~!$&'()*+,;=:@/%-]"  # "?" would begin a query
+ENCODED_OR_ILLEGAL_IN_PATH = r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@/-]"
+"""There "?" would begin a query."""
 AUTHORITY_END = r"[/?#]"  # section 3.2
 UNRESERVED = r"[A-Za-z0-9._~-]"
 PRESIGNED_PREFIX = "x-amz-"
@@ -62,8 +63,8 @@ def split_url(url: str) -> UrlParts:
 
 
 def encoded_path(path: str) -> str:
-    """A path with its invalid characters encoded; what is encoded already stays."""
-    return re.sub(ILLEGAL_IN_PATH, _encoded, path)
+    """A path as `normalized` writes it: chat%2Fa stays, and %63hat is chat."""
+    return re.sub(ENCODED_OR_ILLEGAL_IN_PATH, _encoded, path)
 
 
 def percent_encoded(text: str, kept: str = "") -> str:
