@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process'
 import * as path from 'node:path'
 import { observation } from './osls/observation.mjs'
 import { refusedPermissions, refusedRoleNames, roleOf, roles } from './osls/roles.mjs'
-import { refusal, refusedOption, refusedWaysIn, requirements, reserved } from './osls/settings.mjs'
+import { hasCacheTable, refusal, refusedOption, refusedWaysIn, requirements, reserved } from './osls/settings.mjs'
 import { inCheckout } from './setup/checkout.mjs'
 import { setUp } from './setup/setup.mjs'
 import { SERVICE, VENV_PYTHON, venv } from './setup/venv.mjs'
@@ -61,6 +61,7 @@ export default class SluicePlugin {
     const { url } = service.getFunction('stream')
     if (environment.FUNCTION_URL_AUTH === 'none') delete url.authorizer
     this.limitConcurrency()
+    this.dropUnusedTable()
     this.addResources()
     await this.compileHandlers()
   }
@@ -102,6 +103,14 @@ export default class SluicePlugin {
     for (const [name, places] of Object.entries(reserved(this.limits.RESERVED_CONCURRENCY))) {
       this.serverless.service.getFunction(name).reservedConcurrency = places
     }
+  }
+
+  /** serverless.yml has no conditions. */
+  dropUnusedTable () {
+    const { environment } = this.declared
+    if (hasCacheTable(environment)) return
+    delete environment.CACHE_TABLE
+    delete this.serverless.service.resources.Resources.CacheTable
   }
 
   addResources () {

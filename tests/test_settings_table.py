@@ -17,9 +17,10 @@ from sluice.settings import ALL_SETTINGS, DEPLOY, FUNCTIONS, LOCAL
 ROOT = Path(__file__).parents[1]
 DECLARED = re.compile(r"^ {4}([A-Z][A-Z_]+): (.*?)(?: #.*)?$", re.MULTILINE)
 FROM_SHELL = re.compile(r"\$\{env:([A-Z_]+), '(.*)'\}")
-NO_SETTINGS = {"AWS_LAMBDA_EXEC_WRAPPER", "AWS_XRAY_SDK_ENABLED", "PROMPT_HAIKU", "STATE_TABLE"}
+TABLES = {"STATE_TABLE", "CACHE_TABLE"}
+NO_SETTINGS = {"AWS_LAMBDA_EXEC_WRAPPER", "AWS_XRAY_SDK_ENABLED", "PROMPT_HAIKU", *TABLES}
 """Variables of functions that no user sets: a wrapper, what TRACING says to X-Ray's SDK, an
-example, the table of the stack."""
+example, the tables of the stack."""
 NAMED_ONCE = {"OPENAI_MODEL"}
 """Their default is in their row alone."""
 

@@ -151,8 +151,8 @@ def function_environment(
         environment[name] = user.get(name)
     environment["STATE_FILE"] = state_file(user, folder)
     environment["LOG_CHAT_FILE"] = chat_file(user, folder) if logs_chats(environment) else ""
-    # A deployed table must not hold the connections of this machine.
-    environment["STATE_TABLE"] = ""
+    # A deployed table must not hold the connections of this machine, nor its answers.
+    environment["STATE_TABLE"] = environment["CACHE_TABLE"] = ""
     environment["API_GW_ENDPOINT"] = user.get("API_GW_ENDPOINT") or place.management_url()
     if not user.get("WEBSOCKET_AUTH") and is_loopback(place.host):
         environment["WEBSOCKET_AUTH"] = "none"

@@ -28,7 +28,7 @@ PASSING = {"None", "TransactionConflict", "ThrottlingError", "ProvisionedThrough
 """Reasons of a cancelled transaction that another attempt may be without.
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
 REMEDIES = {
-    "ResourceNotFoundException": "Check --stage and --region, and that the stage is deployed.",
+    "ResourceNotFoundException": "Check --stage and --region, and that the stage is deployed{how}.",
     "AccessDeniedException": "Check the credentials (AWS_PROFILE) and the policy in {policy}.",
 }
 
@@ -41,6 +41,8 @@ class DynamoDbItems:
 
     POLICY = "docs/keys.md"
     """The page with the permissions that the tool needs."""
+    HOW = ""
+    """How a stage is deployed that has the table."""
 
     def __init__(
         self,
@@ -128,7 +130,7 @@ class DynamoDbItems:
         region = self._session.region_name
         raise ToolError(
             f"The table {self._table} in {region} did not answer {operation} ({code})."
-            f" {remedy(code, REMEDIES).format(policy=self.POLICY)}"
+            f" {remedy(code, REMEDIES).format(policy=self.POLICY, how=self.HOW)}"
         )
 
 

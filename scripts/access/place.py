@@ -73,6 +73,11 @@ def table_of(stage: str) -> str:
     return f"{SERVICE}-{stage}-state"
 
 
+def cache_table_of(stage: str) -> str:
+    """The table of kept answers."""
+    return f"{SERVICE}-{stage}-cache"
+
+
 def user_settings(stage: str | None, environ: Mapping[str, str], folder: Path) -> UserSettings:
     """The settings of a stage, or of the local stack. Raises ConfigurationError."""
     dotenv = read_dotenv(dotenv_of_stage(folder, stage or DEFAULT_STAGE), environ)

@@ -1,4 +1,4 @@
-"""The cache of a deployment, for the tool: a part of its state table, through boto3."""
+"""The cache of a deployment, for the tool: its DynamoDB table, through boto3."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scripts.access.dynamodb import PAUSES_S, DynamoDbItems
 from scripts.access.errors import ToolError
 from scripts.cache.entries import Entry
 from sluice.aws.attribute_values import plain_item, typed_item
-from sluice.cache.dynamodb import PREFIX, SIZE, STORED_AT
+from sluice.cache.dynamodb import SIZE, STORED_AT
 from sluice.state.expressions import EXPIRY, KEY
 
 MAX_BATCH = 25
@@ -17,9 +17,10 @@ MAX_BATCH = 25
 
 
 class DynamoDbEntries(DynamoDbItems):
-    """A CacheEntries in the state table of a stage. A scan reads the whole table."""
+    """A CacheEntries in the cache table of a stage. A scan reads all of each answer."""
 
     POLICY = "docs/cache.md"
+    HOW = " with CACHE_CHAT_COMPLETION=true"
 
     def entries(self) -> Iterator[Entry]:
         for page in self._pages(KEY, SIZE, STORED_AT, EXPIRY):
@@ -36,14 +37,12 @@ class DynamoDbEntries(DynamoDbItems):
         return count
 
     def _pages(self, *names: str) -> Iterator[list[dict[str, Any]]]:
-        """The items of the cache, page by page, with these attributes."""
+        """The items, page by page, with these attributes."""
         placeholders = {f"#{number}": name for number, name in enumerate(names)}
         asked = {
             "TableName": self._table,
-            "FilterExpression": "begins_with(#0, :prefix)",
             "ProjectionExpression": ", ".join(placeholders),
             "ExpressionAttributeNames": placeholders,
-            "ExpressionAttributeValues": typed_item({":prefix": PREFIX}),
         }
         while True:
             reply = self._call("Scan", lambda client: client.scan(**asked))

@@ -9,7 +9,14 @@ from typing import NamedTuple
 
 from local.project.environment import UserSettings, state_file
 from scripts.access.errors import ToolError
-from scripts.access.place import DEFAULT_REGION, check_region, session_of, table_of, user_settings
+from scripts.access.place import (
+    DEFAULT_REGION,
+    cache_table_of,
+    check_region,
+    session_of,
+    table_of,
+    user_settings,
+)
 from scripts.access.sqlite import SqliteItems
 from scripts.access.store import ToolStore
 from scripts.cache.entries import CacheEntries
@@ -43,11 +50,14 @@ def open_place(
     user = user_settings(chosen.stage, environ, folder)
     if not chosen.stage:
         return _on_this_machine(user, folder, clock)
-    from scripts.cache.dynamodb import DynamoDbEntries  # noqa: PLC0415 -- 0.3 s for boto3
+    from scripts.access.dynamodb import DynamoDbItems  # noqa: PLC0415 -- 0.3 s for boto3
+    from scripts.cache.dynamodb import DynamoDbEntries  # noqa: PLC0415 -- the same
 
-    table, session = table_of(chosen.stage), session_of(user, chosen.region or DEFAULT_REGION)
+    session = session_of(user, chosen.region or DEFAULT_REGION)
+    table = cache_table_of(chosen.stage)
     entries = DynamoDbEntries(table, session, clock)
-    return Place(entries, entries, "DYNAMODB", f"the table {table}")
+    counts = DynamoDbItems(table_of(chosen.stage), session, clock)
+    return Place(entries, counts, "DYNAMODB", f"the table {table}")
 
 
 def _on_this_machine(user: UserSettings, folder: Path, clock: Callable[[], float]) -> Place:

@@ -1,7 +1,7 @@
 // One IAM role per function: what custom.permissions in serverless.yml lists for it, and writing its
 // own log.
 // https://docs.aws.amazon.com/service-authorization/latest/reference/
-import { BEDROCK_HOST, capitalized, isOn, list, namedParameters } from './settings.mjs'
+import { BEDROCK_HOST, capitalized, hasCacheTable, isOn, list, namedParameters } from './settings.mjs'
 
 const HERE = '${AWS::Region}:${AWS::AccountId}'
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -19,10 +19,8 @@ const PERMISSIONS = {
   readState: () => allow(['dynamodb:BatchGetItem'], [arnOf('StateTable')]),
   writeState: () => allow(['dynamodb:PutItem'], [arnOf('StateTable')]),
   countUse: () => allow(['dynamodb:UpdateItem'], [arnOf('StateTable')]),
-  // Kept answers are in the state table, but may not be written over records and counts.
   cacheAnswers: ({ settings }) => allow(['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem'],
-    isInTable(settings) ? [arnOf('StateTable')] : [],
-    { Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['cache#*'] } } }),
+    hasCacheTable(settings) ? [arnOf('CacheTable')] : []),
   sendToConnections: ({ stage }) => allow(['execute-api:ManageConnections'], [
     sub(`execute-api:${HERE}:\${WebsocketsApi}/${stage}/POST/@connections/*`)
   ]),
@@ -114,11 +112,6 @@ function read (settings, ...variables) {
   return allow(['ssm:GetParameters'], names.map((name) => sub(`ssm:${HERE}:parameter${name}`)))
 }
 
-/** Whether answers are kept, and in DynamoDB. */
-function isInTable ({ CACHE_CHAT_COMPLETION: cache = '', CACHE_BACKEND: backend = '' }) {
-  return isOn(cache.trim().toLowerCase()) && ['', 'DYNAMODB'].includes(backend.trim().toUpperCase())
-}
-
 /** Entries of BEDROCK_MODELS are names of foundation models, or ARNs of anything else. */
 function bedrockResources (settings) {
   return list(settings.BEDROCK_MODELS).flatMap((entry) => entry.startsWith('arn:')
@@ -143,8 +136,8 @@ function isGuardrail (arn) {
 }
 
 /** No statement without a resource: IAM rejects an empty list. */
-function allow (Action, Resource, conditions = {}) {
-  return Resource.length ? [{ Effect: 'Allow', Action, Resource, ...conditions }] : []
+function allow (Action, Resource) {
+  return Resource.length ? [{ Effect: 'Allow', Action, Resource }] : []
 }
 
 /** Joins statements that have the same actions. */

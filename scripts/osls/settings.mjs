@@ -110,6 +110,11 @@ function keysLeftBehind (settings, env) {
       ` \`npm run secrets -- set NAME\`, and set ${variable}_PARAMETER to its name.`)
 }
 
+/** Whether answers are kept, and in DynamoDB. */
+export function hasCacheTable ({ CACHE_CHAT_COMPLETION: cache = '', CACHE_BACKEND: backend = '' }) {
+  return isOn(cache.trim().toLowerCase()) && ['', 'DYNAMODB'].includes(backend.trim().toUpperCase())
+}
+
 /** The parameters that a setting names. */
 export function namedParameters (text) {
   return list(text).filter((name) => name !== NO_KEY)

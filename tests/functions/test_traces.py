@@ -282,11 +282,11 @@ def test_websocket_answer_has_a_trace_with_one_delivery() -> None:
 def test_look_into_the_cache_and_the_keeping_of_an_answer_are_parts_of_the_trace() -> None:
     with (
         cloud(says("Hello"), TAKEN) as place,
-        traced("stream", place, CACHE_CHAT_COMPLETION="true") as function,
+        traced("stream", place, CACHE_CHAT_COMPLETION="true", CACHE_TABLE="c") as function,
     ):
         function.answer_to(event("stream"))
         look, kept = (part for part in function.trace() if part["name"] == "cache")
-    table = {"table_name": "sluice-dev-state", "region": "us-east-1"}
+    table = {"table_name": "c", "region": "us-east-1"}
     assert look["aws"] == {"operation": "GetItem", **table}
     assert kept["aws"] == {"operation": "PutItem", **table}
     assert look["start_time"] <= place.seen_at["GetItem"] <= look["end_time"]

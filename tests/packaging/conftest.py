@@ -134,6 +134,7 @@ CUSTOM = {
     "OPENAI_MODEL": "another-model",
     "ASCII_QUOTES": "true",
     "LOG_CHAT": "true",
+    "CACHE_CHAT_COMPLETION": "true",
     "ALARM_TOPIC_ARN": TOPIC,
     "BUDGET_ALARM": "true",
     "SPEND_ALARM": "2.5",

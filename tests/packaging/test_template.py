@@ -124,6 +124,19 @@ def test_answers_at_once_are_limited_where_that_is_set(
         assert found == limits
 
 
+def test_cache_in_dynamodb_has_a_table_that_forgets(
+    by_default: Package, customized: Package
+) -> None:
+    assert not [each for each in by_default.variables() if "CACHE_TABLE" in each]
+    for variables in customized.variables():
+        assert variables["CACHE_TABLE"] == {"Ref": "CacheTable"}
+    tables = customized.of_type("AWS::DynamoDB::Table")
+    state, cache = tables["StateTable"], tables["CacheTable"]
+    del state["PointInTimeRecoverySpecification"]  # nothing depends on a kept answer
+    assert cache == {**state, "TableName": "sluice-dev-cache"}
+    assert customized.template["Resources"]["CacheTable"]["DeletionPolicy"] == "Delete"
+
+
 def test_stage_throttles_every_route_but_disconnects_least(
     by_default: Package, customized: Package
 ) -> None:
@@ -161,6 +174,7 @@ def test_settings_are_taken_from_the_shell(by_default: Package, customized: Pack
 
 
 def test_state_table_forgets_can_be_restored_and_goes_with_the_stack(by_default: Package) -> None:
+    assert by_default.of_type("AWS::DynamoDB::Table").keys() == {"StateTable"}
     assert by_default.template["Resources"]["StateTable"] == {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "Delete",

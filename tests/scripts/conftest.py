@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
 from moto.backends import get_backend
 
-from tests.scripts.tool_stores import TABLE
+from tests.scripts.tool_stores import CACHE_TABLE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +33,26 @@ def table(account: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """The state table of the stage `dev`, in that account."""
     for name, value in account.items():
         monkeypatch.setenv(name, value)  # where boto3 looks
-    client = boto3.client("dynamodb")
-    client.create_table(
-        TableName=TABLE,
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    yield TABLE
-    client.delete_table(TableName=TABLE)
-    client.close()
+    with created(TABLE):
+        yield TABLE
+
+
+@pytest.fixture
+def cache_table(table: str) -> Iterator[str]:
+    """The table of its kept answers, next to the state table."""
+    del table
+    with created(CACHE_TABLE):
+        yield CACHE_TABLE
+
+
+@contextmanager
+def created(table: str) -> Iterator[None]:
+    with closing(boto3.client("dynamodb")) as client:
+        client.create_table(
+            TableName=table,
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield
+        client.delete_table(TableName=table)

@@ -13,7 +13,7 @@ from scripts.access.dynamodb import DynamoDbItems
 from scripts.access.sqlite import SqliteItems
 from scripts.access.store import ToolStore
 
-TABLE = "sluice-dev-state"
+TABLE, CACHE_TABLE = "sluice-dev-state", "sluice-dev-cache"
 NOW = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
 CALLS = threading.Lock()
 BOTH = ("sqlite", "dynamodb")

@@ -104,12 +104,14 @@ def test_urls_lose_what_may_hold_a_secret_and_long_texts_their_end() -> None:
 
 
 def test_store_is_an_aws_service_only_if_it_is_a_table() -> None:
-    parts = '[part("store", 0, 1, operation="PutItem")]'
-    (table,) = sent(parts, STATE_TABLE="t")
-    (file,) = sent(parts, STATE_TABLE="t", STATE_FILE="f")
-    assert table["namespace"] == "aws"
-    assert table["aws"] == {"operation": "PutItem", "table_name": "t", "region": "eu-west-1"}
-    assert ("namespace" in file, "aws" in file) == (False, False)
+    tables = {"STATE_TABLE": "store", "CACHE_TABLE": "cache"}
+    for name in ("store", "cache"):
+        parts = f'[part("{name}", 0, 1, operation="PutItem")]'
+        (table,) = sent(parts, **tables)
+        (file,) = sent(parts, **tables, STATE_FILE="f")
+        assert table["namespace"] == "aws"
+        assert table["aws"] == {"operation": "PutItem", "table_name": name, "region": "eu-west-1"}
+        assert ("namespace" in file, "aws" in file) == (False, False)
 
 
 def test_part_without_a_length_and_a_trace_without_a_valid_id() -> None:

@@ -20,7 +20,7 @@ from sluice.access.daily_usage import usage_change
 from sluice.access.usage import Savings, Tokens
 from sluice.cache.opening import open_cache
 from sluice.settings import read_settings
-from tests.scripts.tool_stores import NOW, TABLE, opened
+from tests.scripts.tool_stores import CACHE_TABLE, NOW, opened
 from tests.sluice.cache.cache_opening import LARGE
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Tool:
         self.state_file = str(folder / "state.sqlite3")
 
     def opened(self, now: float = NOW) -> OpenedCache:
-        state = {"STATE_TABLE": TABLE} if self.place else {"STATE_FILE": self.state_file}
+        state = {"CACHE_TABLE": CACHE_TABLE} if self.place else {"STATE_FILE": self.state_file}
         environ = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": self.backend, **state}
         cache = open_cache(read_settings(environ), os.environ, lambda: now)
         assert cache is not None
@@ -74,7 +74,7 @@ class Tool:
 @pytest.fixture(params=["SQLITE", "LMDB", "DYNAMODB"])
 def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Tool:
     if request.param == "DYNAMODB":
-        request.getfixturevalue("table")
+        request.getfixturevalue("cache_table")
     return Tool(tmp_path, request.param)
 
 
@@ -171,15 +171,13 @@ def test_clear_needs_a_yes_where_nobody_is_there_to_ask(filled: Tool) -> None:
     assert filled.document("stats")["entries"] == 2
 
 
-def test_clear_leaves_the_rest_of_the_table(table: str, tmp_path: Path) -> None:
+def test_clear_takes_many_answers_in_batches(cache_table: str, tmp_path: Path) -> None:
+    tool, count = Tool(tmp_path, "DYNAMODB"), MAX_BATCH * 2 + 3
+    for number in range(count):
+        tool.keep(str(number), b"entry", NOW, NOW + 60)
+    assert tool.document("clear", "--yes")["removed"] == count
     with closing(boto3.client("dynamodb")) as client:
-        for number in range(MAX_BATCH * 2):
-            client.put_item(TableName=table, Item={"id": {"S": f"cache {number}"}})
-        tool = Tool(tmp_path, "DYNAMODB")
-        for number in range(MAX_BATCH * 2 + 3):
-            tool.keep(str(number), b"entry", NOW, NOW + 60)
-        assert tool.document("clear", "--yes")["removed"] == MAX_BATCH * 2 + 3
-        assert client.scan(TableName=table)["Count"] == MAX_BATCH * 2
+        assert client.scan(TableName=cache_table)["Count"] == 0
 
 
 @pytest.mark.parametrize(
@@ -229,7 +227,9 @@ def test_damaged_file_is_named_with_what_to_do(tmp_path: Path, backend: str) -> 
 def test_missing_table_and_missing_permission_say_what_to_check(tmp_path: Path) -> None:
     tool = Tool(tmp_path, "DYNAMODB")
     tool.place = ("--stage", "prod")
-    assert "Check --stage and --region" in tool.run("stats")[2]
+    problem = tool.run("stats")[2]
+    assert "The table sluice-prod-cache in us-east-1 did not answer Scan" in problem
+    assert "that the stage is deployed with CACHE_CHAT_COMPLETION=true." in problem
 
 
 class Busy:
@@ -240,8 +240,8 @@ class Busy:
     def __init__(self, times: int) -> None:
         self._client = boto3.client("dynamodb", region_name="us-east-1")
         stub = Stubber(self._client)
-        item = {"id": {"S": "cache#a"}, "size": {"N": "1"}}
-        left = {TABLE: [{"DeleteRequest": {"Key": {"id": {"S": "cache#a"}}}}]}
+        item = {"id": {"S": "a"}, "size": {"N": "1"}}
+        left = {CACHE_TABLE: [{"DeleteRequest": {"Key": {"id": {"S": "a"}}}}]}
         stub.add_response("scan", {"Items": [item]})
         for number in range(times + 1):
             found = {"UnprocessedItems": left} if number < times else {}
@@ -255,7 +255,7 @@ class Busy:
 def test_items_that_were_left_out_are_deleted_again(account: dict[str, str]) -> None:
     assert account
     pauses: list[float] = []
-    assert DynamoDbEntries(TABLE, Busy(2), lambda: NOW, pauses.append).clear() == 1
+    assert DynamoDbEntries(CACHE_TABLE, Busy(2), lambda: NOW, pauses.append).clear() == 1
     assert pauses == list(PAUSES_S[:2])
     with pytest.raises(ToolError, match=r"is busy\. Run the command again"):
-        DynamoDbEntries(TABLE, Busy(len(PAUSES_S) + 1), lambda: NOW, pauses.append).clear()
+        DynamoDbEntries(CACHE_TABLE, Busy(len(PAUSES_S) + 1), lambda: NOW, pauses.append).clear()

@@ -52,12 +52,12 @@ def test_hit_and_miss_are_one_read_each_and_an_answer_is_one_write(
     assert cache.get("key") is None
     assert upstream.requests[0].document == {
         "TableName": TABLE,
-        "Key": {"id": {"S": "cache#key"}},  # eventually consistent: half the price
+        "Key": {"id": {"S": "key"}},  # eventually consistent: half the price
     }
     assert operations(upstream) == ["GetItem"]
     cache.put("key", b"entry", LATER + 0.5)
     item = {
-        "id": {"S": "cache#key"},
+        "id": {"S": "key"},
         "expires_at": {"N": str(int(LATER) + 1)},
         "stored_at": {"N": str(int(NOW))},
         "size": {"N": "5"},
@@ -77,7 +77,7 @@ def test_larger_entry_is_two_reads_and_its_head_is_written_last(
     cache.put("key", LARGEST, LATER)
     items = [request.document["Item"] for request in upstream.requests]
     assert operations(upstream) == ["PutItem"] * len(items)
-    assert [item["id"]["S"] == "cache#key" for item in items] == [False] * 10 + [True]
+    assert [item["id"]["S"] == "key" for item in items] == [False] * 10 + [True]
     upstream.script = one_after_another(
         replies(200, {"Item": items[-1]}), replies(200, {"Responses": {TABLE: items[:-1]}})
     )
@@ -183,7 +183,7 @@ def test_item_of_another_form_is_a_miss(real: DynamoDbCache, client: Any) -> Non
     ]
     sizes: list[dict[str, str]] = [{"S": "9"}, {"N": "1.5"}, {"N": "-1"}, {"N": "1e20"}]
     for values in (*odd, *({**in_parts, "size": size} for size in sizes)):
-        client.put_item(TableName=TABLE, Item={"id": {"S": "cache#key"}, **values})
+        client.put_item(TableName=TABLE, Item={"id": {"S": "key"}, **values})
         assert real.get("key") is None
     real.put("key", TWO_PARTS, LATER)
     (_, part) = (item for _, item in sorted(stored(client).items()))
@@ -195,7 +195,7 @@ def test_heads_and_parts_of_two_writers_do_not_mix(real: DynamoDbCache, client: 
     """Each order in which two writers of one key may get their heads in."""
     one, other = TWO_PARTS, b"!" + TWO_PARTS
     real.put("key", one, LATER)
-    first = stored(client)["cache#key"]
+    first = stored(client)["key"]
     real.put("key", other, LATER)
     assert real.get("key") == other
     client.put_item(TableName=TABLE, Item=first)

@@ -48,9 +48,10 @@ def test_stacks_that_share_a_folder_have_their_own_files() -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_table_is_the_states() -> None:
+def test_table_is_not_the_states() -> None:
     for backend in ("", "dynamodb"):
-        environ = {**ON, "STATE_TABLE": TABLE, "CACHE_BACKEND": backend}
+        tables = {"STATE_TABLE": "another", "CACHE_TABLE": TABLE}
+        environ = {**ON, **tables, "CACHE_BACKEND": backend}
         cache = open_cache(read_settings(environ), os.environ, at(NOW))
         assert cache is not None
         cache.put("key", b"entry", LATER)
@@ -61,7 +62,7 @@ def test_table_is_the_states() -> None:
 
 def test_missing_table_is_named() -> None:
     settings = read_settings({**ON, "CACHE_BACKEND": "DYNAMODB"})
-    with pytest.raises(SettingsError, match=r"^STATE_TABLE must be set for CACHE_"):
+    with pytest.raises(SettingsError, match=r"^CACHE_TABLE must be set for CACHE_"):
         open_cache(settings, {})
 
 

@@ -127,7 +127,7 @@ def test_refused_request_does_not_read_the_cache(
         table.script = replies(200, {})
         bench = CacheBench(upstream)
         bench.store = store
-        aws = {**environ_of(table.url), "CACHE_BACKEND": "DYNAMODB", "STATE_TABLE": "state"}
+        aws = {**environ_of(table.url), "CACHE_BACKEND": "DYNAMODB", "CACHE_TABLE": "cache"}
         bench.answers = bench.through(**aws, **variables)
         for _ in range(2):
             with suppress(SluiceError):

@@ -330,7 +330,7 @@ def test_miss_reads_and_writes_the_table_once_and_a_hit_reads_it_once(bench: Cac
     with scripted_upstream() as dynamodb:
         dynamodb.script = table
         aws = environ_of(dynamodb.url)
-        bench.answers = bench.through(CACHE_BACKEND="DYNAMODB", STATE_TABLE="state", **aws)
+        bench.answers = bench.through(CACHE_BACKEND="DYNAMODB", CACHE_TABLE="cache", **aws)
         for state, calls in (("MISS", ["GetItem", "PutItem"]), ("HIT", ["GetItem"])):
             bench.ask(STREAMED)
             assert bench.state == state

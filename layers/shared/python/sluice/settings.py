@@ -226,8 +226,11 @@ class Settings:
     state_table = Setting("STATE_TABLE", values.any_text, "",
         "DynamoDB table of connections and cancellations; set by `serverless.yml`.",
         unset="`sluice-{stage}-state`")
+    cache_table = Setting("CACHE_TABLE", values.any_text, "",
+        "DynamoDB table of kept answers; set by `serverless.yml`.",
+        unset="`sluice-{stage}-cache`")
     state_file = Setting("STATE_FILE", values.any_text, "",
-        "SQLite file that replaces the table on one machine.",
+        "SQLite file that replaces the tables on one machine.",
         unset="`.state/sluice.sqlite3`", where=LOCAL)
     # fmt: on
 

@@ -31,8 +31,8 @@ SHORTEST_S = 0.000_001
 GONE = 410
 """The HTTP status of a client that has disconnected: an error, and no fault of the gateway."""
 STORE, CONNECTION, UPSTREAM, DELIVERY = "store", "connection", "upstream", "delivery"
-IN_TABLE = (STORE, "cache")
-"""Parts that are calls of the state table, where there is one."""
+TABLES = {STORE: "STATE_TABLE", "cache": "CACHE_TABLE"}
+"""The settings that name the table of a part's calls, where there is one."""
 TOKENS = {
     "input_tokens": ("input_tokens", "prompt_tokens"),
     "output_tokens": ("output_tokens", "completion_tokens"),
@@ -93,8 +93,8 @@ def _namespace(part: Part) -> str | None:
 def _aws(part: Part) -> dict[str, str]:
     """The operation of an AWS API; empty for the others, such as a store in a file."""
     operation = part.facts.get("operation")
-    table = os.environ.get("STATE_TABLE", "")
-    is_in_table = part.name in IN_TABLE
+    is_in_table = part.name in TABLES
+    table = os.environ.get(TABLES[part.name], "") if is_in_table else ""
     if operation is None or (is_in_table and (not table or os.environ.get("STATE_FILE"))):
         return {}
     named = {"table_name": table} if is_in_table else {}

@@ -25,12 +25,12 @@ def open_cache(
     """
     if not settings.cache_chat_completion:
         return None
-    backend, state_file, table = settings.cache_backend, settings.state_file, settings.state_table
+    backend, state_file, table = settings.cache_backend, settings.state_file, settings.cache_table
     if backend == "MEMORY":
         return OpenedCache(lambda: _memory(clock))
     if backend == "DYNAMODB":
         if not table:
-            raise SettingsError("STATE_TABLE", "must be set for CACHE_BACKEND=DYNAMODB")
+            raise SettingsError("CACHE_TABLE", "must be set for CACHE_BACKEND=DYNAMODB")
         return OpenedCache(lambda: _dynamodb(table, environ, clock))
     if backend == "LMDB":
         return OpenedCache(lambda: _lmdb(cache_file(state_file, ".lmdb"), clock))

@@ -50,7 +50,7 @@ class DynamoDbState:
 
     def put(self, key: str, item: Item, expires_at: float) -> None:
         row = {**item, KEY: key, EXPIRY: math.ceil(expires_at)}
-        with state_errors("PutItem"):
+        with table_errors("state table", "PutItem"):
             self._table.put_item(row)
 
     def get_all(self, keys: Sequence[str], *, is_consistent: bool = False) -> dict[str, Item]:
@@ -58,7 +58,7 @@ class DynamoDbState:
         if not names:
             return {}
         wanted: list[Item] = [{KEY: name} for name in names]
-        with state_errors("BatchGetItem"):
+        with table_errors("state table", "BatchGetItem"):
             rows = self._table.get_items(wanted, is_consistent=is_consistent)
         now = self._clock()
         return {row[KEY]: _item(row) for row in rows if row.get(EXPIRY, now + 1) > now}
@@ -74,7 +74,7 @@ class DynamoDbState:
             may_repeat=change.may_repeat,
             total_s=self._change_total_s,
         )
-        with state_errors("UpdateItem"):
+        with table_errors("state table", "UpdateItem"):
             try:
                 row = self._table.update_item({KEY: change.key}, update, write)
             except ConditionFailed as error:
@@ -90,11 +90,14 @@ def _item(row: Mapping[str, str | int]) -> Item:
 
 
 @contextmanager
-def state_errors(operation: str) -> Iterator[None]:
-    """AWS's errors within the block become StateUnavailable. operation: its name in AWS's API."""
+def table_errors(table: str, operation: str) -> Iterator[None]:
+    """AWS's errors within the block become StateUnavailable.
+
+    table: for people. operation: its name in AWS's API.
+    """
     try:
         yield
     except AwsError as error:
         what = "refused" if isinstance(error, AwsRefused) else "did not answer"
-        message = f"The state table {what} {operation}: {error}."
+        message = f"The {table} {what} {operation}: {error}."
         raise StateUnavailable(message, may_be_done=error.may_be_done) from error
