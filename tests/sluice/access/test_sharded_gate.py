@@ -52,23 +52,25 @@ def world(tmp_path: Path) -> ShardedWorld:
     return ShardedWorld(tmp_path / "state.db")
 
 
-@pytest.mark.parametrize("picks", [range(SHARDS), [0], [2, 1]])
+@pytest.mark.parametrize(
+    ("picks", "limit"), [(range(SHARDS), 10), ([0], 10), ([2, 1], 10), ([2, 1], SHARDS - 1)]
+)
 @pytest.mark.parametrize(
     "strategy", ["fixed-window", "fixed-window-elastic-expiry", "moving-window"]
 )
 def test_exactly_the_limit_passes_whatever_shards_are_picked(
-    world: ShardedWorld, picks: Sequence[int], strategy: str
+    world: ShardedWorld, picks: Sequence[int], limit: int, strategy: str
 ) -> None:
     principal = world.sharded(RECORD._replace(rpm_limit=None))
-    limits = DeploymentLimits((RouteRates(CHAT, (Rate(10, 60),)),), (), strategy)
+    limits = DeploymentLimits((RouteRates(CHAT, (Rate(limit, 60),)),), (), strategy)
     gates = [world.gate_that_picks(picks, limits) for _ in range(2)]
-    for number in range(10):
+    for number in range(limit):
         passed(gates[number % 2].admit(principal, world.ask())).settle(Tokens(1, 0, 0))
     for gate in gates:
         error = refused(gate, principal, world.ask())
         assert isinstance(error, RateLimited)
-        assert error.message.startswith("team has reached its limit of 10 requests in 60 s.")
-        assert error.own_headers["x-ratelimit-limit-requests"] == "10"
+        assert error.message.startswith(f"team has reached its limit of {limit} requests in 60 s")
+        assert error.own_headers["x-ratelimit-limit-requests"] == str(limit)
         assert error.own_headers["x-ratelimit-remaining-requests"] == "0"
     world.now += int(error.headers["retry-after-ms"]) / 1000
     passed(gates[0].admit(principal, world.ask()))
@@ -110,8 +112,11 @@ def test_budget_is_split_and_spent_as_one(world: ShardedWorld) -> None:
 def test_claim_above_a_shards_part_of_the_tokens_is_refused(world: ShardedWorld) -> None:
     principal = world.sharded(RECORD._replace(tpm_limit=3000))
     gate = world.gate_that_picks()
-    assert isinstance(refused(gate, principal, world.ask(tokens=1001)), RateLimited)
-    passed(gate.admit(principal, world.ask(tokens=1000)))
+    error = refused(gate, principal, world.ask(tokens=1001))
+    assert (error.code, error.headers) == ("rate_limit_exceeded", {"x-should-retry": "false"})
+    for _ in range(SHARDS):
+        passed(gate.admit(principal, world.ask(tokens=1000)))
+    assert refused(gate, principal, world.ask(tokens=1000)).headers["retry-after"] == "40"
 
 
 def test_function_that_died_is_settled_in_its_shard(world: ShardedWorld) -> None:

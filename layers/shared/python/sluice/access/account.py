@@ -171,11 +171,14 @@ def _refusals(bounds: Bounds, claim: Claim, item: Item, now: int) -> Iterator[Re
         count = window.count(item, now)
         if count.used >= window.rate.amount:
             amount, seconds = window.rate
-            yield Refusal("requests", amount, count.used, count.free_at, seconds)
+            free_at = count.free_at if amount else None  # a shard's part may be 0
+            yield Refusal("requests", amount, count.used, free_at, seconds)
     if bounds.tpm_limit is not None:
         used = int(item.get(f"t {lease.minute}", 0))
         if used + lease.tokens > bounds.tpm_limit:
-            yield Refusal("tokens", bounds.tpm_limit, used, (lease.minute + 1) * MINUTE_MS)
+            fits = lease.tokens <= bounds.tpm_limit  # in a shard, it may not
+            retry_at = (lease.minute + 1) * MINUTE_MS if fits else None
+            yield Refusal("tokens", bounds.tpm_limit, used, retry_at)
     if bounds.max_parallel_requests is not None:
         running = int(item.get(RUNNING, 0))
         if running >= bounds.max_parallel_requests:

@@ -30,18 +30,23 @@ class KeyNotAllowed(NoRetry, AuthenticationFailed):
 
 
 class RateLimited(SluiceError):
-    """Requests, tokens or answers at once are used up. retry_ms: how long, in ms."""
+    """Requests, tokens or answers at once are used up.
+
+    retry_ms: how long, in ms; None where no waiting helps.
+    """
 
     status = 429
     code = "rate_limit_exceeded"
 
-    def __init__(self, message: str, kind: str, retry_ms: int) -> None:
+    def __init__(self, message: str, kind: str, retry_ms: int | None) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_ms = retry_ms
 
     @property
     def headers(self) -> dict[str, str]:
+        if self.retry_ms is None:
+            return {"x-should-retry": "false"}
         seconds = -(-self.retry_ms // 1000)
         return {"retry-after": str(seconds), "retry-after-ms": str(self.retry_ms)}
 

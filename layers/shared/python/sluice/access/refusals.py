@@ -66,9 +66,15 @@ def _error(found: Refusal, name: str, bounds: Bounds, now: int) -> SluiceError:
             f" and this request could cost more than is left.{until}"
         )
     kind, unit = WHAT[found.kind]
-    retry_ms = max((found.retry_at or now) - now, 1)
-    limit = f"{name} has reached its limit of {found.limit} {unit.format(window_s=found.window_s)}."
-    message = f"{limit} Try again in {-(-retry_ms // SECOND_MS)} s."
+    limit = f"its limit of {found.limit} {unit.format(window_s=found.window_s)}"
+    if found.retry_at is None:
+        message = (
+            f"This request could use more than one shard of {name} allows of {limit}. Ask for less"
+            " output, by max_completion_tokens."
+        )
+        return RateLimited(message, kind, None)
+    retry_ms = max(found.retry_at - now, 1)
+    message = f"{name} has reached {limit}. Try again in {-(-retry_ms // SECOND_MS)} s."
     return RateLimited(message, kind, retry_ms)
 
 
