@@ -61,7 +61,7 @@ def main() -> None:
         try:
             ticket = gate.admit(principal, ask)
         except RateLimited as error:
-            time.sleep(min(error.retry_ms / 1000, max(end - time.monotonic(), 0)))
+            time.sleep(min((error.retry_ms or 0) / 1000, max(end - time.monotonic(), 0)))
             continue
         except BudgetSpent:
             break
