@@ -16,7 +16,7 @@ MINUTE = Rate(60, 60)
     [
         ("100/2minutes;600/hour", (Rate(100, 120), Rate(600, 3600))),
         ("60/minute", (Rate(60, 60),)),
-        (" 1 per 1 second , 10 per day", (Rate(1, 1), Rate(10, 86_400))),
+        (" 1 per 1 second , 10per day", (Rate(1, 1), Rate(10, 86_400))),
         ("5/10Seconds|1/month|7/2years", (Rate(5, 10), Rate(1, 2_592_000), Rate(7, 62_208_000))),
         ("inf", ()),
         ("", ()),
@@ -40,6 +40,11 @@ def test_anything_else_is_refused(text: str) -> None:
         (f'{{"{CHAT}": "60/minute;600/hour"}}', (RouteRates(CHAT, (MINUTE, Rate(600, 3600))),)),
         ('{"/v1/": "inf"}', (RouteRates("/v1", ()),)),
         (f'{{"{CHAT}": [{{"level": 0, "limit": "60/minute"}}]}}', (RouteRates(CHAT, (MINUTE,)),)),
+        (
+            '{"/v1": [{"level": 0, "limit": "60/minute"}, {"level": "0", "limit": "1/day"}]}',
+            (RouteRates("/v1", (MINUTE, Rate(1, 86_400))),),
+        ),
+        (" ", ()),
         (f'{{"{CHAT}": []}}', (RouteRates(CHAT, ()),)),
     ],
 )
@@ -57,6 +62,9 @@ def test_forms_of_openai_forward_are_read(text: str, routes: tuple[RouteRates, .
         ('{"/v1": "60"}', "must be rates such as"),
         ('{"/v1": [{"limit": "60/minute"}]}', "must be JSON such as"),
         ('{"/v1": [{"level": 1, "limit": "60/minute"}]}', "must have no level above 0"),
+        ('{"/v1": "60/minute", "/v1": "inf"}', "must name nothing twice"),
+        ('{"/v1/": "60/minute", "/V1": "inf"}', "must name nothing twice"),
+        ('{"/v1": [{"level": 0, "level": 0, "limit": "60/minute"}]}', "must name nothing twice"),
     ],
 )
 def test_other_route_rates_are_refused(text: str, rule: str) -> None:

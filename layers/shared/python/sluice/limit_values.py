@@ -28,7 +28,7 @@ SECONDS = {
 """Length of each unit, as the package `limits` counts, whose notation openai-forward has.
 https://limits.readthedocs.io/en/stable/quickstart.html#rate-limit-string-notation"""
 NUMBER = r"([1-9]\d{0,8})"
-RATE = rf"(?ai)\s*{NUMBER}\s*(?:/|\s+per\s+)\s*{NUMBER}?\s*({'|'.join(SECONDS)})s?\s*"
+RATE = rf"(?ai)\s*{NUMBER}\s*(?:/|\s*per\s*)\s*{NUMBER}?\s*({'|'.join(SECONDS)})s?\s*"
 UNLIMITED = "inf"
 RATES_RULE = "must be rates such as 100/2minutes;600/hour, or inf"
 ROUTES_RULE = 'must be JSON such as {"/v1/chat/completions": "100/2minutes;600/hour"}'
@@ -64,10 +64,12 @@ def route_rates(text: str) -> tuple[RouteRates, ...]:
     of keys are for.
     """
     try:
-        document = json.loads(text or "{}")
-        return tuple(RouteRates(_route(name), _rates(value)) for name, value in document.items())
+        document = json.loads(text.strip() or "{}", object_pairs_hook=_each_once)
+        routes = [(_route(name), _rates(value)) for name, value in document.items()]
     except (AttributeError, TypeError, KeyError, json.JSONDecodeError):
         raise InvalidValue(ROUTES_RULE) from None
+    _each_once([(name.lower(), value) for name, value in routes])
+    return tuple(RouteRates(*route) for route in routes)
 
 
 def route_of(path: str, routes: Iterable[RouteRates]) -> RouteRates | None:
@@ -117,11 +119,20 @@ def _route(name: str) -> str:
 def _rates(value: Any) -> tuple[Rate, ...]:
     if isinstance(value, str):
         return rates(value)
-    levels = {str(entry["level"]): entry["limit"] for entry in value}
-    if set(levels) - {"0"}:
+    levels = [(str(entry["level"]), rates(entry["limit"])) for entry in value]
+    if any(level != "0" for level, _ in levels):
         hint = "Give those keys a record: npm run keys -- create"
         raise InvalidValue("must have no level above 0", hint=hint)
-    return rates(levels.get("0", ""))
+    return tuple(rate for _, found in levels for rate in found)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; JSON would drop all but the last of several members of one name."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise InvalidValue("must name nothing twice", repr(name))
+    return dict(pairs)
 
 
 def _price(input: float, output: float, cached_input: float | None = None) -> tuple[int, int, int]:  # noqa: A002 -- the setting's names
