@@ -74,14 +74,19 @@ def _streamed(chunks: Iterable[bytes], answer: _Answer) -> Iterator[CompletionEv
     parser = EventParser()
     for chunk in chunks:
         for event in parser.feed(chunk):
-            yield from answer.events_of(event)
+            if event.other:
+                yield from answer.without_a_field(event.other)
+            if (found := answer.event_of(event)) is not None:
+                yield found
             if answer.has_ended:
                 return
         if parser.begun_data().strip() == END_MARK:
             break  # not every provider ends its last lines
     cut_off = parser.end()
     if cut_off is not None and _is_complete(cut_off.data):
-        yield from answer.events_of(cut_off)
+        yield from answer.without_a_field(cut_off.other)
+        if (found := answer.event_of(cut_off)) is not None:
+            yield found
     if not answer.has_ended:
         answer.end("The upstream's stream ended before its answer.")
 
@@ -123,15 +128,14 @@ class _Answer:
         self._said: dict[str, Any] | None = None
         """What may explain a failure, such as an event with a message and no choices."""
 
-    def events_of(self, event: Event) -> Iterator[CompletionEvent]:
-        if event.other:
-            yield from self._without_a_field(event.other)
+    def event_of(self, event: Event) -> CompletionEvent | None:
+        """What the data of an event says; None for a heartbeat and the end mark."""
         data = (event.data or "").strip()
         if data in NO_DATA:
-            return
+            return None
         if data == END:
             self.end_at_mark()
-            return
+            return None
         if event.name.strip().lower() == "error":
             raise _refused_with(data)
         _check_size(data)
@@ -141,7 +145,7 @@ class _Answer:
             raise _failure_in_text(data) from error
         if end < len(data):
             raise UpstreamBroken(NOT_JSON)
-        yield self._event(own, document)
+        return self._event(own, document)
 
     def documents(self, text: str) -> Generator[CompletionEvent, None, str]:
         """The completions in JSON that no `data:` precedes. Returns what follows them."""
@@ -172,7 +176,8 @@ class _Answer:
     def _failure(self, fault: str) -> UpstreamBroken | UpstreamRefused:
         return UpstreamBroken(fault) if self._said is None else _refusal(self._said)
 
-    def _without_a_field(self, text: str) -> Iterator[CompletionEvent]:
+    def without_a_field(self, text: str) -> Iterator[CompletionEvent]:
+        """What lines say that are no fields of an event."""
         error = re.search(ERROR_FIELD, text)
         if error is not None:
             raise _refused_with(text[error.end() :])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode
-from contextlib import suppress
 
 from sluice.completions.event_stream import END_MARK_LINE, EVENT_STREAM, LINE_ENDS
 from sluice.completions.events import compact_json, completion_events
@@ -17,7 +16,7 @@ from sluice.errors import UpstreamBroken, UpstreamRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 CHAT, TEXT = "chat.completion", "text_completion"
@@ -29,6 +28,8 @@ NOT_FOLDED = ("object", "choices", "obfuscation")
 CHOICE_FRAME = ("index", "delta", "message")
 WHOLE_TEXTS = ("role", "type", "id", "format")
 """Members of a delta whose text never comes in pieces. Some providers repeat them in each event."""
+PIECE_BYTES = 64 * 1024
+"""Size of what is parsed at once. All events of a long answer would take 100 MB of memory."""
 FAILED = ("error", "abort", "cancelled", "insufficient_system_resource")
 """Finish reasons of answers that failed: OpenRouter's, vLLM's and SGLang's, and DeepSeek's."""
 
@@ -74,7 +75,7 @@ def _folded(body: bytes) -> dict[str, Any] | None:
     answer: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
     kind = CHAT
-    for event in completion_events({"content-type": EVENT_STREAM}, [body]):
+    for event in completion_events({"content-type": EVENT_STREAM}, pieces_of(body)):
         if "choices" not in event.document and "usage" not in event.document:
             continue  # a heartbeat in JSON
         _add_members(answer, event.document)
@@ -95,13 +96,20 @@ def _folded(body: bytes) -> dict[str, Any] | None:
     return {**answer, "object": kind, "choices": folded, **counted}
 
 
+def pieces_of(body: bytes) -> Iterator[bytes]:
+    """A body in pieces, for a parser."""
+    return (body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES))
+
+
 def folded_choices(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The choices as far as events tell, also those of an answer that did not end well."""
     choices: dict[int, dict[str, Any]] = {}
     for event in events:
         for choice in event["choices"]:
-            with suppress(AttributeError, TypeError):  # an entry in a form that nobody knows
+            try:  # noqa: SIM105 -- for each event, and `suppress` takes as long as the rest
                 _is_added(choice, choices)
+            except (AttributeError, TypeError):  # an entry in a form that nobody knows
+                pass
     return [_plain(choices[index]) for index in sorted(choices)]
 
 
@@ -117,8 +125,8 @@ def _is_added(choice: Any, choices: dict[int, dict[str, Any]]) -> bool:
 def _add_members(answer: dict[str, Any], event: Mapping[str, Any]) -> None:
     """Top-level members: the last value counts, and null does not count."""
     for name, value in event.items():
-        if name in NOT_FOLDED:
-            continue
+        if name in NOT_FOLDED or answer.get(name, answer) == value:
+            continue  # nearly always: each event repeats them
         is_better = not answer.get(name) if name in IDENTITY else value is not None
         if is_better or name not in answer:
             answer[name] = value
@@ -132,11 +140,13 @@ def _add_choice(choice: dict[str, Any], event: Mapping[str, Any]) -> None:
     if isinstance(part, dict):
         _add_all(choice.setdefault("message", {}), part, joins=True)
     for name, value in event.items():
+        if name in CHOICE_FRAME:
+            continue
         old = choice.get(name)
         # Azure's results have a member for each category, which is new each time.
-        if name.endswith("_results") and isinstance(old, dict) and isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(old, dict) and name.endswith("_results"):
             choice[name] = {**old, **value}
-        elif name not in CHOICE_FRAME:
+        else:
             _add(choice, name, value, joins=name == "text")
 
 
@@ -165,9 +175,15 @@ def _add_all(holder: dict[str, Any], members: Mapping[str, Any], *, joins: bool)
 
 def _add(holder: dict[str, Any], name: str, value: object, *, joins: bool) -> None:
     """Add what an event says of one member. joins: whether texts come in pieces."""
-    old = holder.get(name)
     if value is None:
         holder.setdefault(name, None)
+        return
+    old = holder.get(name)
+    if isinstance(value, str):
+        if joins and name not in WHOLE_TEXTS:
+            _add_text(holder, name, value)
+        elif value or old is None:
+            holder[name] = value
     elif isinstance(value, dict):
         if not isinstance(old, dict):
             old = holder[name] = {}
@@ -177,9 +193,7 @@ def _add(holder: dict[str, Any], name: str, value: object, *, joins: bool) -> No
             old = holder[name] = _text_parts(old)
         for entry in value:
             _add_entry(old, entry, joins=joins)
-    elif joins and isinstance(value, str) and name not in WHOLE_TEXTS:
-        _add_text(holder, name, value)
-    elif value != "" or old is None:
+    else:
         holder[name] = value
 
 

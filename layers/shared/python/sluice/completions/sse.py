@@ -87,7 +87,8 @@ class EventParser:
         if not (self._data or self._other):
             return None
         data = _text(self._data) if self._data else None
-        return Event(self._name.decode("utf-8", "replace"), data, _text(self._other))
+        name = self._name.decode("utf-8", "replace") if self._name else ""
+        return Event(name, data, _text(self._other) if self._other else "")
 
     def _read(self, line: bytes) -> None:
         if self._is_at_start:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sluice.completions.event_stream import recognized
-from sluice.completions.folding import folded_choices, without_index
+from sluice.completions.folding import folded_choices, pieces_of, without_index
 from sluice.completions.sse import EventParser
 from sluice.errors import UpstreamBroken
 
@@ -48,7 +48,7 @@ def answered_in_body(headers: Mapping[str, str], chunks: Iterable[bytes]) -> dic
 
 def answered_in_events(events: Iterable[str]) -> dict[str, Any]:
     """The same for the data of events."""
-    return answered(map(_parsed, events)) or {"answer": None}
+    return answered(map(_of_event, events)) or {"answer": None}
 
 
 def answered(documents: Iterable[object]) -> dict[str, Any] | None:
@@ -59,27 +59,37 @@ def answered(documents: Iterable[object]) -> dict[str, Any] | None:
 
 def _of_stream(chunks: Iterable[bytes], body: list[bytes]) -> Iterator[object]:
     parser = EventParser()
-    for chunk in chunks:
-        body.append(chunk)
+    body += chunks
+    for piece in pieces_of(b"".join(body)):
         try:
-            events = parser.feed(chunk)
+            events = parser.feed(piece)
         except UpstreamBroken:  # an event that no reader takes
             return
-        yield from (_parsed(event.data or "") for event in events)
+        for event in events:
+            yield _of_event(event.data or "")
     if (cut_off := parser.end()) is not None:
-        yield _parsed(cut_off.data or "")
+        yield _of_event(cut_off.data or "")
 
 
 def _of_body(chunks: Iterable[bytes], body: list[bytes]) -> Iterator[object]:
     body += chunks
-    yield _parsed(b"".join(body))
-
-
-def _parsed(data: str | bytes) -> object:
     try:
-        return json.loads(data)
+        yield json.loads(b"".join(body))
+    except (ValueError, RecursionError):
+        return
+
+
+def _of_event(data: str) -> object:
+    """The JSON of an event's data, if it is JSON; `json.loads` takes half as long again."""
+    text = data.strip()
+    try:
+        document, end = _decode(text)
     except (ValueError, RecursionError):
         return None
+    return document if end == len(text) else None
+
+
+_decode = json.JSONDecoder().raw_decode
 
 
 class _Answer:
