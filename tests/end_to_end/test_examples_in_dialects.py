@@ -178,6 +178,7 @@ def test_page_learns_of_each_end_of_a_connection() -> None:
         "gateway": "Hel|Internal server error",
         "closed": "Hel|the connection ended before the answer",
         "closed_at_once": "|the connection ended before the answer",
+        "silent": "|no frame came: ask again",
         "callback": "|from onText",
         "key": "|An invalid or duplicated subprotocol was specified",
     }

@@ -14,7 +14,8 @@ const ends = {
   gateway: [hel, JSON.stringify({ message: 'Internal server error', connectionId: 'c' })],
   no_json: [hel, '<END>'],
   closed: [hel],
-  closed_at_once: []
+  closed_at_once: [],
+  silent: []
 }
 
 const server = createServer()
@@ -30,16 +31,16 @@ sockets.on('connection', (socket, { url }) => {
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 
 const results = {}
-const ask = async (name, url, key = 'key', fail = false) => {
+const ask = async (name, url, key = 'key', fail = false, maxSilenceMs) => {
   let text = ''
   const onText = (piece) => {
     if (fail) throw new Error('from onText')
     text += piece
   }
-  results[name] = await streamAnswer(url, key, [], onText).then(() => text, ({ message }) => `${text}|${message}`)
+  results[name] = await streamAnswer(url, key, [], onText, maxSilenceMs).then(() => text, ({ message }) => `${text}|${message}`)
 }
 const url = `ws://127.0.0.1:${server.address().port}`
-for (const end of Object.keys(ends)) await ask(end, `${url}/${end}`)
+for (const end of Object.keys(ends)) await ask(end, `${url}/${end}`, 'key', false, end === 'silent' ? 1 : undefined)
 await ask('callback', `${url}/done`, 'key', true)
 await ask('key', `${url}/done`, 'a key with blanks')
 process.stdout.write(JSON.stringify(results))
