@@ -36,7 +36,8 @@ _OTHER = "Check --region and the credentials (AWS_PROFILE)."
 def code_of(error: Exception) -> str:
     """AWS's code of an error, or its class."""
     if isinstance(error, ClientError):
-        return str(error.response["Error"]["Code"])
+        # As botocore: a reply that it cannot read, such as a proxy's, has no code.
+        return str(error.response.get("Error", {}).get("Code", "Unknown"))
     return type(error).__name__
 
 
