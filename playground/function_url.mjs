@@ -38,7 +38,16 @@ async function send (place, method, path, { headers, body = '', signal }) {
   const all = place.signer
     ? await signedHeaders({ method, url, headers, body, ...place.signer })
     : { ...headers, ...(place.key ? { Authorization: `Bearer ${place.key}` } : {}) }
-  return fetch(url, { method, headers: all, ...(body ? { body } : {}), signal })
+  return fetch(url, { method, headers: headersOf(all), ...(body ? { body } : {}), signal })
+}
+
+/** Only a key can be wrong here: fetch would fail as if the service did not answer. */
+function headersOf (fields) {
+  try {
+    return new Headers(fields)
+  } catch {
+    throw new AnswerError('The key must be ASCII. Copy the whole key again.')
+  }
 }
 
 async function read (response, request, on) {

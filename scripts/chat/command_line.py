@@ -20,6 +20,7 @@ LOCAL_WEBSOCKET_URL = "ws://127.0.0.1:3001"
 TAKEN_BY_NPM = ("model", "template", "stage", "region", "http_url", "ws_url")
 """Options that npm passes on as variables. Not `key`: a user's .npmrc may hold one for npm."""
 NAMES_A_TEMPLATE = re.compile(r"PROMPT_\w+|\w+_TEMPLATE")
+A_KEY = "[!-~]+"
 FOR_NPM = "%s"
 """What npm's own `message`, which -m sets, has in every .npmrc: the version."""
 EPILOG = f"""\
@@ -127,6 +128,6 @@ def _address(scheme: str) -> Callable[[str], str]:
 
 
 def _key(text: str) -> str:
-    if not re.fullmatch(r"[!-~]+", text):
+    if not re.fullmatch(A_KEY, text):
         raise argparse.ArgumentTypeError("must be printable ASCII without spaces")
     return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,10 @@ from local.project.environment import WELL_KNOWN, UserSettings, is_loopback
 from local.project.lists import entries
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, SERVICE, session_of
-from scripts.chat.command_line import Options
+from scripts.chat.command_line import A_KEY, Options
 
 NO_KEY = "The service needs a key: set FORWARD_KEY in the shell or in .env."
+NOT_A_KEY = "FORWARD_KEY must be printable ASCII without spaces. Copy the whole key again."
 NOTHING_OPENS = (
     "No key and no AWS credentials were found. Set FORWARD_KEY to a key of the service, or log in"
     " with the AWS CLI."
@@ -62,6 +64,8 @@ def ways(options: Options, user: UserSettings, place: Place) -> Iterator[Way]:
     key = options.key or next(iter(entries(keys or "")), "")
     takes_keys = mode == "forward_key" or (mode == "none" and not options.over_websocket)
     if key and (options.key or mode != "aws_iam"):
+        if not re.fullmatch(A_KEY, key):  # such as sk-… of a page
+            raise ToolError(NOT_A_KEY)
         yield Way(key)
     elif takes_keys:
         raise ToolError(NO_KEY)

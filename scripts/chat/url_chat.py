@@ -23,9 +23,14 @@ SILENCE_TIMEOUT_S = 900.0
 """Timeout of a pause, in seconds: no answer of Lambda lasts longer, and models think."""
 BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 400, 401, 403
 HINTS = {
-    UNAUTHORIZED: "Set FORWARD_KEY, in the shell or in .env, to a key of the service.",
     404: "If the model is unknown, choose another: -m MODEL, or /model.",
 }
+
+
+REJECTED_HERE = "Set FORWARD_KEY, in the shell or in .env, to a key of the service."
+REJECTED_THERE = "The provider says so: correct its key, OPENAI_API_KEY of the service."
+OF_THE_SERVICE = "authentication_error"
+"""The type of the service's own errors about keys; OpenAI's is invalid_request_error."""
 
 
 class UrlChat:
@@ -92,6 +97,9 @@ class UrlChat:
                 return "403: this Function URL requires signed requests. Log in with the AWS CLI."
             return f"{why_forbidden(kind, is_signed=True, actions=URL_ACTIONS)}."
         hint = HINTS.get(reply.status_code, "")
+        if reply.status_code == UNAUTHORIZED:
+            kind = (reported_error(reply.content) or {}).get("type")
+            hint = REJECTED_HERE if kind == OF_THE_SERVICE else REJECTED_THERE
         return f"{failure} {hint}".strip()
 
 

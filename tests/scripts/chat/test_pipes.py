@@ -95,6 +95,16 @@ def test_failures_are_one_line_on_stderr(
         assert words in run.err
 
 
+def test_wrong_key_of_the_provider_is_not_the_users(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    error = {"message": "Incorrect API key provided.", "type": "invalid_request_error"}
+    upstream.script = replies(401, {"error": error})
+    run = chat(*at(stack), "Hi")
+    assert "OPENAI_API_KEY of the service" in run.err
+    assert "FORWARD_KEY" not in run.err
+
+
 def test_provider_that_cannot_count_tokens_answers_all_the_same(
     stack: RunningStack, upstream: ScriptedUpstream, way: str
 ) -> None:
@@ -141,6 +151,7 @@ def test_key_of_the_environment_opens_a_service_with_keys(
         run = chat(*at(keyed), way, "Hi", FORWARD_KEY="fk-unknown-key-of-chats")
         assert run.status == 1
         assert run.err.startswith("chat: 401: ")
+        assert "Set FORWARD_KEY" in run.err
         assert "fk-unknown-key-of-chats" not in run.err
 
 

@@ -67,6 +67,14 @@ def test_ways_into_a_deployment(option: str) -> None:
         found(option, PAIR, KEYED, is_local=False)
 
 
+@pytest.mark.parametrize("option", ["--url", "--ws"])
+def test_key_that_no_header_can_hold_is_named_and_not_shown(option: str) -> None:
+    for key in ("sk-\u2026", "\u043a\u043b\u044e\u0447", "a b"):
+        with pytest.raises(ToolError, match="FORWARD_KEY must be printable ASCII") as raised:
+            found(option, {"FORWARD_KEY": key}, {}, is_local=True)
+        assert key not in str(raised.value)
+
+
 def test_credentials_are_looked_up_only_when_they_are_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
