@@ -12,7 +12,7 @@ from typing import Any
 from scripts.access.command_line import CommandLine
 from scripts.access.errors import ToolError
 from scripts.access.place import add_options
-from sluice.access.durations import DURATION, RULE
+from sluice.access.durations import parts
 from sluice.access.records import MICRO
 from sluice.access.shards import MAX_SHARDS
 from sluice.errors import InvalidValue
@@ -21,7 +21,11 @@ from sluice.setting_values import texts
 NONE = "none"
 """Removes a limit."""
 ALIAS = re.compile(r"(?!sk-)[\w.:/@+-]{1,100}")
-ARN = re.compile(r"arn:[\w-]+:(iam|sts)::\d{12}:\S{1,1000}", re.ASCII)
+ARN = re.compile(
+    r"arn:[\w-]+:(?:iam::\d{12}:(?:root|(?:role|user)/\S{0,999}[^\s/])"
+    r"|sts::\d{12}:(?:assumed-role|federated-user)/\S{0,999}[^\s/])",
+    re.ASCII,
+)
 MAX_NUMBER = 10**12
 MAX_METADATA_CHARACTERS = 4096
 PURPOSES = {
@@ -128,9 +132,13 @@ def _budget(text: str) -> int | None:
 
 
 def _length(text: str) -> str | None:
-    if text != NONE and not re.fullmatch(DURATION, text):
-        raise argparse.ArgumentTypeError(f"{RULE}, or none")
-    return None if text == NONE else text
+    if text == NONE:
+        return None
+    try:
+        parts(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or none") from None
+    return text
 
 
 def _patterns(text: str) -> tuple[str, ...]:

@@ -53,7 +53,9 @@ def first_day(now: float) -> str:
 
 
 def _first_day(last: str) -> str:
-    return date.fromordinal(date.fromisoformat(last).toordinal() - DEFAULT_DAYS + 1).isoformat()
+    return date.fromordinal(
+        max(date.fromisoformat(last).toordinal() - DEFAULT_DAYS + 1, 1)
+    ).isoformat()
 
 
 def _groups(text: str) -> tuple[str, ...]:

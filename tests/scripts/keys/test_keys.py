@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = f"{KEY_PREFIX}{'Ab3' * 10}zz"
-ROLE = "arn:aws:iam::123456789012:role/team"
+IAM = "arn:aws:iam::123456789012"
+ROLE = f"{IAM}:role/team"
 
 
 class Tool:
@@ -194,7 +195,10 @@ def test_notes_say_what_a_record_needs(local: Tool) -> None:
         (("create", "a", "--expires", "0d"), "--expires: must be a time such as 30s"),
         (("create", "a", "--models", "[1]"), "--models: must be names or shell patterns"),
         (("create", "a", "--metadata", "[]"), "--metadata: must be a JSON object"),
+        (("create", "a", "--expires", "99999mo"), "--expires: must be a time such as 30s"),
         (("create", "a", "--principal", "team"), "--principal: must be the ARN of an IAM role"),
+        (("create", "a", "--principal", f"{IAM}:group/a"), "--principal: must be the ARN of an"),
+        (("create", "a", "--principal", f"{IAM}:role/"), "--principal: must be the ARN of an"),
         (("create", "a", "--rpm"), "--rpm: expected one argument"),
         (("list", "--region", "eu-west-1"), "--region needs --stage"),
         (("list", "--stage", "a/b"), "--stage: must be letters, digits and hyphens"),

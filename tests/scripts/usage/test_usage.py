@@ -103,6 +103,7 @@ def test_rows_are_grouped_by_what_was_asked_for(tool: Tool) -> None:
     assert [(row["model"], row["key"]) for row in rows] == [(EVIL, "team-b"), ("gpt-x", "team-b")]
     assert rows[1]["input_tokens"] == 1_000_000
     assert "Nothing was counted" in tool.said("--from", "2020-01-01", "--to", "2020-01-02")
+    assert "from 0001-01-01 to 0001-01-02" in tool.said("--to", "0001-01-02")
 
 
 def test_json_has_all_counts_and_the_total(tool: Tool) -> None:

@@ -23,6 +23,7 @@ def unix(text: str) -> int:
         ("2026-11-28T13:00:05", "2mo", "2027-01-28T13:00:05"),
         ("2026-01-31T23:59:59", "1mo", "2026-02-28T23:59:59"),
         ("2027-12-31T00:00:00", "2mo", "2028-02-29T00:00:00"),
+        ("2027-12-31T00:00:00", "1200mo", "2127-12-31T00:00:00"),
     ],
 )
 def test_duration_ends(since: str, duration: str, end: str) -> None:
@@ -55,7 +56,10 @@ def test_budget_without_a_duration_is_for_life(duration: str | None) -> None:
     assert budget_window(duration, 0).end is None
 
 
-@pytest.mark.parametrize("duration", ["1", "0d", "d", "1w", "-1d", "1 d", "1.5d", "1D", "\u0661d"])
+@pytest.mark.parametrize(
+    "duration",
+    ["1", "0d", "d", "1w", "-1d", "1 d", "1.5d", "1D", "\u0661d", "1221mo", "36601d", "999999999h"],
+)
 def test_anything_else_is_refused(duration: str) -> None:
     with pytest.raises(ValueError, match="must be a time such as"):
         expiry(duration, 0)

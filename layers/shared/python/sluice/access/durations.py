@@ -9,8 +9,12 @@ from sluice.named_tuple import NamedTuple
 
 DAY_S = 86_400
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY_S}
+MONTH_S = 30 * DAY_S
+"""At least: months differ."""
 DURATION = r"(?a)([1-9]\d{0,8})(s|m|h|d|mo)"
-RULE = "must be a time such as 30s, 30m, 30h, 30d or 1mo"
+MAX_S = 100 * 366 * DAY_S
+"""Maximum length. The calendar ends with the year 9999."""
+RULE = "must be a time such as 30s, 30m, 30h, 30d or 1mo, of 100 years at most"
 WEEK_S = 7 * DAY_S
 MONDAY_S = 4 * DAY_S
 """The first Monday of Unix time."""
@@ -28,7 +32,7 @@ def expiry(duration: str, since: int) -> int:
 
     A month keeps the day, or takes the last one of a shorter month.
     """
-    number, unit = _parts(duration)
+    number, unit = parts(duration)
     if unit != "mo":
         return since + number * UNITS[unit]
     moment = time.gmtime(since)
@@ -45,7 +49,7 @@ def budget_window(duration: str | None, now: int) -> BudgetWindow:
     """
     if not duration:
         return BudgetWindow("life", None)
-    number, unit = _parts(duration)
+    number, unit = parts(duration)
     if unit == "mo":
         moment = time.gmtime(now)
         months = moment.tm_year * 12 + moment.tm_mon - 1
@@ -57,11 +61,13 @@ def budget_window(duration: str | None, now: int) -> BudgetWindow:
     return BudgetWindow(f"{duration}{count}", (count + 1) * length + offset)
 
 
-def _parts(duration: str) -> tuple[int, str]:
+def parts(duration: str) -> tuple[int, str]:
+    """Number and unit. Raises ValueError."""
     found = re.fullmatch(DURATION, duration)
-    if found is None:
+    number, unit = (int(found[1]), found[2]) if found else (MAX_S, "")
+    if number * UNITS.get(unit, MONTH_S) > MAX_S:
         raise ValueError(RULE)
-    return int(found[1]), found[2]
+    return number, unit
 
 
 def _month(year: int, month: int) -> int:
