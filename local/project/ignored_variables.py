@@ -12,8 +12,10 @@ from local.project.known_variables import KNOWN, NOT_MISSPELLED, OWN, PROTECTING
 from local.project.lists import entries
 
 _EMPTY = ("", "{}", "[]")
+_PATTERNS = "PROMPT_TEMPLATES"
 _TEMPLATES = "*_TEMPLATE,PROMPT_*"
 """The default of PROMPT_TEMPLATES: variables that requests may name."""
+_OURS = "SLUICE_"
 
 _MIN_LETTERS = 7
 """Minimum letters of a setting for another name to count as a misspelling of it."""
@@ -45,13 +47,15 @@ def ignored(
     """
     values = {**dotenv, **shell}
     honored = OWN | env_names
-    patterns = entries(values.get("PROMPT_TEMPLATES", "") or _TEMPLATES)
+    patterns = entries(values.get(_PATTERNS, "") or _TEMPLATES)
     names = [
         name
         for name, value in values.items()
         if value.strip() not in _EMPTY
         and name not in honored
-        and not any(fnmatchcase(name, pattern) for pattern in patterns)
+        and not (
+            any(fnmatchcase(name, pattern) for pattern in patterns) and not _lists(name, value)
+        )
     ]
     known = {name: entry for name in names if (entry := _known(name))}
     systems = {entry.system for entry in known.values() if not entry.is_shared}
@@ -93,6 +97,11 @@ def _known(name: str) -> Known | None:
     return None
 
 
+def _lists(name: str, value: str) -> bool:
+    """Return whether a variable that may be a prompt is PROMPT_TEMPLATES, misspelled."""
+    return _is_misspelled(name, _PATTERNS) and not re.search(r"\s", value.strip())
+
+
 def _counts_in_a_shell(entry: Known, name: str, systems: set[str]) -> bool:
     return not entry.is_shared or (entry.system in systems and name in entry.names.split())
 
@@ -121,7 +130,7 @@ def _words(name: str) -> tuple[str, ...]:
 
 
 def _is_same(name: str, setting: str) -> bool:
-    return _letters(name) == _letters(setting)
+    return _letters(name.upper().removeprefix(_OURS)) == _letters(setting)
 
 
 def _is_misspelled(name: str, setting: str) -> bool:

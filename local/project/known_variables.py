@@ -229,7 +229,20 @@ KNOWN = (
         "There is no config.yaml: docs/settings.md lists the settings.",
         is_shared=True,
     ),
+    Known(
+        _LITELLM,
+        "LITELLM_LOG LITELLM_API_KEY LITELLM_API_BASE",
+        "docs/migrate.md says what replaces it.",
+        is_shared=True,
+    ),
     Known(_LITELLM, "LITELLM_.+", "docs/migrate.md says what replaces it."),
+    Known(
+        _LITELLM,
+        "(MAX_)?BUDGET(_DURATION|_LIMIT)? (MAX_)?(RPM|TPM)(_LIMIT)? MAX_PARALLEL_REQUESTS",
+        _KEYS,
+        protects=True,
+        is_shared=True,
+    ),
     Known(
         _LITELLM,
         "DEFAULT_.+ MAX_.+ MIN(IMUM)?_.+ AIOHTTP_.+ APSCHEDULER_.+ JSON_LOGS SET_VERBOSE"
@@ -265,6 +278,32 @@ KNOWN = (
         "Use IP_BLACKLIST.",
         protects=True,
     ),
+    Known(
+        "",
+        "RATE_LIMITS (API|REQUESTS?)_RATE_LIMITS? (MAX_)?REQUESTS_PER_MINUTE",
+        "Use REQ_RATE_LIMIT or GLOBAL_RATE_LIMIT.",
+        protects=True,
+        is_shared=True,
+    ),
+    Known(
+        "",
+        "(IP_?)?WHITELIST(_IPS)? IPS?_WHITELIST",
+        "Use IP_WHITELIST.",
+        protects=True,
+        is_shared=True,
+    ),
+    Known(
+        "",
+        "(IP_?)?BLACKLIST(_IPS)? IPS?_BLACKLIST",
+        "Use IP_BLACKLIST.",
+        protects=True,
+        is_shared=True,
+    ),
+    Known("", "(CORS_)?ALLOWED_ORIGINS?", "Use CORS_ALLOW_ORIGINS.", is_shared=True),
+    Known("", "OPENAI_(API_)?(URL|ENDPOINT)", "Use OPENAI_BASE_URL.", is_shared=True),
+    Known("", "AZURE_OPENAI_KEY", "Use AZURE_OPENAI_TOKEN."),
+    Known("", "AZURE_OPENAI_DEPLOYMENT(_NAME)?", "Use AZURE_OPENAI_MODEL_MAPPER.", is_shared=True),
+    Known("", "OPENAI_PROXY", "Use PROXY.", is_shared=True),
     Known("", "UPSTREAM_TIMEOUT", "Use UPSTREAM_READ_TIMEOUT."),
     Known(_LITELLM, "[A-Z0-9_]+_API_(KEY|BASE|TOKEN) HF_TOKEN VERTEX.+", _EXTRA, is_shared=True),
 )

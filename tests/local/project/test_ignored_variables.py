@@ -41,10 +41,14 @@ NAMED = {
     "IP_BLOCKLIST": "IP_BLACKLIST",
     "GLOBL_RATE_LIMITS": "GLOBAL_RATE_LIMIT",
     "AZURE_OPENAI_API_VERSION": "AZURE_OPENAI_APIVERSION",
+    "SLUICE_FORWARD_KEY": "FORWARD_KEY",
+    "AZURE_OPENAI_KEY": "AZURE_OPENAI_TOKEN",
+    "PROMPT_TEMPLATE": "PROMPT_TEMPLATES",
     "UPSTREAM_RETRY": "",  # too far from UPSTREAM_RETRIES
 }
 PROTECTING = {
     *("LEVEL_MODELS", "FORWARD_KEY_CONFIG", "OPENAI_API_KEY_CONFIG", "LITELLM_MASTER_KEY"),
+    *("SLUICE_FORWARD_KEY", "PROMPT_TEMPLATE"),
     *("FORWARD_KEYS", "FOWRARD_KEY", "IP_WHTIELST", "IP_BLOCKLIST", "GLOBL_RATE_LIMITS"),
 }
 # In a shell they may be anyone's; in .env they are for this gateway.
@@ -58,6 +62,18 @@ SHARED = {
     "REPLICATE_API_TOKEN": "EXTRA_API_KEY",
     "OPENAI_KEY": "OPENAI_API_KEY",
     "UPSTREAM_WRITE_READ_TIMEOUT": "UPSTREAM_READ_TIMEOUT",
+    "LITELLM_LOG": "docs/migrate.md",
+    "CORS_ALLOWED_ORIGINS": "CORS_ALLOW_ORIGINS",
+    "OPENAI_ENDPOINT": "OPENAI_BASE_URL",
+    "AZURE_OPENAI_DEPLOYMENT": "AZURE_OPENAI_MODEL_MAPPER",
+    **dict.fromkeys(("MAX_BUDGET", "TPM_LIMIT", "MAX_PARALLEL_REQUESTS"), "npm run keys"),
+    **dict.fromkeys(("REQUEST_RATE_LIMIT", "RATE_LIMITS"), "REQ_RATE_LIMIT"),
+    "WHITELIST": "IP_WHITELIST",
+    "BLACKLIST_IPS": "IP_BLACKLIST",
+}
+SHARED_AND_PROTECTING = {
+    *("RATE_LIMIT", "RATE_LIMITS", "REQUEST_RATE_LIMIT", "WHITELIST", "BLACKLIST_IPS"),
+    *("MAX_BUDGET", "TPM_LIMIT", "MAX_PARALLEL_REQUESTS"),
 }
 OTHERS = """
     PATH HOME LANG LC_ALL SHELL EDITOR TERM CI GITHUB_TOKEN AWS_PROFILE AWS_REGION AWS_ACCESS_KEY
@@ -107,6 +123,7 @@ def test_names_that_other_tools_have_count_in_dotenv_and_next_to_their_system() 
     assert names(found) == sorted(SHARED)
     for each in found:
         assert SHARED[each.name] in str(each)
+        assert each.protects == (each.name in SHARED_AND_PROTECTING)
     together = ignored({"TIMEOUT": "1", "REDIS_URL": "x", "LOG_OPENAI": "1"}, {}, frozenset())
     assert names(together) == ["LOG_OPENAI", "TIMEOUT"]
 
@@ -116,7 +133,7 @@ def test_variables_of_other_tools_are_not_named() -> None:
 
 
 def test_what_is_empty_or_honored_is_not_named() -> None:
-    empty = {"LEVEL_MODELS": "{}", "CACHE_ROUTES": "[]", "LITELLM_LOG": " "}
+    empty = {"LEVEL_MODELS": "{}", "CACHE_ROUTES": "[]", "LITELLM_MODE": " "}
     assert ignored(empty, {}, frozenset()) == ()
     own = {"TIMEOUT": "5", "OPENAI_APIKEY": "x"}
     assert names(ignored({}, own, frozenset({"TIMEOUT"}))) == ["OPENAI_APIKEY"]
