@@ -137,11 +137,11 @@ def test_service_that_does_not_run_is_started_by_the_message(way: str) -> None:
 
 @pytest.mark.timeout(120)
 def test_key_of_the_environment_opens_a_service_with_keys(
-    shared_upstream: ScriptedUpstream, way: str
+    upstream: ScriptedUpstream, way: str
 ) -> None:
     modes = {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY}
-    upstream = {"OPENAI_BASE_URL": shared_upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
-    with ready_service(SERVICE, **modes, **upstream) as keyed:
+    provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
+    with ready_service(SERVICE, **modes, **provider) as keyed:
         # The settings of the service need not be known.
         for run in (
             chat(*at(keyed), way, "Hi", FORWARD_KEY=KEY),
@@ -156,10 +156,10 @@ def test_key_of_the_environment_opens_a_service_with_keys(
 
 
 @pytest.mark.timeout(120)
-def test_aws_credentials_sign(shared_upstream: ScriptedUpstream, way: str) -> None:
+def test_aws_credentials_sign(upstream: ScriptedUpstream, way: str) -> None:
     own = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-chats"}
-    upstream = {"OPENAI_BASE_URL": shared_upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
-    with ready_service(SERVICE, WEBSOCKET_AUTH="aws_iam", **own, **upstream) as signed:
+    provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
+    with ready_service(SERVICE, WEBSOCKET_AUTH="aws_iam", **own, **provider) as signed:
         run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **own)
         assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
         # A key that does not open it is replaced by a signature.
