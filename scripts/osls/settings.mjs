@@ -29,8 +29,9 @@ function refusedAuth (settings, env) {
   // The parameter has a default name: a user who set neither may not know that it must exist.
   const knowsOfKeys = list(env.FORWARD_KEY).length > 0 || env.FORWARD_KEY_PARAMETER
   if (url === 'none' && !(knowsOfKeys && settings.FORWARD_KEY_PARAMETER)) {
-    return 'FUNCTION_URL_AUTH=none requires a forward key, or anyone could spend your key. Set' +
-      ' FORWARD_KEY_PARAMETER to the name of an SSM SecureString that holds one;' +
+    const name = settings.FORWARD_KEY_PARAMETER || '/sluice/STAGE/forward-key'
+    return 'FUNCTION_URL_AUTH=none requires a forward key, or anyone could spend your key. Store' +
+      ` one with \`npm run secrets -- set forward-key\`, and set FORWARD_KEY_PARAMETER=${name}.` +
       ' FORWARD_KEY itself is never deployed.'
   }
 }

@@ -80,7 +80,7 @@ def test_unsafe_settings_are_refused_in_a_sentence_that_names_the_variable() -> 
         assert (refused or "").startswith(begins), (settings, shell)
         assert "\n" not in (refused or "")
         if begins == NO_KEY:
-            assert "Set FORWARD_KEY_PARAMETER to the name of an SSM SecureString" in refused
+            assert "set FORWARD_KEY_PARAMETER=/sluice/" in refused
 
 
 def test_what_settings_need_is_pointed_out() -> None:

@@ -224,7 +224,7 @@ class Settings:
     api_gw_endpoint = Setting("API_GW_ENDPOINT", values.http_url, "",
         "Endpoint of `@connections`.", unset="from the event")
     state_table = Setting("STATE_TABLE", values.any_text, "",
-        "DynamoDB table of connections and cancellations; set by `serverless.yml`.",
+        "DynamoDB table of connections, records and counts; set by `serverless.yml`.",
         unset="`sluice-{stage}-state`")
     cache_table = Setting("CACHE_TABLE", values.any_text, "",
         "DynamoDB table of kept answers; set by `serverless.yml`.",
