@@ -124,16 +124,21 @@ _MADE = {"system": _system, "user": _user, "assistant": _assistant, "tool": _too
 
 def _tools(line: ChatLine) -> list[Any] | None:
     """The functions that the model could call; None if there were tools of other kinds."""
-    functions = line.get("functions") or []
-    tools = line.get("tools") or [{"type": "function", "function": each} for each in functions]
-    if not isinstance(tools, list):
+    tools, functions = line.get("tools") or [], line.get("functions") or []
+    if not (isinstance(tools, list) and isinstance(functions, list)):
         return None
-    is_known = all(isinstance(each, dict) and each.get("type") == "function" for each in tools)
-    return [_tool_of(each) for each in tools] if is_known else None
+    found = [_tool_of(each) for each in tools or functions]
+    return None if None in found else found
 
 
-def _tool_of(tool: dict[str, Any]) -> dict[str, Any]:
-    """A tool in the form of chat completions: /responses has its members at the top."""
-    if "function" in tool:
-        return tool
-    return {"type": "function", "function": {n: v for n, v in tool.items() if n != "type"}}
+def _tool_of(tool: Any) -> dict[str, Any] | None:
+    """A function in the form of chat completions; None for a tool of another kind.
+
+    /responses has the members of the function at the top, and so have `functions`.
+    """
+    if not isinstance(tool, dict) or tool.get("type", "function") != "function":
+        return None
+    bare = {name: value for name, value in tool.items() if name != "type"}
+    function = tool.get("function", bare)
+    is_named = isinstance(function, dict) and isinstance(function.get("name"), str)
+    return {"type": "function", "function": function} if is_named else None

@@ -126,6 +126,9 @@ def test_response_becomes_a_chat() -> None:
         ({"tool_calls": [{"id": "c", "type": "custom", "custom": {}}]}, NOT_VALID),
         ({"tool_calls": [{**CALL, "function": {"name": "f"}}]}, NOT_VALID),
         ({"tools": [{"type": "web_search"}]}, NOT_VALID),
+        ({"tools": [TOOL, {"type": "function", "function": "f"}]}, NOT_VALID),
+        ({"functions": 1}, NOT_VALID),
+        ({"functions": ["f"]}, NOT_VALID),
     ],
 )
 def test_conversation_that_makes_no_example_is_left_out(
