@@ -22,6 +22,7 @@ class BannerFacts:
     has_forward_key: bool
     overview: tuple[Row, ...] = ()
     unencrypted: tuple[str, ...] = ()
+    names_another_api: bool = False
     chat_file: str = ""
     open_files: str = ""
     traces: bool = False
@@ -102,6 +103,8 @@ def _notes(facts: BannerFacts) -> list[str]:
         f"{variable} is http://: the key and all prompts cross the network in clear text."
         for variable in facts.unencrypted
     )
+    if facts.names_another_api:
+        notes.append("API_GW_ENDPOINT counts in a deployment: here, frames go to this stack.")
     if facts.open_files:
         notes.append(facts.open_files)
     if facts.chat_file:

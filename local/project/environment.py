@@ -153,7 +153,8 @@ def function_environment(
     environment["LOG_CHAT_FILE"] = chat_file(user, folder) if logs_chats(environment) else ""
     # A deployed table must not hold the connections of this machine, nor its answers.
     environment["STATE_TABLE"] = environment["CACHE_TABLE"] = ""
-    environment["API_GW_ENDPOINT"] = user.get("API_GW_ENDPOINT") or place.management_url()
+    own_endpoint = "" if names_another_api(user) else user.get("API_GW_ENDPOINT")
+    environment["API_GW_ENDPOINT"] = own_endpoint or place.management_url()
     if not user.get("WEBSOCKET_AUTH") and is_loopback(place.host):
         environment["WEBSOCKET_AUTH"] = "none"
     if place.demo_base_url:
@@ -166,6 +167,12 @@ def function_environment(
         environment["AZURE_OPENAI_ENDPOINT"] = ""  # --model is chosen for this run
     environment["FUNCTION_URL_AUTH"] = environment.get("FUNCTION_URL_AUTH") or "aws_iam"
     return environment
+
+
+def names_another_api(user: UserSettings) -> bool:
+    """Return whether API_GW_ENDPOINT is another machine's: it knows none of these connections."""
+    endpoint = user.get("API_GW_ENDPOINT").strip()
+    return bool(endpoint) and not is_loopback(_parts(endpoint)[1])
 
 
 def own_environment(function: FunctionSettings, user: UserSettings) -> dict[str, str]:

@@ -104,6 +104,7 @@ def test_banner_shows_only_what_works(
         ({"has_forward_key": True}, "Set WEBSOCKET_AUTH=forward_key to require one"),
         ({"has_forward_key": True}, "Set FUNCTION_URL_AUTH=none to require one"),
         ({"url_auth": "none", "has_forward_key": True}, "one of the keys in your .env"),
+        ({"names_another_api": True}, "API_GW_ENDPOINT counts in a deployment: here,"),
         ({"unencrypted": ("OPENAI_BASE_URL",)}, "OPENAI_BASE_URL is http://: the key and all"),
         ({"chat_file": "/x/chat.jsonl"}, "messages and answers are logged, also in /x/chat.jsonl"),
     ],

@@ -30,7 +30,7 @@ FOLDER = Path("/service")
 DEMO_URL = "http://127.0.0.1:9/v1"
 MINE = {
     "OPENAI_API_KEY_PARAMETER": "/mine",
-    "API_GW_ENDPOINT": "http://elsewhere",
+    "API_GW_ENDPOINT": "http://127.0.0.2:9",
     "WEBSOCKET_AUTH": "aws_iam",
     "FUNCTION_URL_AUTH": "none",
 }
@@ -79,6 +79,13 @@ def user(dotenv: dict[str, str] | None = None, **shell: str) -> UserSettings:
         ),
         # The user's own settings.
         ({"FUNCTION_URL_AUTH": "aws_iam"}, user(MINE), PLACE, MINE),
+        # Another machine's API has none of the connections.
+        (
+            {},
+            user(API_GW_ENDPOINT="https://a.execute-api.us-east-1.amazonaws.com/dev"),
+            PLACE,
+            {"API_GW_ENDPOINT": "http://127.0.0.1:3001"},
+        ),
         # A deployed table is never used here.
         ({"STATE_TABLE": "yml"}, user({"STATE_TABLE": "a"}, STATE_TABLE="b"), PLACE, {}),
         # WEBSOCKET_AUTH keeps its value if the host is not loopback.

@@ -222,7 +222,8 @@ class Settings:
     extra_api_key_parameters = Setting("EXTRA_API_KEY_PARAMETER", values.parameters_by_entry, "",
         "Name of each SSM SecureString that holds such a key; `-` for none.")
     api_gw_endpoint = Setting("API_GW_ENDPOINT", values.http_url, "",
-        "Endpoint of `@connections`.", unset="from the event")
+        "Endpoint of `@connections`. `npm start` uses one of this machine only.",
+        unset="from the event")
     state_table = Setting("STATE_TABLE", values.any_text, "",
         "DynamoDB table of connections, records and counts; set by `serverless.yml`.",
         unset="`sluice-{stage}-state`")
