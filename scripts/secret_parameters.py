@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Callable
+from typing import Any
 
 from local.project.environment import UserSettings
 from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
@@ -27,12 +25,12 @@ from scripts.access.errors import ToolError
 from scripts.access.place import (
     DEFAULT_REGION,
     DEFAULT_STAGE,
-    ROOT,
     SERVICE,
     session_of,
     stage_name,
     user_settings,
 )
+from scripts.access.shell import Shell, shell_of_process
 from sluice.setting_values import InvalidValue, forward_keys, keys
 
 Connect = Callable[[UserSettings, str], Any]
@@ -57,27 +55,19 @@ HINT = "A value is never an argument: enter it at the prompt, or pipe it in."
 
 
 def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    stdin: TextIO,
-    stdout: TextIO,
-    stderr: TextIO,
-    ask: Callable[[str], str] = getpass.getpass,
-    connect: Connect = session_of,
-    folder: Path = ROOT,
+    shell: Shell, ask: Callable[[str], str] = getpass.getpass, connect: Connect = session_of
 ) -> int:
     """Run the command and return the exit code.
 
     `ask` reads a line from the terminal without echo; `connect` makes a session of boto3.
-    folder: of serverless.yml and .env.
     """
 
     def run() -> None:
-        chosen = parsed(command_line(), arguments, environ)
-        user = user_settings(chosen.stage, environ, folder)
-        _run(chosen, lambda: connect(user, chosen.region).client("ssm"), stdin, stdout, ask)
+        chosen = parsed(command_line(), shell)
+        user = user_settings(chosen.stage, shell.environ, shell.folder)
+        _run(chosen, lambda: connect(user, chosen.region).client("ssm"), shell, ask)
 
-    return exit_code("secrets", run, stderr)
+    return exit_code("secrets", run, shell)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -132,25 +122,26 @@ def checked_value(text: str, name: str) -> str:
 def _run(
     chosen: argparse.Namespace,
     connect: Callable[[], Any],
-    stdin: TextIO,
-    stdout: TextIO,
+    shell: Shell,
     ask: Callable[[str], str],
 ) -> None:
     region = chosen.region
     if chosen.command == "list":
         path = f"/{SERVICE}/{chosen.stage}"
         lines = _call(f"list {path} in {region}", lambda: _list(connect(), path))
-        stdout.writelines(lines or [f"Nothing is stored below {path} in {region}.\n"])
+        shell.out.writelines(lines or [f"Nothing is stored below {path} in {region}.\n"])
         return
     name = parameter_name(chosen.name, chosen.stage)
     if chosen.command == "set":
-        text = ask(f"Value of {name}: ") if stdin.isatty() else stdin.read()
+        text = ask(f"Value of {name}: ") if shell.stdin.isatty() else shell.stdin.read()
         value = checked_value(text, name)
         version = _call(f"store {name} in {region}", lambda: _set(connect(), name, value))
-        stdout.write(f"Stored {name} in {region}, version {version}.\n{REPLACED * (version > 1)}")
+        shell.out.write(
+            f"Stored {name} in {region}, version {version}.\n{REPLACED * (version > 1)}"
+        )
     else:
         _call(f"delete {name} in {region}", lambda: connect().delete_parameter(Name=name))
-        stdout.write(f"Deleted {name} in {region}.\n")
+        shell.out.write(f"Deleted {name} in {region}.\n")
 
 
 def _call(action: str, call: Callable[[], Any]) -> Any:
@@ -178,4 +169,4 @@ def _list(client: Any, path: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(main(shell_of_process()))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from local.errors import ConfigurationError
 from scripts.access.errors import ToolError
+from scripts.access.shell import Shell
 from sluice.errors import SettingsError, StateUnavailable
 
 OF_A_VALUE = "argument "
@@ -48,22 +49,20 @@ class CommandLine(argparse.ArgumentParser):
         raise ToolError(f"{advice}. {self.hint}" if self.hint else advice)
 
 
-def parsed(
-    parser: argparse.ArgumentParser, arguments: Sequence[str], environ: Mapping[str, str]
-) -> argparse.Namespace:
+def parsed(parser: argparse.ArgumentParser, shell: Shell) -> argparse.Namespace:
     """Parse the command line. Raises ToolError.
 
     Without `--` before them, npm takes options for its own, and the tool would run without them:
     `npm run keys create team-a --rpm=60` would make a key without a limit.
     """
-    script = f"npm run {environ.get('npm_lifecycle_event')} --"
-    taken = [name for name in _options(parser) if _has_npm(name, environ)]
+    script = f"npm run {shell.environ.get('npm_lifecycle_event')} --"
+    taken = [name for name in _options(parser) if _has_npm(name, shell.environ)]
     if parser.prog == script and taken:
         raise ToolError(
             f"npm took {', '.join(dict.fromkeys(taken))} for options of its own. Write them after"
             f" --: {script} …"
         )
-    return parser.parse_args(arguments)
+    return parser.parse_args(shell.arguments)
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -82,7 +81,7 @@ def _has_npm(option: str, environ: Mapping[str, str]) -> bool:
     return variable in environ or (is_long and any(name.startswith(variable) for name in environ))
 
 
-def exit_code(name: str, run: Callable[[], None], stderr: TextIO) -> int:
+def exit_code(name: str, run: Callable[[], None], shell: Shell) -> int:
     """Run a tool; say on one line why it failed."""
     try:
         run()
@@ -92,5 +91,5 @@ def exit_code(name: str, run: Callable[[], None], stderr: TextIO) -> int:
         failure = error.message
     else:
         return 0
-    stderr.write(f"{name}: {failure}\n")
+    shell.err.write(f"{name}: {failure}\n")
     return 1

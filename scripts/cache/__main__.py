@@ -9,17 +9,11 @@ Without --stage it works on the cache of npm start. docs/cache.md has more.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, TextIO
 
 from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
-from scripts.access.place import ROOT
+from scripts.access.shell import Shell, shell_of_process
 from scripts.cache.command_line import command_line
 from scripts.cache.entries import documented, stats_of, written
 from scripts.cache.place import Place, open_place
@@ -29,61 +23,48 @@ from sluice.access.daily_usage import PREFIX
 AGREED = ("y", "yes")
 
 
-def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    stdin: TextIO,
-    out: TextIO,
-    err: TextIO,
-    folder: Path = ROOT,
-    clock: Callable[[], float] = time.time,
-) -> int:
-    """Run one command and return the exit code. folder: of serverless.yml and .env."""
+def main(shell: Shell) -> int:
+    """Run one command and return the exit code."""
 
     def run() -> None:
-        chosen = parsed(command_line(), arguments, environ)
-        place = open_place(chosen, environ, folder, clock)
+        chosen = parsed(command_line(), shell)
+        place = open_place(chosen, shell.environ, shell.folder, shell.clock)
         if chosen.command == "stats":
-            _print_stats(chosen, place, out, clock())
+            _print_stats(chosen, place, shell)
         else:
-            _clear(chosen, place, stdin, out, err)
+            _clear(chosen, place, shell)
 
-    return exit_code("cache", run, err)
+    return exit_code("cache", run, shell)
 
 
-def _print_stats(chosen: argparse.Namespace, place: Place, out: TextIO, now: float) -> None:
+def _print_stats(chosen: argparse.Namespace, place: Place, shell: Shell) -> None:
+    now = shell.clock()
     stats = stats_of(place.cache.entries(), now)
     savings = savings_of(place.counts.items(PREFIX), now)
     if chosen.json:
         found = {**documented(stats), "usage": savings._asdict()}
-        _print_json({"backend": place.backend, "place": place.name, **found}, out)
+        shell.print_json({"backend": place.backend, "place": place.name, **found})
     else:
-        out.write(f"Answers kept in {place.name} ({place.backend})\n\n{written(stats)}")
-        out.write(f"\n{as_text(savings)}")
+        shell.out.write(f"Answers kept in {place.name} ({place.backend})\n\n{written(stats)}")
+        shell.out.write(f"\n{as_text(savings)}")
 
 
-def _clear(
-    chosen: argparse.Namespace, place: Place, stdin: TextIO, out: TextIO, err: TextIO
-) -> None:
+def _clear(chosen: argparse.Namespace, place: Place, shell: Shell) -> None:
     if not chosen.yes:
-        if not stdin.isatty():
+        if not shell.stdin.isatty():
             raise ToolError(
                 "clear removes all answers that are kept. Confirm it: npm run cache -- clear --yes"
             )
-        err.write(f"Remove all answers kept in {place.name}? [y/N] ")
-        err.flush()
-        if stdin.readline().strip().lower() not in AGREED:
+        shell.err.write(f"Remove all answers kept in {place.name}? [y/N] ")
+        shell.err.flush()
+        if shell.stdin.readline().strip().lower() not in AGREED:
             raise ToolError("Nothing was removed.")
     count = place.cache.clear()
     if chosen.json:
-        _print_json({"backend": place.backend, "place": place.name, "removed": count}, out)
+        shell.print_json({"backend": place.backend, "place": place.name, "removed": count})
     else:
-        out.write(f"Removed {count:,} {'answer' if count == 1 else 'answers'}.\n")
-
-
-def _print_json(document: dict[str, Any], out: TextIO) -> None:
-    out.write(f"{json.dumps(document, indent=2)}\n")
+        shell.out.write(f"Removed {count:,} {'answer' if count == 1 else 'answers'}.\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(main(shell_of_process()))

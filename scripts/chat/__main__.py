@@ -10,7 +10,6 @@ docs/chat.md has more.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 
@@ -18,11 +17,12 @@ import sys
 def _start() -> int:
     # Until the imports are done, Ctrl-C ends the process without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from scripts.access.shell import shell_of_process  # noqa: PLC0415 -- the same
     from scripts.chat.program import main  # noqa: PLC0415 -- slow to import, and Ctrl-C may come
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a real one
-    return main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr)
+    return main(shell_of_process())
 
 
 if __name__ == "__main__":

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import TextIO
 
 from scripts.access.command_line import exit_code
 from scripts.access.errors import ToolError
-from scripts.access.place import ROOT, user_settings
+from scripts.access.place import user_settings
+from scripts.access.shell import Shell
 from scripts.chat.answers import Question, Transport
 from scripts.chat.command_line import Options, parse
 from scripts.chat.conversation import Conversation
@@ -28,23 +28,16 @@ READER_LEFT = 141
 """Exit code when the reader of stdout has gone: 128 + SIGPIPE."""
 
 
-def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    stdin: TextIO,
-    out: TextIO,
-    err: TextIO,
-    folder: Path = ROOT,
-) -> int:
-    """Answer one prompt or hold a conversation. folder: of serverless.yml and .env."""
+def main(shell: Shell) -> int:
+    """Answer one prompt or hold a conversation."""
 
     def run() -> None:
-        options = parse(arguments, environ)
-        prompt = _prompt(options, stdin, out, err)
-        user = user_settings(options.stage, environ, folder)
+        options = parse(shell.arguments, shell.environ)
+        prompt = _prompt(options, shell)
+        user = user_settings(options.stage, shell.environ, shell.folder)
         place = find_place(options, user)
         question = Question(options.model, options.template)
-        screen = Screen(out, environ, time.monotonic)
+        screen = Screen(shell.out, shell.environ, time.monotonic)
         with (
             Interrupts() as interrupts,
             closing(transport(options, place, ways(options, user, place), interrupts)) as chat,
@@ -55,11 +48,12 @@ def main(
                 screen.show(chat.answer(question.followed_by("user", prompt)))
 
     try:
-        return exit_code("chat", run, err)
+        return exit_code("chat", run, shell)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())  # for Python's own flush at its end
+        # For Python's own flush at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), shell.out.fileno())
         return READER_LEFT
 
 
@@ -75,8 +69,9 @@ def transport(
     return UrlChat(place, opens, interrupts)
 
 
-def _prompt(options: Options, stdin: TextIO, out: TextIO, err: TextIO) -> str | None:
+def _prompt(options: Options, shell: Shell) -> str | None:
     """The one prompt: of the command line, of stdin, or both. None: a conversation."""
+    stdin, out, err = shell.stdin, shell.out, shell.err
     if stdin.isatty():
         if options.prompt is None and out.isatty():
             return None

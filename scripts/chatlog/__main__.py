@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TextIO
 
 from local.project.environment import chat_file
 from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
-from scripts.access.place import DEFAULT_REGION, ROOT, SERVICE, session_of, user_settings
+from scripts.access.place import DEFAULT_REGION, SERVICE, session_of, user_settings
+from scripts.access.shell import Shell, shell_of_process
 from scripts.chatlog.chat_lines import ChatLine, conversations
 from scripts.chatlog.command_line import command_line, since_ms
 from scripts.chatlog.files import conversations_of
@@ -38,31 +36,24 @@ TARGETS = {
 }
 
 
-def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    out: TextIO,
-    err: TextIO,
-    folder: Path = ROOT,
-    clock: Callable[[], float] = time.time,
-) -> int:
-    """Run the command and return the exit code. folder: of serverless.yml and .env."""
+def main(shell: Shell) -> int:
+    """Run the command and return the exit code."""
 
     def run() -> None:
-        chosen = parsed(command_line(), arguments, environ)
+        chosen = parsed(command_line(), shell)
         tally = Tally()
-        found = _conversations(chosen, environ, folder, clock(), tally)
+        found = _conversations(chosen, shell, tally)
         convert, write = TARGETS[chosen.to]
-        with opened(chosen.output, out) as file:
+        with opened(chosen.output, shell.out) as file:
             write(_converted(found, convert, tally), file)
-        err.write(f"{tally.summary()}\n")
+        shell.err.write(f"{tally.summary()}\n")
         if tally.is_nothing_but_broken():
             raise ToolError(
                 f"{chosen.source or 'The chat log'} has no line of a chat log. Name a file that"
                 " LOG_CHAT=true has written, or a log of openai-forward."
             )
 
-    return exit_code("chatlog", run, err)
+    return exit_code("chatlog", run, shell)
 
 
 def _converted(
@@ -77,17 +68,15 @@ def _converted(
             yield document
 
 
-def _conversations(
-    chosen: argparse.Namespace, environ: Mapping[str, str], folder: Path, now: float, tally: Tally
-) -> Iterator[ChatLine]:
+def _conversations(chosen: argparse.Namespace, shell: Shell, tally: Tally) -> Iterator[ChatLine]:
     """Those of the source that the options name. Raises ToolError."""
     if chosen.stage and chosen.source:
         raise ToolError("Choose one source: --from FILE or --stage NAME.")
     if not chosen.stage and (chosen.region or chosen.since):
         raise ToolError("--region and --since need --stage: a file is read whole.")
-    user = user_settings(chosen.stage, environ, folder)
+    user = user_settings(chosen.stage, shell.environ, shell.folder)
     if not chosen.stage:
-        file = chosen.source or Path(chat_file(user, folder))
+        file = chosen.source or Path(chat_file(user, shell.folder))
         if not file.exists():
             hint = "" if chosen.source else " Start with LOG_CHAT=true, or name a file by --from."
             raise ToolError(f"There is no chat log at {file}.{hint}")
@@ -95,7 +84,7 @@ def _conversations(
     from scripts.chatlog.cloudwatch import chat_lines  # noqa: PLC0415 -- 0.3 s for boto3
 
     session = session_of(user, chosen.region or DEFAULT_REGION)
-    lines = chat_lines(SERVICE, chosen.stage, since_ms(chosen, now), session)
+    lines = chat_lines(SERVICE, chosen.stage, since_ms(chosen, shell.clock()), session)
     return conversations(lines, tally)
 
 
@@ -103,4 +92,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have read enough
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON's, whatever the terminal has
-    sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    sys.exit(main(shell_of_process()))

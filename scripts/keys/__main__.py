@@ -10,39 +10,28 @@ Without --stage it works on the store of npm start, whether that runs or not. do
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TextIO
+from collections.abc import Callable
 
 from scripts.access.command_line import exit_code, parsed
-from scripts.access.place import ROOT, open_place
+from scripts.access.place import open_place
+from scripts.access.shell import Shell, shell_of_process
 from scripts.keys.command_line import command_line
 from scripts.keys.commands import Records, new_key
 from scripts.keys.printing import Command
 
 
-def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    out: TextIO,
-    err: TextIO,
-    folder: Path = ROOT,
-    clock: Callable[[], float] = time.time,
-    make_key: Callable[[], str] = new_key,
-) -> int:
-    """Run one command and return the exit code. folder: of serverless.yml and .env."""
+def main(shell: Shell, make_key: Callable[[], str] = new_key) -> int:
+    """Run one command and return the exit code."""
 
     def run() -> None:
-        chosen = parsed(command_line(), arguments, environ)
-        place = open_place(chosen, environ, folder)
-        records = Records(place.store, clock, make_key)
-        Command(chosen, records, place.settings, clock, out, err).run()
+        chosen = parsed(command_line(), shell)
+        place = open_place(chosen, shell.environ, shell.folder)
+        records = Records(place.store, shell.clock, make_key)
+        Command(chosen, records, place.settings, shell).run()
 
-    return exit_code("keys", run, err)
+    return exit_code("keys", run, shell)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    sys.exit(main(shell_of_process()))

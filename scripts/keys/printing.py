@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
+from scripts.access.shell import Shell
 from scripts.keys.command_line import alias_of, fields_of
 from scripts.keys.commands import Records
 from scripts.keys.shown import described, details, listed
@@ -28,23 +28,19 @@ PRINCIPAL_NOTE = (
 
 
 class Command:
-    """One command. settings: of the place. out: the result. err: notes for people."""
+    """One command. settings: of the place."""
 
     def __init__(
         self,
         chosen: argparse.Namespace,
         records: Records,
         settings: Mapping[str, str],
-        clock: Callable[[], float],
-        out: TextIO,
-        err: TextIO,
+        shell: Shell,
     ) -> None:
         self._chosen = chosen
         self._records = records
         self._settings = settings
-        self._clock = clock
-        self._out = out
-        self._err = err
+        self._shell = shell
 
     def run(self) -> None:
         """Raises ToolError, SettingsError."""
@@ -67,23 +63,23 @@ class Command:
         what = f"{SHOWN_ONCE}\n\n{key}\n" if key else f"It is for {principal}."
         self._print(f"Created {alias}. {what}", {**_with_key(key), **shown(record)})
         if principal and not self._is_set("IAM_RECORDS", "true"):
-            self._err.write(f"{PRINCIPAL_NOTE}\n")
+            self._shell.err.write(f"{PRINCIPAL_NOTE}\n")
         elif key and not self._is_set("FUNCTION_URL_AUTH", "none"):
-            self._err.write(f"{URL_NOTE}\n")
+            self._shell.err.write(f"{URL_NOTE}\n")
 
     def _list(self) -> None:
-        found, now, strategy = self._records.all(), self._clock(), self._strategy()
+        found, now, strategy = self._records.all(), self._shell.clock(), self._strategy()
         if self._chosen.json:
-            self._print_json([described(each, now, strategy) for each in found])
+            self._shell.print_json([described(each, now, strategy) for each in found])
         else:
-            self._out.write(listed(found, now, strategy))
+            self._shell.out.write(listed(found, now, strategy))
 
     def _show(self) -> None:
-        stored, now = self._records.find(alias_of(self._chosen)), self._clock()
+        stored, now = self._records.find(alias_of(self._chosen)), self._shell.clock()
         if self._chosen.json:
-            self._print_json(described(stored, now, self._strategy()))
+            self._shell.print_json(described(stored, now, self._strategy()))
         else:
-            self._out.write(details(stored, now, self._strategy()))
+            self._shell.out.write(details(stored, now, self._strategy()))
 
     def _update(self) -> None:
         alias, fields = alias_of(self._chosen), fields_of(self._chosen)
@@ -120,12 +116,9 @@ class Command:
 
     def _print(self, text: str, document: Mapping[str, Any]) -> None:
         if self._chosen.json:
-            self._print_json(document)
+            self._shell.print_json(document)
         else:
-            self._out.write(f"{text}\n")
-
-    def _print_json(self, document: object) -> None:
-        self._out.write(f"{json.dumps(document, indent=2)}\n")
+            self._shell.out.write(f"{text}\n")
 
     def _is_set(self, name: str, value: str) -> bool:
         return self._settings.get(name, "").strip().lower() == value

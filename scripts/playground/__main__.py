@@ -6,10 +6,10 @@ the user types there: this program has no key.
 
 from __future__ import annotations
 
-import os
 import sys
 
+from scripts.access.shell import shell_of_process
 from scripts.playground.program import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    sys.exit(main(shell_of_process()))

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import webbrowser
-from collections.abc import Mapping, Sequence
-from pathlib import Path
 from socket import socket
-from typing import TextIO
 
 from aiohttp import web
 
@@ -19,36 +16,31 @@ from local.http.requests import http_request
 from local.playground.page import Playground
 from local.playground.settings import PageSettings
 from scripts.access.command_line import exit_code
-from scripts.access.place import ROOT, user_settings
+from scripts.access.place import user_settings
+from scripts.access.shell import Shell
 from scripts.playground.command_line import DEFAULT_PORT, parse
 from scripts.playground.stage import page_settings
 
 HOST = "127.0.0.1"
 
 
-def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    out: TextIO,
-    err: TextIO,
-    folder: Path = ROOT,
-) -> int:
-    """Serve the page for a stage. folder: of serverless.yml and .env."""
+def main(shell: Shell) -> int:
+    """Serve the page for a stage."""
 
     def run() -> None:
-        options = parse(arguments, environ)
-        user = user_settings(options.stage, environ, folder)
+        options = parse(shell.arguments, shell.environ)
+        user = user_settings(options.stage, shell.environ, shell.folder)
         with listening_on(options.port) as listening:
             address = f"http://{HOST}:{port_of(listening)}"
-            settings = page_settings(options, user, folder, address)
-            out.write(f"{described(settings, address)}\n")
-            out.flush()
-            if options.opens_browser and out.isatty():
+            settings = page_settings(options, user, shell.folder, address)
+            shell.out.write(f"{described(settings, address)}\n")
+            shell.out.flush()
+            if options.opens_browser and shell.out.isatty():
                 webbrowser.open(f"{address}/")
             asyncio.run(serve_page(settings, listening))
 
     try:
-        return exit_code("playground", run, err)
+        return exit_code("playground", run, shell)
     except KeyboardInterrupt:
         return 0
 

@@ -11,16 +11,13 @@ Without --stage it reads the store of npm start. docs/keys.md has more.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
 
 from scripts.access.command_line import exit_code, parsed
 from scripts.access.errors import ToolError
-from scripts.access.place import ROOT, Place, open_place
+from scripts.access.place import Place, open_place
+from scripts.access.shell import Shell, shell_of_process
 from scripts.usage.command_line import command_line, period
 from scripts.usage.replay import replay
 from scripts.usage.report import grouped
@@ -28,39 +25,31 @@ from scripts.usage.written import Report, as_chart, as_csv, as_json, as_table
 from sluice.access.daily_usage import PREFIX, usage_of
 
 
-def main(
-    arguments: Sequence[str],
-    environ: Mapping[str, str],
-    stdin: TextIO,
-    out: TextIO,
-    err: TextIO,
-    folder: Path = ROOT,
-    clock: Callable[[], float] = time.time,
-) -> int:
-    """Run the command and return the exit code. folder: of serverless.yml and .env."""
+def main(shell: Shell) -> int:
+    """Run the command and return the exit code."""
 
     def run() -> None:
-        chosen = parsed(command_line(), arguments, environ)
-        place = open_place(chosen, environ, folder)
+        chosen = parsed(command_line(), shell)
+        place = open_place(chosen, shell.environ, shell.folder)
         if chosen.replay:
-            _replay(place, stdin, out, clock())
+            _replay(place, shell)
         else:
-            _report(chosen, place, out, err, clock())
+            _report(chosen, place, shell)
 
-    return exit_code("usage", run, err)
+    return exit_code("usage", run, shell)
 
 
-def _report(chosen: argparse.Namespace, place: Place, out: TextIO, err: TextIO, now: float) -> None:
-    first, last = period(chosen, now)
+def _report(chosen: argparse.Namespace, place: Place, shell: Shell) -> None:
+    first, last = period(chosen, shell.clock())
     items = place.store.items(PREFIX)
     found = (usage_of(key, item) for key, item in items.items())
     chosen_days = (usage for usage in found if first <= usage.day <= last)
     report = Report(first, last, chosen.by, grouped(chosen_days, chosen.by))
     write = as_json if chosen.json else as_csv if chosen.csv else as_table
-    out.write(write(report))
+    shell.out.write(write(report))
     if chosen.chart:
         _write(chosen.chart, as_chart(report))
-        err.write(f"Wrote {chosen.chart}.\n")
+        shell.err.write(f"Wrote {chosen.chart}.\n")
 
 
 def _write(file: Path, picture: str) -> None:
@@ -70,9 +59,9 @@ def _write(file: Path, picture: str) -> None:
         raise ToolError(f"The chart {file} could not be written: {error.strerror}.") from error
 
 
-def _replay(place: Place, stdin: TextIO, out: TextIO, now: float) -> None:
-    done = replay(place.store, stdin, now)
-    out.write(f"Counted {done.counted} requests; {done.known} had been counted before.\n")
+def _replay(place: Place, shell: Shell) -> None:
+    done = replay(place.store, shell.stdin, shell.clock())
+    shell.out.write(f"Counted {done.counted} requests; {done.known} had been counted before.\n")
     if done.damaged:
         raise ToolError(
             f"{done.damaged} lines could not be read. Pass whole lines of the functions' logs,"
@@ -81,4 +70,4 @@ def _replay(place: Place, stdin: TextIO, out: TextIO, now: float) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr))
+    sys.exit(main(shell_of_process()))

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from local.project.environment import UserSettings
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, DEFAULT_STAGE, SERVICE, session_of
+from scripts.access.shell import Shell
 from scripts.secret_parameters import MAX_VALUE_BYTES, checked_value, main, parameter_name
 from tests.child_environment import ROOT
 
@@ -30,7 +31,8 @@ Run = Callable[..., tuple[int, str]]
 def run_with(connect: Any, *arguments: str, value: str = KEY) -> tuple[int, str]:
     """Return the exit code and all that was written, in which the key never is."""
     written = io.StringIO()
-    status = main(arguments, {}, io.StringIO(value), written, written, connect=connect)
+    shell = Shell(arguments, {}, io.StringIO(value), written, written)
+    status = main(shell, connect=connect)
     assert KEY not in written.getvalue()
     return status, written.getvalue()
 

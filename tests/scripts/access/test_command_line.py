@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import argparse
+import io
 
 import pytest
 
 from scripts.access.command_line import CommandLine, parsed
 from scripts.access.errors import ToolError
+from scripts.access.shell import Shell
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,13 +21,17 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+def shell(arguments: list[str], environ: dict[str, str]) -> Shell:
+    return Shell(arguments, environ, io.StringIO(), io.StringIO(), io.StringIO())
+
+
 @pytest.mark.parametrize(
     "variable", ["npm_config_per_minute", "npm_config_per_minute_or_more", "npm_config_o"]
 )
 def test_options_that_npm_took_are_rejected(variable: str) -> None:
     environ = {"npm_lifecycle_event": "tool", variable: "60"}
     with pytest.raises(ToolError, match=r"npm took -.* Write them after --: npm run tool -- …"):
-        parsed(parser(), ["make"], environ)
+        parsed(parser(), shell(["make"], environ))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +45,7 @@ def test_options_that_npm_took_are_rejected(variable: str) -> None:
 def test_variables_of_npm_itself_or_of_another_script_count_for_nothing(
     environ: dict[str, str],
 ) -> None:
-    assert parsed(parser(), ["make"], environ).command == "make"
+    assert parsed(parser(), shell(["make"], environ)).command == "make"
 
 
 @pytest.mark.parametrize(
@@ -56,6 +62,6 @@ def test_variables_of_npm_itself_or_of_another_script_count_for_nothing(
 )
 def test_wrong_command_line_is_named_and_never_repeated(arguments: list[str], said: str) -> None:
     with pytest.raises(ToolError) as raised:
-        parsed(parser(), arguments, {})
+        parsed(parser(), shell(arguments, {}))
     assert str(raised.value).startswith(said)
     assert "sk-key" not in str(raised.value)

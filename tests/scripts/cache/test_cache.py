@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -20,6 +19,7 @@ from sluice.access.daily_usage import usage_change
 from sluice.access.usage import Savings, Tokens
 from sluice.cache.opening import open_cache
 from sluice.settings import read_settings
+from tests.scripts.tool_runs import Tool
 from tests.scripts.tool_stores import CACHE_TABLE, NOW, opened
 from tests.sluice.cache.cache_opening import LARGE
 
@@ -37,14 +37,14 @@ class Terminal(io.StringIO):
         return True
 
 
-class Tool:
+class CacheTool(Tool):
     """The tool on one cache, and that cache as functions open it."""
 
     def __init__(self, folder: Path, backend: str) -> None:
-        self.folder = folder
-        self.backend = backend
-        self.place = ("--stage", "dev") if backend == "DYNAMODB" else ()
-        self.state_file = str(folder / "state.sqlite3")
+        self.state_file, self.backend = str(folder / "state.sqlite3"), backend
+        environ = {**os.environ, "STATE_FILE": self.state_file, "CACHE_BACKEND": backend}
+        place = ("--stage", "dev") if backend == "DYNAMODB" else ()
+        super().__init__(main, folder, environ, *place)
 
     def opened(self, now: float = NOW) -> OpenedCache:
         state = {"CACHE_TABLE": CACHE_TABLE} if self.place else {"STATE_FILE": self.state_file}
@@ -57,29 +57,16 @@ class Tool:
         with closing(self.opened(stored_at)) as cache:
             cache.put(key, entry, expires_at)
 
-    def run(self, *arguments: str, stdin: io.StringIO | None = None) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        environ = {**os.environ, "STATE_FILE": self.state_file, "CACHE_BACKEND": self.backend}
-        words = [*arguments, *self.place]
-        code = main(words, environ, stdin or io.StringIO(), out, err, self.folder, lambda: NOW)
-        return code, out.getvalue(), err.getvalue()
-
-    def document(self, *arguments: str) -> dict[str, Any]:
-        code, out, err = self.run(*arguments, "--json")
-        assert (code, err) == (0, "")
-        found: dict[str, Any] = json.loads(out)
-        return found
-
 
 @pytest.fixture(params=["SQLITE", "LMDB", "DYNAMODB"])
-def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Tool:
+def tool(request: pytest.FixtureRequest, tmp_path: Path) -> CacheTool:
     if request.param == "DYNAMODB":
         request.getfixturevalue("cache_table")
-    return Tool(tmp_path, request.param)
+    return CacheTool(tmp_path, request.param)
 
 
 @pytest.fixture
-def filled(tool: Tool) -> Tool:
+def filled(tool: CacheTool) -> CacheTool:
     """Two answers that count, and an expired one."""
     tool.keep("a", LARGEST, NOW - 3600, NOW + 60)
     tool.keep("b", b"five!", NOW - 60, NOW + DAY_S)
@@ -87,7 +74,7 @@ def filled(tool: Tool) -> Tool:
     return tool
 
 
-def test_stats_count_what_is_kept(filled: Tool) -> None:
+def test_stats_count_what_is_kept(filled: CacheTool) -> None:
     found = filled.document("stats")
     place = found.pop("place")
     assert found == {
@@ -115,7 +102,9 @@ def test_stats_count_what_is_kept(filled: Tool) -> None:
     )
 
 
-def test_stats_tell_what_the_cache_has_saved(tool: Tool, request: pytest.FixtureRequest) -> None:
+def test_stats_tell_what_the_cache_has_saved(
+    tool: CacheTool, request: pytest.FixtureRequest
+) -> None:
     store = opened("dynamodb" if tool.place else "sqlite", request)
     saved = Savings(1200, 2_500_000)
     for days_ago, saving in ((0, saved), (0, None), (29, saved), (30, saved)):
@@ -135,7 +124,7 @@ def test_stats_tell_what_the_cache_has_saved(tool: Tool, request: pytest.Fixture
     )
 
 
-def test_empty_cache_has_stats_and_can_be_cleared(tool: Tool) -> None:
+def test_empty_cache_has_stats_and_can_be_cleared(tool: CacheTool) -> None:
     found = tool.document("stats")
     assert [found[name] for name in ("entries", "expired", "bytes")] == [0, 0, 0]
     assert (found["oldest"], found["newest"]) == (None, None)
@@ -143,7 +132,7 @@ def test_empty_cache_has_stats_and_can_be_cleared(tool: Tool) -> None:
     assert tool.document("clear", "--yes")["removed"] == 0
 
 
-def test_clear_removes_all_answers_and_says_how_many(filled: Tool) -> None:
+def test_clear_removes_all_answers_and_says_how_many(filled: CacheTool) -> None:
     code, out, err = filled.run("clear", "--yes")
     assert (code, out, err) == (0, "Removed 3 answers.\n", "")
     with closing(filled.opened()) as cache:
@@ -153,7 +142,7 @@ def test_clear_removes_all_answers_and_says_how_many(filled: Tool) -> None:
     assert filled.run("clear", "--yes")[1] == "Removed 1 answer.\n"
 
 
-def test_clear_asks_first(filled: Tool) -> None:
+def test_clear_asks_first(filled: CacheTool) -> None:
     for said, code in (("n\n", 1), ("", 1), ("Y\n", 0)):
         found = filled.run("clear", stdin=Terminal(said))
         assert found[0] == code
@@ -164,7 +153,7 @@ def test_clear_asks_first(filled: Tool) -> None:
     assert filled.document("stats")["entries"] == 0
 
 
-def test_clear_needs_a_yes_where_nobody_is_there_to_ask(filled: Tool) -> None:
+def test_clear_needs_a_yes_where_nobody_is_there_to_ask(filled: CacheTool) -> None:
     code, out, err = filled.run("clear")
     assert (code, out) == (1, "")
     assert err.endswith("Confirm it: npm run cache -- clear --yes\n")
@@ -172,7 +161,7 @@ def test_clear_needs_a_yes_where_nobody_is_there_to_ask(filled: Tool) -> None:
 
 
 def test_clear_takes_many_answers_in_batches(cache_table: str, tmp_path: Path) -> None:
-    tool, count = Tool(tmp_path, "DYNAMODB"), MAX_BATCH * 2 + 3
+    tool, count = CacheTool(tmp_path, "DYNAMODB"), MAX_BATCH * 2 + 3
     for number in range(count):
         tool.keep(str(number), b"entry", NOW, NOW + 60)
     assert tool.document("clear", "--yes")["removed"] == count
@@ -197,13 +186,13 @@ def test_clear_takes_many_answers_in_batches(cache_table: str, tmp_path: Path) -
 def test_what_cannot_be_done_is_said(
     tmp_path: Path, arguments: list[str], backend: str, problem: str
 ) -> None:
-    code, out, err = Tool(tmp_path, backend).run(*arguments)
+    code, out, err = CacheTool(tmp_path, backend).run(*arguments)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert problem in err
 
 
 def test_deployments_cache_needs_its_stage(tmp_path: Path) -> None:
-    tool = Tool(tmp_path, "DYNAMODB")
+    tool = CacheTool(tmp_path, "DYNAMODB")
     tool.place = ()
     code, _, err = tool.run("stats")
     assert (code, "CACHE_BACKEND must be SQLITE, LMDB or MEMORY" in err) == (1, False)
@@ -212,7 +201,7 @@ def test_deployments_cache_needs_its_stage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["SQLITE", "LMDB"])
 def test_damaged_file_is_named_with_what_to_do(tmp_path: Path, backend: str) -> None:
-    tool = Tool(tmp_path, backend)
+    tool = CacheTool(tmp_path, backend)
     suffix = {"SQLITE": "sqlite3", "LMDB": "lmdb"}[backend]
     file = tmp_path / f"state-cache.{suffix}"
     file.write_text("no database, but long enough to look like one" * 200)
@@ -225,7 +214,7 @@ def test_damaged_file_is_named_with_what_to_do(tmp_path: Path, backend: str) -> 
 
 @pytest.mark.usefixtures("table")
 def test_missing_table_and_missing_permission_say_what_to_check(tmp_path: Path) -> None:
-    tool = Tool(tmp_path, "DYNAMODB")
+    tool = CacheTool(tmp_path, "DYNAMODB")
     tool.place = ("--stage", "prod")
     problem = tool.run("stats")[2]
     assert "The table sluice-prod-cache in us-east-1 did not answer Scan" in problem

@@ -17,6 +17,7 @@ from scripts.chatlog.__main__ import main
 from sluice.completions.conversation_file import append_line
 from tests.child_environment import ROOT, inherited
 from tests.scripts.chatlog.test_chat_lines import LONG, LONGER, logged
+from tests.scripts.tool_runs import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,23 +44,19 @@ def line_of(name: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-class Tool:
+class ChatLogTool(Tool):
     """The tool in a folder of its own, with a chat log of three conversations in it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(main, folder, dict(os.environ), now=NOW)
         self.file = folder / ".state" / "chat.jsonl"
-        self.environ = dict(os.environ)
 
     def log(self, *lines: dict[str, Any], max_bytes: int = 10**6) -> None:
         for line in lines:
             append_line(self.file, json.dumps(line).encode() + b"\n", max_bytes)
 
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        command = ["convert", *arguments]
-        code = main(command, self.environ, out, err, self.folder, lambda: NOW)
-        return code, out.getvalue(), err.getvalue()
+    def run(self, *arguments: str, stdin: io.StringIO | None = None) -> tuple[int, str, str]:
+        return super().run("convert", *arguments, stdin=stdin)
 
     def made(self, *arguments: str) -> tuple[list[Any], str]:
         """The documents in JSON lines, and what standard error says."""
@@ -67,18 +64,13 @@ class Tool:
         assert code == 0, err
         return [json.loads(line) for line in out.splitlines()], err
 
-    def error(self, *arguments: str) -> str:
-        code, out, err = self.run(*arguments)
-        assert (code, out, err.count("\n")) == (1, "", 1)
-        return err
-
 
 @pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    return Tool(tmp_path)
+def tool(tmp_path: Path) -> ChatLogTool:
+    return ChatLogTool(tmp_path)
 
 
-def test_rotated_files_are_read_in_their_order(tool: Tool) -> None:
+def test_rotated_files_are_read_in_their_order(tool: ChatLogTool) -> None:
     lines = [line_of(str(number)) for number in range(5)]
     tool.log(*lines, max_bytes=len(json.dumps(lines[0])) + 1)
     (tool.file.parent / "chat.jsonl.bak").write_text("no number\n")
@@ -89,7 +81,7 @@ def test_rotated_files_are_read_in_their_order(tool: Tool) -> None:
         assert tool.made(*source) == (lines, "Converted 5 conversations.\n")
 
 
-def test_entries_are_openai_forwards(tool: Tool) -> None:
+def test_entries_are_openai_forwards(tool: ChatLogTool) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     tool.log(
         line_of("1"),
@@ -120,13 +112,13 @@ def test_entries_are_openai_forwards(tool: Tool) -> None:
     assert "你好" in out
 
 
-def test_array_of_nothing_is_an_array(tool: Tool) -> None:
+def test_array_of_nothing_is_an_array(tool: ChatLogTool) -> None:
     tool.log(line_of("4", outcome="cancelled"))
     code, out, _ = tool.run("--to", "openai-forward")
     assert (code, json.loads(out)) == (0, [])
 
 
-def test_examples_for_fine_tuning_are_written(tool: Tool) -> None:
+def test_examples_for_fine_tuning_are_written(tool: ChatLogTool) -> None:
     tool.log(line_of("1"), line_of("2", finish_reason="length"))
     examples, err = tool.made("--to", "finetune")
     assert examples == [{"messages": [*HELLO, {"role": "assistant", "content": "Hi"}]}]
@@ -134,7 +126,9 @@ def test_examples_for_fine_tuning_are_written(tool: Tool) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "Log", "Log/openai", "Log/openai/chat"])
-def test_logs_of_openai_forward_are_found_in_any_of_its_folders(tool: Tool, folder: str) -> None:
+def test_logs_of_openai_forward_are_found_in_any_of_its_folders(
+    tool: ChatLogTool, folder: str
+) -> None:
     source = str(DATA / "tools-0.8.1" / folder)
     found, err = tool.made("--from", source, "--to", "finetune")
     assert len(found) == 7
@@ -144,7 +138,7 @@ def test_logs_of_openai_forward_are_found_in_any_of_its_folders(tool: Tool, fold
     assert len(tool.made("--from", one)[0]) == 1
 
 
-def test_broken_lines_are_counted_and_never_shown(tool: Tool) -> None:
+def test_broken_lines_are_counted_and_never_shown(tool: ChatLogTool) -> None:
     tool.log(line_of("1"))
     with tool.file.open("ab") as file:
         file.write(b'{"messages": "private\n\xff\xfe\n\n')
@@ -152,7 +146,7 @@ def test_broken_lines_are_counted_and_never_shown(tool: Tool) -> None:
     assert (len(lines), err) == (1, "Converted 1 conversation. 2 lines could not be read.\n")
 
 
-def test_file_is_written_whole_and_for_its_owner_only(tool: Tool) -> None:
+def test_file_is_written_whole_and_for_its_owner_only(tool: ChatLogTool) -> None:
     tool.log(line_of("1"))
     target = tool.folder / "out.jsonl"
     target.write_text("old")
@@ -173,7 +167,7 @@ def test_file_is_written_whole_and_for_its_owner_only(tool: Tool) -> None:
     assert sorted(each.name for each in tool.folder.iterdir()) == [".state", "link", "out.jsonl"]
 
 
-def test_settings_name_the_file(tool: Tool) -> None:
+def test_settings_name_the_file(tool: ChatLogTool) -> None:
     tool.file = tool.folder / "mine.jsonl"
     tool.log(line_of("1"))
     (tool.folder / ".env").write_text("LOG_CHAT_FILE=mine.jsonl\n")
@@ -193,13 +187,13 @@ def test_settings_name_the_file(tool: Tool) -> None:
     ],
 )
 def test_wrong_command_line_is_explained(
-    tool: Tool, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+    tool: ChatLogTool, arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tool.folder)
     assert said in tool.error(*arguments)
 
 
-def test_command_is_a_process_that_streams(tool: Tool) -> None:
+def test_command_is_a_process_that_streams(tool: ChatLogTool) -> None:
     lines = (line_of(str(number), answer="語" * 1000) for number in range(2000))
     tool.log(*lines, max_bytes=10**8)
     command = [sys.executable, "-m", "scripts.chatlog", "convert", "--from", str(tool.file)]
@@ -242,7 +236,9 @@ def put(logs: Any, function: str, stream: str, lines: list[str], at_ms: int) -> 
     )
 
 
-def test_lines_of_a_stage_come_in_their_order_with_parts_joined(tool: Tool, logs: Any) -> None:
+def test_lines_of_a_stage_come_in_their_order_with_parts_joined(
+    tool: ChatLogTool, logs: Any
+) -> None:
     now = int(NOW * 1000)
     tool.environ = dict(os.environ)
     usual = ['{"request_id": "u", "outcome": "ok"}', "START RequestId: 1 datetime"]
@@ -259,7 +255,7 @@ def test_lines_of_a_stage_come_in_their_order_with_parts_joined(tool: Tool, logs
     assert tool.made("--stage", "dev")[0] == tool.made("--stage", "dev", "--since", "24h")[0]
 
 
-def test_many_events_come_in_pages(tool: Tool, logs: Any) -> None:
+def test_many_events_come_in_pages(tool: ChatLogTool, logs: Any) -> None:
     now = int(NOW * 1000)
     for number in range(11):  # moto's pages have 10,000 events
         lines = [json.dumps(line_of(f"{number}-{each}")) for each in range(1000)]
@@ -269,7 +265,7 @@ def test_many_events_come_in_pages(tool: Tool, logs: Any) -> None:
 
 
 @pytest.mark.usefixtures("logs")
-def test_stage_that_cannot_be_read_is_explained(tool: Tool) -> None:
+def test_stage_that_cannot_be_read_is_explained(tool: ChatLogTool) -> None:
     said = tool.error("--stage", "prod")
     assert "/aws/lambda/sluice-prod-default in us-east-1" in said
     assert "(ResourceNotFoundException). Check --stage and --region" in said

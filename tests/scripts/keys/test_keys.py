@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +16,7 @@ from scripts.keys.__main__ import main
 from sluice.access.identity import KEY_PREFIX
 from sluice.authentication import key_digest
 from tests.child_environment import ROOT
-from tests.scripts.tool_stores import NOW
+from tests.scripts.tool_runs import Tool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,77 +25,57 @@ if TYPE_CHECKING:
 KEY = f"{KEY_PREFIX}{'Ab3' * 10}zz"
 IAM = "arn:aws:iam::123456789012"
 ROLE = f"{IAM}:role/team"
+MAKE_KEYS = ("create", "rotate")
 
 
-class Tool:
-    """The tool with options that choose its place. No output but one may hold the key."""
+class KeysTool(Tool):
+    """Commands that make no key show none, and no part of one."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], *place: str) -> None:
-        self.folder = folder
-        self.environ = environ
-        self.place = place
+        super().__init__(lambda shell: main(shell, self.make_key), folder, environ, *place)
         self.keys = [KEY]
 
-    def run(self, *arguments: str, may_show_key: bool = False) -> tuple[int, str, str]:
-        """The exit code, standard output and standard error."""
-        out, err = io.StringIO(), io.StringIO()
-        code = main(
-            [*arguments, *self.place],
-            self.environ,
-            out,
-            err,
-            self.folder,
-            lambda: NOW,
-            self.make_key,
-        )
-        shown = out.getvalue() + err.getvalue()
-        assert may_show_key or not any(KEY[n : n + 8] in shown for n in range(10, len(KEY) - 8))
-        return code, out.getvalue(), err.getvalue()
+    def run(self, *arguments: str, stdin: io.StringIO | None = None) -> tuple[int, str, str]:
+        code, out, err = super().run(*arguments, stdin=stdin)
+        parts = [KEY[n : n + 8] for n in range(10, len(KEY) - 8)]
+        assert {*arguments} & {*MAKE_KEYS} or not any(part in out + err for part in parts)
+        return code, out, err
 
     def make_key(self) -> str:
         return self.keys.pop() if len(self.keys) > 1 else self.keys[0]
 
-    def said(self, *arguments: str, may_show_key: bool = False) -> str:
-        code, out, err = self.run(*arguments, may_show_key=may_show_key)
-        assert code == 0, err
-        return out
-
-    def document(self, *arguments: str, may_show_key: bool = False) -> Any:
-        return json.loads(self.said(*arguments, "--json", may_show_key=may_show_key))
-
     def error(self, *arguments: str) -> str:
-        code, out, err = self.run(*arguments)
-        assert (code, out, err.count("\n")) == (1, "", 1)
+        err = super().error(*arguments)
         assert err.startswith("keys: ")
         return err.removeprefix("keys: ").rstrip()
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Tool:
-    return Tool(tmp_path, {})
+def local(tmp_path: Path) -> KeysTool:
+    return KeysTool(tmp_path, {})
 
 
 @pytest.fixture(params=["local", "stage"])
-def tool(request: pytest.FixtureRequest, local: Tool) -> Tool:
+def tool(request: pytest.FixtureRequest, local: KeysTool) -> KeysTool:
     if request.param == "local":
         return local
     request.getfixturevalue("table")
-    return Tool(local.folder, dict(os.environ), "--stage", "dev")
+    return KeysTool(local.folder, dict(os.environ), "--stage", "dev")
 
 
-def test_key_is_shown_once(tool: Tool) -> None:
-    said = tool.said("create", "team-a", "--rpm", "60", may_show_key=True)
+def test_key_is_shown_once(tool: KeysTool) -> None:
+    said = tool.said("create", "team-a", "--rpm", "60")
     assert said == f"Created team-a. Its key is shown now and never again:\n\n{KEY}\n\n"
     said = tool.said("list") + tool.said("show", "team-a") + tool.said("block", "team-a")
     assert key_digest(KEY)[:12] not in said
     assert KEY_PREFIX not in said + json.dumps(tool.document("list"))
 
 
-def test_program_gets_litellms_fields_and_the_key(tool: Tool) -> None:
+def test_program_gets_litellms_fields_and_the_key(tool: KeysTool) -> None:
     limits = ("--models", "gpt-*,o3", "--rpm", "60", "--tpm", "1000", "--parallel", "2")
     budget = ("--budget", "25.5", "--budget-duration", "1mo", "--expires", "30d")
     own = ("--prompt-templates", '["PROMPT_A"]', "--metadata", '{"cost_center": 7}')
-    made = tool.document("create", "--alias", "team-a", *limits, *budget, *own, may_show_key=True)
+    made = tool.document("create", "--alias", "team-a", *limits, *budget, *own)
     assert made == {
         "key": KEY,
         "key_alias": "team-a",
@@ -123,10 +103,10 @@ def test_program_gets_litellms_fields_and_the_key(tool: Tool) -> None:
     assert (listed["spend"], listed["budget_reset_at"]) == (0.0, "2027-02-01T00:00:00Z")
 
 
-def test_table_has_a_row_for_each_record(tool: Tool) -> None:
+def test_table_has_a_row_for_each_record(tool: KeysTool) -> None:
     assert tool.said("list").startswith("There is no record yet.")
     budget = ("--budget", "0.000001", "--budget-duration", "7d")
-    tool.said("create", "team-a", *budget, "--rpm", "60", may_show_key=True)
+    tool.said("create", "team-a", *budget, "--rpm", "60")
     tool.said("create", "deployer", "--principal", ROLE, "--expires", "1mo")
     tool.said("block", "deployer")
     lines = [re.split(r"  +", line) for line in tool.said("list").splitlines()]
@@ -138,8 +118,8 @@ def test_table_has_a_row_for_each_record(tool: Tool) -> None:
     ]
 
 
-def test_record_is_changed_and_removed(tool: Tool) -> None:
-    tool.said("create", "team-a", "--rpm", "60", "--budget", "2", may_show_key=True)
+def test_record_is_changed_and_removed(tool: KeysTool) -> None:
+    tool.said("create", "team-a", "--rpm", "60", "--budget", "2")
     changed = tool.document("update", "team-a", "--rpm", "none", "--tpm", "9")
     assert (changed["rpm_limit"], changed["tpm_limit"], changed["max_budget"]) == (None, 9, 2.0)
     assert tool.document("block", "team-a")["blocked"]
@@ -154,10 +134,10 @@ def test_record_is_changed_and_removed(tool: Tool) -> None:
     assert tool.error("delete", "team-a") == "Unknown alias team-a. There is no record yet."
 
 
-def test_rotation_shows_the_new_key(tool: Tool) -> None:
+def test_rotation_shows_the_new_key(tool: KeysTool) -> None:
     tool.keys = [KEY, f"{KEY_PREFIX}an-older-one"]
-    tool.said("create", "team-a", may_show_key=True)
-    said = tool.said("rotate", "team-a", may_show_key=True)
+    tool.said("create", "team-a")
+    said = tool.said("rotate", "team-a")
     assert said == (
         f"Rotated team-a. Its key is shown now and never again:\n\n{KEY}\n\n"
         "The old key is refused from now on.\n"
@@ -165,10 +145,10 @@ def test_rotation_shows_the_new_key(tool: Tool) -> None:
     assert tool.document("show", "team-a")["token"] == key_digest(KEY)
 
 
-def test_notes_say_what_a_record_needs(local: Tool) -> None:
+def test_notes_say_what_a_record_needs(local: KeysTool) -> None:
     def note(alias: str, *arguments: str, **settings: str) -> str:
         local.environ = settings
-        said = local.run("create", alias, *arguments, may_show_key=True)[2]
+        said = local.run("create", alias, *arguments)[2]
         local.said("delete", alias)
         return said
 
@@ -210,12 +190,12 @@ def test_notes_say_what_a_record_needs(local: Tool) -> None:
     ],
 )
 def test_wrong_command_line_says_what_was_expected(
-    local: Tool, arguments: tuple[str, ...], expected: str
+    local: KeysTool, arguments: tuple[str, ...], expected: str
 ) -> None:
     assert local.error(*arguments).startswith(expected)
 
 
-def test_key_on_the_command_line_is_not_repeated(local: Tool) -> None:
+def test_key_on_the_command_line_is_not_repeated(local: KeysTool) -> None:
     for arguments in (
         (KEY,),
         ("show", KEY),
@@ -231,8 +211,8 @@ def test_key_on_the_command_line_is_not_repeated(local: Tool) -> None:
 
 def test_files_of_settings_are_those_of_npm_start(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("STATE_FILE=own/$NAME.db\nFUNCTION_URL_AUTH=none\n")
-    tool = Tool(tmp_path, {"NAME": "mine"})
-    assert tool.run("create", "team-a", may_show_key=True)[2] == ""
+    tool = KeysTool(tmp_path, {"NAME": "mine"})
+    assert tool.run("create", "team-a")[2] == ""
     assert (tmp_path / "own" / "mine.db").exists()
     (tmp_path / ".env.dev").write_text("")  # the stage of npm start
     tool.said("list")
@@ -246,7 +226,7 @@ def test_files_of_settings_are_those_of_npm_start(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("table")
 def test_stage_that_is_not_deployed_is_said(tmp_path: Path) -> None:
-    message = Tool(tmp_path, {}, "--stage", "prod").error("list")
+    message = KeysTool(tmp_path, {}, "--stage", "prod").error("list")
     assert message == (
         "The table sluice-prod-state in us-east-1 did not answer Scan (ResourceNotFoundException)."
         " Check --stage and --region, and that the stage is deployed."

@@ -24,6 +24,7 @@ from sluice.errors import StateUnavailable
 from sluice.limit_values import Rate
 from sluice.state.changes import Change, Outcome
 from sluice.state.sqlite import SqliteState
+from tests.scripts.tool_runs import Tool
 from tests.scripts.tool_stores import NOW, opened
 
 if TYPE_CHECKING:
@@ -165,12 +166,10 @@ def test_damaged_lines_are_said_and_change_nothing(store: ToolStore, tmp_path: P
     ]
     lines = [json.dumps({"uncounted": {**good["uncounted"], **part}}) for part in broken]
     lines += ['{"uncounted": {}}', '{"uncounted": 7}', line_cut_short(good)]
-    out, err = io.StringIO(), io.StringIO()
-    environ = {"STATE_FILE": str(tmp_path / "state.sqlite3")}
-    stdin = io.StringIO("\n".join(lines))
-    code = main(["--replay"], environ, stdin, out, err, tmp_path, lambda: NOW)
-    assert (code, out.getvalue()) == (1, "Counted 0 requests; 0 had been counted before.\n")
-    assert err.getvalue().startswith("usage: 11 lines could not be read. Pass whole lines")
+    tool = Tool(main, tmp_path, {"STATE_FILE": str(tmp_path / "state.sqlite3")})
+    code, out, err = tool.run("--replay", stdin=io.StringIO("\n".join(lines)))
+    assert (code, out) == (1, "Counted 0 requests; 0 had been counted before.\n")
+    assert err.startswith("usage: 11 lines could not be read. Pass whole lines")
     assert store.items("") == before
 
 

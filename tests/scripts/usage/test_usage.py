@@ -14,6 +14,7 @@ import pytest
 from scripts.usage.__main__ import main
 from sluice.access.daily_usage import usage_change
 from sluice.access.usage import Savings, Tokens
+from tests.scripts.tool_runs import Tool
 from tests.scripts.tool_stores import NOW, opened
 
 if TYPE_CHECKING:
@@ -31,52 +32,32 @@ USED = (
 )
 
 
-class Tool:
-    """The tool with options that choose its place."""
-
+class UsageTool(Tool):
     def __init__(self, folder: Path, *place: str) -> None:
-        self.folder = folder
-        self.place = place
-
-    def run(self, *arguments: str) -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        environ = {**os.environ, "STATE_FILE": str(self.folder / "state.sqlite3")}
-        code = main(
-            [*arguments, *self.place], environ, io.StringIO(), out, err, self.folder, lambda: NOW
-        )
-        return code, out.getvalue(), err.getvalue()
-
-    def said(self, *arguments: str) -> str:
-        code, out, err = self.run(*arguments)
-        assert code == 0, err
-        return out
+        environ = {**os.environ, "STATE_FILE": str(folder / "state.sqlite3")}
+        super().__init__(main, folder, environ, *place)
 
     def rows(self, *arguments: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads(self.said(*arguments, "--json"))["rows"]
+        found: list[dict[str, Any]] = self.document(*arguments)["rows"]
         return found
-
-    def error(self, *arguments: str) -> str:
-        code, out, err = self.run(*arguments)
-        assert (code, out, err.count("\n")) == (1, "", 1)
-        return err
 
 
 @pytest.fixture(params=["sqlite", "dynamodb"])
-def tool(request: pytest.FixtureRequest, tmp_path: Path) -> Tool:
+def tool(request: pytest.FixtureRequest, tmp_path: Path) -> UsageTool:
     store = opened(request.param, request)
     for name, model, tokens, cost, days_ago, failed in USED:
         when = NOW - days_ago * DAY_S
         change = usage_change(f"key {name}", name, model, tokens, cost, when, has_failed=failed)
         assert store.change_all([change])
-    return Tool(tmp_path, *(("--stage", "dev") if request.param == "dynamodb" else ()))
+    return UsageTool(tmp_path, *(("--stage", "dev") if request.param == "dynamodb" else ()))
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Tool:
-    return Tool(tmp_path)
+def empty(tmp_path: Path) -> UsageTool:
+    return UsageTool(tmp_path)
 
 
-def test_table_has_thirty_days_by_key_and_a_total(tool: Tool) -> None:
+def test_table_has_thirty_days_by_key_and_a_total(tool: UsageTool) -> None:
     assert tool.said().splitlines() == [
         "Usage from 2026-12-17 to 2027-01-15 (UTC)",
         "",
@@ -92,7 +73,7 @@ def test_table_has_thirty_days_by_key_and_a_total(tool: Tool) -> None:
     ]
 
 
-def test_rows_are_grouped_by_what_was_asked_for(tool: Tool) -> None:
+def test_rows_are_grouped_by_what_was_asked_for(tool: UsageTool) -> None:
     by_day = tool.rows("--by", "day")
     assert [(row["day"], row["requests"], row["usd"]) for row in by_day] == [
         ("2026-12-17", 1, 0.0),
@@ -106,8 +87,8 @@ def test_rows_are_grouped_by_what_was_asked_for(tool: Tool) -> None:
     assert "from 0001-01-01 to 0001-01-02" in tool.said("--to", "0001-01-02")
 
 
-def test_json_has_all_counts_and_the_total(tool: Tool) -> None:
-    document = json.loads(tool.said("--json"))
+def test_json_has_all_counts_and_the_total(tool: UsageTool) -> None:
+    document = tool.document()
     assert (document["from"], document["to"], document["by"]) == (
         "2026-12-17",
         "2027-01-15",
@@ -132,7 +113,7 @@ def test_json_has_all_counts_and_the_total(tool: Tool) -> None:
 
 
 def test_what_the_cache_saved_has_columns_of_its_own(
-    empty: Tool, request: pytest.FixtureRequest
+    empty: UsageTool, request: pytest.FixtureRequest
 ) -> None:
     store = opened("sqlite", request)
     for saved in (None, Savings(1200, 2_500_000)):
@@ -145,7 +126,7 @@ def test_what_the_cache_saved_has_columns_of_its_own(
     assert [row[name] for name in ("cache_hits", "saved_tokens", "saved_usd")] == [1, 1200, 2.5]
 
 
-def test_csv_has_a_line_for_each_row_that_no_spreadsheet_runs(tool: Tool) -> None:
+def test_csv_has_a_line_for_each_row_that_no_spreadsheet_runs(tool: UsageTool) -> None:
     rows = list(csv.DictReader(io.StringIO(tool.said("--csv", "--by", "key,model"))))
     assert [(row["key"], row["model"], row["requests"]) for row in rows] == [
         ("team-a", "gpt-x", "2"),
@@ -155,7 +136,7 @@ def test_csv_has_a_line_for_each_row_that_no_spreadsheet_runs(tool: Tool) -> Non
 
 
 def test_csv_has_small_and_large_amounts_as_plain_numbers(
-    empty: Tool, request: pytest.FixtureRequest
+    empty: UsageTool, request: pytest.FixtureRequest
 ) -> None:
     store = opened("sqlite", request)
     for name, micro_usd in (("a", 46), ("b", 1_234_567_890)):
@@ -166,7 +147,7 @@ def test_csv_has_small_and_large_amounts_as_plain_numbers(
 
 
 def test_what_clients_chose_does_nothing_to_a_terminal_or_a_picture(
-    tool: Tool, tmp_path: Path
+    tool: UsageTool, tmp_path: Path
 ) -> None:
     assert "\x1b" not in tool.said("--by", "model")
     file = tmp_path / "usage.svg"
@@ -179,7 +160,7 @@ def test_what_clients_chose_does_nothing_to_a_terminal_or_a_picture(
 
 
 def test_chart_of_many_rows_has_the_largest_and_the_sum_of_the_others(
-    empty: Tool, request: pytest.FixtureRequest, tmp_path: Path
+    empty: UsageTool, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     store = opened("sqlite", request)
     for number in range(40):
@@ -207,14 +188,14 @@ def test_chart_of_many_rows_has_the_largest_and_the_sum_of_the_others(
     ],
 )
 def test_wrong_command_line_says_what_was_expected(
-    empty: Tool, arguments: tuple[str, ...], expected: str
+    empty: UsageTool, arguments: tuple[str, ...], expected: str
 ) -> None:
     said = empty.error(*arguments)
     assert said.startswith(expected)
     assert "sk-sluice" not in said
 
 
-def test_chart_that_cannot_be_written_is_said(tool: Tool, tmp_path: Path) -> None:
+def test_chart_that_cannot_be_written_is_said(tool: UsageTool, tmp_path: Path) -> None:
     code, _, err = tool.run("--chart", str(tmp_path))
     assert (code, err) == (
         1,

@@ -1,0 +1,32 @@
+"""What a tool gets from whoever starts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from scripts.access.place import ROOT
+
+
+class Shell(NamedTuple):
+    """folder: of serverless.yml and .env. clock: Unix time."""
+
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    stdin: TextIO
+    out: TextIO
+    err: TextIO
+    folder: Path = ROOT
+    clock: Callable[[], float] = time.time
+
+    def print_json(self, document: object) -> None:
+        self.out.write(f"{json.dumps(document, indent=2)}\n")
+
+
+def shell_of_process() -> Shell:
+    return Shell(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr)
