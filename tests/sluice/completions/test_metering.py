@@ -18,6 +18,7 @@ from sluice.completions.usage import UsageFinder
 from sluice.deadline import Deadline
 from sluice.errors import (
     Cancelled,
+    InvalidField,
     StateUnavailable,
     UpstreamBroken,
     UpstreamRefused,
@@ -201,6 +202,31 @@ def test_gate_learns_what_a_request_claims() -> None:
     _, gate = meter_of()
     url = "https://api.openai.com/v1"
     assert gate.asked == [Ask("/v1/chat/completions", url, "gpt", CLAIMED, 60.0)]
+
+
+@pytest.mark.parametrize(
+    ("body", "twice"),
+    [
+        (b'{"model": "gpt", "model": "o3"}', "model"),
+        (b'{"model": "gpt", "messages": [], "Model": "o3"}', "model"),
+        (b'{"mod\\u0065l": "o3", "model": "gpt"}', "model"),
+        ('{"max_tokens": 1, "max_to\u212aens": 9}'.encode(), "max_tokens"),  # the sign for Kelvin
+    ],
+)
+def test_member_that_servers_read_differently_is_rejected_where_a_record_counts(
+    body: bytes, twice: str
+) -> None:
+    call = chat_call(body, "gpt")
+    gate = FakeGate(FakeTicket())
+    with pytest.raises(InvalidField, match=f"must name {twice} once"):
+        metered(gate, ANN, pending(call))
+    assert metered(gate, ANN._replace(has_record=False), pending(call)) is not None
+
+
+def test_members_count_in_any_case() -> None:
+    for body in (b'{"MAX_Tokens": 7, "N": 2}', b'{"max_tokens": 7, "n": 2, "metadata": {"n": 3}}'):
+        _, gate = meter_of(chat_call(body, "gpt"))
+        assert gate.asked[0].tokens.output == 14
 
 
 def test_our_limits_replace_the_providers_headers() -> None:

@@ -7,12 +7,13 @@ import time
 from contextlib import contextmanager
 from functools import partial
 
-from sluice.access.gate import Ask
+from sluice.access.gate import MAX_CHARACTERS, Ask
 from sluice.access.usage import Tokens, claimed_tokens, counted_tokens
 from sluice.completions.delivered import Delivered
 from sluice.completions.request import TemplateRequest
 from sluice.errors import (
     Cancelled,
+    InvalidField,
     RequestError,
     SettingsError,
     SluiceError,
@@ -182,7 +183,7 @@ def metered(
     # Some providers read JSON under any content type. Forms name a model; uploads do not.
     asks_model = call.is_json or call.model
     is_free = is_hit or call.method in FREE_METHODS or not asks_model
-    document = None if is_free else _document(call)
+    document = None if is_free else _document(call, is_strict=principal.has_record)
     claimed = NOTHING if is_free else claimed_tokens(call.path, call.body, document)
     others = () if is_hit else _chain(call.model or "", fallbacks or {})
     ask = _ask_of(pending, claimed)._replace(fallbacks=others)
@@ -211,12 +212,24 @@ def _ask_of(pending: PendingRequest, claimed: Tokens) -> Ask:
     )
 
 
-def _document(call: ModelCall) -> dict[str, Any] | None:
+def _document(call: ModelCall, *, is_strict: bool) -> dict[str, Any] | None:
+    """The members of a request's JSON, by their names in lower case: to some servers case is one.
+
+    is_strict: raises InvalidField for a member that is named twice. Servers differ in which one
+    counts, so a key's holder could ask for another model than the record allows.
+    """
     try:
-        document = json.loads(call.body)
+        members = json.loads(call.body, object_pairs_hook=tuple)
     except (ValueError, RecursionError):
         return None
-    return document if isinstance(document, dict) else None
+    if not isinstance(members, tuple):
+        return None
+    document = {name.casefold(): value for name, value in members}
+    if is_strict and len(document) < len(members):
+        names = [name.casefold() for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)[:MAX_CHARACTERS]
+        raise InvalidField(f"The request must name {twice} once.", param=twice)
+    return document
 
 
 def _chain(model: str, fallbacks: Mapping[str, str]) -> tuple[str, ...]:
