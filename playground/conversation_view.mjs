@@ -44,7 +44,8 @@ class AnswerView {
 
   end (isStopped) {
     this.element.ariaBusy = 'false'
-    if (isStopped) this.#note(element('p', { className: 'stopped', 'data-testid': 'stopped' }, 'Stopped.'))
+    const what = isStopped ? 'Stopped.' : this.text ? '' : 'The answer has no text.'
+    if (what) this.#note(element('p', { className: 'stopped', 'data-testid': 'stopped' }, what))
   }
 
   fail ({ message, code, status }) {

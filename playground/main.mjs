@@ -110,6 +110,7 @@ async function send () {
   } catch (error) {
     measures.end()
     say(`Error: ${answer.fail(error)}`)
+    if (!answer.text) byId('prompt').value ||= prompt // to send again
     if (!(error instanceof AnswerError)) throw error
   } finally {
     // Providers reject an answer without text. A new conversation has begun if the answer is gone.

@@ -6,6 +6,7 @@ const END = '<END>'
 const CANCEL_WAIT_MS = 5000 // a cancelled answer ends within two seconds
 const NORMAL = 1000
 const CLOSED = {
+  1001: 'The service ended it, as it does when it stops, and after two hours. Send the prompt again.',
   1006: 'Check that the service runs and that the key or signature is right. Its log says more.',
   1009: 'The message is too long: API Gateway takes 32 KB a frame. Use the Function URL.'
 }

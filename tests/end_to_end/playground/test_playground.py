@@ -116,15 +116,21 @@ def test_failing_upstream_is_shown_and_the_next_request_works(
     page: Page, upstream: ScriptedUpstream, transport: str
 ) -> None:
     page.select("transport", transport)
-    for script, shown in ((REFUSAL, "Slow down"), (BREAKS_OFF, "upstream_incomplete")):
+    for script, shown, to_send_again in (
+        (REFUSAL, "Slow down", "Hello"),
+        (BREAKS_OFF, "upstream_incomplete", ""),
+    ):
         upstream.script = script
         page.ask("Hello")
+        assert page.evaluate("document.getElementById('prompt').value") == to_send_again
         error = page.text("error")
         assert shown in error
         assert "code " in error
         assert all(fault.startswith(BY_BROWSER) for fault in page.faults())
     assert "too_fast" in page.texts("error")[0]
     assert "half" in page.text("answer")
+    upstream.script = says()
+    assert page.ask("Hello") == "The answer has no text."
     upstream.script = says("fine")
     assert page.ask("Hello") == "fine"
 
