@@ -84,7 +84,9 @@ def test_other_model_prices_are_refused(text: str) -> None:
 
 
 def test_addresses_and_networks_are_read() -> None:
-    found = networks(["192.0.2.7", "10.1.2.3/8", "2001:db8::/32"])
-    assert list(map(str, found)) == ["192.0.2.7/32", "10.0.0.0/8", "2001:db8::/32"]
+    found = networks(["192.0.2.7", "10.1.2.3/8", "2001:db8::/32", "::ffff:10.1.2.3/104", "::/0"])
+    assert list(map(str, found)) == [
+        *("192.0.2.7/32", "10.0.0.0/8", "2001:db8::/32", "10.0.0.0/8", "::/0"),
+    ]
     with pytest.raises(InvalidValue, match="must be addresses and networks"):
         networks(["192.0.2.300"])

@@ -18,7 +18,7 @@ from tests.sluice.url.asking import answer_to, event_of, gateway_of
 HOME = {"IP_WHITELIST": "192.0.2.0/24,2001:db8::/32", "IP_BLACKLIST": '["192.0.2.7"]'}
 
 
-@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "::ffff:192.0.2.1"])
 def test_address_in_the_whitelist_passes(address: str) -> None:
     check_address(address, read_settings(HOME))
 
@@ -27,6 +27,8 @@ def test_address_in_the_whitelist_passes(address: str) -> None:
     ("address", "message"),
     [
         ("192.0.2.7", "is in IP_BLACKLIST"),
+        ("::ffff:192.0.2.7", "is in IP_BLACKLIST"),
+        ("::ffff:c000:207", "is in IP_BLACKLIST"),
         ("198.51.100.1", "is not in IP_WHITELIST"),
         ("::1", "is not in IP_WHITELIST"),
         ("", "is unknown"),

@@ -51,6 +51,8 @@ MODELS = {
     "form with a blank": ("Multipart/Form-Data; boundary=b", FIELD + b" \r\n--b--", None),
     "form with a long name": (FORM, FIELD + b"m" * (MAX_MODEL_BYTES + 1) + b"\r\n--b--", None),
     "form with another field": (FORM, FIELD.replace(b"model", b"models") + b"x\r\n--b--", None),
+    "form with the model twice": (FORM, FIELD + b"a\r\n" + FIELD + b"a\r\n--b--", "a"),
+    "form with two models": (FORM, FIELD + b"a\r\n" + FIELD + b"b\r\n--b--", None),
     "form without content": (FORM, FIELD.removesuffix(b"\r\n") + b"--b--", None),
 }
 

@@ -33,6 +33,8 @@ UNLIMITED = "inf"
 RATES_RULE = "must be rates such as 100/2minutes;600/hour, or inf"
 ROUTES_RULE = 'must be JSON such as {"/v1/chat/completions": "100/2minutes;600/hour"}'
 PRICES_RULE = 'must be JSON such as {"my-model": {"input": 0.5, "cached_input": 0.1, "output": 2}}'
+MAPPED_BITS = 96
+"""Length of ::ffff:0:0, before an IPv4 address written as an IPv6 one. RFC 4291 section 2.5.5.2."""
 NANO = 1000  # USD per million tokens are thousands of nano-USD per token
 
 
@@ -93,10 +95,17 @@ def model_prices(text: str) -> dict[str, tuple[int, int, int]]:
 
 def networks(entries: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Addresses and networks: 10.0.0.0/8, 192.0.2.7, 2001:db8::/32."""
-    from ipaddress import ip_network  # noqa: PLC0415 -- 4 ms, for two settings of all
+    from ipaddress import IPv4Network, IPv6Network, ip_network  # noqa: PLC0415 -- 4 ms, few need it
+
+    def network(entry: str) -> IPv4Network | IPv6Network:
+        found = ip_network(entry, strict=False)
+        mapped = found.network_address.ipv4_mapped if isinstance(found, IPv6Network) else None
+        if mapped is None or found.prefixlen < MAPPED_BITS:
+            return found
+        return IPv4Network((mapped, found.prefixlen - MAPPED_BITS))
 
     try:
-        return tuple(ip_network(entry, strict=False) for entry in entries)
+        return tuple(map(network, entries))
     except ValueError as error:
         rule = "must be addresses and networks such as 192.0.2.7,10.0.0.0/8"
         raise InvalidValue(rule, str(error)) from None

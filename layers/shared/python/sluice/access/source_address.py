@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from sluice.errors import AddressNotAllowed
 
@@ -18,7 +18,9 @@ def check_address(source_ip: str, settings: Settings) -> None:
         address = ip_address(source_ip)
     except ValueError:
         raise AddressNotAllowed("Your address is unknown, so it is not allowed.") from None
-    if any(address in network for network in denied):
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    forms = (address, mapped) if mapped else (address,)  # ::ffff:192.0.2.7 is 192.0.2.7
+    if any(form in network for network in denied for form in forms):
         raise AddressNotAllowed("Your address is in IP_BLACKLIST.")
-    if allowed and not any(address in network for network in allowed):
+    if allowed and not any(form in network for network in allowed for form in forms):
         raise AddressNotAllowed("Your address is not in IP_WHITELIST.")

@@ -95,11 +95,11 @@ def _can_be_sent(model: str) -> bool:
 
 
 def _model_of_form(content_type: str, body: bytes) -> str | None:
-    for head, content in _parts(content_type, body):
-        if re.search(MODEL_PART, head):
-            text = content[:MAX_MODEL_BYTES].decode("utf-8", "replace").strip()
-            return text if text and len(content) <= MAX_MODEL_BYTES else None
-    return None
+    """None for two models, too: servers differ in which one counts."""
+    found = {content for head, content in _parts(content_type, body) if re.search(MODEL_PART, head)}
+    content = found.pop() if len(found) == 1 else b""
+    text = content[:MAX_MODEL_BYTES].decode("utf-8", "replace").strip()
+    return text if text and len(content) <= MAX_MODEL_BYTES else None
 
 
 def _parts(content_type: str, body: bytes) -> Iterator[tuple[bytes, bytes]]:
