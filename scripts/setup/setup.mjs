@@ -14,7 +14,8 @@ const LOCK_POLL_MS = 200
  */
 export async function setUp (steps, log = logToStderr) {
   const results = await Promise.allSettled(steps.map((step) => doStep(step, log)))
-  const failures = results.filter(({ status }) => status === 'rejected').map(({ reason }) => reason)
+  const failures = results
+    .filter(({ status }) => status === 'rejected').map(({ reason }) => readable(reason))
   const unexpected = failures.find((failure) => !(failure instanceof SetupError))
   if (unexpected) throw unexpected
   const sentences = failures.map(({ message }) => message)
@@ -33,6 +34,13 @@ async function doStep (step, log) {
   } finally {
     release()
   }
+}
+
+/** The operating system's refusals: a folder that may not be written, a full disk. */
+function readable (error) {
+  return error.syscall
+    ? new SetupError(`Cannot write to the checkout: ${error.message}. Make it writable, or clone it elsewhere.`)
+    : error
 }
 
 /** Held while a step runs, so that `npm test` waits for a starting `npm start`. */

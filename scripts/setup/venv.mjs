@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import * as path from 'node:path'
 import { inCheckout, readJson, readText } from './checkout.mjs'
-import { runInstaller } from './installer.mjs'
+import { runInstaller, SetupError } from './installer.mjs'
 import { findPython, probe } from './python.mjs'
 
 /** SLUICE_VENV: a second one next to .venv, for another Python. */
@@ -27,6 +27,9 @@ export function venv (lock, env) {
 }
 
 async function install (lock, env, log) {
+  if (VENV.includes(path.delimiter)) {
+    throw new SetupError(`Python and PATH take no folder with "${path.delimiter}": ${VENV}. Move the checkout.`)
+  }
   const kept = isWhole(env) && { name: VENV_PYTHON, version: readJson(STAMP).version }
   const { name, version } = kept || findPython(env)
   if (kept) {

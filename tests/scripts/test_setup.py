@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,22 @@ def test_failed_installations_say_what_to_check_and_the_command_does_not_run(
     ):
         assert f"\nsetup: {sentence}" in finished.stderr
     assert finished.stderr.count("registry can be reached") == 2
+
+
+def test_checkout_that_cannot_be_set_up_where_it_is_says_so(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    odd = replace(checkout, root=tmp_path / "a:b")
+    shutil.copytree(checkout.root, odd.root)
+    (checkout.root / ".build").write_text("as if it may not be made")
+    for place, sentence in (
+        (checkout, "Cannot write to the checkout: EEXIST"),
+        (odd, 'Python and PATH take no folder with ":"'),
+    ):
+        finished = place.run("python")
+        assert finished.returncode == 1
+        (line,) = finished.stderr.splitlines()
+        assert line.startswith(f"setup: {sentence}")
 
 
 @pytest.mark.parametrize("registry", ["closed", "silent"])
