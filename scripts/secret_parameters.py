@@ -71,7 +71,11 @@ def main(
 
 
 def command_line() -> argparse.ArgumentParser:
-    parser = CommandLine(prog="npm run secrets --", allow_abbrev=False)
+    parser = CommandLine(
+        prog="npm run secrets --",
+        description="Keys of a deployment, in SSM. docs/deploy.md has more.",
+        allow_abbrev=False,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for command, purpose in (
         ("set", "store a key, or replace it"),

@@ -14,7 +14,11 @@ PURPOSES = {
 
 
 def command_line() -> argparse.ArgumentParser:
-    parser = CommandLine(prog="npm run cache --", allow_abbrev=False)
+    parser = CommandLine(
+        prog="npm run cache --",
+        description="What the answer cache keeps. docs/cache.md has more.",
+        allow_abbrev=False,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for command, purpose in PURPOSES.items():
         own = commands.add_parser(command, help=purpose, description=purpose, allow_abbrev=False)

@@ -24,7 +24,11 @@ targets:
 
 
 def command_line() -> argparse.ArgumentParser:
-    parser = CommandLine(prog="npm run chatlog --", allow_abbrev=False)
+    parser = CommandLine(
+        prog="npm run chatlog --",
+        description="What LOG_CHAT=true has logged. docs/chat-log.md has more.",
+        allow_abbrev=False,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     purpose = "convert a chat log to another format"
     own = commands.add_parser(

@@ -42,7 +42,11 @@ WRITTEN = ("create", "update")
 
 
 def command_line() -> argparse.ArgumentParser:
-    parser = CommandLine(prog="npm run keys --", allow_abbrev=False)
+    parser = CommandLine(
+        prog="npm run keys --",
+        description="Keys for teams, with limits and budgets. docs/keys.md has more.",
+        allow_abbrev=False,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for command, purpose in PURPOSES.items():
         own = commands.add_parser(command, help=purpose, description=purpose, allow_abbrev=False)
