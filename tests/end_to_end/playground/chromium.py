@@ -131,3 +131,12 @@ def chromium() -> Iterator[Browser]:
             assert process.stdin is not None
             process.stdin.close()
             process.wait(PATIENCE_S)
+
+
+def browser_or_skip() -> Iterator[Browser]:
+    """The function of a fixture: a machine without Chromium skips its tests."""
+    try:
+        with chromium() as started:
+            yield started
+    except NoChromiumError as error:
+        pytest.skip(str(error))

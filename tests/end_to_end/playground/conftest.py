@@ -6,18 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.end_to_end.playground.chromium import Browser, NoChromiumError, Page, chromium
+from tests.end_to_end.playground.chromium import Browser, Page, browser_or_skip
 from tests.running_stack import RunningStack
 from tests.scripted_upstream import ScriptedUpstream
 
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as started:
-            yield started
-    except NoChromiumError as error:
-        pytest.skip(str(error))
+browser = pytest.fixture(scope="session")(browser_or_skip)
 
 
 @pytest.fixture

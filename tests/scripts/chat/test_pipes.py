@@ -19,11 +19,11 @@ from tests.scripted_upstream import (
     one_after_another,
     replies,
     says,
-    scripted_upstream,
     sends,
     sse,
 )
 from tests.scripts.chat.chat_process import at, chat, chat_about, environment
+from tests.scripts.described_stack import described_stack
 
 KEY = "fk-test-of-chats"
 SERVICE = ROOT / "serverless.yml"
@@ -175,23 +175,7 @@ def test_aws_credentials_sign(upstream: ScriptedUpstream, way: str) -> None:
 def test_stage_is_looked_up_in_its_stack(
     stack: RunningStack, upstream: ScriptedUpstream, way: str
 ) -> None:
-    outputs = {
-        "StreamLambdaFunctionUrl": f"{stack.url}/",
-        "ServiceEndpointWebsocket": stack.websocket_url,
-    }
-    members = "".join(
-        f"<member><OutputKey>{name}</OutputKey><OutputValue>{value}</OutputValue></member>"
-        for name, value in outputs.items()
-    )
-    reply = (
-        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member>"
-        f"<StackName>sluice-qa</StackName><Outputs>{members}</Outputs>"
-        "</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
-    )
-    account = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
-    with scripted_upstream() as cloudformation:
-        cloudformation.script = sends(reply.encode(), "text/xml")
-        found = {**account, "AWS_ENDPOINT_URL": cloudformation.url, "AWS_MAX_ATTEMPTS": "1"}
+    with described_stack(f"{stack.url}/", stack.websocket_url) as (cloudformation, found):
         run = chat("--stage", "qa", way, "--key", "local", "Hi", **found)
         assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
         assert len(upstream.requests) == 1

@@ -14,12 +14,12 @@ from tests.child_environment import inherited
 from tests.end_to_end.playground.chromium import (
     TAKES_TIME,
     Browser,
-    NoChromiumError,
     Page,
-    chromium,
+    browser_or_skip,
 )
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream, refused_url, says, scripted_upstream, sends
+from tests.scripts.described_stack import described_stack
 
 pytestmark = TAKES_TIME
 
@@ -36,13 +36,7 @@ STAGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    try:
-        with chromium() as started:
-            yield started
-    except NoChromiumError as error:
-        pytest.skip(str(error))
+browser = pytest.fixture(scope="module")(browser_or_skip)
 
 
 @pytest.fixture(scope="module")
@@ -153,22 +147,8 @@ def test_stage_that_does_not_answer_is_said(browser: Browser) -> None:
 
 
 def test_stage_is_looked_up_in_its_stack() -> None:
-    outputs = {
-        "StreamLambdaFunctionUrl": f"{refused_url()}/",
-        "ServiceEndpointWebsocket": refused_url().replace("http", "ws"),
-    }
-    members = "".join(
-        f"<member><OutputKey>{name}</OutputKey><OutputValue>{value}</OutputValue></member>"
-        for name, value in outputs.items()
-    )
-    reply = (
-        "<DescribeStacksResponse><DescribeStacksResult><Stacks><member>"
-        f"<StackName>sluice-qa</StackName><Outputs>{members}</Outputs>"
-        "</member></Stacks></DescribeStacksResult></DescribeStacksResponse>"
-    )
-    with scripted_upstream() as cloudformation:
-        cloudformation.script = sends(reply.encode(), "text/xml")
-        account = {**ACCOUNT, "AWS_ENDPOINT_URL": cloudformation.url, "AWS_MAX_ATTEMPTS": "1"}
+    websocket_url = refused_url().replace("http", "ws")
+    with described_stack(f"{refused_url()}/", websocket_url) as (cloudformation, account):
         with tool("--stage", "qa", **account) as (_, lines):
             assert "(stage qa)" in lines[0]
         assert b"StackName=sluice-qa" in cloudformation.requests[0].body

@@ -119,6 +119,7 @@ def test_tokens_of_an_earlier_minute_stay_there() -> None:
     later = NOW + MINUTE_MS
     change = settlement(bounds, KEY, lease_of(bounds, request, NOW), Used(1000, 0), later)
     item = outcome_of(change, item).item
+    assert item[f"t {NOW // MINUTE_MS}"] == 100
     assert refusal(bounds, claim(2, tokens=100), item, later) is None
     item = admitted(bounds, item, claim(2, tokens=100), now=later)
     item = admitted(bounds, item, claim(3, tokens=100), now=later + MINUTE_MS)
@@ -142,7 +143,9 @@ def test_spend_is_counted_without_a_budget() -> None:
     request = claim(1, cost=5)
     item = admitted(Bounds(), {}, request)
     change = settlement(Bounds(), KEY, lease_of(Bounds(), request, NOW), Used(1, 7), NOW)
-    assert outcome_of(change, item).item["s life"] == 7
+    item = outcome_of(change, item).item
+    assert item["s life"] == 7
+    assert not any(name.startswith("t ") for name in item)  # tokens count for their limit alone
 
 
 def test_change_by_an_administrator_makes_a_decision_invalid() -> None:

@@ -91,6 +91,7 @@ def test_answer_says_what_is_left_of_the_whole_limit(world: ShardedWorld) -> Non
     left = [passed(gate.admit(principal, world.ask(tokens=100))).headers for _ in range(3)]
     assert [each["x-ratelimit-remaining-requests"] for each in left] == ["9", "8", "7"]
     assert [each["x-ratelimit-remaining-tokens"] for each in left] == ["89900", "89800", "89700"]
+    assert [item["running"] for item in world.items()] == [1, 1, 1]  # each took one
 
 
 def test_budget_is_split_and_spent_as_one(world: ShardedWorld) -> None:

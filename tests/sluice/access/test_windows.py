@@ -83,18 +83,17 @@ def test_request_passes_at_the_moment_that_a_refusal_names_and_not_before(
 
 
 def test_each_strategy_counts_its_own_way() -> None:
-    """Two requests in 10 s, at 0 and 6 s of a fixed window: when does the next one fit?"""
+    """Three requests in 10 s, at 0, 3 and 6 s of a fixed window: when does the next one fit?"""
     start = NOW - NOW % 10_000
-    next_ones = {}
+    counts = {}
     for name, strategy in STRATEGIES.items():
-        shared = SharedItem(strategy("rpm", Rate(2, 10)))
-        assert shared.request(start)
-        assert shared.request(start + 6000)
-        next_ones[name] = shared.window.count(shared.item, start + 6000).free_at - start
-    assert next_ones == {
-        "fixed-window": 10_000,
-        "fixed-window-elastic-expiry": 16_000,
-        "moving-window": 10_000,
+        shared = SharedItem(strategy("rpm", Rate(3, 10)))
+        assert all(shared.request(start + after) for after in (0, 3000, 6000))
+        counts[name] = shared.window.count(shared.item, start + 6000)
+    assert counts == {
+        "fixed-window": (3, start + 10_000, start + 10_000),
+        "fixed-window-elastic-expiry": (3, start + 16_000, start + 16_000),
+        "moving-window": (3, start + 10_000, start + 16_000),
     }
 
 

@@ -130,7 +130,7 @@ class MovingWindow:
         self.rate = rate
         self._name = f"{MOVING}{name} {rate.seconds}"
         self._length = rate.seconds * 1000
-        self._unit = 1 if rate.amount <= MAX_STAMPS else max(1, self._length // MAX_STAMPS)
+        self._unit = 1 if rate.amount <= MAX_STAMPS else self._length // MAX_STAMPS
 
     def count(self, item: Item, now: int) -> Count:
         stamps = self._stamps(item, now)
