@@ -13,6 +13,7 @@ from sluice.named_tuple import NamedTuple
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from sluice.access.usage import Tokens
 
@@ -58,6 +59,8 @@ class PriceList:
         """document: the list's text. own: MODEL_PRICES, which holds for every server."""
         self._servers = json.loads(document)["servers"]
         self._own = own
+        self._at: dict[str, list[Any]] = {}
+        """The servers of the list by base URL. These are few: the targets'."""
 
     def find(self, base_url: str, model: str) -> Price | None:
         """The price of a model at a server. None for a model that neither list knows.
@@ -68,12 +71,19 @@ class PriceList:
         for name in names:
             if name in self._own:
                 return Price(*self._own[name])
-        here = [s for s in self._servers.values() if re.match(s["url"], base_url)]
-        for server in here or self._servers.values():
+        for server in self._servers_at(base_url):
             for name in names:
                 if name in server["models"]:
                     return Price(*server["models"][name])
         return None
+
+    def _servers_at(self, base_url: str) -> list[Any]:
+        """The servers at a URL, or else all."""
+        if base_url not in self._at:
+            servers = [*self._servers.values()]
+            here = [server for server in servers if re.match(server["url"], base_url)]
+            self._at[base_url] = here or servers
+        return self._at[base_url]
 
 
 def read_price_list(own: Mapping[str, tuple[int, int, int]]) -> PriceList:

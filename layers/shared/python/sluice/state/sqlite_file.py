@@ -34,6 +34,7 @@ class SqliteFile:
         self._schema = schema
         self._lock = Lock()
         self._kept: _Kept | None = None
+        self._busy_timeout_s = BUSY_TIMEOUT_S
 
     @contextmanager
     def opened(
@@ -70,7 +71,10 @@ class SqliteFile:
             # A process that dies loses nothing. A machine that dies loses the last moments, and
             # its connections with them. FULL would wait for the disk.
             database.execute("PRAGMA synchronous = NORMAL")
-        self._kept.database.execute(f"PRAGMA busy_timeout = {int(busy_timeout_s * 1000)}")
+            self._busy_timeout_s = busy_timeout_s
+        if busy_timeout_s != self._busy_timeout_s:
+            self._kept.database.execute(f"PRAGMA busy_timeout = {int(busy_timeout_s * 1000)}")
+            self._busy_timeout_s = busy_timeout_s
         return self._kept.database
 
     def _close(self) -> None:
