@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from sluice.digests import sha256
 
 NOW = 1_800_000_000.0
 CONTENT = len(MARK) + CHECKSUM_BYTES
-ENTRY = Entry("k" * 64, NOW - 5, NOW + 60, "text/event-stream", b"data: {}\n\ndata: [DONE]\n\n")
+HEAD: list[Any] = ["k" * 64, NOW - 5, NOW + 60, "text/event-stream", {"total_tokens": 3}, [0, 10]]
+ENTRY = Entry(*(*HEAD, b"data: {}\n\ndata: [DONE]\n\n"))
 
 
 def test_entry_is_read_as_it_was_written() -> None:
@@ -54,6 +56,11 @@ def signed(content: bytes, mark: bytes = MARK) -> bytes:
     return mark + sha256(content).digest() + content
 
 
+def with_head(at: int, odd: object) -> bytes:
+    head = [odd if number == at else value for number, value in enumerate(HEAD)]
+    return zlib.compress(json.dumps(head).encode() + b"\nbody")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -63,8 +70,7 @@ def signed(content: bytes, mark: bytes = MARK) -> bytes:
         zlib.compress(b"[]\n"),
         zlib.compress(b"{}\nbody"),
         zlib.compress(b"[1, 2, 3]\nbody"),
-        zlib.compress(json.dumps([ENTRY.key, 1, "soon", "x"]).encode() + b"\nbody"),
-        zlib.compress(json.dumps([ENTRY.key, 1, NOW + 60, 1]).encode() + b"\nbody"),
+        *(with_head(at, odd) for at, odd in ((2, "soon"), (3, 1), (4, 3), (5, None), (5, ["0"]))),
     ],
     ids=[
         "empty",
@@ -75,6 +81,9 @@ def signed(content: bytes, mark: bytes = MARK) -> bytes:
         "three fields",
         "odd expiry",
         "odd type",
+        "odd usage",
+        "no cuts",
+        "odd cuts",
     ],
 )
 def test_entry_by_another_hand_is_none(content: bytes) -> None:

@@ -9,7 +9,14 @@ import pytest
 
 from sluice.cache.key import Place, answer_key, may_be_kept, read_document
 
-PLACE = Place("openai", "https://api.openai.com/v1", "/chat/completions", "", {})
+PLACE = Place(
+    is_verbatim=False,
+    provider="openai",
+    base_url="https://api.openai.com/v1",
+    path="/chat/completions",
+    query="",
+    headers={},
+)
 ASKED = {
     "model": "gpt-6-luna",
     "messages": [{"role": "user", "content": "Hi"}],
@@ -51,6 +58,7 @@ def test_whatever_may_change_an_answer_changes_its_key() -> None:
         key_of(ASKED, scope="key bob"),
         key_of(ASKED, scope=""),
         key_of(ASKED, provider="azure"),
+        key_of(ASKED, is_verbatim=True),
         key_of(ASKED, base_url="https://example.com/v1"),
         key_of(ASKED, path="/completions"),
         key_of(ASKED, query="api-version=1"),

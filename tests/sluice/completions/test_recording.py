@@ -12,10 +12,14 @@ from hypothesis import strategies as st
 
 from sluice.cache.entry import MAX_BODY_BYTES, Entry, read_entry, written_entry
 from sluice.completions.answer import ModelAnswer
+from sluice.completions.caching import as_given
 from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.recording import RecordedReply, ReplayedReply
+from sluice.completions.usage_event import usage_cuts, without
 from sluice.errors import UpstreamBroken
 from sluice.secret_mask import SecretMask
+from sluice.settings import read_settings
+from sluice.upstream.targets import read_targets
 from tests.scripted_upstream import answer_stream
 from tests.sluice.completions.random_streams import chat_streams
 from tests.sluice.completions.replies import Reply
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 DATA = Path(__file__).parents[2] / "data"
 RECORDED = [*sorted(DATA.rglob("*.sse"))]
+(TARGET,) = read_targets({}, read_settings({}))
 MASK = SecretMask(("sk-secret-0123456789",))
 
 
@@ -39,10 +44,13 @@ def check_replay(pieces: Sequence[bytes]) -> None:
         first = given_to_client(recorded, hides_usage=hides_usage)
         body = recorded.body()
         assert body == b"".join(pieces)
-        entry = read_entry(written_entry(Entry("k", 0, 9, EVENT_STREAM, MASK.apply(body))), "k", 1)
+        given = as_given(MASK.apply(body), TARGET)
+        kept = Entry("k", 0, 9, EVENT_STREAM, None, usage_cuts(given), given)
+        entry = read_entry(written_entry(kept), "k", 1)
         assert entry is not None
-        replayed = ReplayedReply(EVENT_STREAM, entry.body, mends_stream_end=False)
-        assert given_to_client(replayed, hides_usage=hides_usage) == first
+        wanted = without(entry.body, entry.cuts) if hides_usage else entry.body
+        replayed = ReplayedReply(EVENT_STREAM, wanted)
+        assert given_to_client(replayed, hides_usage=False) == first
 
 
 @given(chat_streams(), st.lists(st.integers(1, 40), max_size=30))
@@ -113,3 +121,15 @@ def test_compressed_answer_that_becomes_too_long_is_not_kept() -> None:
         recorded = RecordedReply(Reply([gzip.compress(plain)], encoding="gzip"), room)
         read_all(recorded)
         assert recorded.body() == body
+
+
+def test_stream_is_kept_in_the_form_in_which_its_clients_get_it() -> None:
+    """Azure's streams may lack their last line end; a verbatim target's heartbeats stay."""
+    environ = {"AZURE_OPENAI_ENDPOINT": "https://r.openai.azure.com"}
+    (azure,) = read_targets(environ, read_settings(environ))
+    for target, stream, kept in (
+        (TARGET, b"data:\n\ndata: 1\n", b":data:\ndata: 1\n"),
+        (TARGET._replace(is_verbatim=True), b"data:\n\ndata: 1\n", b"data:\n\ndata: 1\n"),
+        (azure, b"data: 1\n", b"data: 1\n\n"),
+    ):
+        assert as_given(stream, target) == kept

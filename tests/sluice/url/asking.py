@@ -39,7 +39,9 @@ class Reply:
         self.writes.append(data)
         return len(data)
 
-    def end(self) -> None:
+    def end(self, data: bytes | None = None, /) -> None:
+        if data is not None:
+            self.write(data)
         self.ended = True
 
     @property

@@ -8,7 +8,7 @@ import zlib
 from sluice.digests import sha256
 from sluice.named_tuple import NamedTuple
 
-MARK = b"sluice 1\n"
+MARK = b"sluice 2\n"
 """Begins each entry. Entries of other versions do not count."""
 CHECKSUM_BYTES = 32
 MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -22,14 +22,17 @@ NEVER = 1e11
 class Entry(NamedTuple):
     """One kept answer.
 
-    key: the request's. created_at, expires_at: Unix time in seconds. body: as the provider sent it,
-    but not compressed, and with keys masked.
+    key: the request's. created_at, expires_at: Unix time in seconds. usage: the token counts by
+    name. cuts: where events with nothing but these begin and end in the body, in turns. body: as
+    its clients get it, with these events, and with keys masked.
     """
 
     key: str
     created_at: float
     expires_at: float
     content_type: str
+    usage: dict[str, int] | None
+    cuts: list[int]
     body: bytes
 
 
@@ -47,13 +50,19 @@ def read_entry(data: bytes, key: str, now: float) -> Entry | None:
         return None
     try:
         head, body = _inflated(content)
-        of_key, created_at, expires_at, content_type = json.loads(head)
-        is_valid = of_key == key and now < expires_at < NEVER and 0 <= created_at < NEVER
+        entry = Entry(*(*json.loads(head), body))
+        return entry if _is_valid(entry, key, now) else None
     except (ValueError, TypeError, RecursionError, zlib.error):
         return None  # the mark is right, but something else wrote it
-    if not (is_valid and isinstance(content_type, str)):
-        return None
-    return Entry(of_key, created_at, expires_at, content_type, body)
+
+
+def _is_valid(entry: Entry, key: str, now: float) -> bool:
+    """Raises TypeError where it has other types."""
+    _, created_at, expires_at, content_type, usage, cuts, _ = entry
+    is_of_now = now < expires_at < NEVER and 0 <= created_at < NEVER
+    has_form = isinstance(content_type, str) and isinstance(usage, dict | None)
+    has_cuts = isinstance(cuts, list) and all(type(cut) is int for cut in cuts)
+    return entry.key == key and is_of_now and has_form and has_cuts
 
 
 def _parts(data: bytes) -> tuple[bytes, bytes]:

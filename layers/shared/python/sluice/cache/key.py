@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Version of the key's form."""
 IGNORED = ("stream", "stream_options", "user", "metadata")
 """Members of a request that do not change its answer."""
@@ -31,11 +31,12 @@ it may turn a beta feature on, or tell a proxy which model to ask."""
 
 
 class Place(NamedTuple):
-    """Where a request goes. provider, base_url, path, query: see Target and ModelCall.
+    """Where a request goes. is_verbatim, provider, base_url, path, query: see Target and ModelCall.
 
     headers: those that the provider may get.
     """
 
+    is_verbatim: bool
     provider: str
     base_url: str
     path: str
@@ -50,9 +51,7 @@ def read_document(body: bytes) -> dict[str, Any] | None:
     would be kept under the wrong question.
     """
     try:
-        document = json.loads(
-            body.decode(), object_pairs_hook=_unambiguous, parse_constant=_reject_constant
-        )
+        document = _decode(body.decode())
     except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
@@ -76,7 +75,7 @@ def answer_key(scope: str, place: Place, document: Mapping[str, Any]) -> str | N
     headers = {n: v for n, v in place.headers.items() if not n.startswith(IGNORED_HEADERS)}
     parts = (VERSION, scope, *place[:-1], headers, members)
     try:
-        text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
+        text = _encode(parts)
     except RecursionError:  # a little deeper than `document`
         return None
     return sha256(text.encode()).hexdigest()
@@ -91,3 +90,7 @@ def _unambiguous(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _reject_constant(name: str) -> None:
     raise ValueError(f"JSON has no {name}")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_unambiguous, parse_constant=_reject_constant).decode
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode

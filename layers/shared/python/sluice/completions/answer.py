@@ -70,6 +70,8 @@ class ModelAnswer:
         self._hides_usage = hides_usage
         self._pace = pace
         self._is_read = False
+        self.is_whole = upstream.is_kept and pace is None
+        """Whether `chunks` has all of it at once."""
         self._is_compressed = not is_plain(upstream.headers) and upstream.status != PARTIAL_CONTENT
         if self._is_compressed:
             self.headers = {n: v for n, v in upstream.headers.items() if n != "content-encoding"}
@@ -84,13 +86,9 @@ class ModelAnswer:
         Decompressed, because a key in compressed bytes could not be masked. Heartbeats become
         comments, unless the target is verbatim.
         """
-        chunks = self._decompressed() if self._is_compressed else self._upstream.chunks()
-        if self._asks_stream and not self.is_event_stream:
-            self.is_event_stream, chunks = recognized(self.headers, chunks)
-        if self.is_event_stream:
-            chunks = whole_lines(chunks, self._upstream.end_soon)
-            chunks = chunks if self._is_verbatim else readable(chunks)
-            chunks = chunks if self._pace is None else self._pace.chunks(chunks)
+        chunks = self._upstream.chunks() if self._upstream.is_kept else self._live_chunks()
+        if self.is_event_stream and self._pace is not None:
+            chunks = self._pace.chunks(chunks)
         if self._meter is not None:
             is_text = is_textual(self.headers)
             chunks = self._meter.chunks(chunks, has_lines=self.is_event_stream, is_text=is_text)
@@ -132,6 +130,15 @@ class ModelAnswer:
         """Read what follows the end of an answer that was read whole: its connection is kept."""
         if self._is_read or self._upstream.is_recorded:
             self._upstream.finish()
+
+    def _live_chunks(self) -> Iterator[bytes]:
+        chunks = self._decompressed() if self._is_compressed else self._upstream.chunks()
+        if self._asks_stream and not self.is_event_stream:
+            self.is_event_stream, chunks = recognized(self.headers, chunks)
+        if self.is_event_stream:
+            chunks = whole_lines(chunks, self._upstream.end_soon)
+            chunks = chunks if self._is_verbatim else readable(chunks)
+        return chunks
 
     def _decompressed(self) -> Iterator[bytes]:
         from sluice.upstream.decompression import decompressed  # noqa: PLC0415 -- few servers do

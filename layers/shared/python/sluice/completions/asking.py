@@ -137,7 +137,8 @@ class ModelAnswers:
         self, pending: PendingRequest, exchange: CacheExchange | None, meter: Meter | None
     ) -> Iterator[ModelAnswer]:
         request, call, target, log = pending.request, pending.call, pending.target, pending.log
-        asking = _asking_for_usage(target, call) if meter or exchange else None
+        is_hit = exchange is not None and exchange.is_hit
+        asking = _asking_for_usage(target, call) if (meter or exchange) and not is_hit else None
         call = asking or call
         conversation = self._conversation(request, call, log, pending.deadline)
         send = partial(self._send, pending._replace(call=call), meter)

@@ -14,11 +14,18 @@ from sluice.cache.key import Place, answer_key, may_be_kept, read_document
 from sluice.cache.opening import open_cache
 from sluice.cache.single_flight import SingleFlight
 from sluice.cache.wishes import Wishes, wishes_of
-from sluice.completions.event_stream import EVENT_STREAM, is_event_stream, recognized
+from sluice.completions.event_stream import (
+    EVENT_STREAM,
+    each_event,
+    readable,
+    recognized,
+    stream_end,
+)
 from sluice.completions.folding import whole_answer
 from sluice.completions.recording import RecordedReply, ReplayedReply
 from sluice.completions.unfolding import event_stream
 from sluice.completions.usage import usage_in
+from sluice.completions.usage_event import lacks_usage, usage_cuts, without
 from sluice.errors import SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
@@ -57,11 +64,15 @@ PACED_CHARACTERS = 4
 
 
 class Question(NamedTuple):
-    """A request whose answer may be kept under `key`."""
+    """A request whose answer may be kept under `key`.
+
+    hides_usage: whether it is for a stream without the token counts, which the provider gives.
+    """
 
     key: str
     path: str
     wants_stream: bool
+    hides_usage: bool
     wishes: Wishes
 
 
@@ -69,7 +80,8 @@ class CacheExchange:
     """One request's part of the cache.
 
     model: the one that is asked for. replayed: the kept answer, if there is one, as its client gets
-    it. kept: its bytes. headers: say where the answer is from. price: gives what the model costs.
+    it, and usage its token counts. headers: say where the answer is from. price: gives what the
+    model costs.
     """
 
     def __init__(
@@ -78,8 +90,8 @@ class CacheExchange:
         state: str,
         price: Callable[[], Price | None],
         replayed: ReplayedReply | None = None,
+        usage: Mapping[str, int] | None = None,
         age_s: int | None = None,
-        kept: bytes | None = None,
     ) -> None:
         self.headers = {STATE_HEADER: state} | ({} if age_s is None else {AGE: str(age_s)})
         self.is_hit = replayed is not None
@@ -89,8 +101,7 @@ class CacheExchange:
         """The provider's answer, where it may be kept."""
         self._state, self._age_s = state, age_s
         self._model, self._price = model, price
-        self._replayed = replayed
-        self._kept = kept
+        self._replayed, self._usage = replayed, usage
 
     def reply(
         self, send: Callable[[Callable[..., None]], UpstreamReply], log: RequestLog
@@ -127,14 +138,13 @@ class CacheExchange:
         """The headers of an answer, with what this cache says of it, and not the provider's."""
         return {n: v for n, v in headers.items() if n != AGE} | self.headers
 
-    def usage(self) -> dict[str, int] | None:
+    def usage(self) -> Mapping[str, int] | None:
         """The token counts of the whole answer: its client may have read a part of it."""
-        body = self._kept if self.recorded is None else self.recorded.body()
-        return usage_in(body or b"")
+        return self._usage if self.recorded is None else usage_in(self.recorded.body() or b"")
 
     def savings(self, log: RequestLog) -> Savings:
         """What the kept answer saved; logged too."""
-        tokens, price = counted_tokens(self.usage() or {}), self._price()
+        tokens, price = counted_tokens(self._usage or {}), self._price()
         saved = Savings(
             tokens.total if tokens else 0, price.cost(tokens) if price and tokens else 0
         )
@@ -205,15 +215,18 @@ class AnswerCache:
         if not (may_be_kept(document) and is_wanted and (principal or is_shared)):
             return None
         scope = "" if is_shared or principal is None else principal.account
-        provider = pending.target.provider
+        target, provider = pending.target, pending.target.provider
         headers = request_headers(call.headers, OWN_HEADERS)
-        place = Place(provider.name, provider.base_url, call.path, call.query, headers)
+        place = Place(
+            target.is_verbatim, provider.name, provider.base_url, call.path, call.query, headers
+        )
         # Azure's deployment in the path may replace the body's model.
         models = (call.model, document.get("model"))
         key = answer_key(scope, place, {**document, "model": models})
         if key is None:
             return None
-        return Question(key, call.path, document.get("stream") is True, wishes)
+        hides_usage = provider.counts_streams and lacks_usage(document)
+        return Question(key, call.path, document.get("stream") is True, hides_usage, wishes)
 
     def _find(self, question: Question, pending: PendingRequest) -> tuple[Entry | None, bool]:
         """The kept answer, and whether this request is the first that asks the provider for it."""
@@ -237,13 +250,12 @@ class AnswerCache:
         price = partial(self._price, pending)
         # A client that gets events at a pace gets as many as it would from the model.
         size = PACED_CHARACTERS if self._settings.event_rates else None
-        wants_stream = question.wants_stream
-        replayed = entry and _replayed(entry, pending.target, size, wants_stream=wants_stream)
+        replayed = entry and _replayed(entry, question, pending.target, size)
         if entry is None or replayed is None:
             state = MISS if question.wishes.may_keep else BYPASS
             return CacheExchange(pending.call.model, state, price)
         age_s = max(0, int(self._clock() - entry.created_at))
-        return CacheExchange(pending.call.model, HIT, price, replayed, age_s, entry.body)
+        return CacheExchange(pending.call.model, HIT, price, replayed, entry.usage, age_s)
 
     def _read(self, question: Question, log: RequestLog) -> Entry | None:
         try:
@@ -265,9 +277,11 @@ class AnswerCache:
         if not (body and content_type):
             return
         body = mask_of(self._secrets()).apply(body)
-        now = self._clock()
+        if content_type == EVENT_STREAM:
+            body = as_given(body, pending.target)
+        usage, cuts, now = usage_in(body), usage_cuts(body), self._clock()
         expires_at = now + question.wishes.ttl_s
-        entry = Entry(question.key, now, expires_at, content_type, body)
+        entry = Entry(question.key, now, expires_at, content_type, usage, cuts, body)
         try:
             with self._span(pending.log, "PutItem"):
                 self._store.put(question.key, written_entry(entry), expires_at)
@@ -286,23 +300,28 @@ class AnswerCache:
 
 
 def _replayed(
-    entry: Entry, target: Target, piece_characters: int | None, *, wants_stream: bool
+    entry: Entry, question: Question, target: Target, piece_characters: int | None
 ) -> ReplayedReply | None:
     """The kept answer in the form that the client wants; None if it has no such form."""
-    is_stream = is_event_stream({"content-type": entry.content_type})
     body: bytes | None = entry.body
     content_type = entry.content_type
-    provider = target.provider
-    if wants_stream and not is_stream:
-        # ModelAnswer takes the counts out for a client that did not ask for them.
-        counts = provider.counts_streams
+    is_stream = content_type == EVENT_STREAM
+    if question.wants_stream and not is_stream:
+        counts = target.provider.counts_streams and not question.hides_usage
         body = event_stream(entry.body, includes_usage=counts, piece_characters=piece_characters)
         content_type = EVENT_STREAM
-    elif is_stream and not wants_stream:
+    elif is_stream and not question.wants_stream:
         body, content_type = whole_answer(entry.body), JSON
-    if body is None:
-        return None
-    return ReplayedReply(content_type, body, mends_stream_end=provider.mends_stream_end)
+    elif question.hides_usage:
+        body = without(entry.body, entry.cuts)
+    return None if body is None else ReplayedReply(content_type, body)
+
+
+def as_given(stream: bytes, target: Target) -> bytes:
+    """An event stream as clients of the target get it, so that no hit has to mend it again."""
+    if not target.is_verbatim:
+        stream = b"".join(readable(each_event([stream])))
+    return stream + stream_end(stream) if target.provider.mends_stream_end else stream
 
 
 def _kind_of(headers: Mapping[str, str], body: bytes, path: str) -> str | None:

@@ -14,16 +14,13 @@ if TYPE_CHECKING:
     from sluice.upstream.reply import UpstreamReply
 
 OK_STATUS = 200
-BLANK_LINE = b"\n\n"
-"""The end of an event, as most providers write it."""
-TAIL_BYTES = 1024
-"""The end of a stream, where token counts and the end mark are looked for, in bytes."""
 
 
 class RecordedReply:
     """A provider's reply whose bytes are remembered while they pass, up to max_bytes."""
 
     is_recorded = True
+    is_kept = False
 
     def __init__(self, reply: UpstreamReply, max_bytes: int) -> None:
         self.status = reply.status
@@ -84,14 +81,14 @@ class RecordedReply:
 
 
 class ReplayedReply:
-    """A kept answer, as a reply."""
+    """A kept answer, as a reply: all of it, in the form in which clients get it."""
 
-    is_recorded = False
+    is_recorded = mends_stream_end = False
+    is_kept = True
+    status = OK_STATUS
 
-    def __init__(self, content_type: str, body: bytes, *, mends_stream_end: bool) -> None:
-        self.status = OK_STATUS
+    def __init__(self, content_type: str, body: bytes) -> None:
         self.headers = {"content-type": content_type}
-        self.mends_stream_end = mends_stream_end
         self._body = body
 
     def __enter__(self) -> ReplayedReply:  # noqa: PYI034 -- see RecordedReply
@@ -101,16 +98,8 @@ class ReplayedReply:
         """Nothing is open."""
 
     def chunks(self) -> Iterator[bytes]:
-        """The first event for a client that waits for it, nearly all others, and the end.
-
-        The end takes longer to read, because token counts are looked for in it.
-        """
-        body = self._body
-        first = body.find(BLANK_LINE, 0, -TAIL_BYTES) + len(BLANK_LINE)
-        end = body.rfind(BLANK_LINE, 0, -TAIL_BYTES) + len(BLANK_LINE)
-        cuts = [0, first, end] if end > first >= len(BLANK_LINE) else [0]
-        for start, stop in zip(cuts, [*cuts[1:], len(body)], strict=True):
-            yield body[start:stop]
+        """The answer in one piece."""
+        yield self._body
 
     def end_soon(self) -> None:
         """Nothing follows."""

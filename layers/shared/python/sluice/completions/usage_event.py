@@ -15,7 +15,7 @@ from sluice.completions.sse import EventParser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from sluice.upstream.call import ModelCall
@@ -35,12 +35,17 @@ def asking_for_usage(call: ModelCall) -> ModelCall | None:
         document = json.loads(call.body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, dict) or document.get("stream") is not True:
+    if not isinstance(document, dict) or not lacks_usage(document):
         return None
     options = document.get("stream_options") or {}
-    if not isinstance(options, dict) or options.get("include_usage"):
-        return None
     return call.with_member("stream_options", {**options, "include_usage": True})
+
+
+def lacks_usage(document: Mapping[str, Any]) -> bool:
+    """Whether a request is for a stream without token counts, which may be asked for."""
+    options = document.get("stream_options") or {}
+    is_stream = document.get("stream") is True
+    return is_stream and isinstance(options, dict) and not options.get("include_usage")
 
 
 def is_usage_alone(document: Mapping[str, Any]) -> bool:
@@ -56,19 +61,31 @@ def without_usage_event(
     Part of an event is held back until its end is there.
     """
     for chunk in chunks_of_events(chunks):
-        if not re.search(NO_CHOICES, chunk):
-            yield chunk
-            continue
-        kept = b""
-        for event in each_event([chunk]):
-            if _is_usage_event(event):
-                found(event)
-                # Blank lines too many end nothing. They may have come with the event before.
-                kept += event[: len(event) - len(event.lstrip(BLANKS))]
-            else:
-                kept += event
-        if kept:
+        cuts = usage_cuts(chunk)
+        for start, end in zip(cuts[::2], cuts[1::2], strict=True):
+            found(chunk[start:end])
+        if kept := without(chunk, cuts):
             yield kept
+
+
+def usage_cuts(events: bytes) -> list[int]:
+    """Where those events begin and end among others: begin, end, begin, end, …"""
+    cuts: list[int] = []
+    if not re.search(NO_CHOICES, events):
+        return cuts
+    end = 0
+    for event in each_event([events]):
+        end += len(event)
+        if _is_usage_event(event):
+            # Blank lines too many end nothing. They may have come with the event before.
+            cuts += [end - len(event.lstrip(BLANKS)), end]
+    return cuts
+
+
+def without(events: bytes, cuts: Sequence[int]) -> bytes:
+    """The rest, without what `usage_cuts` has found."""
+    starts, ends = (0, *cuts[1::2]), (*cuts[::2], len(events))
+    return b"".join(events[start:end] for start, end in zip(starts, ends, strict=False))
 
 
 def _is_usage_event(event: bytes) -> bool:

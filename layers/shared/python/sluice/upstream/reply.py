@@ -40,6 +40,8 @@ class UpstreamReply:
 
     is_recorded = False
     """Whether what follows the end of an answer counts, too."""
+    is_kept = False
+    """Whether it is from the answer cache, and all there."""
 
     def __init__(
         self,

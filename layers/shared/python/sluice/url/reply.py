@@ -36,7 +36,7 @@ class Body(Protocol):
     """The open body of a reply: awslambda's response stream."""
 
     def write(self, data: bytes, /) -> Any: ...
-    def end(self) -> Any: ...
+    def end(self, data: bytes | None = None, /) -> Any: ...
 
 
 class UrlReply:
@@ -66,14 +66,18 @@ class UrlReply:
     def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send a complete reply. `body` must not be empty: a URL may hang on an empty one."""
         opened = self._begin(status, headers)
-        self._write(opened, body)
-        self._end(opened)
+        self._count(body)
+        opened.end(body)
+        self._span.end()
 
     def relay(self, answer: ModelAnswer, *, may_be_empty: bool = False) -> None:
         """Pass on an answer as it comes. Nothing is sent before its first byte is there.
 
         may_be_empty: whether an answer without a body is valid.
         """
+        if answer.is_whole:
+            self.whole(answer.status, _headers(answer), b"".join(answer.chunks()))
+            return
         chunks = answer.chunks()
         first = next(chunks, b"")
         if not first:
@@ -129,11 +133,14 @@ class UrlReply:
 
     def _write(self, body: Body, data: bytes) -> None:
         body.write(data)
-        self.bytes_sent += len(data)
-        self.chunks_sent += 1
+        self._count(data)
         end = data[-MAX_BLANK_LINE_BYTES:]
         is_enough = len(end) == MAX_BLANK_LINE_BYTES
         self._tail = end if is_enough else (self._tail + end)[-MAX_BLANK_LINE_BYTES:]
+
+    def _count(self, data: bytes) -> None:
+        self.bytes_sent += len(data)
+        self.chunks_sent += 1
 
 
 def _headers(answer: ModelAnswer) -> dict[str, str]:
