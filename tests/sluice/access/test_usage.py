@@ -113,6 +113,8 @@ def test_text_that_looks_like_an_image_is_counted_as_text() -> None:
         ({**ANTHROPICS, "total_tokens": 12}, Tokens(5, 3, 7)),
         (GEMINIS, Tokens(9, 4, 7)),
         ({"completion_tokens": 7, "prompt_tokens": -1}, Tokens(11, 0, 7, is_estimated=True)),
+        ({"prompt_tokens": 0, "completion_tokens": 7}, Tokens(11, 0, 7, is_estimated=True)),
+        ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
         ({}, None),
         ({"prompt_tokens": "5", "completion_tokens": None}, None),
     ],

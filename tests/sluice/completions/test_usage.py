@@ -13,6 +13,7 @@ from tests.scripted_upstream import delta, sse
 
 DATA = Path(__file__).parents[2] / "data" / "openai"
 CHAT = {"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}
+ONE = {"total_tokens": 1}
 CACHED = {"cached_tokens": 1}
 GEMINIS = {"promptTokenCount": 9, "candidatesTokenCount": 2, "totalTokenCount": 16}
 RESPONSES = {"input_tokens": 36, "output_tokens": 87, "total_tokens": 123}
@@ -42,6 +43,8 @@ def stream(usage: object) -> bytes:
         (json.dumps({"usage": {**CHAT, "prompt_tokens_details": {"cached_tokens": 0}}}), CHAT),
         (json.dumps({"usage": {**CHAT, "prompt_tokens_details": "odd"}}), CHAT),
         (json.dumps({"usageMetadata": GEMINIS}), GEMINIS),
+        ('{"usage": {"prompt_tokens": "9", "completion_tokens": 2.0, "total_tokens": "11"}}', CHAT),
+        ('{"usage": {"prompt_tokens": "9e9", "completion_tokens": 2.5, "total_tokens": 1}}', ONE),
         (json.dumps({"usage": {**CHAT, "cost": 0.1, "is_byok_tokens": False}}), CHAT),
         (json.dumps({"usage": {"prompt_tokens": None, "total_tokens": 4}}), {"total_tokens": 4}),
         ('{"usage": null}', None),

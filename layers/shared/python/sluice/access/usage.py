@@ -95,7 +95,8 @@ def counted_tokens(usage: Mapping[str, int], estimated_input: int = 0) -> Tokens
     estimated_input: where it counts the output alone.
     """
     given, made, total = (_number(usage, *names) for names in (INPUT, OUTPUT, TOTAL))
-    if given is None and made is None:
+    given = given or None  # no request is empty: some servers send zeros for what they do not count
+    if given is None and not made:
         return None
     if given is not None and total is None and "input_tokens" in usage:
         given += sum(_number(usage, name) or 0 for name in MORE_INPUT)

@@ -69,12 +69,20 @@ def token_counts(usage: object) -> dict[str, int] | None:
     """The token counts in a provider's `usage`, without its other fields, details included."""
     if not isinstance(usage, dict):
         return None
-    counts = {n: v for n, v in usage.items() if type(v) is int and re.fullmatch(COUNT, n)}
+    found = {name: _count(value) for name, value in usage.items() if re.fullmatch(COUNT, name)}
     for details in (usage.get(name) for name in DETAILS):
-        cached = details.get(CACHED) if isinstance(details, dict) else None
-        if type(cached) is int and cached > 0:
-            counts[CACHED] = cached
-    return counts or None
+        cached = _count(details.get(CACHED)) if isinstance(details, dict) else None
+        found[CACHED] = cached or found.get(CACHED)
+    return {name: count for name, count in found.items() if count is not None} or None
+
+
+def _count(value: object) -> int | None:
+    """Some servers write 7.0 or "7"."""
+    if type(value) is str and re.fullmatch(r"[0-9]{1,15}", value):
+        return int(value)
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def _last_usage(data: bytes) -> dict[str, int] | None:
