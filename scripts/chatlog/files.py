@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -20,6 +22,8 @@ has some counts."""
 
 def conversations_of(path: Path, tally: Tally) -> Iterator[ChatLine]:
     """The conversations of a file or folder. Raises ToolError."""
+    if not (path.is_file() or path.is_dir()):
+        raise ToolError(f"{path} must be a file or a folder: lines are read twice.")
     try:
         files = _files_in(path) if path.is_dir() else [path]
         if _is_forward_log(files):
@@ -54,12 +58,22 @@ def _lines(file: Path) -> Iterator[str]:
     with ExitStack() as opened:
         current = opened.enter_context(file.open("rb"))
         fcntl.flock(current, fcntl.LOCK_SH)  # no file is renamed until all are open
-        handles = [*(opened.enter_context(each.open("rb")) for each in _rotated(file)), current]
+        handles = [opened.enter_context(each.open("rb")) for each in _rotated(file)]
+        end = os.fstat(current.fileno()).st_size
         fcntl.flock(current, fcntl.LOCK_UN)
-        for handle in handles:
-            for line in handle:
-                if line.strip():
-                    yield line.decode("utf-8", "replace")
+        # What follows that end may be half a line, which is just being written.
+        for line in itertools.chain(*handles, _until(end, current)):
+            if line.strip():
+                yield line.decode("utf-8", "replace")
+
+
+def _until(end: int, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines up to so many bytes."""
+    for line in lines:
+        end -= len(line)
+        if end < 0:
+            return
+        yield line
 
 
 def _rotated(file: Path) -> list[Path]:

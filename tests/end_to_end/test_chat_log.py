@@ -57,7 +57,8 @@ class ChattingStack:
         """The next line of the file, once it is there."""
         end = time.monotonic() + PATIENCE_S
         while True:
-            lines = self.file.read_text("utf-8").splitlines() if self.file.exists() else []
+            text = self.file.read_text("utf-8") if self.file.exists() else ""
+            lines = text[: text.rfind("\n") + 1].splitlines()  # the last may be half a line
             if len(lines) > self._seen:
                 self._seen += 1
                 line: dict[str, Any] = json.loads(lines[self._seen - 1])

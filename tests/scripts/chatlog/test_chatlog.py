@@ -14,6 +14,8 @@ import boto3
 import pytest
 
 from scripts.chatlog.__main__ import main
+from scripts.chatlog.files import conversations_of
+from scripts.chatlog.tally import Tally
 from sluice.completions.conversation_file import append_line
 from tests.child_environment import ROOT, inherited
 from tests.scripts.chatlog.test_chat_lines import LONG, LONGER, logged
@@ -79,6 +81,17 @@ def test_rotated_files_are_read_in_their_order(tool: ChatLogTool) -> None:
     link.symlink_to(tool.file)
     for source in ((), ("--from", str(link))):
         assert tool.made(*source) == (lines, "Converted 5 conversations.\n")
+
+
+def test_line_that_is_being_written_is_not_read(tool: ChatLogTool) -> None:
+    tool.log(line_of("1"), line_of("2"))
+    tally = Tally()
+    found = conversations_of(tool.file, tally)
+    assert next(found)["request_id"] == "1"
+    with tool.file.open("a") as file:
+        file.write('{"request_id": "half')
+    assert [line["request_id"] for line in found] == ["2"]
+    assert tally.broken == 0
 
 
 def test_entries_are_openai_forwards(tool: ChatLogTool) -> None:
@@ -183,6 +196,7 @@ def test_settings_name_the_file(tool: ChatLogTool) -> None:
         (("--from", "x", "--stage", "dev"), "Choose one source: --from FILE or --stage NAME."),
         (("--since", "1d"), "--region and --since need --stage: a file is read whole."),
         (("--stage", "dev", "--since", "soon"), "--since: must be a length such as 30m, 12h or 7d"),
+        (("--from", os.devnull), "must be a file or a folder"),
         (("--to", "xml"), "--to: must be one of jsonl, openai-forward, finetune. All options"),
     ],
 )
