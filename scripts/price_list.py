@@ -97,7 +97,7 @@ def _names(match: MatchLogic) -> Iterator[str]:
 
 
 def written(document: dict[str, object]) -> str:
-    """The document as JSON with one model a line, for whoever reads what has changed."""
+    """The document as JSON with one model a line, to show in a diff what has changed."""
     text = json.dumps(document, separators=(",", ":"))
     return re.sub(r'(?<=[]}],)"|(?<=models":{)"', '\n"', text) + "\n"
 

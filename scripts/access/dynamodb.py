@@ -65,8 +65,8 @@ class DynamoDbItems:
         rows: list[Any] = []
         left: Any = {}
         if keys:
-            asked = [typed_item({KEY: key}) for key in dict.fromkeys(keys)]
-            left = {self._table: {"Keys": asked, "ConsistentRead": True}}
+            wanted = [typed_item({KEY: key}) for key in dict.fromkeys(keys)]
+            left = {self._table: {"Keys": wanted, "ConsistentRead": True}}
         while left:
             reply = self._call("BatchGetItem", _batch_read(left))
             rows += reply["Responses"].get(self._table, [])
@@ -134,8 +134,8 @@ class DynamoDbItems:
         )
 
 
-def _batch_read(asked: Mapping[str, Any]) -> Callable[[Any], Any]:
-    return lambda client: client.batch_get_item(RequestItems=asked)
+def _batch_read(items: Mapping[str, Any]) -> Callable[[Any], Any]:
+    return lambda client: client.batch_get_item(RequestItems=items)
 
 
 def _transaction(client: Any, writes: Sequence[Mapping[str, Any]]) -> set[str]:

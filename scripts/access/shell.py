@@ -1,4 +1,4 @@
-"""What a tool gets from whoever starts it."""
+"""What a tool gets when it starts: its command line and what surrounds it."""
 
 from __future__ import annotations
 

@@ -39,17 +39,17 @@ class DynamoDbEntries(DynamoDbItems):
     def _pages(self, *names: str) -> Iterator[list[dict[str, Any]]]:
         """The items, page by page, with these attributes."""
         placeholders = {f"#{number}": name for number, name in enumerate(names)}
-        asked = {
+        request = {
             "TableName": self._table,
             "ProjectionExpression": ", ".join(placeholders),
             "ExpressionAttributeNames": placeholders,
         }
         while True:
-            reply = self._call("Scan", lambda client: client.scan(**asked))
+            reply = self._call("Scan", lambda client: client.scan(**request))
             yield [plain_item(item) for item in reply["Items"]]
             if "LastEvaluatedKey" not in reply:
                 return
-            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def _delete(self, keys: list[dict[str, str]]) -> None:
         left: Any = {self._table: [{"DeleteRequest": {"Key": typed_item(key)}} for key in keys]}
@@ -63,5 +63,5 @@ class DynamoDbEntries(DynamoDbItems):
         raise ToolError(f"The table {self._table} is busy. Run the command again: it goes on.")
 
 
-def _batch_write(asked: Mapping[str, Any]) -> Callable[[Any], Any]:
-    return lambda client: client.batch_write_item(RequestItems=asked)
+def _batch_write(items: Mapping[str, Any]) -> Callable[[Any], Any]:
+    return lambda client: client.batch_write_item(RequestItems=items)

@@ -89,7 +89,7 @@ def _conversations(chosen: argparse.Namespace, shell: Shell, tally: Tally) -> It
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may have read enough
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # its reader may have enough
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # JSON's, whatever the terminal has
     sys.exit(main(shell_of_process()))

@@ -71,7 +71,7 @@ def test_removed_file_is_made_again(file: Path) -> None:
 
 
 def test_file_that_was_removed_alone_leaves_nothing_to_the_new_one(file: Path) -> None:
-    """Nor does whoever still has it open, when that closes."""
+    """Nor does a connection to the old one when it closes."""
     first, second = SqliteState(str(file), at(NOW)), SqliteState(str(file), at(NOW))
     first.put("key", {"a": 1}, LATER)
     file.unlink()

@@ -2,8 +2,8 @@
 
 A request first claims what it may use at most: a place among the answers at once, tokens of its
 minute, and its cost. The claim is a lease in the item: `settlement` replaces it by what was used,
-exactly once, because it requires the lease. Where a function died, its lease ends, and whoever
-sees that settles it at what it had claimed.
+exactly once, because it requires the lease. Where a function died, its lease ends, and the
+next request that sees it settles it at what it had claimed.
 
 Names in the item: "n …", "e …", "m …" count requests (access.windows); "t MINUTE" tokens claimed
 and used; "running" answers now; "b WINDOW" cost claimed and used; "s WINDOW" cost used; "l ID" a

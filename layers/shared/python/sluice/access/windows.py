@@ -1,9 +1,8 @@
 """How requests are counted against a rate: the three strategies of RATE_LIMIT_STRATEGY (no I/O).
 
-Each is exact with any number of processes at once: whoever counts a request does so by a Change
-whose guards no one else can have passed for the same place. A fixed window has a counter of its
-own, so changes at once are only added up. The other two replace one text: of several at once one
-passes, and the others look again.
+Each is exact with any number of processes at once: a request is counted by a Change whose guards
+hold for one request of each place. A fixed window has a counter of its own, so changes at once add
+up. The other two replace one text: one of several changes passes, and the others look again.
 
 Times are whole milliseconds of Unix time.
 """

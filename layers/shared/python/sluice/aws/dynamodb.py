@@ -84,8 +84,8 @@ class Table:
         self, key: Item, *, is_consistent: bool = False, total_s: float | None = None
     ) -> Attributes | None:
         """The item with a key, or None."""
-        asked = {"Key": typed_item(key), **_consistency(is_consistent=is_consistent)}
-        return _attributes(self._call("GetItem", asked, may_repeat=True, total_s=total_s), "Item")
+        request = {"Key": typed_item(key), **_consistency(is_consistent=is_consistent)}
+        return _attributes(self._call("GetItem", request, may_repeat=True, total_s=total_s), "Item")
 
     def get_items(
         self, keys: Sequence[Item], *, is_consistent: bool = False, total_s: float | None = None
@@ -97,8 +97,8 @@ class Table:
         found: list[Attributes] = []
         failures = 0
         while left:
-            asked = {"RequestItems": left}
-            reply = self._api.call("BatchGetItem", asked, may_repeat=True, end=end)
+            request = {"RequestItems": left}
+            reply = self._api.call("BatchGetItem", request, may_repeat=True, end=end)
             found += _items(reply.get("Responses", {}).get(self._name, ()))
             left = reply.get("UnprocessedKeys")
             if left:
@@ -113,8 +113,8 @@ class Table:
 
     def update_item(self, key: Item, update: str, write: Write = PLAIN) -> Attributes | None:
         """Change attributes of an item, or make it; returns those that `returned` selects."""
-        asked = {"Key": typed_item(key), "UpdateExpression": update}
-        return self._write("UpdateItem", asked, write, repeats=False)
+        request = {"Key": typed_item(key), "UpdateExpression": update}
+        return self._write("UpdateItem", request, write, repeats=False)
 
     def delete_item(self, key: Item, write: Write = PLAIN) -> Attributes | None:
         """Remove the item with a key, if there is one; ALL_OLD returns it."""
@@ -122,7 +122,7 @@ class Table:
 
     def query(self, query: Query, *, total_s: float | None = None) -> Iterator[Attributes]:
         """All items that a query means, read page by page; `total_s` is for each page."""
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "KeyConditionExpression": query.keys,
             **({"FilterExpression": query.filters} if query.filters else {}),
             **_placeholders(query.names, query.values),
@@ -132,22 +132,22 @@ class Table:
             **_consistency(is_consistent=query.is_consistent),
         }
         while True:
-            reply = self._call("Query", asked, may_repeat=True, total_s=total_s)
+            reply = self._call("Query", request, may_repeat=True, total_s=total_s)
             yield from _items(reply.get("Items"))
             if not reply.get("LastEvaluatedKey"):
                 return
-            asked["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def close(self) -> None:
         """Close the kept connections; the next call opens a new one."""
         self._api.close()
 
     def _write(
-        self, operation: str, asked: Mapping[str, Any], write: Write, *, repeats: bool
+        self, operation: str, request: Mapping[str, Any], write: Write, *, repeats: bool
     ) -> Attributes | None:
         on_failure = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
-        asked = {
-            **asked,
+        request = {
+            **request,
             **({"ConditionExpression": write.condition} if write.condition else {}),
             **_placeholders(write.names, write.values),
             **({"ReturnValues": write.returned} if write.returned != "NONE" else {}),
@@ -155,18 +155,18 @@ class Table:
         }
         may_repeat = repeats if write.may_repeat is None else write.may_repeat
         try:
-            reply = self._call(operation, asked, may_repeat=may_repeat, total_s=write.total_s)
+            reply = self._call(operation, request, may_repeat=may_repeat, total_s=write.total_s)
         except ConditionFailed as error:
             error.item = _attributes(error.document, "Item")
             raise
         return _attributes(reply, "Attributes")
 
     def _call(
-        self, operation: str, asked: Mapping[str, Any], *, may_repeat: bool, total_s: float | None
+        self, operation: str, request: Mapping[str, Any], *, may_repeat: bool, total_s: float | None
     ) -> dict[str, Any]:
         end = self._api.end_of(total_s)
-        asked = {"TableName": self._name, **asked}
-        return self._api.call(operation, asked, may_repeat=may_repeat, end=end)
+        request = {"TableName": self._name, **request}
+        return self._api.call(operation, request, may_repeat=may_repeat, end=end)
 
 
 def _is_plain(write: Write) -> bool:

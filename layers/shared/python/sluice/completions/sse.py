@@ -14,7 +14,7 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 image or audio a few MB. The limit protects the function's memory."""
 
 LINE_OVERHEAD_BYTES = 50
-"""Memory of a line besides its bytes: each is an object of its own."""
+"""Memory of a line in addition to its bytes: each is an object of its own."""
 MAX_SHORT_LINE_BYTES = 64
 
 
