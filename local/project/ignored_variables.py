@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 
 from local.project.known_variables import KNOWN, NOT_MISSPELLED, OWN, PROTECTING, Known
+from local.project.limited_routes import unknown_routes
 from local.project.lists import entries
 
 _EMPTY = ("", "{}", "[]")
@@ -66,6 +67,7 @@ def ignored(
             found.append(Ignored(name, entry.system, entry.instead, entry.protects))
         elif not entry and (meant := _meant(name, has_room=name in dotenv)):
             found.append(Ignored(name, "", f"Use {meant}.", meant in PROTECTING))
+    found += [Ignored(name, "", text, protects=False) for name, text in unknown_routes(values)]
     return tuple(found)
 
 
