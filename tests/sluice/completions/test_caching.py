@@ -1,4 +1,4 @@
-"""Answers that serve equal requests again: which are kept, for whose requests, and in which form."""
+"""Answers that serve equal requests again: which are kept, for whose requests, in which form."""
 
 from __future__ import annotations
 
