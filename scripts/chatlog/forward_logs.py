@@ -8,6 +8,7 @@ https://github.com/KenyonY/openai-forward
 from __future__ import annotations
 
 import ast
+import json
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -87,7 +88,9 @@ def _entry(line: bytes) -> ChatLine | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote the line
             entry: Any = ast.literal_eval(line.decode())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        # What JSON does not know, such as bytes, becomes Python's text of it.
+        entry = json.loads(json.dumps(entry, default=str, allow_nan=False))
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None
 

@@ -60,10 +60,17 @@ def test_line_that_cannot_be_read_is_counted_and_never_shown(
 ) -> None:
     private = "'\\private \\d'"
     wrong = ["{'uid': '1', 'mess", "[1, 2]", "{'uid': 1}", "(" * 500, f"{{'uid': {private}, 3}}"]
+    wrong += ["{'uid': '1', 'x': 1e999}", "{'uid': '1', (1, 2): 3}"]
     lines, tally = found_in(tmp_path, ASKED, *wrong, "", ANSWERED, "{'assistant': inf}")
     assert [line["answer"] for line in lines] == ["Hi"]
     assert tally.broken == len(wrong) + 1
     assert capfd.readouterr() == ("", "")
+
+
+def test_values_that_json_does_not_know_are_their_text(tmp_path: Path) -> None:
+    (line,), _ = found_in(tmp_path, {**ASKED, "model": {"m"}}, {**ANSWERED, "assistant": b"Hi"})
+    assert (line["model"], line["answer"]) == ("{'m'}", "b'Hi'")
+    json.dumps(line)
 
 
 def test_log_of_something_else_is_left_out(tmp_path: Path) -> None:
