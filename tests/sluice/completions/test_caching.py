@@ -135,8 +135,10 @@ def test_other_requests_pass_the_cache_by(bench: CacheBench) -> None:
 
 def test_compressed_answer_is_kept_in_plain(bench: CacheBench) -> None:
     body = gzip.compress(json.dumps(WHOLE).encode())
-    bench.upstream.script = sends(body, JSON, content_encoding="gzip")
+    kind = f"{JSON}; charset=utf-8"
+    bench.upstream.script = sends(body, kind, content_encoding="gzip")
     assert bench.ask(ASKED) == bench.ask(ASKED) == json.dumps(WHOLE).encode()
+    assert bench.headers["content-type"] == kind
     assert (bench.state, bench.asked) == ("HIT", 1)
 
 

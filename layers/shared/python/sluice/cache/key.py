@@ -20,7 +20,7 @@ UNKEPT = ("store", "background", "previous_response_id", "conversation")
 """Members of a request whose answer depends on the provider's state, or changes it."""
 IGNORED_HEADERS = (
     "accept", "b3", "baggage", "cache-control", "dnt", "elastic-apm-", "http-referer",
-    "newrelic", "pragma", "priority", "request-id", "sentry-trace",
+    "idempotency-key", "newrelic", "pragma", "priority", "request-id", "sentry-trace",
     "traceparent", "tracestate", "uber-trace-id", "user-agent", "x-b3-",
     "x-client-request-id", "x-cloud-trace-context", "x-correlation-id", "x-datadog-",
     "x-ms-client-request-id", "x-request-id", "x-requested-with", "x-sluice-", "x-stainless-",

@@ -273,9 +273,11 @@ class AnswerCache:
         if pending.deadline.seconds_left_or_zero() < KEEPING_S:
             return
         body = answer.body()
-        content_type = body and _kind_of(answer.headers, body, question.path)
-        if not (body and content_type):
+        kind = body and _kind_of(answer.headers, body, question.path)
+        if not (body and kind):
             return
+        named = answer.headers.get("content-type", "")
+        content_type = named if named.lower().startswith(kind) else kind  # it may name a charset
         body = mask_of(self._secrets()).apply(body)
         if content_type == EVENT_STREAM:
             body = as_given(body, pending.target)
