@@ -246,6 +246,7 @@ def test_long_name_of_a_deployment_is_cut_in_the_log(bench: UrlBench) -> None:
     assert len(json.dumps(bench.logged())) < 1_000
 
 
+AZURE_V1 = {"AZURE_OPENAI_APIVERSION": "v1"}
 AZURE_CHAT = "/openai/deployments/gpt.4/chat/completions"
 
 
@@ -287,3 +288,25 @@ def test_deployment_of_an_azure_path_is_mapped_for_azure(
     (target,) = bench.targets
     assert target.startswith(f"/openai/deployments/{deployment}/{path}?api-version=")
     assert "2020" not in target
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nother\r\n--b--\r\n',
+        ),
+        ("text/plain", b'{"model": "other"}'),
+    ],
+)
+def test_model_of_a_body_that_cannot_change_counts_where_the_provider_reads_it(
+    bench: UrlBench, kind: str, body: bytes
+) -> None:
+    bench.upstream.script = sends(b"{}", JSON)
+    azure = {"AZURE_OPENAI_ENDPOINT": bench.root, **AZURE}
+    for settings, model in (({}, "other"), (azure, "gpt.4"), ({**azure, **AZURE_V1}, "other")):
+        path, headers = "/openai/deployments/gpt.4/embeddings", {"content-type": kind}
+        bench.ask("POST", path, body, headers=headers, settings=settings)
+        assert bench.logged()["model"] == model
+        assert bench.upstream.requests[-1].body == body

@@ -246,7 +246,10 @@ class UrlGateway:
                 request.method, route.path, query, request.headers, request.body, model
             )
             if route.deployment not in (None, model):
-                call = call.by_model(route.deployment)._replace(model=route.deployment)
+                changed = call.by_model(route.deployment)
+                # The model of a form stays: it is what other providers than Azure will read.
+                if changed is not call or target.provider.has_deployments:
+                    call = changed._replace(model=route.deployment)
         own_answer = target.provider.own_answer(call)
         if own_answer is not None:
             self._check_record(exchange)

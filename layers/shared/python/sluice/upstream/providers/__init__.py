@@ -45,6 +45,10 @@ class Provider(Protocol):
         """Whether a stream may be asked for its token counts."""
 
     @property
+    def has_deployments(self) -> bool:
+        """Whether the URL of a request says which model answers, whatever its body names."""
+
+    @property
     def mends_stream_end(self) -> bool:
         """Whether its event streams may end without their last line end."""
 

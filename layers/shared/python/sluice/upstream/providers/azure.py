@@ -75,6 +75,10 @@ class AzureProvider:
         return self._surface.root
 
     @property
+    def has_deployments(self) -> bool:
+        return not self._surface.is_v1
+
+    @property
     def counts_streams(self) -> bool:
         """Classic versions before 2024-09-01-preview reject stream_options."""
         return self._surface.is_v1 or self._surface.query >= COUNTING_VERSION

@@ -72,6 +72,7 @@ class BedrockProvider:
     name = "bedrock"
     mends_stream_end = False
     counts_streams = True
+    has_deployments = False
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class OpenAIProvider:
     name = "openai"
     mends_stream_end = False
     counts_streams = True
+    has_deployments = False
 
     def __init__(self, base_url: str, own_headers: tuple[str, ...] = ()) -> None:
         self.base_url = base_url
