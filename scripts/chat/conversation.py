@@ -46,7 +46,10 @@ class Conversation:
     def run(self, where: str) -> None:
         """Hold the conversation; `where` is the address."""
         with suppress(ImportError):  # a Python without it still reads lines
-            import readline  # noqa: F401, PLC0415 -- from now on `input` edits and recalls lines
+            import readline  # noqa: PLC0415 -- from now on `input` edits and recalls lines
+
+            # Lines that are pasted together are one message. CPython turns this off.
+            readline.parse_and_bind("set enable-bracketed-paste on")
         self._screen.note(f"Messages go to {where}. /help shows the commands, Ctrl-D ends.")
         while not self._is_over:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import readline
 import signal
 
 import pytest
@@ -17,6 +18,7 @@ from tests.scripted_upstream import (
 )
 from tests.scripts.chat.chat_process import CTRL_C, CTRL_D, at, on_terminal
 
+IS_LIBEDIT = "libedit" in (readline.__doc__ or "")
 AGAIN = "Press Ctrl-C again or Ctrl-D to end."
 
 
@@ -41,6 +43,18 @@ def test_conversation_keeps_its_history(
         terminal.wait_for("> ")
         terminal.type(CTRL_D)
         assert terminal.wait() == 0
+
+
+@pytest.mark.skipif(IS_LIBEDIT, reason="libedit takes each pasted line for a message")
+def test_lines_pasted_together_are_one_message(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    with on_terminal(*at(stack)) as terminal:
+        terminal.wait_for("> ")
+        terminal.type("\x1b[200~two\nlines\x1b[201~\r")
+        terminal.wait_for("Hello\r\n")
+        (message,) = upstream.requests[-1].document["messages"]
+        assert message["content"] == "two\nlines"
 
 
 def test_text_is_shown_while_it_comes(
