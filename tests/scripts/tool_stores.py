@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ def opened(kind: str, request: pytest.FixtureRequest, now: float = NOW) -> ToolS
     return DynamoDbItems(TABLE, session(), lambda: now)
 
 
+@cache
 def session() -> Any:
-    """boto3's, whose calls are made one after the other.
+    """boto3's, whose calls are made one after the other. One for all tests: it is slow to make.
 
     moto undoes a cancelled transaction with all that others have written meanwhile, and DynamoDB
     does not.
