@@ -163,3 +163,13 @@ def test_what_protects_and_is_ignored_stops_packaging(tmp_path: Path) -> None:
     status, out, err = run(tmp_path, {"OPENAI_APIKEY": "sk-secret"}, UPSTREAM_RETRIES="many")
     assert (status, out) == (1, "")
     assert "  OPENAI_APIKEY: Use OPENAI_API_KEY.\n\nUPSTREAM_RETRIES must be" in err
+    status, out, err = run(tmp_path, {"IP_WHITE_LIST": "192.0.2.7"})
+    assert (status, out) == (1, "")
+    assert "  IP_WHITE_LIST: Use IP_WHITELIST." in err
+    assert "IP_WHITE_LIST would protect the gateway" in err
+
+
+def test_proxy_of_this_machine_stops_packaging(tmp_path: Path) -> None:
+    status, out, err = run(tmp_path, {}, PROXY="http://127.0.0.1:7890")
+    assert (status, out) == (1, "")
+    assert "PROXY must be an address that deployed functions can reach (got 127.0.0.1)" in err
