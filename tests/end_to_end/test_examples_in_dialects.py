@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.scripted_upstream import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from tests.running_stack import RunningStack
     from tests.scripted_upstream import Script, ScriptedUpstream
@@ -85,37 +86,34 @@ def in_pieces(stream: bytes) -> Script:
 def results(
     stack: RunningStack,
     command: tuple[str, ...],
-    example: Path,
+    examples: Sequence[Path],
     upstream: ScriptedUpstream,
     scripts: Iterable[Script],
-) -> list[str]:
-    """What the example gives for each answer of the upstream."""
+) -> list[list[str]]:
+    """What each example gives for each answer of the upstream."""
     answers = [*scripts]
-    upstream.script = one_after_another(*answers)
+    upstream.script = one_after_another(*answers * len(examples))
+    paths = os.pathsep.join(map(str, examples))
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**environment(stack), "EXAMPLE": str(example), "COUNT": str(len(answers))},
+        env={**environment(stack), "EXAMPLES": paths, "COUNT": str(len(answers))},
         capture_output=True,
         encoding="utf-8",
-        timeout=PATIENCE_S,
+        timeout=2 * PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    printed: list[str] = json.loads(done.stdout)
+    printed: list[list[str]] = json.loads(done.stdout)
     return printed
 
 
 @pytest.mark.parametrize(
-    ("stack", "command", "example"),
+    ("stack", "command", "examples"),
     [
-        ("keyed_stack", NODE, "browser_fetch.mjs"),
-        ("keyed_stack", NODE, "browser_websocket.mjs"),
-        ("keyed_stack", NODE, "openai_key.mjs"),
-        ("keyed_stack", PYTHON, "openai_key.py"),
-        ("keyed_stack", PYTHON, "langchain_key.py"),
-        ("signed_stack", PYTHON, "openai_iam.py"),
-        ("signed_stack", PYTHON, "README.md"),
+        ("keyed_stack", NODE, ("browser_fetch.mjs", "browser_websocket.mjs", "openai_key.mjs")),
+        ("keyed_stack", PYTHON, ("openai_key.py", "langchain_key.py")),
+        ("signed_stack", PYTHON, ("openai_iam.py", "README.md")),
     ],
 )
 def test_example_prints_the_answer_of_each_stream(
@@ -124,47 +122,50 @@ def test_example_prints_the_answer_of_each_stream(
     tmp_path: Path,
     stack: str,
     command: tuple[str, ...],
-    example: str,
+    examples: tuple[str, ...],
 ) -> None:
     running: RunningStack = request.getfixturevalue(stack)
-    program = CLIENTS / example
-    if example == "README.md":
-        program = tmp_path / "readme.py"
-        program.write_text(readme_program(running), encoding="utf-8")
+    readme = tmp_path / "readme.py"
+    readme.write_text(readme_program(running), encoding="utf-8")
+    programs = [readme if name == "README.md" else CLIENTS / name for name in examples]
     streams = map(in_pieces, STREAMS.values())
-    given = results(running, command, program, upstream, streams)
-    assert dict(zip(STREAMS, given, strict=True)) == dict.fromkeys(STREAMS, "Hello")
+    for name, given in zip(
+        examples, results(running, command, programs, upstream, streams), strict=True
+    ):
+        assert dict(zip(STREAMS, given, strict=True)) == dict.fromkeys(STREAMS, "Hello"), name
 
 
-@pytest.mark.parametrize("example", ["browser_fetch.mjs", "browser_websocket.mjs"])
+PAGES = [CLIENTS / "browser_fetch.mjs", CLIENTS / "browser_websocket.mjs"]
+
+
 def test_page_reads_what_only_browsers_and_sluice_read(
-    keyed_stack: RunningStack, upstream: ScriptedUpstream, example: str
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     message = {"role": "assistant", "content": "Hello"}
     answers = [
         in_pieces((HEL + LO + END).replace(b"\n", b"\r")),
         replies(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}),
     ]
-    given = results(keyed_stack, NODE, CLIENTS / example, upstream, answers)
-    assert given == ["Hello", "Hello"]
+    for given in results(keyed_stack, NODE, PAGES, upstream, answers):
+        assert given == ["Hello", "Hello"]
 
 
-@pytest.mark.parametrize("example", ["browser_fetch.mjs", "browser_websocket.mjs"])
 def test_page_shows_an_error_in_whatever_shape(
-    keyed_stack: RunningStack, upstream: ScriptedUpstream, example: str
+    keyed_stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
     errors = map(in_pieces, (HEL + error for error in ERRORS_IN_STREAMS.values()))
-    given = results(keyed_stack, NODE, CLIENTS / example, upstream, errors)
     expected = dict.fromkeys(ERRORS_IN_STREAMS, f"Hel|{WORDS}")
-    assert dict(zip(ERRORS_IN_STREAMS, given, strict=True)) == expected
+    for given in results(keyed_stack, NODE, PAGES, upstream, errors):
+        assert dict(zip(ERRORS_IN_STREAMS, given, strict=True)) == expected
     bodies = [
         *(replies(400, body) for body in ERROR_BODIES),
         sends(WORDS.encode(), "text/plain", status=400),
         replies(200, {"error": ERROR}),
     ]
-    for words in results(keyed_stack, NODE, CLIENTS / example, upstream, bodies):
-        assert words.startswith("|")
-        assert words.endswith(WORDS)
+    for given in results(keyed_stack, NODE, PAGES, upstream, bodies):
+        for words in given:
+            assert words.startswith("|")
+            assert words.endswith(WORDS)
 
 
 def test_page_learns_of_each_end_of_a_connection() -> None:

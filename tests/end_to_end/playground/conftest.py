@@ -7,10 +7,22 @@ from collections.abc import Iterator
 import pytest
 
 from tests.end_to_end.playground.chromium import Browser, Page, browser_or_skip
-from tests.running_stack import RunningStack
+from tests.running_stack import ROOT, RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream
 
+OWN_PAIR = {"AWS_ACCESS_KEY_ID": "AKIDODD", "AWS_SECRET_ACCESS_KEY": "odd/+=secret"}
+
 browser = pytest.fixture(scope="session")(browser_or_skip)
+
+
+@pytest.fixture(scope="session")
+def own_pair_stack(shared_upstream: ScriptedUpstream) -> Iterator[RunningStack]:
+    """A stack with a key pair of its own: each request is signed."""
+    provider = {"OPENAI_BASE_URL": shared_upstream.url, "OPENAI_API_KEY": "sk-test-signatures"}
+    with ready_service(
+        ROOT / "serverless.yml", WEBSOCKET_AUTH="aws_iam", **provider, **OWN_PAIR
+    ) as running:
+        yield running
 
 
 @pytest.fixture

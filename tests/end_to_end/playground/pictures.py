@@ -29,8 +29,10 @@ def take_screenshot(browser: Browser, running: RunningStack, file: Path) -> None
     page.close()
 
 
-def film(browser: Browser, running: RunningStack, file: Path) -> None:
-    page = browser.open(f"{running.url}/", width=960, height=740)
+def film(
+    browser: Browser, running: RunningStack, file: Path, *, width: int = 960, height: int = 740
+) -> None:
+    page = browser.open(f"{running.url}/", width=width, height=height)
     page.evaluate("document.getElementById('traffic').open = false")
     page.do("film", "Hello, Sluice!", str(file))
     page.close()

@@ -27,7 +27,7 @@ def chunks(png: bytes) -> Iterator[tuple[str, bytes]]:
         at += size + 12
 
 
-def check(file: Path, *, moves: bool) -> None:
+def check(file: Path, *, moves: bool, width: int = 900) -> None:
     """Each frame must decode to what its header says, and lie within the picture."""
     png = file.read_bytes()
     assert len(png) < MAX_BYTES
@@ -50,16 +50,17 @@ def check(file: Path, *, moves: bool) -> None:
             rows = zlib.decompress(data[4:] if name == "fdAT" else data)
             assert len(rows) == (area[0] + 1) * area[1]
     assert sequence == list(range(len(sequence)))
-    assert size > (900, 600)
+    assert size[0] >= width
     assert (frames > 20) is moves
     assert (4 < seconds < 30) is moves
 
 
 def test_pictures_are_taken_of_a_real_run(browser: Browser, tmp_path: Path) -> None:
     with ready_service() as running:
-        film(browser, running, tmp_path / "film.png")
+        # Small, because each picture of a film takes time for each of its pixels.
+        film(browser, running, tmp_path / "film.png", width=480, height=370)
         take_screenshot(browser, running, tmp_path / "screenshot.png")
-    check(tmp_path / "film.png", moves=True)
+    check(tmp_path / "film.png", moves=True, width=480)
     check(tmp_path / "screenshot.png", moves=False)
 
 

@@ -7,49 +7,34 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 
 import pytest
 
+from scripts.access.shell import Shell
+from scripts.playground.program import main
 from tests.child_environment import inherited
-from tests.end_to_end.playground.chromium import (
-    TAKES_TIME,
-    Browser,
-    Page,
-    browser_or_skip,
-)
+from tests.end_to_end.conftest import FORWARD_KEY
+from tests.end_to_end.playground.chromium import TAKES_TIME, Browser, Page
+from tests.end_to_end.playground.conftest import OWN_PAIR
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
-from tests.scripted_upstream import ScriptedUpstream, refused_url, says, scripted_upstream, sends
+from tests.scripted_upstream import ScriptedUpstream, refused_url, sends
 from tests.scripts.described_stack import described_stack
 
 pytestmark = TAKES_TIME
 
-KEY = "fk-test-of-the-playground"
-ACCOUNT = {"AWS_ACCESS_KEY_ID": "AKIDODD", "AWS_SECRET_ACCESS_KEY": "odd/+=secret"}
-STAGES = {
-    "keys": {
-        "FUNCTION_URL_AUTH": "none",
-        "WEBSOCKET_AUTH": "forward_key",
-        "CORS_ALLOW_ORIGINS": "*",
-    },
-    "signatures": {"FUNCTION_URL_AUTH": "aws_iam", "WEBSOCKET_AUTH": "aws_iam", **ACCOUNT},
-    "no CORS": {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key"},
-}
-
-
-browser = pytest.fixture(scope="module")(browser_or_skip)
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[ScriptedUpstream]:
-    with scripted_upstream() as server:
-        server.script = says("Hel", "lo")
-        yield server
-
 
 @contextmanager
-def stage(name: str, upstream: ScriptedUpstream) -> Iterator[RunningStack]:
-    provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test", "FORWARD_KEY": KEY}
-    with ready_service(ROOT / "serverless.yml", **provider, **STAGES[name]) as running:
+def open_to_all_pages(upstream: ScriptedUpstream) -> Iterator[RunningStack]:
+    with ready_service(
+        ROOT / "serverless.yml",
+        OPENAI_BASE_URL=upstream.url,
+        OPENAI_API_KEY="sk-test",
+        FORWARD_KEY=FORWARD_KEY,
+        FUNCTION_URL_AUTH="none",
+        WEBSOCKET_AUTH="forward_key",
+        CORS_ALLOW_ORIGINS="*",
+    ) as running:
         yield running
 
 
@@ -93,9 +78,9 @@ def opened(browser: Browser, running: RunningStack) -> Iterator[tuple[Page, list
 def test_stage_with_keys_answers_on_both_transports(
     browser: Browser, upstream: ScriptedUpstream
 ) -> None:
-    with stage("keys", upstream) as running, opened(browser, running) as (page, lines):
+    with open_to_all_pages(upstream) as running, opened(browser, running) as (page, lines):
         assert not any("Note" in line for line in lines)
-        page.fill("key", KEY)
+        page.fill("key", FORWARD_KEY)
         for transport in ("url", "websocket"):
             page.select("transport", transport)
             assert page.ask("Hello") == "Hello"
@@ -103,29 +88,31 @@ def test_stage_with_keys_answers_on_both_transports(
         assert running.url in page.text("code")
 
 
+@pytest.mark.usefixtures("upstream")
 def test_stage_with_signatures_answers_at_a_presigned_address(
-    browser: Browser, upstream: ScriptedUpstream
+    browser: Browser, own_pair_stack: RunningStack
 ) -> None:
-    with stage("signatures", upstream) as running, opened(browser, running) as (page, lines):
+    with opened(browser, own_pair_stack) as (page, lines):
         assert any("FUNCTION_URL_AUTH=none" in line for line in lines)
         assert page.evaluate("document.getElementById('transport').value") == "websocket"
-        page.fill("access-key", ACCOUNT["AWS_ACCESS_KEY_ID"])
-        page.fill("secret-key", ACCOUNT["AWS_SECRET_ACCESS_KEY"])
+        page.fill("access-key", OWN_PAIR["AWS_ACCESS_KEY_ID"])
+        page.fill("secret-key", OWN_PAIR["AWS_SECRET_ACCESS_KEY"])
         page.fill("session-token", "odd/+= token")
         assert page.ask("Hello") == "Hello"
         stored = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])"
         assert page.evaluate(stored) == '[{},{},""]'
-        assert ACCOUNT["AWS_SECRET_ACCESS_KEY"] not in page.text("code")
+        assert OWN_PAIR["AWS_SECRET_ACCESS_KEY"] not in page.text("code")
 
 
-def test_page_says_what_to_deploy_for_cors(browser: Browser, upstream: ScriptedUpstream) -> None:
-    with stage("no CORS", upstream) as running, opened(browser, running) as (page, lines):
+@pytest.mark.usefixtures("upstream")
+def test_page_says_what_to_deploy_for_cors(browser: Browser, keyed_stack: RunningStack) -> None:
+    with opened(browser, keyed_stack) as (page, lines):
         origin = page.evaluate("location.origin")
         advice = f"CORS_ALLOW_ORIGINS={origin}"
         assert any(advice in line for line in lines)
         assert advice in page.evaluate("document.getElementById('notices').textContent")
         page.select("transport", "url")
-        page.fill("key", KEY)
+        page.fill("key", FORWARD_KEY)
         page.ask("Hello")
         assert advice in page.text("error")
         assert all("CORS" in fault or "Failed to load" in fault for fault in page.faults())
@@ -139,7 +126,7 @@ def test_stage_that_does_not_answer_is_said(browser: Browser) -> None:
     with tool(*nothing) as (address, lines):
         assert sum("does not answer" in line for line in lines) == 2
         page = browser.open(address, models=False)
-        page.fill("key", KEY)
+        page.fill("key", FORWARD_KEY)
         page.ask("Hello")
         assert "Cannot connect" in page.text("error")
         assert all("WebSocket" in fault for fault in page.faults())
@@ -161,13 +148,12 @@ def test_stage_is_looked_up_in_its_stack() -> None:
     assert done.stderr.startswith("playground: Cannot look up the stack sluice-qa in us-east-1")
 
 
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [(["--port", "x"], "--port must be"), (["--http-url", "http://h"], "need each other")],
-)
-def test_wrong_options_are_said(options: list[str], says: str) -> None:
-    done = subprocess.run(
-        arguments(*options), cwd=ROOT, env=environment(), capture_output=True, text=True,
-        timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
-    assert (done.returncode, says in done.stderr) == (1, True)
+def test_wrong_options_are_said() -> None:
+    for options, says_so in (
+        (["--port", "x"], "--port must be"),
+        (["--http-url", "http://h"], "need each other"),
+    ):
+        out, err = StringIO(), StringIO()
+        shell = Shell(options, environment(), StringIO(), out, err)
+        assert main(shell) == 1
+        assert says_so in err.getvalue()

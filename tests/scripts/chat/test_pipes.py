@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import StringIO
+from pathlib import Path
 
 import pytest
 
+from scripts.access.shell import Shell
+from scripts.chat.program import main
 from tests.running_stack import ROOT, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -27,6 +31,7 @@ from tests.scripts.described_stack import described_stack
 
 KEY = "fk-test-of-chats"
 SERVICE = ROOT / "serverless.yml"
+WAYS = ("--url", "--ws")
 
 
 def test_answer_is_all_of_stdout(stack: RunningStack, upstream: ScriptedUpstream, way: str) -> None:
@@ -136,40 +141,40 @@ def test_service_that_does_not_run_is_started_by_the_message(way: str) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_key_of_the_environment_opens_a_service_with_keys(
-    upstream: ScriptedUpstream, way: str
-) -> None:
+def test_key_of_the_environment_opens_a_service_with_keys(upstream: ScriptedUpstream) -> None:
     modes = {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY}
     provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
     with ready_service(SERVICE, **modes, **provider) as keyed:
-        # The settings of the service need not be known.
-        for run in (
-            chat(*at(keyed), way, "Hi", FORWARD_KEY=KEY),
-            chat(*at(keyed), way, "--key", KEY, "Hi"),
-        ):
-            assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
-        run = chat(*at(keyed), way, "Hi", FORWARD_KEY="fk-unknown-key-of-chats")
-        assert run.status == 1
-        assert run.err.startswith("chat: 401: ")
-        assert "Set FORWARD_KEY" in run.err
-        assert "fk-unknown-key-of-chats" not in run.err
+        for way in WAYS:
+            # The settings of the service need not be known.
+            for run in (
+                chat(*at(keyed), way, "Hi", FORWARD_KEY=KEY),
+                chat(*at(keyed), way, "--key", KEY, "Hi"),
+            ):
+                assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
+            run = chat(*at(keyed), way, "Hi", FORWARD_KEY="fk-unknown-key-of-chats")
+            assert run.status == 1
+            assert run.err.startswith("chat: 401: ")
+            assert "Set FORWARD_KEY" in run.err
+            assert "fk-unknown-key-of-chats" not in run.err
 
 
 @pytest.mark.timeout(120)
-def test_aws_credentials_sign(upstream: ScriptedUpstream, way: str) -> None:
+def test_aws_credentials_sign(upstream: ScriptedUpstream) -> None:
     own = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-chats"}
     provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
     with ready_service(SERVICE, WEBSOCKET_AUTH="aws_iam", **own, **provider) as signed:
-        run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **own)
-        assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
         # A key that does not open it is replaced by a signature.
         both = chat(*at(signed), "Hi", FORWARD_KEY="fk-of-something-else", **own)
         assert (both.status, both.out) == (0, b"Hello\n")
         wrong = {**own, "AWS_SECRET_ACCESS_KEY": "another"}
-        run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **wrong)
-        assert run.status == 1
-        assert "403" in run.err
-        assert "Signature=" not in run.err
+        for way in WAYS:
+            run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **own)
+            assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
+            run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **wrong)
+            assert run.status == 1
+            assert "403" in run.err
+            assert "Signature=" not in run.err
 
 
 def test_stage_is_looked_up_in_its_stack(
@@ -222,10 +227,14 @@ def test_reader_that_leaves_ends_the_model_quietly(
     ],
 )
 def test_wrong_command_line_says_what_to_write(
-    options: tuple[str, ...], stdin: bytes, words: str
+    options: tuple[str, ...], stdin: bytes, words: str, tmp_path: Path
 ) -> None:
-    run = chat_about(stdin, *options)
-    assert (run.status, run.out) == (1, b"")
-    assert words in run.err
-    assert run.err.count("\n") == 1
-    assert "with spaces" not in run.err
+    piped = tmp_path / "stdin"
+    piped.write_bytes(stdin)
+    out, err = StringIO(), StringIO()
+    with piped.open(encoding="utf-8") as given:
+        status = main(Shell(options, environment({}), given, out, err))
+    assert (status, out.getvalue()) == (1, "")
+    assert words in err.getvalue()
+    assert err.getvalue().count("\n") == 1
+    assert "with spaces" not in err.getvalue()
