@@ -66,6 +66,8 @@ function runInVenv () {
   const PATH = `${bin}${path.delimiter}${env.PATH}`
   const environment = { ...env, VIRTUAL_ENV: VENV, PATH }
   delete environment.PYTHONHOME
+  // Without __pycache__ each of a test run's many processes spends seconds on compiling.
+  if (option === '--dev') delete environment.PYTHONDONTWRITEBYTECODE
   child = spawn(path.join(bin, command), args, { cwd: ROOT, env: environment, stdio: 'inherit' })
   child.once('error', (error) => {
     process.stderr.write(`with-venv: .venv has no command ${command} (${error.code}).\n`)
