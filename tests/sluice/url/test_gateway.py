@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,13 +19,38 @@ from tests.scripted_upstream import (
     refused_url,
     replies,
     says,
+    scripted_upstream,
     sends,
 )
 from tests.sluice.answering import SECRET
+from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.url.asking import HELLO, LOCK, Reply, UrlBench, answer_to, event_of, gateway_of
+
+if TYPE_CHECKING:
+    import socket
+
+    from tests.scripted_upstream import UpstreamRequest
 
 ONE, TWO = "fk-1-0123456789ab", "fk-2-0123456789ab"
 BEARER = {"authorization": f"Bearer {LOCK['FORWARD_KEY']}"}
+
+
+def test_text_is_sent_before_its_answer_is_kept(bench: UrlBench) -> None:
+    reply, was_sent = Reply(), list[bool]()
+
+    def table(request: UpstreamRequest, connection: socket.socket) -> None:
+        if request.headers["x-amz-target"].endswith("PutItem"):
+            was_sent.append(reply.ended)
+        replies(200, {})(request, connection)
+
+    own = {"OPENAI_BASE_URL": bench.upstream.url, "OPENAI_API_KEY": SECRET, "CACHE_TABLE": "t"}
+    cache = {"CACHE_CHAT_COMPLETION": "true", "CACHE_BACKEND": "DYNAMODB", "CACHE_SCOPE": "all"}
+    with scripted_upstream() as dynamodb:
+        dynamodb.script = table
+        gateway = gateway_of(**own, **cache, **environ_of(dynamodb.url))
+        template = {"messages": HELLO, "response_type": "full"}
+        answer_to(event_of("POST", "/", template), gateway, reply=reply)
+    assert (reply.body, was_sent) == (b"Hello", [True])
 
 
 def test_message_in_the_query_is_streamed_as_the_upstreams_bytes(bench: UrlBench) -> None:

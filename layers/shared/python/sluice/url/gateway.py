@@ -223,9 +223,10 @@ class UrlGateway:
         with self._ask(template, exchange) as answer:
             from sluice.text import utf8  # noqa: PLC0415 -- most answers are streamed
 
-            text = answer.text(template.response_type)
-        # A streamed body is never empty, and an empty answer is still an answer.
-        exchange.reply.whole(200, {**TEXT, **answer.own_headers}, utf8(text) or b"\n")
+            # A streamed body is never empty, and an empty answer is still an answer.
+            text = utf8(answer.text(template.response_type)) or b"\n"
+            # Within the block: after it, the answer has been kept, which takes up to seconds.
+            exchange.reply.whole(200, {**TEXT, **answer.own_headers}, text)
 
     def _pass_through(self, route: Route, exchange: UrlExchange) -> None:
         """Pass on any request of the provider's API: only the key is replaced."""
