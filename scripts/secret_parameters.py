@@ -64,7 +64,7 @@ def main(
 
     def run() -> None:
         chosen = parsed(command_line(), shell)
-        user = user_settings(chosen.stage, shell.environ, shell.folder)
+        user = user_settings(chosen.stage, shell)
         _run(chosen, lambda: connect(user, chosen.region).client("ssm"), shell, ask)
 
     return exit_code("secrets", run, shell)

@@ -6,17 +6,15 @@ import argparse
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.project.dotenv_file import dotenv_of_stage, read_dotenv
 from local.project.environment import UserSettings, state_file
 from scripts.access.errors import ToolError
+from scripts.access.shell import Shell
 
 if TYPE_CHECKING:
     from scripts.access.store import ToolStore
-
-ROOT = Path(__file__).parents[2]
 
 # As in serverless.yml.
 SERVICE = "sluice"
@@ -43,19 +41,17 @@ def add_options(
     parser.add_argument("--region", help=f"with --stage (default: {DEFAULT_REGION})")
 
 
-def open_place(
-    chosen: argparse.Namespace, environ: Mapping[str, str], folder: Path = ROOT
-) -> Place:
+def open_place(chosen: argparse.Namespace, shell: Shell) -> Place:
     """The place that the options name. Nothing is read before its first use.
 
     Raises ToolError, ConfigurationError.
     """
     check_region(chosen)
-    user = user_settings(chosen.stage, environ, folder)
+    user = user_settings(chosen.stage, shell)
     if not chosen.stage:
         from scripts.access.sqlite import SqliteItems  # noqa: PLC0415 -- either store is slow
 
-        return Place(SqliteItems(state_file(user, folder)), user.merged())
+        return Place(SqliteItems(state_file(user, shell.folder)), user.merged())
     from scripts.access.dynamodb import DynamoDbItems  # noqa: PLC0415 -- 0.3 s for boto3
 
     session = session_of(user, chosen.region or DEFAULT_REGION)
@@ -78,10 +74,10 @@ def cache_table_of(stage: str) -> str:
     return f"{SERVICE}-{stage}-cache"
 
 
-def user_settings(stage: str | None, environ: Mapping[str, str], folder: Path) -> UserSettings:
+def user_settings(stage: str | None, shell: Shell) -> UserSettings:
     """The settings of a stage, or of the local stack. Raises ConfigurationError."""
-    dotenv = read_dotenv(dotenv_of_stage(folder, stage or DEFAULT_STAGE), environ)
-    return UserSettings(environ, dotenv)
+    file = dotenv_of_stage(shell.folder, stage or DEFAULT_STAGE)
+    return UserSettings(shell.environ, read_dotenv(file, shell.environ))
 
 
 def session_of(user: UserSettings, region: str) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from scripts.access.place import ROOT
+ROOT = Path(__file__).parents[2]
 
 
 class Shell(NamedTuple):

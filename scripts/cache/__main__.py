@@ -28,7 +28,7 @@ def main(shell: Shell) -> int:
 
     def run() -> None:
         chosen = parsed(command_line(), shell)
-        place = open_place(chosen, shell.environ, shell.folder, shell.clock)
+        place = open_place(chosen, shell)
         if chosen.command == "stats":
             _print_stats(chosen, place, shell)
         else:

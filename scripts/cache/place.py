@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from local.project.environment import UserSettings, state_file
@@ -17,6 +15,7 @@ from scripts.access.place import (
     table_of,
     user_settings,
 )
+from scripts.access.shell import Shell
 from scripts.access.sqlite import SqliteItems
 from scripts.access.store import ToolStore
 from scripts.cache.entries import CacheEntries
@@ -39,29 +38,24 @@ class Place(NamedTuple):
     name: str
 
 
-def open_place(
-    chosen: argparse.Namespace,
-    environ: Mapping[str, str],
-    folder: Path,
-    clock: Callable[[], float],
-) -> Place:
+def open_place(chosen: argparse.Namespace, shell: Shell) -> Place:
     """The cache that the options name. Raises ToolError, ConfigurationError, SettingsError."""
     check_region(chosen)
-    user = user_settings(chosen.stage, environ, folder)
+    user = user_settings(chosen.stage, shell)
     if not chosen.stage:
-        return _on_this_machine(user, folder, clock)
+        return _on_this_machine(user, shell)
     from scripts.access.dynamodb import DynamoDbItems  # noqa: PLC0415 -- 0.3 s for boto3
     from scripts.cache.dynamodb import DynamoDbEntries  # noqa: PLC0415 -- the same
 
     session = session_of(user, chosen.region or DEFAULT_REGION)
     table = cache_table_of(chosen.stage)
-    entries = DynamoDbEntries(table, session, clock)
-    counts = DynamoDbItems(table_of(chosen.stage), session, clock)
+    entries = DynamoDbEntries(table, session, shell.clock)
+    counts = DynamoDbItems(table_of(chosen.stage), session, shell.clock)
     return Place(entries, counts, "DYNAMODB", f"the table {table}")
 
 
-def _on_this_machine(user: UserSettings, folder: Path, clock: Callable[[], float]) -> Place:
-    state = state_file(user, folder)
+def _on_this_machine(user: UserSettings, shell: Shell) -> Place:
+    state, clock = state_file(user, shell.folder), shell.clock
     named = user.get("CACHE_BACKEND")
     if reason := NO_PLACE.get(named.strip().upper()):
         raise ToolError(reason)

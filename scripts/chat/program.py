@@ -34,7 +34,7 @@ def main(shell: Shell) -> int:
     def run() -> None:
         options = parse(shell.arguments, shell.environ)
         prompt = _prompt(options, shell)
-        user = user_settings(options.stage, shell.environ, shell.folder)
+        user = user_settings(options.stage, shell)
         place = find_place(options, user)
         question = Question(options.model, options.template)
         screen = Screen(shell.out, shell.environ, time.monotonic)

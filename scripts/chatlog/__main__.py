@@ -74,7 +74,7 @@ def _conversations(chosen: argparse.Namespace, shell: Shell, tally: Tally) -> It
         raise ToolError("Choose one source: --from FILE or --stage NAME.")
     if not chosen.stage and (chosen.region or chosen.since):
         raise ToolError("--region and --since need --stage: a file is read whole.")
-    user = user_settings(chosen.stage, shell.environ, shell.folder)
+    user = user_settings(chosen.stage, shell)
     if not chosen.stage:
         file = chosen.source or Path(chat_file(user, shell.folder))
         if not file.exists():

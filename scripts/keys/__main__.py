@@ -26,7 +26,7 @@ def main(shell: Shell, make_key: Callable[[], str] = new_key) -> int:
 
     def run() -> None:
         chosen = parsed(command_line(), shell)
-        place = open_place(chosen, shell.environ, shell.folder)
+        place = open_place(chosen, shell)
         records = Records(place.store, shell.clock, make_key)
         Command(chosen, records, place.settings, shell).run()
 

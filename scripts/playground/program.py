@@ -29,7 +29,7 @@ def main(shell: Shell) -> int:
 
     def run() -> None:
         options = parse(shell.arguments, shell.environ)
-        user = user_settings(options.stage, shell.environ, shell.folder)
+        user = user_settings(options.stage, shell)
         with listening_on(options.port) as listening:
             address = f"http://{HOST}:{port_of(listening)}"
             settings = page_settings(options, user, shell.folder, address)

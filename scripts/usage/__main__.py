@@ -30,7 +30,7 @@ def main(shell: Shell) -> int:
 
     def run() -> None:
         chosen = parsed(command_line(), shell)
-        place = open_place(chosen, shell.environ, shell.folder)
+        place = open_place(chosen, shell)
         if chosen.replay:
             _replay(place, shell)
         else:
