@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluice.upstream.call import MAX_MODEL_BYTES, ModelCall, chat_call, model_of
+from sluice.upstream.call import MAX_MODEL_BYTES, ModelCall, chat_call, model_of, model_of_path
 
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=b"
@@ -60,6 +60,23 @@ MODELS = {
 @pytest.mark.parametrize(("content_type", "body", "model"), MODELS.values(), ids=MODELS)
 def test_model_of_a_body(content_type: str, body: bytes, model: str | None) -> None:
     assert model_of({"content-type": content_type}, body) == model
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1beta/models/gemini-2.5-pro:streamGenerateContent", "gemini-2.5-pro"),
+        ("/v1beta/models/gemini-2.5-pro%3AgenerateContent", "gemini-2.5-pro"),
+        ("/v1/projects/p/publishers/google/models/g:predict", "g"),
+        ("/model/anthropic.claude-v2%3A1/converse-stream", "anthropic.claude-v2:1"),
+        ("/engines/davinci/completions", "davinci"),
+        ("/models/gpt-4o", None),
+        ("/models/org/model", None),
+        ("/chat/completions", None),
+    ],
+)
+def test_model_of_a_path(path: str, model: str | None) -> None:
+    assert model_of_path(path) == model
 
 
 def call_of(body: bytes, content_type: str = JSON) -> ModelCall:

@@ -23,6 +23,9 @@ MODEL_PART = (
     rb"[ \t]*(?:;|\r|$)"
 )
 """A header of the form's part that holds the model. RFC 7578 section 4.2."""
+MODEL_IN_PATH = r"/(?:models/([^/:]+?)(?::|%3A)[^/]*|(?:engines|model)/([^/]+)/[^/]+)\Z"
+"""Paths of Gemini's API (/v1beta/models/NAME:generateContent), of Amazon Bedrock's
+(/model/NAME/invoke), and OpenAI's oldest ones (/engines/NAME/completions)."""
 MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; more is content
 MAX_MODEL_BYTES = 256  # names of fine-tuned models, the longest, have about 100
 
@@ -87,6 +90,16 @@ def model_of(headers: Mapping[str, str], body: bytes) -> str | None:
         return None
     model = document.get("model")
     return model if isinstance(model, str) and _can_be_sent(model) else None
+
+
+def model_of_path(path: str) -> str | None:
+    """The model that a path names instead of the body, as some APIs want it."""
+    found = re.search(MODEL_IN_PATH, path)
+    if found is None:
+        return None
+    from urllib.parse import unquote  # noqa: PLC0415 -- slow to import, see http.urls
+
+    return unquote(found[1] or found[2])
 
 
 def _can_be_sent(model: str) -> bool:

@@ -27,7 +27,7 @@ from sluice.http.urls import without_parameter, without_values
 from sluice.named_tuple import NamedTuple
 from sluice.request_log import RequestLog
 from sluice.trace import UNTRACED
-from sluice.upstream.call import ModelCall, model_of
+from sluice.upstream.call import ModelCall, model_of, model_of_path
 from sluice.url.reply import UrlReply
 from sluice.url.routes import Routes, not_allowed
 
@@ -242,7 +242,7 @@ class UrlGateway:
             headers = {**request.headers, **call.headers}
             call = call._replace(path=route.path, query=query, headers=headers)
         else:
-            model = model_of(request.headers, request.body)
+            model = model_of_path(route.path) or model_of(request.headers, request.body)
             call = ModelCall(
                 request.method, route.path, query, request.headers, request.body, model
             )
