@@ -14,8 +14,16 @@ from sluice.digests import sha256
 
 NOW = 1_800_000_000.0
 CONTENT = len(MARK) + CHECKSUM_BYTES
-HEAD: list[Any] = ["k" * 64, NOW - 5, NOW + 60, "text/event-stream", {"total_tokens": 3}, [0, 10]]
-ENTRY = Entry(*(*HEAD, b"data: {}\n\ndata: [DONE]\n\n"))
+HEAD: list[Any] = [
+    "k" * 64,
+    NOW - 5,
+    NOW + 60,
+    "text/event-stream",
+    {"total_tokens": 3},
+    [0, 10],
+    2,
+]
+ENTRY = Entry(*(*HEAD[:-1], b"{}", b"data: {}\n\ndata: [DONE]\n\n"))
 
 
 def test_entry_is_read_as_it_was_written() -> None:
@@ -70,7 +78,10 @@ def with_head(at: int, odd: object) -> bytes:
         zlib.compress(b"[]\n"),
         zlib.compress(b"{}\nbody"),
         zlib.compress(b"[1, 2, 3]\nbody"),
-        *(with_head(at, odd) for at, odd in ((2, "soon"), (3, 1), (4, 3), (5, None), (5, ["0"]))),
+        *(
+            with_head(at, odd)
+            for at, odd in ((2, "soon"), (3, 1), (4, 3), (5, None), (5, ["0"]), (6, ""))
+        ),
     ],
     ids=[
         "empty",
@@ -84,6 +95,7 @@ def with_head(at: int, odd: object) -> bytes:
         "odd usage",
         "no cuts",
         "odd cuts",
+        "odd size",
     ],
 )
 def test_entry_by_another_hand_is_none(content: bytes) -> None:

@@ -45,7 +45,7 @@ def check_replay(pieces: Sequence[bytes]) -> None:
         body = recorded.body()
         assert body == b"".join(pieces)
         given = as_given(MASK.apply(body), TARGET)
-        kept = Entry("k", 0, 9, EVENT_STREAM, None, usage_cuts(given), given)
+        kept = Entry("k", 0, 9, EVENT_STREAM, None, usage_cuts(given), b"{}", given)
         entry = read_entry(written_entry(kept), "k", 1)
         assert entry is not None
         wanted = without(entry.body, entry.cuts) if hides_usage else entry.body

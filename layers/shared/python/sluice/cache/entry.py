@@ -24,7 +24,8 @@ class Entry(NamedTuple):
 
     key: the request's. created_at, expires_at: Unix time in seconds. usage: the token counts by
     name. cuts: where events with nothing but these begin and end in the body, in turns. body: as
-    its clients get it, with these events, and with keys masked.
+    its clients get it, with these events, and with keys masked. whole: an event stream's answer as
+    one JSON document, else empty: folding takes as long as ten hits of 400 tokens.
     """
 
     key: str
@@ -33,13 +34,15 @@ class Entry(NamedTuple):
     content_type: str
     usage: dict[str, int] | None
     cuts: list[int]
+    whole: bytes
     body: bytes
 
 
 def written_entry(entry: Entry) -> bytes:
     """The bytes of an entry."""
-    head = json.dumps(entry[:-1]).encode()
-    content = zlib.compress(head + NEWLINE + entry.body)
+    *facts, whole, body = entry
+    head = json.dumps([*facts, len(whole)]).encode()
+    content = zlib.compress(head + NEWLINE + whole + body)
     return MARK + sha256(content).digest() + content
 
 
@@ -49,8 +52,9 @@ def read_entry(data: bytes, key: str, now: float) -> Entry | None:
     if not data.startswith(MARK) or sha256(content).digest() != checksum:
         return None
     try:
-        head, body = _inflated(content)
-        entry = Entry(*(*json.loads(head), body))
+        head, documents = _inflated(content)
+        *facts, size = json.loads(head)
+        entry = Entry(*(*facts, documents[:size], documents[size:]))
         return entry if _is_valid(entry, key, now) else None
     except (ValueError, TypeError, RecursionError, zlib.error):
         return None  # the mark is right, but something else wrote it
@@ -58,7 +62,7 @@ def read_entry(data: bytes, key: str, now: float) -> Entry | None:
 
 def _is_valid(entry: Entry, key: str, now: float) -> bool:
     """Raises TypeError where it has other types."""
-    _, created_at, expires_at, content_type, usage, cuts, _ = entry
+    _, created_at, expires_at, content_type, usage, cuts, _, _ = entry
     is_of_now = now < expires_at < NEVER and 0 <= created_at < NEVER
     has_form = isinstance(content_type, str) and isinstance(usage, dict | None)
     has_cuts = isinstance(cuts, list) and all(type(cut) is int for cut in cuts)
@@ -75,5 +79,5 @@ def _inflated(content: bytes) -> tuple[bytes, bytes]:
     plain = stream.decompress(content, 2 * MAX_BODY_BYTES)
     if not stream.eof:
         raise ValueError("the end is missing, or too far away")
-    head, _, body = plain.partition(NEWLINE)
-    return head, body
+    head, _, documents = plain.partition(NEWLINE)
+    return head, documents

@@ -276,14 +276,15 @@ class AnswerCache:
         kind = body and _kind_of(answer.headers, body, question.path)
         if not (body and kind):
             return
-        named = answer.headers.get("content-type", "")
-        content_type = named if named.lower().startswith(kind) else kind  # it may name a charset
-        body = mask_of(self._secrets()).apply(body)
-        if content_type == EVENT_STREAM:
+        mask, (own_type, whole) = mask_of(self._secrets()), kind
+        body, whole = mask.apply(body), mask.apply(whole)
+        named = answer.headers.get("content-type", "")  # it may name a charset
+        content_type = named if named.lower().startswith(own_type) else own_type
+        if whole:
             body = as_given(body, pending.target)
         usage, cuts, now = usage_in(body), usage_cuts(body), self._clock()
         expires_at = now + question.wishes.ttl_s
-        entry = Entry(question.key, now, expires_at, content_type, usage, cuts, body)
+        entry = Entry(question.key, now, expires_at, content_type, usage, cuts, whole, body)
         try:
             with self._span(pending.log, "PutItem"):
                 self._store.put(question.key, written_entry(entry), expires_at)
@@ -307,13 +308,13 @@ def _replayed(
     """The kept answer in the form that the client wants; None if it has no such form."""
     body: bytes | None = entry.body
     content_type = entry.content_type
-    is_stream = content_type == EVENT_STREAM
+    is_stream = bool(entry.whole)
     if question.wants_stream and not is_stream:
         counts = target.provider.counts_streams and not question.hides_usage
         body = event_stream(entry.body, includes_usage=counts, piece_characters=piece_characters)
         content_type = EVENT_STREAM
     elif is_stream and not question.wants_stream:
-        body, content_type = whole_answer(entry.body), JSON
+        body, content_type = entry.whole, JSON
     elif question.hides_usage:
         body = without(entry.body, entry.cuts)
     return None if body is None else ReplayedReply(content_type, body)
@@ -326,14 +327,15 @@ def as_given(stream: bytes, target: Target) -> bytes:
     return stream + stream_end(stream) if target.provider.mends_stream_end else stream
 
 
-def _kind_of(headers: Mapping[str, str], body: bytes, path: str) -> str | None:
-    """The content type of an answer that ended well; None for any other."""
+def _kind_of(headers: Mapping[str, str], body: bytes, path: str) -> tuple[str, bytes] | None:
+    """The content type of an answer that ended well, and `Entry.whole`; None for any other."""
     is_stream, _ = recognized(headers, (body,))
     if path == EMBEDDINGS:
-        return JSON if _has_embeddings(body) else None
+        return (JSON, b"") if _has_embeddings(body) else None
     if is_stream:
-        return EVENT_STREAM if whole_answer(body) is not None else None
-    return JSON if event_stream(body, includes_usage=False) is not None else None
+        whole = whole_answer(body)
+        return None if whole is None else (EVENT_STREAM, whole)
+    return (JSON, b"") if event_stream(body, includes_usage=False) is not None else None
 
 
 def _has_embeddings(body: bytes) -> bool:
