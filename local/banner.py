@@ -26,6 +26,7 @@ class BannerFacts:
     chat_file: str = ""
     open_files: str = ""
     traces: bool = False
+    api_path: str = "/v1"
     other: ServiceSettings | None = None
     """The service, if it is not Sluice; then other_banner shows it."""
 
@@ -82,7 +83,7 @@ def _sdk_lines(facts: BannerFacts) -> list[str]:
     if facts.url_auth != "none" and facts.own_keys:
         return []
     key = 'os.environ["FORWARD_KEY"]' if facts.url_auth == "none" else '"local"'
-    return [f'OpenAI(base_url="{facts.place.http_url()}/v1", api_key={key})']
+    return [f'OpenAI(base_url="{facts.place.http_url()}{facts.api_path}", api_key={key})']
 
 
 def _notes(facts: BannerFacts) -> list[str]:

@@ -229,6 +229,7 @@ class Stack:
             open_files=self._options.open_files.note(len(environments), self._options.concurrency),
             chat_file=connect.get("LOG_CHAT_FILE", ""),
             traces=self._options.traces,
+            api_path=api_path(url.get("OPENAI_ROUTE_PREFIX", "")),
         )
 
     def _other_facts(self, place: LocalPlace, url_auth: str) -> BannerFacts:
@@ -261,7 +262,7 @@ class Stack:
             websocket_auth=websocket_proof(facts.websocket_auth),
             region=REGION,
             model=default_model(url),
-            api_path=api_path(url.get("OPENAI_ROUTE_PREFIX", "")),
+            api_path=facts.api_path,
             templates=template_names(url),
             public_key=self._keys.access_key if has_public_key else "",
             requests=REQUESTS_PATH,

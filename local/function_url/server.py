@@ -159,8 +159,9 @@ class FunctionUrl:
     def _refuse(
         self, received: HttpRequest, refusal: str, error_type: str, message: str
     ) -> web.Response:
-        is_handshake = received.header("upgrade").lower() == "websocket"
-        self._note(403, _WRONG_PORT if is_handshake else refusal)
+        if received.header("upgrade").lower() == "websocket":
+            refusal = message = _WRONG_PORT
+        self._note(403, refusal)
         headers = self._door.page_headers(received)
         return _error(403, error_type, message, headers, _sdk_error(received, refusal))
 

@@ -63,7 +63,10 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
         over_websocket=found.ws,
         stage=found.stage or "",
         region=found.region or "",
-        http_url=(found.http_url or ("" if found.stage else LOCAL_URL)).rstrip("/"),
+        # SDKs have the address with /v1 at its end.
+        http_url=(found.http_url or ("" if found.stage else LOCAL_URL))
+        .rstrip("/")
+        .removesuffix("/v1"),
         ws_url=found.ws_url or ("" if found.stage else LOCAL_WEBSOCKET_URL),
         key=found.key or "",
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from local.playground.settings import api_path
 from local.project.environment import WELL_KNOWN, UserSettings, is_loopback
 from local.project.lists import entries
 from scripts.access.errors import ToolError
@@ -38,6 +39,8 @@ class Place:
     address: str
     region: str
     is_local: bool
+    api_path: str = "/v1"
+    """Where OpenAI's API is at this address."""
 
     def unreachable(self, error: Exception) -> ToolError:
         """The error if nothing answers. It names only the kind: an address may be signed."""
@@ -50,7 +53,9 @@ def find_place(options: Options, user: UserSettings) -> Place:
     region = options.region or DEFAULT_REGION
     address = options.ws_url if options.over_websocket else options.http_url
     address = address or _deployed(options, user, region)
-    return Place(address, region, is_loopback(urlsplit(address).hostname or ""))
+    parts = urlsplit(address)
+    prefix = "" if parts.path else user.get("OPENAI_ROUTE_PREFIX")
+    return Place(address, region, is_loopback(parts.hostname or ""), api_path(prefix))
 
 
 def ways(options: Options, user: UserSettings, place: Place) -> Iterator[Way]:

@@ -55,7 +55,7 @@ class UrlChat:
 
     def _posted(self, question: Question) -> Response:
         """Send the question, again where that may help, and return the reply. Raises ToolError."""
-        path = "/" if question.template else "/v1/chat/completions"
+        path = "/" if question.template else f"{self._place.api_path}/chat/completions"
         document = question.templated() if question.template else question.chat()
         while not (reply := self._post(path, document)).ok:
             failure = _failure(reply)

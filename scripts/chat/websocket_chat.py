@@ -201,8 +201,9 @@ class WebSocketChat:
             reported_error(bytes(reply.body or b"")) or {"message": reply.reason_phrase}
         )
         advice = "Set FORWARD_KEY, in the shell or in .env, to a key of the service."
-        is_refusal = reply.status_code in REFUSALS
-        return f"{reply.status_code}: {words}{f' {advice}' if is_refusal else ''}"
+        # The local stack says itself what to do about a 403.
+        is_about_keys = reply.status_code in (REFUSALS[:1] if self._place.is_local else REFUSALS)
+        return f"{reply.status_code}: {words}{f' {advice}' if is_about_keys else ''}"
 
 
 def _next(link: Link, timeout_s: float) -> str | Closed | Stop | None:

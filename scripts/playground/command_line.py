@@ -52,7 +52,9 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
     found = parser.parse_args(words)
     if bool(found.http_url) != bool(found.ws_url):
         raise ToolError("--http-url and --ws-url need each other.")
-    addresses = Addresses(found.http_url.rstrip("/"), found.ws_url) if found.http_url else None
+    # SDKs have the address with /v1 at its end.
+    http_url = (found.http_url or "").rstrip("/").removesuffix("/v1")
+    addresses = Addresses(http_url, found.ws_url) if http_url else None
     return Options(
         found.stage,
         found.region,

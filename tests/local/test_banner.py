@@ -88,6 +88,7 @@ OWN = replace(
             for mode in ("forward_key", "")
         ),
         (replace(DEMO, place=EVERYWHERE, own_keys=True), [], ["  Note  "]),
+        (replace(DEMO, api_path="/ai/v1"), ['(base_url="http://127.0.0.1:3000/ai/v1"'], []),
     ],
 )
 def test_banner_shows_only_what_works(

@@ -16,6 +16,8 @@ def test_local_stack_is_the_default() -> None:
     assert (options.http_url, options.ws_url) == (LOCAL_URL, LOCAL_WEBSOCKET_URL)
     assert (options.prompt, options.over_websocket) == (None, False)
     assert parse(["--stage", "dev"], {}).http_url == ""
+    for url in ("http://x/ai", "http://x/ai/", "http://x/ai/v1", "http://x/ai/v1/"):
+        assert parse(["--http-url", url], {}).http_url == "http://x/ai"
     assert "fk-secret" not in repr(parse(["--key", "fk-secret"], {}))
 
 

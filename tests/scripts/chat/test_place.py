@@ -9,7 +9,7 @@ import pytest
 from local.project.environment import UserSettings
 from scripts.access.errors import ToolError
 from scripts.chat.command_line import parse
-from scripts.chat.place import Place, ways
+from scripts.chat.place import Place, find_place, ways
 
 PAIR = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret"}
 KEY = {"FORWARD_KEY": "fk-one, fk-two"}
@@ -65,6 +65,16 @@ def test_ways_into_a_deployment(option: str) -> None:
         assert found(option, shell, dotenv, is_local=False) == expected
     with pytest.raises(ToolError, match="set FORWARD_KEY"):
         found(option, PAIR, KEYED, is_local=False)
+
+
+def test_api_is_below_the_prefix_of_the_settings_or_of_the_address() -> None:
+    prefixed = UserSettings({"OPENAI_ROUTE_PREFIX": "/ai"}, {})
+    for url, user, path in (
+        ("http://x/v1", UserSettings({}, {}), "/v1"),
+        ("http://x", prefixed, "/ai/v1"),
+        ("http://x/own", prefixed, "/v1"),
+    ):
+        assert find_place(parse(["--http-url", url], {}), user).api_path == path
 
 
 @pytest.mark.parametrize("option", ["--url", "--ws"])
