@@ -103,6 +103,18 @@ def test_by_model_changes_only_the_model(body: bytes, changed: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "rest"),
+    [
+        (b'{"x": true}', b"{}"),
+        (b' {"x":1 , "n": 1E400,"x":{"x":[2]}}', b'{"n": 1E400}'),
+        ('{"a":0.10,\n"x":1,"b" : {"x": "é"} }'.encode(), '{"a":0.10, "b" : {"x": "é"}}'.encode()),
+    ],
+)
+def test_without_member_leaves_the_others_as_they_are(body: bytes, rest: bytes) -> None:
+    assert call_of(body).without_member("x").body == rest
+
+
+@pytest.mark.parametrize(
     ("body", "content_type"),
     [
         pytest.param(FORM_WITH_FILE, FORM_WITH_FILE_TYPE, id="form"),

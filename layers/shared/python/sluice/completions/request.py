@@ -170,14 +170,13 @@ def without_caching(call: ModelCall) -> tuple[ModelCall, bool | None]:
     if CACHING not in call.body or not call.is_json:
         return call, None
     try:
-        document = json.loads(call.body)
+        document = json.loads(call.body.decode())
     except (ValueError, RecursionError):
         return call, None
     wish = _caching_of(document) if isinstance(document, dict) else None
     if wish is None:
         return call, None
-    rest = {name: value for name, value in document.items() if name != "caching"}
-    return call._replace(body=encoded(rest)), wish
+    return call.without_member("caching"), wish
 
 
 def _caching_of(document: dict[str, Any]) -> bool | None:

@@ -68,6 +68,15 @@ class ModelCall(NamedTuple):
             return self  # invalid JSON: the upstream's error says more
         return self._replace(body=body)
 
+    def without_member(self, name: str) -> ModelCall:
+        """The same request without the members of this name. Its body must be a JSON object.
+
+        The other members are the client's, byte for byte.
+        """
+        text = self.body.decode()
+        kept = (text[start:end] for found, start, _, end in _members(text) if found != name)
+        return self._replace(body=f"{{{', '.join(kept)}}}".encode())
+
 
 def chat_call(body: bytes, model: str | None = None) -> ModelCall:
     """The call for a chat completion with the JSON `body`."""
@@ -134,7 +143,9 @@ def _with_member(text: str, name: str, value: object) -> str:
     """
     written = json.dumps(value)
     pieces, copied = [], 0
-    for start, end in _values(text, name):
+    for found, _, start, end in _members(text):
+        if found != name:
+            continue
         pieces += [text[copied:start], written]
         copied = end
     if pieces:
@@ -144,16 +155,18 @@ def _with_member(text: str, name: str, value: object) -> str:
     return f"{text[:inside]}{json.dumps(name)}: {written}{comma}{text[inside:]}"
 
 
-def _values(text: str, name: str) -> Iterator[tuple[int, int]]:
-    """Where the values of an object's members of a name are. Raises ValueError."""
+def _members(text: str) -> Iterator[tuple[str, int, int, int]]:
+    """The names of an object's members, where each begins, its value begins, and both end.
+
+    Raises ValueError.
+    """
     json.loads(text)  # it is an object: what follows relies on that
     position = _after_blanks(text, _after_blanks(text, 0) + 1)
     while text[position] == '"':
-        found, position = _decode_value(text, position)
-        start = _after_blanks(text, _after_blanks(text, position) + 1)
+        name, name_end = _decode_value(text, position)
+        start = _after_blanks(text, _after_blanks(text, name_end) + 1)
         _, end = _decode_value(text, start)
-        if found == name:
-            yield start, end
+        yield name, position, start, end
         position = _after_blanks(text, _after_blanks(text, end) + 1)
         if position >= len(text):
             return
