@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from local.npm_options import with_npm_options
+from local.playground.settings import api_path
 from local.project.lists import entries
 from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
 
@@ -54,6 +55,7 @@ class Target:
     websocket_auth: str
     credentials: Any = field(repr=False)
     forward_key: str = field(repr=False)
+    api_path: str = "/v1"
 
     @property
     def url_is_signed(self) -> bool:
@@ -116,6 +118,7 @@ def target_of(options: Options, settings: Mapping[str, str]) -> Target:
         or ("none" if options.local else "forward_key"),
         credentials=session.get_credentials(),
         forward_key=next(iter(entries(settings.get("FORWARD_KEY", ""))), ""),
+        api_path=api_path(settings.get("OPENAI_ROUTE_PREFIX", "")),
     )
     _check(target, options)
     return target

@@ -35,7 +35,9 @@ from scripts.smoke.signing import UNKNOWN_KEY, BearerKey, FunctionUrlSignature, 
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 60.0  # longer than a cold start and the pauses of a slow model
-COMPLETIONS = "/v1/chat/completions"
+API = "/v1/"
+"""How paths of OpenAI's API begin, without the service's own prefix."""
+COMPLETIONS = f"{API}chat/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class UrlRequest:
         """
         with requests.request(
             "GET" if self.body is None else "POST",
-            target.addresses.http_url + self.path,
+            target.addresses.http_url + self.path.replace(API, f"{target.api_path}/", 1),
             data=self.body.encode() if self.body is not None else None,
             headers={"Content-Type": "application/json"} if self.body is not None else {},
             auth=auth or right_auth(target),

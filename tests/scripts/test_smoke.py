@@ -16,7 +16,12 @@ pytestmark = pytest.mark.timeout(180)
 KEY = "fk-test-of-smoke-checks"
 SERVICES = {
     "signed": {"WEBSOCKET_AUTH": "aws_iam"},
-    "keyed": {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY},
+    "keyed": {
+        "FUNCTION_URL_AUTH": "none",
+        "WEBSOCKET_AUTH": "forward_key",
+        "FORWARD_KEY": KEY,
+        "OPENAI_ROUTE_PREFIX": "/ai",
+    },
     "without a provider": {"OPENAI_API_KEY": "sk-test-smoke", "UPSTREAM_RETRIES": "0"},
 }
 NEEDS_NO_PROVIDER = {
