@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MAX_ID_CHARACTERS = 256
 """Maximum length of a request's id, a counter or UUID: every frame repeats it."""
+WHETHER_TO_RETRY = ("retry-after", "x-should-retry")
+RATE_LIMITS = "x-ratelimit-"
+"""How the names of headers begin that clients on the WebSocket get, too."""
 
 
 def http_body(error: SluiceError, secrets: Iterable[str]) -> bytes:
@@ -41,11 +44,20 @@ def event(error: SluiceError, secrets: Iterable[str]) -> bytes:
 def websocket_frame(
     error: SluiceError, secrets: Iterable[str], request_id: str, client_id: str | None
 ) -> str:
-    """The text frame with an error. client_id: the id of the client's request, if any."""
-    extra = {} if client_id is None else {"id": client_id[:MAX_ID_CHARACTERS]}
+    """The text frame with an error. client_id: the id of the client's request, if any.
+
+    A frame has no headers, so it holds those that say when to come back.
+    """
+    extra: dict[str, object] = {}
+    if client_id is not None:
+        extra["id"] = client_id[:MAX_ID_CHARACTERS]
+    headers = http_headers(error)
+    if any(name.startswith(WHETHER_TO_RETRY) for name in headers):
+        told = (*WHETHER_TO_RETRY, RATE_LIMITS)
+        extra["headers"] = {name: v for name, v in headers.items() if name.startswith(told)}
     return _document(error, secrets, {**extra, "requestId": request_id}).decode()
 
 
-def _document(error: SluiceError, secrets: Iterable[str], extra: dict[str, str]) -> bytes:
+def _document(error: SluiceError, secrets: Iterable[str], extra: dict[str, object]) -> bytes:
     document = json.dumps({"error": error.document(), **extra}, ensure_ascii=False)
     return mask_keys(utf8(document), secrets)
