@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from local.project.environment import UserSettings
+from dataclasses import dataclass
+from typing import Any
+
+from scripts.access.aws_errors import AWS_ERRORS, code_of, remedy
 from scripts.access.errors import ToolError
-from scripts.access.place import session_of
-from scripts.smoke import settings as smoke
+
+OUTPUTS = ("StreamLambdaFunctionUrl", "ServiceEndpointWebsocket")
+"""The outputs of the stack that hold the addresses, as osls names them."""
+REMEDIES = {
+    "ValidationError": "It does not exist: check --stage and --region, or deploy it.",
+    "AccessDenied": "The AWS credentials must allow cloudformation:DescribeStacks.",
+}
 
 
-def deployed_addresses(stage: str, region: str, stack: str, user: UserSettings) -> smoke.Addresses:
-    """The addresses in the outputs of the stage's CloudFormation stack. Raises ToolError."""
-    options = smoke.Options(stage, region, stack, None)
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses of the service; `http_url` has no slash at its end."""
+
+    http_url: str
+    websocket_url: str
+
+
+def deployed_addresses(cloudformation: Any, stack: str) -> Addresses:
+    """The addresses in the outputs of the stack. Raises ToolError.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+    """
     try:
-        return smoke.deployed_addresses(session_of(user, region).client("cloudformation"), options)
-    except smoke.SmokeSettingsError as error:
-        raise ToolError(str(error)) from error
+        (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except AWS_ERRORS as error:
+        region = cloudformation.meta.region_name
+        raise ToolError(
+            f"Cannot look up the stack {stack} in {region} ({code_of(error)})."
+            f" {remedy(code_of(error), REMEDIES)}"
+        ) from error
+    outputs = {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
+    missing = [name for name in OUTPUTS if name not in outputs]
+    if missing:
+        raise ToolError(
+            f"The stack {stack} has no output {' and no '.join(missing)}: deploy it again."
+        )
+    url, websocket = (outputs[name] for name in OUTPUTS)
+    return Addresses(url.rstrip("/"), websocket)

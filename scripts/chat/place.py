@@ -97,5 +97,6 @@ def _well_known(options: Options) -> Way:
 def _deployed(options: Options, user: UserSettings, region: str) -> str:
     from scripts.access.addresses import deployed_addresses  # noqa: PLC0415 -- 0.3 s for boto3
 
-    found = deployed_addresses(options.stage, region, f"{SERVICE}-{options.stage}", user)
+    cloudformation = session_of(user, region).client("cloudformation")
+    found = deployed_addresses(cloudformation, f"{SERVICE}-{options.stage}")
     return found.websocket_url if options.over_websocket else found.http_url

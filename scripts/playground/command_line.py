@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from local.npm_options import with_npm_options
+from scripts.access.addresses import Addresses
 from scripts.access.command_line import CommandLine
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, DEFAULT_STAGE, SERVICE
-from scripts.smoke.settings import Addresses
 
 COMMAND = "npm run playground --"
 DEFAULT_PORT = 3010

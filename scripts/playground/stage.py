@@ -18,6 +18,7 @@ from local.project.overview import default_model
 from local.project.prompt_templates import template_names
 from local.project.serverless_yml import ServiceFile
 from scripts.access.addresses import deployed_addresses
+from scripts.access.place import session_of
 from scripts.playground.command_line import Options
 
 TIMEOUT_S = 10.0
@@ -41,7 +42,7 @@ signatures, answers 403; the function of $connect answers 401."""
 def page_settings(options: Options, user: UserSettings, folder: Path, origin: str) -> PageSettings:
     """Look the stage up. Raises ToolError, ConfigurationError."""
     addresses = options.addresses or deployed_addresses(
-        options.stage, options.region, options.stack, user
+        session_of(user, options.region).client("cloudformation"), options.stack
     )
     variables = _variables(options, user, folder)
     path = api_path(variables.get("OPENAI_ROUTE_PREFIX", ""))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.smoke.settings import Addresses, deployed_addresses, parse
+from scripts.access.addresses import Addresses, deployed_addresses
 from tests.packaging.account_contents import AccountContents, look_into
 from tests.packaging.cloud_account import CloudAccount, cloud_account
 from tests.packaging.connection_probe import ConnectionProbe, probe_connections
@@ -106,7 +106,7 @@ def life(
         connections,
         repeated,
         changed,
-        addresses=deployed_addresses(account.client("cloudformation"), parse([], {})),
+        addresses=deployed_addresses(account.client("cloudformation"), "sluice-dev"),
         of_stream=service.sls("deploy", "function", "--function", "stream"),
         of_connect=service.refused(
             "deploy", "function", "--function", "connect", WEBSOCKET_AUTH="aws_iam"

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from scripts.smoke.settings import Addresses, SmokeSettingsError, deployed_addresses, parse
+from scripts.access.addresses import Addresses, deployed_addresses
+from scripts.access.errors import ToolError
 from tests.packaging.cloud_account import CloudAccount
 from tests.packaging.conftest import CHANGED_MODEL, DeploymentLife, Step
 from tests.packaging.packaged_service import Package
@@ -129,10 +130,8 @@ def test_smoke_checks_name_a_stack_without_the_addresses(account: CloudAccount) 
     outputs = {"StreamLambdaFunctionUrl": {"Value": "https://abc/"}}
     template = {"Resources": {"Bucket": {"Type": "AWS::S3::Bucket"}}, "Outputs": outputs}
     cloudformation.create_stack(StackName="half", TemplateBody=str(template))
-    with pytest.raises(SmokeSettingsError, match="half has no output ServiceEndpointWebsocket"):
-        deployed_addresses(cloudformation, parse(["--stack", "half"], {}))
+    with pytest.raises(ToolError, match="half has no output ServiceEndpointWebsocket"):
+        deployed_addresses(cloudformation, "half")
     cloudformation.delete_stack(StackName="half")
-    with pytest.raises(
-        SmokeSettingsError, match=r"look up the stack half in us-east-1 .*does not exist"
-    ):
-        deployed_addresses(cloudformation, parse(["--stack", "half"], {}))
+    with pytest.raises(ToolError, match=r"look up the stack half in us-east-1 .*does not exist"):
+        deployed_addresses(cloudformation, "half")

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 from botocore.credentials import Credentials
 
+from scripts.access.addresses import Addresses
 from scripts.smoke.__main__ import all_checks
 from scripts.smoke.check import run_check
-from scripts.smoke.settings import Addresses, Target
+from scripts.smoke.settings import Target
 from tests.packaging.conftest import DeploymentLife, Step
 from tests.packaging.deployed_function import layers_of, started
 from tests.packaging.lambda_layout import lay_out, lone_python, modules_found_by, unpack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -17,9 +18,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Response
 from websockets.sync.server import ServerConnection, serve
 
-from scripts.smoke.__main__ import all_checks, read_settings
+from scripts.access.addresses import Addresses
+from scripts.access.place import user_settings
+from scripts.access.shell import Shell
+from scripts.smoke.__main__ import all_checks
 from scripts.smoke.check import Result, row, run_check, summary
-from scripts.smoke.settings import Addresses, Target, parse
+from scripts.smoke.settings import Target, parse
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -272,9 +276,11 @@ def test_rows_show_times_and_what_is_wrong() -> None:
 def test_shells_variable_goes_before_that_of_dotenv(tmp_path: Any) -> None:
     (tmp_path / ".env").write_text("FORWARD_KEY=of-the-file\nWEBSOCKET_AUTH=aws_iam\n")
     (tmp_path / ".env.prod").write_text("FORWARD_KEY=of-the-stage\n")
-    read = read_settings({"FORWARD_KEY": "of-the-shell"}, tmp_path, "dev").merged()
+    bare = Shell([], {}, io.StringIO(), io.StringIO(), io.StringIO(), tmp_path)
+    shell = bare._replace(environ={"FORWARD_KEY": "of-the-shell"})
+    read = user_settings("dev", shell).merged()
     assert read == {"FORWARD_KEY": "of-the-shell", "WEBSOCKET_AUTH": "aws_iam"}
-    assert read_settings({}, tmp_path, "prod").merged() == {"FORWARD_KEY": "of-the-stage"}
+    assert user_settings("prod", bare).merged() == {"FORWARD_KEY": "of-the-stage"}
 
 
 def test_options_that_npm_took_still_count() -> None:
