@@ -20,6 +20,7 @@ from sluice.access.usage import (
     output_tokens,
 )
 
+EMBEDDINGS = ("/embeddings", "/v1/embeddings")
 BASE64 = base64.b64encode(bytes(90_000)).decode()
 ANTHROPICS = {
     "input_tokens": 5,
@@ -64,7 +65,7 @@ def test_request_claims_the_output_it_allows(fields: dict[str, Any], output: int
     body = b"{}"
     claimed = claimed_tokens("/chat/completions", body, fields)
     assert claimed == Tokens(input_tokens(body), 0, output, is_estimated=True)
-    assert claimed_tokens("/embeddings", body, fields).output == 0
+    assert [claimed_tokens(path, body, fields).output for path in EMBEDDINGS] == [0, 0]
 
 
 def test_form_claims_less_for_its_bytes_than_json_that_cannot_be_read() -> None:

@@ -43,7 +43,7 @@ def asked(body: str, path: str = "/chat/completions", **fields: Any) -> ModelCal
     ],
 )
 def test_stream_asks_for_its_usage_and_nothing_else_changes(body: str, asking: str) -> None:
-    for path in ("/chat/completions", "/completions"):
+    for path in ("/chat/completions", "/completions", "/v1beta/openai/chat/completions"):
         call = asked(body, path)
         assert call is not None
         assert call.body.decode() == asking.replace(

@@ -71,7 +71,7 @@ def claimed_tokens(path: str, body: bytes, document: Mapping[str, Any] | None) -
 
     body: as it goes to the provider. document: the same as JSON, None where it is none.
     """
-    output = 0 if path == "/embeddings" else _output_limit(document or {})
+    output = 0 if path.endswith("/embeddings") else _output_limit(document or {})
     is_form = document is None and body.lstrip().startswith(FORM_START)
     size = _form_tokens(body) if is_form else input_tokens(body)
     return Tokens(size, 0, output, is_estimated=True)
