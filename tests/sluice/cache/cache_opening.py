@@ -39,7 +39,7 @@ class Caches:
 
     def _store(self, backend: str, clock: Callable[[], float]) -> CacheStore:
         if backend == "MEMORY":
-            return MemoryCache(clock)
+            return MemoryCache()
         if backend == "DYNAMODB":
             return DynamoDbCache(TABLE, os.environ, clock, PATIENT, PATIENT.total_s)
         kind = SqliteCache if backend == "SQLITE" else LmdbCache

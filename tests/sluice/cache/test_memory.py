@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sluice.cache.memory import OVERHEAD_BYTES, MemoryCache
-from tests.sluice.state.state_opening import LATER, NOW, at
+from tests.sluice.state.state_opening import LATER
 
 ENTRY = b"x" * 1000
 THREE = 3 * (len(ENTRY) + OVERHEAD_BYTES)
@@ -14,7 +14,7 @@ def kept(cache: MemoryCache, *keys: str) -> str:
 
 
 def test_entry_that_was_used_longest_ago_makes_room() -> None:
-    cache = MemoryCache(at(NOW), THREE)
+    cache = MemoryCache(THREE)
     for key in "abc":
         cache.put(key, ENTRY, LATER)
     assert cache.get("a") == ENTRY
@@ -27,7 +27,7 @@ def test_entry_that_was_used_longest_ago_makes_room() -> None:
 
 
 def test_entry_larger_than_all_is_not_kept() -> None:
-    cache = MemoryCache(at(NOW), THREE)
+    cache = MemoryCache(THREE)
     cache.put("a", ENTRY, LATER)
     cache.put("b", ENTRY * 4, LATER)
     assert kept(cache, "a", "b") == ""
@@ -36,19 +36,7 @@ def test_entry_larger_than_all_is_not_kept() -> None:
 
 
 def test_small_entries_count_with_what_python_takes_for_them() -> None:
-    cache = MemoryCache(at(NOW), 3 * OVERHEAD_BYTES)
+    cache = MemoryCache(3 * OVERHEAD_BYTES)
     for key in "abcd":
         cache.put(key, b"", LATER)
     assert kept(cache, *"abcd") == "bcd"
-
-
-def test_expired_entry_is_removed_when_it_is_read() -> None:
-    now = [NOW]
-    cache = MemoryCache(lambda: now[0], THREE)
-    cache.put("a", ENTRY, LATER)
-    for key in "bc":
-        cache.put(key, ENTRY, LATER + 60)
-    now[0] = LATER
-    assert cache.get("a") is None
-    cache.put("d", ENTRY, LATER + 60)
-    assert kept(cache, *"bcd") == "bcd"

@@ -5,10 +5,6 @@ from __future__ import annotations
 from _thread import allocate_lock  # `threading` takes 1 ms to import
 from collections import OrderedDict
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MAX_BYTES = 64 * 1024 * 1024
 """Maximum size of all entries: an eighth of a function's 512 MB, of which an idle one uses 60."""
 OVERHEAD_BYTES = 300
@@ -18,28 +14,25 @@ OVERHEAD_BYTES = 300
 class MemoryCache:
     """A CacheStore. The entry that was used longest ago makes room for a new one."""
 
-    def __init__(self, clock: Callable[[], float], max_bytes: int = MAX_BYTES) -> None:
-        self._clock, self._max_bytes = clock, max_bytes
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._lock = allocate_lock()
-        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._entries: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: str) -> bytes | None:
         with self._lock:
-            if key not in self._entries:
-                return None
-            entry, expires_at = self._entries[key]
-            if expires_at <= self._clock():
-                self._remove(key)
-                return None
-            self._entries.move_to_end(key)
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._entries.move_to_end(key)
             return entry
 
     def put(self, key: str, entry: bytes, expires_at: float) -> None:
+        del expires_at  # those that nobody reads make room first, expired or not
         with self._lock:
             if key in self._entries:
                 self._remove(key)
-            self._entries[key] = (entry, expires_at)
+            self._entries[key] = entry
             self._bytes += _size(entry)
             while self._bytes > self._max_bytes:
                 self._remove(next(iter(self._entries)))
@@ -48,8 +41,7 @@ class MemoryCache:
         """Nothing is open."""
 
     def _remove(self, key: str) -> None:
-        entry, _ = self._entries.pop(key)
-        self._bytes -= _size(entry)
+        self._bytes -= _size(self._entries.pop(key))
 
 
 def _size(entry: bytes) -> int:

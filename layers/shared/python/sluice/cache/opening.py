@@ -27,7 +27,7 @@ def open_cache(
         return None
     backend, state_file, table = settings.cache_backend, settings.state_file, settings.cache_table
     if backend == "MEMORY":
-        return OpenedCache(lambda: _memory(clock))
+        return OpenedCache(_memory)
     if backend == "DYNAMODB":
         if not table:
             raise SettingsError("CACHE_TABLE", "must be set for CACHE_BACKEND=DYNAMODB")
@@ -71,10 +71,10 @@ class OpenedCache:
             return self._store
 
 
-def _memory(clock: Callable[[], float]) -> CacheStore:
+def _memory() -> CacheStore:
     from sluice.cache.memory import MemoryCache  # noqa: PLC0415 -- few use it
 
-    return MemoryCache(clock)
+    return MemoryCache()
 
 
 def _sqlite(file: str, clock: Callable[[], float]) -> CacheStore:
