@@ -9,6 +9,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
+from io import TextIOWrapper
 from typing import TextIO
 
 from local.clock import Clock
@@ -28,6 +29,9 @@ class Console:
     """Writes lines to `out` in order, several at once; `close` writes those that still wait."""
 
     def __init__(self, out: TextIO) -> None:
+        if isinstance(out, TextIOWrapper):
+            # A terminal's encoding may lack a character of a model's name or of a prompt.
+            out.reconfigure(errors="backslashreplace")
         self._out = out
         self._lines: deque[str] = deque()
         self._dropped = 0

@@ -29,6 +29,14 @@ def test_endless_line_comes_in_parts() -> None:
 PATIENCE_S = 30.0
 
 
+def test_terminal_without_a_character_shows_its_escape() -> None:
+    written = io.BytesIO()
+    console = Console(io.TextIOWrapper(written, encoding="ascii"))
+    console.line("modèle 漢")
+    console.close()
+    assert written.getvalue() == b"mod\\xe8le \\u6f22\n"
+
+
 class StuckOutput(io.StringIO):
     """An output whose reader is stuck until `go_on`; counts the writes."""
 
