@@ -13,6 +13,7 @@ from sluice.completions.event_stream import (
     BLANK_LINES,
     MAX_BLANK_LINE_BYTES,
     MAX_HELD_BYTES,
+    pieces_of_events,
     readable,
     recognized,
     stream_end,
@@ -140,6 +141,8 @@ def test_heartbeats_become_comments_at_every_cut_and_nothing_else_changes() -> N
         for cut in range(len(sent) + 1):
             pieces = whole_lines([sent[:cut], sent[cut:]])
             assert b"".join(readable(pieces)) == expected, (sent, cut)
+            whole = pieces_of_events(sent, cut)
+            assert b"".join(readable(whole)) == expected, (sent, cut)
 
 
 def test_events_with_data_are_passed_at_once_and_not_copied() -> None:

@@ -16,7 +16,7 @@ from sluice.cache.single_flight import SingleFlight
 from sluice.cache.wishes import Wishes, wishes_of
 from sluice.completions.event_stream import (
     EVENT_STREAM,
-    each_event,
+    pieces_of_events,
     readable,
     recognized,
     stream_end,
@@ -323,7 +323,7 @@ def _replayed(
 def as_given(stream: bytes, target: Target) -> bytes:
     """An event stream as clients of the target get it, so that no hit has to mend it again."""
     if not target.is_verbatim:
-        stream = b"".join(readable(each_event([stream])))
+        stream = b"".join(readable(pieces_of_events(stream)))
     return stream + stream_end(stream) if target.provider.mends_stream_end else stream
 
 

@@ -19,6 +19,8 @@ MAX_BLANK_LINE_BYTES = 3
 LINE_ENDS = (b"\n", b"\r")
 LF, CR = b"\n\r"  # as numbers, which are found in a fifth of the time
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+PIECE_BYTES = 64 * 1024
+"""Size of what is looked at at once where a whole stream is there."""
 MAX_HELD_BYTES = 64 * 1024
 """Maximum part of a line that is held back, in bytes. Providers send whole lines."""
 FIELDS = (b"data", b"event", b"id", b"retry", b"error")
@@ -144,6 +146,16 @@ def each_event(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield held
 
 
+def pieces_of_events(stream: bytes, size: int = PIECE_BYTES) -> Iterator[bytes]:
+    """A stream in pieces of at least `size` bytes, which end with an event."""
+    start = 0
+    while start < len(stream):
+        found = stream.find(b"\n\n", start + size)
+        end = len(stream) if found < 0 else found + len(b"\n\n")
+        yield stream[start:end]
+        start = end
+
+
 def readable(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same whole lines, but heartbeats become comments.
 
@@ -180,17 +192,17 @@ class _Events:
 
     def readable(self, chunk: bytes) -> bytes:
         """The lines held and these, as far as it is known whether they are a comment."""
-        passed = b""
+        passed: list[bytes] = []
         for line in chunk.splitlines(keepends=True):
             if line == b"\n" and self._ended_in_cr and self.held:
                 self.held += line  # the second half of a CR LF
             elif line == b"\n" and self._ended_in_cr:
-                passed += line
+                passed.append(line)
             else:
-                passed += self._passed(line)
+                passed.append(self._passed(line))
             self._ended_in_cr = line.endswith(b"\r")
         self.is_between = not (self.held or self._has_data)
-        return passed
+        return b"".join(passed)
 
     def _passed(self, line: bytes) -> bytes:
         text = line.rstrip(b"\r\n")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 
-from sluice.completions.event_stream import chunks_of_events, each_event
+from sluice.completions.event_stream import chunks_of_events, each_event, pieces_of_events
 from sluice.completions.sse import EventParser
 
 TYPE_CHECKING = False
@@ -75,11 +75,15 @@ def usage_cuts(events: bytes) -> list[int]:
     if not re.search(NO_CHOICES, events):
         return cuts
     end = 0
-    for event in each_event([events]):
-        end += len(event)
-        if _is_usage_event(event):
-            # Blank lines too many end nothing. They may have come with the event before.
-            cuts += [end - len(event.lstrip(BLANKS)), end]
+    for piece in pieces_of_events(events):
+        if not re.search(NO_CHOICES, piece):
+            end += len(piece)
+            continue
+        for event in each_event([piece]):
+            end += len(event)
+            if _is_usage_event(event):
+                # Blank lines too many end nothing. They may have come with the event before.
+                cuts += [end - len(event.lstrip(BLANKS)), end]
     return cuts
 
 
