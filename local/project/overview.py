@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from local.project.environment import upstream_url, url_for_display, uses_azure
 from local.project.lists import entries
@@ -15,7 +15,6 @@ DEFAULT_CACHE_TTL = "86400"
 """That of sluice.settings, as a test checks."""
 
 _NO_LIMIT = ("", "inf")
-_NOWHERE = " (no API is at this path)"
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 Row = tuple[str, str]
@@ -114,23 +113,7 @@ def _rates(environment: Mapping[str, str], name: str, unit: str) -> list[str]:
         rates = {route: _rate(value) for route, value in routes.items()}
     except (ValueError, AttributeError, TypeError, KeyError):
         return []
-    roots = _roots(environment)
-    return [
-        f"{route}: {rate} {unit}{'' if _is_served(route, roots) else _NOWHERE}"
-        for route, rate in rates.items()
-    ]
-
-
-def _roots(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return where the APIs are: the main one, also for Azure's clients, and the further ones."""
-    prefix = f"/{_value(environment, 'OPENAI_ROUTE_PREFIX').strip('/')}".rstrip("/")
-    others = entries(environment.get("EXTRA_ROUTE_PREFIX", ""))
-    return f"{prefix}/v1", f"{prefix}/openai", *(f"/{other.strip('/')}" for other in others)
-
-
-def _is_served(route: str, roots: Iterable[str]) -> bool:
-    pairs = [(f"{route.rstrip('/')}/", f"{root}/") for root in roots]
-    return any(one.startswith(other) or other.startswith(one) for one, other in pairs)
+    return [f"{route}: {rate} {unit}" for route, rate in rates.items()]
 
 
 def _rate(value: object) -> str:
