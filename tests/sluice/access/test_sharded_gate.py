@@ -16,7 +16,7 @@ from sluice.access.usage import Tokens
 from sluice.authentication import Principal
 from sluice.limit_values import Rate, RouteRates
 from sluice.state.changes import Change
-from tests.sluice.access.test_gate import ANSWER_S, CHAT, PRICES, World, passed, refused
+from tests.sluice.access.gate_world import ANSWER_S, CHAT, PRICES, World, passed, refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

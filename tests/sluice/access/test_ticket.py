@@ -9,7 +9,7 @@ from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.gate import LEASE_SLACK_MS
 from sluice.access.usage import Tokens
 from sluice.limit_values import Rate, RouteRates
-from tests.sluice.access.test_gate import (
+from tests.sluice.access.gate_world import (
     ANSWER_S,
     FORWARD_KEY,
     RECORD,
