@@ -73,6 +73,22 @@ def test_last_usage_of_several_counts() -> None:
     assert usage_of(*growing, sse({"usage": None})) == {"total_tokens": 3}
 
 
+def test_parameter_of_a_tool_is_no_count() -> None:
+    """A client could charge itself less, by a tool with such a parameter and an early end."""
+    parameters = {"properties": {"usage": {"input_tokens": 1, "output_tokens": 1}}}
+    tools = [{"type": "function", "description": "]}" * 9, "parameters": parameters}]
+    for size in (0, 2 * TAIL_BYTES):
+        response = {"instructions": "x" * size, "tools": tools}
+        created = sse({"type": "response.created", "response": response})
+        assert usage_of(created, delta("a")) is None
+        completed = sse({"response": {**response, "usage": RESPONSES, "user": None}})
+        assert usage_of(created, delta("a"), completed) == RESPONSES
+        assert usage_of(json.dumps({**response, "usage": RESPONSES}).encode()) == RESPONSES
+        vectors = {"usage": CHAT, "data": [0.5] * TAIL_BYTES}
+        assert usage_of(json.dumps(vectors).encode()) == CHAT
+        assert usage_of(json.dumps({"tools": tools, "data": [0.5] * TAIL_BYTES}).encode()) is None
+
+
 def test_counts_of_several_events_are_joined_where_the_last_leaves_out_the_input() -> None:
     start = sse({"message": {"usage": {"input_tokens": 25, "output_tokens": 1}}})
     assert usage_of(start, delta("a"), sse({"usage": {"output_tokens": 15}})) == {

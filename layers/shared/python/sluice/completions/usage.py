@@ -18,7 +18,11 @@ HEAD_BYTES = 1024
 """Some JSON answers have their usage before vectors or choices, after a few short members."""
 OBJECT = rb"\s*{"
 # As text: `re` compiles them once a client has its answer.
-USAGE = rb'"usage(?:Metadata)?"\s*:\s*(?={)'
+USAGE = r'"usage(?:Metadata)?"\s*:\s*(?={)'
+STRUCTURE = r'"[^"\\]*(?:\\.[^"\\]*)*"|[][{}]'
+MAX_DEPTH = 2
+"""Objects around a count: those of responses and of Gemini's lists have two. An answer repeats its
+request's tools deeper than that, and a parameter may be named `usage`."""
 COUNT = r"(?i)\w*token(?:s|count)\w*"
 INPUT = r"(?i)(?:prompt|input)_?token(?:s|count)"
 DETAILS = ("prompt_tokens_details", "input_tokens_details")
@@ -54,7 +58,7 @@ class UsageFinder:
             return self._of_events
         found = _last_usage(b"".join(self._chunks)[-TAIL_BYTES:])
         if found is None and re.match(OBJECT, self._first):
-            found = _last_usage(self._first[:HEAD_BYTES])
+            found = _last_usage(self._first[:HEAD_BYTES], is_head=True)
         return found
 
 
@@ -85,19 +89,37 @@ def _count(value: object) -> int | None:
     return value if type(value) is int else None
 
 
-def _last_usage(data: bytes) -> dict[str, int] | None:
-    """The last counts. Streams of Anthropic's API count the input in an earlier event."""
+def _last_usage(data: bytes, *, is_head: bool = False) -> dict[str, int] | None:
+    """The last counts. Streams of Anthropic's API count the input in an earlier event.
+
+    is_head: whether the end of the answer is missing, and not its beginning.
+    """
+    text = data.decode("utf-8", "replace")
     usage: dict[str, int] = {}
-    for found in reversed(list(re.finditer(USAGE, data))):
-        usage = {**(_object_at(data[found.end() :]) or {}), **usage}
+    for found in reversed(list(re.finditer(USAGE, text))):
+        counts, end = _object_at(text, found.end())
+        depth = _depths(text[: found.start()])[0] if is_head else _depths(text[end:])[1]
+        if counts and 0 < depth <= MAX_DEPTH:
+            usage = {**counts, **usage}
         if any(re.fullmatch(INPUT, name) for name in usage):
             break
     return usage or None
 
 
-def _object_at(data: bytes) -> dict[str, int] | None:
+def _object_at(text: str, start: int) -> tuple[dict[str, int] | None, int]:
     try:
-        document, _ = json.JSONDecoder().raw_decode(data.decode("utf-8", "replace"))
+        document, end = json.JSONDecoder().raw_decode(text, start)
     except (ValueError, RecursionError):
-        return None
-    return token_counts(document)
+        return None, start
+    return token_counts(document), end
+
+
+def _depths(text: str) -> tuple[int, int]:
+    """How many objects and lists a piece of JSON leaves open, and how many earlier ones it ends."""
+    opened = ended = 0
+    for found in re.finditer(STRUCTURE, text):
+        if found[0] in "[{":
+            opened += 1
+        elif found[0] in "]}":
+            ended, opened = (ended, opened - 1) if opened else (ended + 1, 0)
+    return opened, ended
