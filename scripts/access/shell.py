@@ -29,4 +29,6 @@ class Shell(NamedTuple):
 
 
 def shell_of_process() -> Shell:
+    # A terminal's encoding may lack a character of an answer or of a model's name.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a real one
     return Shell(sys.argv[1:], os.environ, sys.stdin, sys.stdout, sys.stderr)

@@ -21,7 +21,6 @@ def _start() -> int:
     from scripts.chat.program import main  # noqa: PLC0415 -- slow to import, and Ctrl-C may come
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a real one
     return main(shell_of_process())
 
 
