@@ -60,12 +60,14 @@ def _write(file: Path, picture: str) -> None:
 
 
 def _replay(place: Place, shell: Shell) -> None:
+    if shell.stdin.isatty():
+        raise ToolError("--replay reads log lines from a pipe. docs/keys.md shows the command.")
     done = replay(place.store, shell.stdin, shell.clock())
     shell.out.write(f"Counted {done.counted} requests; {done.known} had been counted before.\n")
     if done.damaged:
         raise ToolError(
-            f"{done.damaged} lines could not be read. Pass whole lines of the functions' logs,"
-            ' each with {"…", "uncounted": …}.'
+            f"Lines that could not be read: {done.damaged}. Pass whole lines of the functions'"
+            ' logs, each with {"…", "uncounted": …}.'
         )
 
 

@@ -169,7 +169,7 @@ def test_damaged_lines_are_said_and_change_nothing(store: ToolStore, tmp_path: P
     tool = Tool(main, tmp_path, {"STATE_FILE": str(tmp_path / "state.sqlite3")})
     code, out, err = tool.run("--replay", stdin=io.StringIO("\n".join(lines)))
     assert (code, out) == (1, "Counted 0 requests; 0 had been counted before.\n")
-    assert err.startswith("usage: 11 lines could not be read. Pass whole lines")
+    assert err.startswith("usage: Lines that could not be read: 11. Pass whole lines")
     assert store.items("") == before
 
 
