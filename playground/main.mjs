@@ -13,6 +13,8 @@ import { followRequests } from './requests_view.mjs'
 import { TrafficView } from './traffic_view.mjs'
 import { WebSocketChannel } from './websocket.mjs'
 
+const COMPOSING = 229 // the code of keys that an input method takes
+
 const settings = await (await fetch('/_local/playground/settings.json')).json()
 const conversation = new ConversationView()
 const traffic = new TrafficView()
@@ -70,7 +72,9 @@ function showCode (prompt) {
 }
 
 function sendOnEnter (event) {
-  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return
+  // Enter that chooses a character of Chinese, Japanese or Korean: Safari tells it by the code only.
+  const isComposing = event.isComposing || event.keyCode === COMPOSING
+  if (event.key !== 'Enter' || event.shiftKey || isComposing) return
   event.preventDefault()
   send()
 }

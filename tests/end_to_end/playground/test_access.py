@@ -20,6 +20,12 @@ def test_keyboard_alone_is_enough(page: Page, upstream: ScriptedUpstream) -> Non
     page.do("type", "two")
     page.press("Shift+Enter")
     page.do("type", "lines")
+    for composing in ("isComposing: true", "keyCode: 229"):  # Enter chooses a character
+        page.evaluate(
+            "document.activeElement.dispatchEvent(new KeyboardEvent('keydown', "
+            f"{{key: 'Enter', bubbles: true, {composing}}}))"
+        )
+    assert page.texts("answer") == []
     page.press("Enter")
     page.wait_text("answer", "Hello")
     page.wait_idle()
