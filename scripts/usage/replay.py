@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from scripts.access.store import ToolStore
 from sluice.access.account import Bounds, Lease, Used, settlement
-from sluice.access.daily_usage import KEPT_S, usage_change
+from sluice.access.daily_usage import KEPT_S, RequestUsage, usage_change
 from sluice.access.records import record_of
 from sluice.access.usage import Savings, Tokens
 from sluice.state.changes import Change, Equals
@@ -27,18 +27,14 @@ MAX_NESTING = 2
 class Uncounted(NamedTuple):
     """One request, as access.ticket.Ticket.replay describes it. at: Unix ms.
 
-    savings: of an answer from the cache. is_settled: whether nothing but its count for reports is
-    missing.
+    is_settled: whether nothing but its count for reports is missing.
     """
 
     account: str
     name: str
     at: int
     lease: Lease
-    tokens: Tokens
-    cost: int | None
-    savings: Savings | None
-    has_failed: bool
+    used: RequestUsage
     is_settled: bool
 
 
@@ -99,26 +95,19 @@ def _read(fields: Mapping[str, Any]) -> Uncounted | None:
     numbers += savings or ()
     if not all(type(number) is int and number >= 0 for number in numbers):
         return None
-    return Uncounted(account, name, at, lease, tokens, cost, savings, failed, is_settled)
+    used = RequestUsage(tokens, cost, savings, failed)
+    return Uncounted(account, name, at, lease, used, is_settled)
 
 
 def _changes(store: ToolStore, found: Uncounted, now: float) -> list[Change]:
-    counted = usage_change(
-        found.account,
-        found.name,
-        found.lease.model,
-        found.tokens,
-        found.cost,
-        found.at / 1000,
-        found.savings,
-        has_failed=found.has_failed,
-    )
+    model = found.lease.model
+    counted = usage_change(found.account, found.name, model, found.used, found.at / 1000)
     if found.is_settled:
         mark = f"{REPLAYED}{found.lease.id}"
         return [counted._replace(guards=(Equals(mark, None),), put={**counted.put, mark: 1})]
     record = record_of(store.get_all([found.account]).get(found.account, {}))
     bounds = Bounds() if record is None else Bounds((), record.tpm_limit, revision=record.revision)
-    used = Used(found.tokens.total, found.cost or 0)
+    used = Used(found.used.tokens.total, found.used.cost or 0)
     settled = settlement(bounds, found.account, found.lease, used, int(now * 1000))
     if record is None:
         settled = settled._replace(expires_at=now + KEPT_S)  # longer than any of its windows

@@ -15,7 +15,7 @@ from scripts.keys.command_line import FIELDS, PURPOSES
 from scripts.keys.command_line import command_line as keys_command_line
 from scripts.keys.commands import Records
 from scripts.usage.command_line import command_line as usage_command_line
-from sluice.access.daily_usage import PREFIX, usage_change
+from sluice.access.daily_usage import PREFIX, RequestUsage, usage_change
 from sluice.access.usage import Tokens
 from tests.child_environment import ROOT
 from tests.scripts.tool_stores import TABLE
@@ -62,7 +62,7 @@ def test_policy_allows_what_the_tools_do_and_nothing_else() -> None:
         if not principal:
             records.rotate("team-a")
         records.delete("team-a")
-    used = usage_change("key 1", "team-a", "m", Tokens(1, 0, 1), 1, 0, has_failed=False)
+    used = usage_change("key 1", "team-a", "m", RequestUsage(Tokens(1, 0, 1), 1), 0)
     assert store.change_all([used])
     store.items(PREFIX)
     assert keys == {"alias ", "arn ", "key ", "usage "}

@@ -15,7 +15,7 @@ from scripts.access.dynamodb import PAUSES_S
 from scripts.access.errors import ToolError
 from scripts.cache.__main__ import main
 from scripts.cache.dynamodb import MAX_BATCH, DynamoDbEntries
-from sluice.access.daily_usage import usage_change
+from sluice.access.daily_usage import RequestUsage, usage_change
 from sluice.access.usage import Savings, Tokens
 from sluice.cache.opening import open_cache
 from sluice.settings import read_settings
@@ -108,9 +108,8 @@ def test_stats_tell_what_the_cache_has_saved(
     store = opened("dynamodb" if tool.place else "sqlite", request)
     saved = Savings(1200, 2_500_000)
     for days_ago, saving in ((0, saved), (0, None), (29, saved), (30, saved)):
-        when = NOW - days_ago * DAY_S
-        used = usage_change("a", "a", "m", Tokens(7, 0, 7), 1, when, saving, has_failed=False)
-        assert store.change_all([used])
+        used = RequestUsage(Tokens(7, 0, 7), 1, saving)
+        assert store.change_all([usage_change("a", "a", "m", used, NOW - days_ago * DAY_S)])
     assert tool.document("stats")["usage"] == {
         "since": "2026-12-17",
         "requests": 3,

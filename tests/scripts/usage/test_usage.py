@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts.usage.__main__ import main
-from sluice.access.daily_usage import usage_change
+from sluice.access.daily_usage import RequestUsage, usage_change
 from sluice.access.usage import Savings, Tokens
 from tests.scripts.tool_runs import Tool
 from tests.scripts.tool_stores import NOW, opened
@@ -47,8 +47,8 @@ def tool(request: pytest.FixtureRequest, tmp_path: Path) -> UsageTool:
     store = opened(request.param, request)
     for name, model, tokens, cost, days_ago, failed in USED:
         when = NOW - days_ago * DAY_S
-        change = usage_change(f"key {name}", name, model, tokens, cost, when, has_failed=failed)
-        assert store.change_all([change])
+        used = RequestUsage(tokens, cost, has_failed=failed)
+        assert store.change_all([usage_change(f"key {name}", name, model, used, when)])
     return UsageTool(tmp_path, *(("--stage", "dev") if request.param == "dynamodb" else ()))
 
 
@@ -117,8 +117,8 @@ def test_what_the_cache_saved_has_columns_of_its_own(
 ) -> None:
     store = opened("sqlite", request)
     for saved in (None, Savings(1200, 2_500_000)):
-        used = usage_change("a", "a", "m", Tokens(7, 0, 7), 1, NOW, saved, has_failed=False)
-        assert store.change_all([used])
+        used = RequestUsage(Tokens(7, 0, 7), 1, saved)
+        assert store.change_all([usage_change("a", "a", "m", used, NOW)])
     head, *_, last = empty.said().splitlines()[2:]
     assert head.endswith("  UNPRICED  CACHE HITS  SAVED TOKENS  SAVED USD")
     assert last.split()[-3:] == ["1", "1,200", "2.500000"]
@@ -140,7 +140,7 @@ def test_csv_has_small_and_large_amounts_as_plain_numbers(
 ) -> None:
     store = opened("sqlite", request)
     for name, micro_usd in (("a", 46), ("b", 1_234_567_890)):
-        used = usage_change(name, name, "m", Tokens(1, 0, 1), micro_usd, NOW, has_failed=False)
+        used = usage_change(name, name, "m", RequestUsage(Tokens(1, 0, 1), micro_usd), NOW)
         assert store.change_all([used])
     rows = csv.DictReader(io.StringIO(empty.said("--csv")))
     assert [row["usd"] for row in rows] == ["0.000046", "1234.567890"]
@@ -166,7 +166,7 @@ def test_chart_of_many_rows_has_the_largest_and_the_sum_of_the_others(
     for number in range(40):
         name = f"team-{number:02}-{'x' * 50}"
         tokens = Tokens(number, 0, 0)
-        store.change_all([usage_change(name, name, "m", tokens, number, NOW, has_failed=False)])
+        store.change_all([usage_change(name, name, "m", RequestUsage(tokens, number), NOW)])
     file = tmp_path / "usage.svg"
     empty.said("--chart", str(file))
     picture = file.read_text("utf-8")

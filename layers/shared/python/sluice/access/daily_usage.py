@@ -43,23 +43,26 @@ class Usage(NamedTuple):
     counts: dict[str, int]
 
 
-def usage_change(
-    account: str,
-    name: str,
-    model: str,
-    tokens: Tokens,
-    cost: int | None,
-    now: float,
-    savings: Savings | None = None,
-    *,
-    has_failed: bool,
-) -> Change:
+class RequestUsage(NamedTuple):
+    """What one request has used. cost: micro-USD; None for a model whose price is unknown.
+
+    savings: of an answer from the cache.
+    """
+
+    tokens: Tokens
+    cost: int | None
+    savings: Savings | None = None
+    has_failed: bool = False
+
+
+def usage_change(account: str, name: str, model: str, used: RequestUsage, now: float) -> Change:
     """Counts one request: rather not at all than twice.
 
-    name: who it counts for, in reports. model: in the length of gate.MAX_CHARACTERS. cost:
-    micro-USD. now: Unix time. savings: of an answer from the cache.
+    name: who it counts for, in reports. model: in the length of gate.MAX_CHARACTERS. now: Unix
+    time.
     """
     day = time.strftime("%Y-%m-%d", time.gmtime(now))
+    tokens, cost, savings, has_failed = used
     counts = {
         "requests": 1,
         "failures": int(has_failed),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sluice.access.account import Bounds, Claim, Used, lease_of, leases_over, settlement
-from sluice.access.daily_usage import usage_change
+from sluice.access.daily_usage import RequestUsage, usage_change
 from sluice.access.usage import Savings, Tokens
 from sluice.errors import StateUnavailable
 from sluice.named_tuple import NamedTuple
@@ -106,33 +106,16 @@ class Ticket:
             if not outcome.was_applied and now_ms >= self._lease.until:
                 return cost
         if not self._is_counted:
-            self._count(tokens, savings, cost, now, has_failed=has_failed)
+            self._count(RequestUsage(tokens, cost, savings, has_failed), now)
             self._is_counted = True
         settle_dead(self._store, principal, case._replace(now=int(now * 1000)), self._seen)
         return cost
 
-    def _count(
-        self,
-        tokens: Tokens,
-        savings: Savings | None,
-        cost: int | None,
-        now: float,
-        *,
-        has_failed: bool,
-    ) -> None:
+    def _count(self, used: RequestUsage, now: float) -> None:
         """For reports: rather not at all than twice."""
-        counted = usage_change(
-            self._principal.account,
-            self._principal.name,
-            self._lease.model,
-            tokens,
-            cost,
-            now,
-            savings,
-            has_failed=has_failed,
-        )
+        account, name = self._principal.account, self._principal.name
         try:
-            self._store.change(counted)
+            self._store.change(usage_change(account, name, self._lease.model, used, now))
         except StateUnavailable as error:
             if not error.may_be_done:
                 raise
@@ -162,7 +145,5 @@ def charge(
     """Settles a request whose function has died, at what it had claimed, and counts it."""
     settled = settlement(bounds, account, lease, Used(lease.tokens, lease.cost), now)
     tokens = Tokens(lease.tokens, 0, 0, is_estimated=True)
-    counted = usage_change(
-        account, name, lease.model, tokens, lease.cost, now / 1000, has_failed=True
-    )
-    return settled, counted
+    used = RequestUsage(tokens, lease.cost, has_failed=True)
+    return settled, usage_change(account, name, lease.model, used, now / 1000)
