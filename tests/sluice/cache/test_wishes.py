@@ -22,6 +22,7 @@ NONE = Wishes(may_read=False, may_keep=False, ttl_s=TTL_S)
         ({"cache-control": "max-age=0"}, None, ANY._replace(may_read=False, max_age_s=0)),
         ({"cache-control": 'no-transform, Max-Age="060"'}, None, ANY._replace(max_age_s=60)),
         ({"cache-control": "max-age, max-age=x"}, None, ANY),
+        ({"cache-control": "only-if-cached"}, None, ANY._replace(only_kept=True)),
         ({}, True, ANY),
         ({}, False, NONE),
         ({"x-sluice-cache-ttl": "60"}, None, ANY._replace(ttl_s=60)),

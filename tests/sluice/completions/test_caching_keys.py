@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sluice.completions.caching import NotCached
 from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.request import ResponseType, plain_request
 from sluice.upstream.call import JSON, chat_call
@@ -100,6 +101,17 @@ def test_template_requests_say_what_they_want_of_the_cache(bench: CacheBench) ->
     ):
         bench.read(own, headers=headers)
         assert bench.state == state
+
+
+def test_client_may_want_a_kept_answer_or_none(bench: CacheBench) -> None:
+    wish = {"cache-control": "only-if-cached"}
+    for document in (STREAMED, {**STREAMED, "store": True}):
+        with pytest.raises(NotCached) as caught:
+            bench.ask(document, headers=wish)
+        assert caught.value.headers == {"x-should-retry": "false"}
+    assert bench.asked == 0
+    first = bench.ask(STREAMED)
+    assert (bench.ask(STREAMED, headers=wish), bench.state) == (first, "HIT")
 
 
 def number_in(answer: ModelAnswer) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TTL_HEADER = "x-sluice-cache-ttl"
-NO_CACHE, NO_STORE = "no-cache", "no-store"
+NO_CACHE, NO_STORE, ONLY_IF_CACHED = "no-cache", "no-store", "only-if-cached"
 """Directives of Cache-Control: RFC 9111 section 5.2.1."""
 MAX_AGE = "max-age"
 MAX_DIGITS = 9
@@ -20,13 +20,14 @@ MAX_DIGITS = 9
 class Wishes(NamedTuple):
     """may_read, may_keep: whether a kept answer may be given, and this one be kept, for ttl_s.
 
-    max_age_s: of a kept answer; None for any.
+    max_age_s: of a kept answer; None for any. only_kept: whether no other answer is wanted.
     """
 
     may_read: bool
     may_keep: bool
     ttl_s: int
     max_age_s: int | None = None
+    only_kept: bool = False
 
 
 def wishes_of(headers: Mapping[str, str], ttl_s: int, *, caching: bool | None = None) -> Wishes:
@@ -41,7 +42,7 @@ def wishes_of(headers: Mapping[str, str], ttl_s: int, *, caching: bool | None = 
     # Browsers say max-age=0 where a page asks for a new answer.
     may_read = may_use and NO_CACHE not in directives and max_age_s != 0
     may_keep = may_use and NO_STORE not in directives and kept_s > 0
-    return Wishes(may_read, may_keep, kept_s, max_age_s)
+    return Wishes(may_read, may_keep, kept_s, max_age_s, ONLY_IF_CACHED in directives)
 
 
 def _directives(text: str) -> dict[str, str]:

@@ -7,13 +7,14 @@ import time
 from contextlib import contextmanager
 from functools import partial
 
+from sluice.access.errors import NoRetry
 from sluice.access.prices import read_price_list
 from sluice.access.usage import Savings, counted_tokens
 from sluice.cache.entry import MAX_BODY_BYTES, Entry, read_entry, written_entry
 from sluice.cache.key import Place, answer_key, may_be_kept, read_document
 from sluice.cache.opening import open_cache
 from sluice.cache.single_flight import SingleFlight
-from sluice.cache.wishes import Wishes, wishes_of
+from sluice.cache.wishes import ONLY_IF_CACHED, Wishes, wishes_of
 from sluice.completions.event_stream import (
     EVENT_STREAM,
     pieces_of_events,
@@ -61,6 +62,14 @@ OWN_HEADERS = (*ACCOUNT_HEADERS, "x-amzn-bedrock-")
 """How names of headers begin that some providers get, and others do not."""
 PACED_CHARACTERS = 4
 """Length of an event's text that is made of a whole answer: about a token of English."""
+
+
+class NotCached(NoRetry):
+    """Nothing is kept for a request that may not go to the provider."""
+
+    status = 504  # RFC 9111 section 5.2.1.7
+    type = "invalid_request_error"
+    code = "not_cached"
 
 
 class Question(NamedTuple):
@@ -124,6 +133,11 @@ class CacheExchange:
             self.recorded = RecordedReply(reply, MAX_BODY_BYTES)
         return self.recorded or reply
 
+    def check(self, wishes: Wishes) -> None:
+        """Raises NotCached if the client wants a kept answer or none."""
+        if wishes.only_kept and not self.is_hit:
+            raise NotCached(f"No answer is kept, and cache-control has {ONLY_IF_CACHED}.")
+
     @contextmanager
     def errors(self) -> Iterator[None]:
         """Errors of this block say what the cache did, if the limits let the request through."""
@@ -182,20 +196,23 @@ class AnswerCache:
     ) -> Iterator[CacheExchange]:
         """One request's part of the cache. Its answer is kept when the block ends well.
 
-        caching: what openai-forward's clients say of the cache. Raises InvalidField,
+        caching: what openai-forward's clients say of the cache. Raises InvalidField, NotCached,
         DeadlineReached, and the reason of the stop signal.
         """
         call = pending.call
+        wishes = wishes_of(pending.headers, self._settings.cache_ttl_s, caching=caching)
         document = read_document(call.body) if call.is_json else None
-        question = document and self._question(pending, document, caching=caching)
+        question = document and self._question(pending, document, wishes)
         if not question:
             exchange = CacheExchange(call.model, BYPASS, partial(self._price, pending))
+            exchange.check(wishes)
             with exchange.errors():
                 yield exchange
             return
         entry, is_first = self._find(question, pending)
         try:
             exchange = self._exchange(question, pending, entry)
+            exchange.check(wishes)
             with exchange.errors():
                 yield exchange
             if exchange.recorded is not None:
@@ -205,11 +222,10 @@ class AnswerCache:
                 self._flights.end(question.key)
 
     def _question(
-        self, pending: PendingRequest, document: Mapping[str, Any], *, caching: bool | None
+        self, pending: PendingRequest, document: Mapping[str, Any], wishes: Wishes
     ) -> Question | None:
         """None for a request whose answer may neither be given again nor kept."""
         settings, call, principal = self._settings, pending.call, pending.principal
-        wishes = wishes_of(pending.headers, settings.cache_ttl_s, caching=caching)
         is_shared = settings.cache_scope == SHARED_BY_ALL
         is_wanted = wishes.may_read or wishes.may_keep
         if not (may_be_kept(document) and is_wanted and (principal or is_shared)):

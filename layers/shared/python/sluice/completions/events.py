@@ -136,7 +136,7 @@ class _Answer:
         if data == END:
             self.end_at_mark()
             return None
-        if event.name.strip().lower() == "error":
+        if event.name and event.name.strip().lower() == "error":
             raise _refused_with(data)
         _check_size(data)
         try:
@@ -256,7 +256,8 @@ def _part(part: object) -> str:
 
 
 def _check_size(text: str) -> None:
-    if text.count("{") + text.count("[") > MAX_CONTAINERS:
+    # Most events are far too short for so many.
+    if len(text) > MAX_CONTAINERS and text.count("{") + text.count("[") > MAX_CONTAINERS:
         raise UpstreamBroken(
             f"The upstream sent an event of over {MAX_CONTAINERS} lists and objects."
         )
