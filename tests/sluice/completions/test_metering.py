@@ -163,7 +163,8 @@ def test_requests_without_model_work_are_free() -> None:
     upload = ModelCall(
         "POST", "/files", "", {"content-type": "multipart/form-data"}, b"x" * 99, None
     )
-    for call, is_free in ((models, True), (upload, False)):
+    cancel = ModelCall("POST", "/responses/r/cancel", "", {}, b"", None)
+    for call, is_free in ((models, True), (cancel, True), (upload, False)):
         assert charged([b"x" * 300], call=call, has_lines=False) == (NOTHING, False)
         _, gate = meter_of(call)
         assert gate.asked[0].is_free == is_free

@@ -182,7 +182,7 @@ def metered(
     call = pending.call
     # Some providers read JSON under any content type. Forms name a model; uploads do not.
     asks_model = call.is_json or call.model
-    is_free = is_hit or call.method in FREE_METHODS or not asks_model
+    is_free = is_hit or _is_free(call) or not asks_model
     document = None if is_free else _document(call, is_strict=principal.has_record)
     claimed = NOTHING if is_free else claimed_tokens(call.path, call.body, document)
     others = () if is_hit else _chain(call.model or "", fallbacks or {})
@@ -207,9 +207,14 @@ def _ask_of(pending: PendingRequest, claimed: Tokens) -> Ask:
         call.model or "",
         claimed,
         pending.deadline.seconds_left_or_zero(),
-        call.method in FREE_METHODS,
+        _is_free(call),
         request.prompt_template if isinstance(request, TemplateRequest) else None,
     )
+
+
+def _is_free(call: ModelCall) -> bool:
+    """Whether no model works on it. A POST without a body cancels something."""
+    return call.method in FREE_METHODS or not call.body
 
 
 def _document(call: ModelCall, *, is_strict: bool) -> dict[str, Any] | None:
