@@ -142,7 +142,9 @@ class Settings:
         "The same for all other routes together: `60/minute`; `inf` for no limit.")
     rate_limit_strategy = Setting("RATE_LIMIT_STRATEGY",
         values.choice("fixed-window", "fixed-window-elastic-expiry", "moving-window"),
-        "fixed-window", "How a window of such a rate begins and ends.")
+        "fixed-window",
+        "How windows of such a rate begin and end. `fixed-window`: by the clock."
+        " `fixed-window-elastic-expiry`: each request extends it. `moving-window`: at any time.")
     event_rates = Setting("TOKEN_RATE_LIMIT", values.route_rates, "",
         "Maximum pace of a stream's events to one client, by route prefix:"
         ' `{"/v1/chat/completions": "60/second"}`.')
