@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from tests.child_environment import inherited
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_S = 30.0  # how long a test waits for the stack before it has failed
+PATIENCE_S = 60.0  # how long a test waits for the stack before it has failed
 
 
 def patient_wscat(line: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Script = Callable[["UpstreamRequest", socket.socket], None]
 
-PATIENCE_S = 20.0  # how long a test waits before it fails
+PATIENCE_S = 30.0  # how long a test waits before it fails
 
 EVENT_STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: req_upstream\r\n"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 RUNTIME = "/2018-06-01/runtime"
 BOOTSTRAP = ROOT / "layers/runtime/bootstrap"
-PATIENCE_S = 20.0  # how long a test waits for a child process before it fails
+PATIENCE_S = 30.0  # how long a test waits for a child process before it fails
 SLEEPS_IN_A_ROW = 10  # checks that must find a process asleep before it counts as waiting
 SLEEP_CHECK_S = 0.01  # between two such checks: no event says that another process waits
 FRAME_HEAD_BYTES = 16

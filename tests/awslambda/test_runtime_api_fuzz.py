@@ -31,7 +31,7 @@ OPTIONAL = {
     "Lambda-Runtime-Aws-Tenant-Id": ("tenant_id", "t", None),
     "Lambda-Runtime-Invocation-Id": ("invocation_id", "i-1", None),
 }
-PATIENCE_S = 20.0  # how long a test waits for a connection before it fails
+PATIENCE_S = 30.0  # how long a test waits for a connection before it fails
 
 
 @dataclass(frozen=True)

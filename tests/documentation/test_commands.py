@@ -48,8 +48,6 @@ NOT_RUN = re.compile(
     r"npx sls|npm (ci|start)\b|npm run (-s )?(secrets|smoke)|https://…|export FORWARD_KEY="
 )
 
-pytestmark = pytest.mark.timeout(240)
-
 
 @pytest.mark.parametrize("page", [path.name for path in MARKED])
 def test_commands_print_what_their_page_says(page: str, tmp_path: Path) -> None:

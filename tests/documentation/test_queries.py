@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from websockets.sync.client import connect
 
 from tests.child_environment import ROOT
 from tests.documentation.insights import DISCOVERED, InvalidQueryError, read_query
 from tests.end_to_end.curl import curl
+from tests.patient_client import connect
 from tests.running_stack import RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 
+from tests.patient_client import connect
 from tests.running_stack import RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream, says, scripted_upstream
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 import pytest
-from websockets.sync.client import connect
 
 from sluice.access.records import MICRO, Record
 from sluice.authentication import account_of_key
@@ -17,6 +16,7 @@ from sluice.settings import DEFAULT_MODEL
 from tests.end_to_end.conftest import FORWARD_KEY
 from tests.end_to_end.counted_answer import COUNTS, QUESTION
 from tests.end_to_end.keyed_service import Service, keyed_service
+from tests.patient_client import connect
 from tests.running_stack import RunningStack
 from tests.scripted_upstream import PATIENCE_S, answer_stream, says, sends, sse
 

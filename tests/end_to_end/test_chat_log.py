@@ -9,11 +9,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from websockets.sync.client import connect
 
 from tests.child_environment import ROOT, inherited
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
 from tests.end_to_end.curl import curl
+from tests.patient_client import connect
 from tests.running_stack import PATIENCE_S, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,

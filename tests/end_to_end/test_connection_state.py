@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from websockets.sync.client import connect
 
 from sluice.authentication import key_name
 from sluice.aws.sigv4 import Credentials, Scope, presign
 from sluice.state.connections import ConnectionLook, ConnectionState
 from sluice.state.sqlite import SqliteState
 from tests.end_to_end.conftest import FORWARD_KEY
+from tests.patient_client import connect
 from tests.running_stack import ROOT, RunningStack, stack
 
 if TYPE_CHECKING:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from websockets.sync.client import connect
-
 from tests.end_to_end.test_websocket import (
     CANCEL,
     PING,
@@ -13,6 +11,7 @@ from tests.end_to_end.test_websocket import (
     receive_until_done,
     send,
 )
+from tests.patient_client import connect
 from tests.running_stack import PATIENCE_S, ROOT, stack
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,

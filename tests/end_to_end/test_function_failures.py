@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from websockets.sync.client import connect
 
 from tests.end_to_end.curl import SIGNED, curl
+from tests.patient_client import connect
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import GatedAnswer, ScriptedUpstream, answer_stream, delta, says
 

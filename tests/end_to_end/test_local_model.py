@@ -37,7 +37,6 @@ def test_model_that_may_not_be_installed_is_not() -> None:
 
 
 @pytest.mark.skipif(not INSTALLED.is_ready(), reason="npm start -- --model gemma3 installs it")
-@pytest.mark.timeout(300)
 def test_real_model_streams_answers_and_counts_their_tokens() -> None:
     # The option goes before what .env names.
     settings = {"OPENAI_BASE_URL": "http://127.0.0.1:1", "OPENAI_API_KEY": "sk-of-another-model"}

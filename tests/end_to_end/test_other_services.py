@@ -7,11 +7,11 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.end_to_end.curl import SIGNED, curl
 from tests.examples.example_sources import EXAMPLES, STREAMED_WORDS
+from tests.patient_client import connect
 from tests.running_stack import PATIENCE_S, ROOT, ready_service, stack
 
 if TYPE_CHECKING:

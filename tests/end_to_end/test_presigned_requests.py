@@ -15,7 +15,7 @@ from botocore.credentials import ReadOnlyCredentials
 
 from tests.end_to_end.recorded_upstream import answers_like_openai, recorded
 from tests.end_to_end.upstream_request import only_request
-from tests.running_stack import ready_service
+from tests.running_stack import PATIENCE_S, ready_service
 from tests.sigv4_signers import signed_requests
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ HANDSHAKE = {
 
 def status_of(url: str, target: str, headers: dict[str, str]) -> int:
     """The status of a GET request, sent as it is."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
     try:
         connection.putrequest("GET", target, skip_host=True)
         for name, value in headers.items():

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import openai
 import pytest
-from websockets.sync.client import connect
 
 from sluice.access.records import MICRO
 from sluice.authentication import account_of_key
 from sluice.state.changes import Change
 from tests.end_to_end.counted_answer import COUNTS, QUESTION, counted
 from tests.end_to_end.keyed_service import Service, keyed_service
+from tests.patient_client import connect
 from tests.scripted_upstream import (
     PATIENCE_S,
     GatedAnswer,

@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from websockets.sync.client import connect
 
 from tests.end_to_end.curl import SIGNED, curl
+from tests.patient_client import connect
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, stack
 from tests.scripted_upstream import ScriptedUpstream, endless, replies, says, scripted_upstream
 

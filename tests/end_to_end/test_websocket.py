@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import ClientConnection
 from websockets.typing import Subprotocol
 
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT, PROVIDER_KEY
+from tests.patient_client import connect
 from tests.running_stack import PATIENCE_S, RunningStack
 from tests.scripted_upstream import (
     GatedAnswer,

@@ -69,7 +69,7 @@ def test_answer_that_takes_longer_than_the_integration_may_is_whole(
         async with (
             running(OPENAI_BASE_URL=upstream.url) as url,
             # Without pings of its own: the client's timers are in the loop that is moved.
-            connect(url, ping_interval=None, compression=None) as client,
+            connect(url, open_timeout=PATIENCE_S, ping_interval=None, compression=None) as client,
         ):
             await client.send(QUESTION)
             assert await asyncio.to_thread(arrived.wait, PATIENCE_S)

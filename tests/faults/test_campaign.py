@@ -11,10 +11,7 @@ from tests.faults.campaign import Plan, run
 from tests.faults.cases import STREAMED, WEBSOCKET, Border, Case, Cases, Fault
 from tests.faults.connections import ConnectionsProxy, Post
 from tests.faults.oracle import HONEST, Verdict
-from tests.faults.patience import SILENCE_S
 from tests.faults.table import FAULTS, KILLS
-
-pytestmark = pytest.mark.timeout(2 * SILENCE_S)
 
 SEED = 13
 SECONDS = 5.0

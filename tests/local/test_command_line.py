@@ -15,7 +15,6 @@ import pytest
 import requests
 from botocore.credentials import Credentials
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
 from local.command_line import main, parse, parser, read_user_settings, stack_options
 from local.errors import ConfigurationError
@@ -23,7 +22,8 @@ from local.project.environment import UserSettings
 from tests.local.functions.processes import gone, is_gone
 from tests.local.functions.stand_in_service import write_service
 from tests.local.http.signing import signed_headers
-from tests.running_stack import RunningStack, stack, stack_of
+from tests.patient_client import connect
+from tests.running_stack import PATIENCE_S, RunningStack, stack, stack_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ def post(url: str, *steps: list[Any], **options: Any) -> requests.Response:
     body = json.dumps({"steps": steps}).encode()
     content_type = {"content-type": "application/json"}
     headers = signed_headers("POST", f"{url}/", body, headers=content_type, **options)
-    return requests.post(f"{url}/", data=body, headers=headers, timeout=30)
+    return requests.post(f"{url}/", data=body, headers=headers, timeout=PATIENCE_S)
 
 
 class Ended(NamedTuple):
@@ -69,10 +69,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
 def test_ready_stack_is_healthy_and_prints_its_functions_lines(
     service: RunningStack,
 ) -> None:
-    assert requests.get(f"{service.url}/_local/health", timeout=30).json()["status"] == "ok"
+    assert requests.get(f"{service.url}/_local/health", timeout=PATIENCE_S).json()["status"] == "ok"
     assert post(service.url, ["print", "hello"], ["answer", 1]).json() == 1
     assert service.wait_line("hello") == "stream | hello"
-    assert requests.get(service.url, timeout=30).status_code == 403
+    assert requests.get(service.url, timeout=PATIENCE_S).status_code == 403
 
 
 def test_children_see_what_lambda_and_the_stack_set(service: RunningStack) -> None:
@@ -102,14 +102,14 @@ def test_crash_is_a_502_and_the_next_request_is_answered(service: RunningStack) 
 def test_tls_handshake_is_a_line_that_says_which_url_to_use(service: RunningStack) -> None:
     for url, place in ((service.url, "Function URL"), (service.websocket_url, "WebSocket")):
         with pytest.raises(requests.exceptions.SSLError):
-            requests.get(f"https://{url.rpartition('//')[2]}/", timeout=30)
+            requests.get(f"https://{url.rpartition('//')[2]}/", timeout=PATIENCE_S)
         line = service.wait_line(f"refused | {place}, 400: The request is not valid HTTP.")
         assert "http:// or ws:// URL" in line
 
 
 def test_curl_line_of_the_banner_works(service: RunningStack) -> None:
     line = next(line for line in service.lines if "curl" in line).strip()
-    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=30, check=True)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=PATIENCE_S, check=True)
     assert json.loads(done.stdout)["queryStringParameters"] == {"message": "Hello"}
 
 
@@ -138,7 +138,7 @@ def test_stack_that_is_starting_is_unhealthy_and_can_be_ended(tmp_path: Path) ->
         port = str(free.getsockname()[1])
     with stack(write_service(tmp_path, connect="init_hang"), "--http-port", port) as it:
         pid = int(it.wait_line("connect | hanging as").split()[-1])
-        answer = requests.get(f"http://127.0.0.1:{port}/_local/health", timeout=30)
+        answer = requests.get(f"http://127.0.0.1:{port}/_local/health", timeout=PATIENCE_S)
         assert answer.status_code == 503
         assert answer.json()["functions"]["connect"] == "starting"
         assert it.end() == 0

@@ -23,14 +23,6 @@ SECRETS = {
 }
 TOPIC = "arn:aws:sns:us-east-1:123456789012:on-call"
 CHANGED_MODEL = "another-model"
-SETUP_TIMEOUT_S = 300
-"""Maximum time of a test here: the first one waits for npm, pip and several deployments."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.timeout(SETUP_TIMEOUT_S))
 
 
 @dataclass(frozen=True, slots=True)

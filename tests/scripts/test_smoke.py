@@ -11,7 +11,6 @@ from tests.scripted_upstream import closed_port, refused_url
 from tests.scripts.smoke_run import SmokeRun, at, finished, settings_of, smoke, started
 
 # Three services start at once, and the demo model takes its time.
-pytestmark = pytest.mark.timeout(180)
 
 KEY = "fk-test-of-smoke-checks"
 SERVICES = {

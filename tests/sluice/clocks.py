@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from sluice.deadline import Deadline
+from tests.scripted_upstream import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,14 @@ FOREVER = Deadline(lambda: 900_000)
 def deadline_in(milliseconds: int) -> Deadline:
     end = time.monotonic() + milliseconds / 1000
     return Deadline(lambda: int((end - time.monotonic()) * 1000))
+
+
+def until(happened: Callable[[], bool]) -> None:
+    """Wait for what gives no sign, such as what another thread or the kernel has got."""
+    end = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 class HandClock:

@@ -27,7 +27,7 @@ async function launch () {
   const failures = []
   for (const find of [packaged, system, () => ({ channel: 'chrome' })]) {
     try {
-      return await chromium.launch({ ...await find(), args: OPTIONS })
+      return await chromium.launch({ ...await find(), args: OPTIONS, timeout: PATIENCE_MS })
     } catch (error) {
       failures.push(String(error.message).split('\n')[0])
     }

@@ -15,8 +15,6 @@ from tests.child_environment import inherited
 from tests.running_stack import PATIENCE_S, ROOT
 
 PROGRAM = Path(__file__).with_name("chromium.mjs")
-TAKES_TIME = pytest.mark.timeout(240)
-"""For tests in a browser, which is slow while other tests fill the machine."""
 
 
 class NoChromiumError(Exception):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.playground.chromium import TAKES_TIME, Browser, Page
+from tests.end_to_end.playground.chromium import Browser, Page
 from tests.end_to_end.playground.upstreams import BY_BROWSER, HOLDS, REFUSAL, bodies
 from tests.running_stack import RunningStack
 from tests.scripted_upstream import ScriptedUpstream
-
-pytestmark = TAKES_TIME
 
 DARK = {"scheme": "dark", "motion": "reduce", "width": 360, "height": 740}
 

@@ -6,11 +6,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.end_to_end.playground.chromium import TAKES_TIME, Browser
+from tests.end_to_end.playground.chromium import Browser
 from tests.end_to_end.playground.pictures import MOVING_PICTURE, SCREENSHOT, film, take_screenshot
 from tests.running_stack import ready_service
-
-pytestmark = TAKES_TIME
 
 MAX_BYTES = 200_000
 """What a reader of README.md loads."""

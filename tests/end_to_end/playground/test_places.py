@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from tests.end_to_end.playground.chromium import TAKES_TIME, Browser, Page
+from tests.end_to_end.playground.chromium import Browser, Page
 from tests.end_to_end.playground.pasting import paste
 from tests.running_stack import ROOT, RunningStack, stack
 from tests.scripted_upstream import ScriptedUpstream
-
-pytestmark = TAKES_TIME
 
 
 def check(page: Page) -> None:

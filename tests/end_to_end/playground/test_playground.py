@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT
-from tests.end_to_end.playground.chromium import TAKES_TIME, Browser, Page
+from tests.end_to_end.playground.chromium import Browser, Page
 from tests.end_to_end.playground.pasting import paste
 from tests.end_to_end.playground.upstreams import BY_BROWSER, HOLDS, REFUSAL, bodies
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
@@ -21,8 +21,6 @@ from tests.scripted_upstream import (
     dies_after,
     says,
 )
-
-pytestmark = TAKES_TIME
 
 TRANSPORTS = ("url", "websocket")
 BREAKS_OFF = dies_after(EVENT_STREAM_HEAD + chunk(delta("half")))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.playground.chromium import TAKES_TIME, Browser
+from tests.end_to_end.playground.chromium import Browser
 from tests.end_to_end.playground.conftest import OWN_PAIR
 from tests.end_to_end.playground.pasting import paste
 from tests.running_stack import RunningStack
-
-pytestmark = TAKES_TIME
 
 
 @pytest.mark.usefixtures("upstream")

@@ -15,13 +15,11 @@ from scripts.access.shell import Shell
 from scripts.playground.program import main
 from tests.child_environment import inherited
 from tests.end_to_end.conftest import FORWARD_KEY
-from tests.end_to_end.playground.chromium import TAKES_TIME, Browser, Page
+from tests.end_to_end.playground.chromium import Browser, Page
 from tests.end_to_end.playground.conftest import OWN_PAIR
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import ScriptedUpstream, refused_url, sends
 from tests.scripts.described_stack import described_stack
-
-pytestmark = TAKES_TIME
 
 
 @contextmanager

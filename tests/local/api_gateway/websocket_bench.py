@@ -26,6 +26,7 @@ from local.project.environment import Credentials
 from tests.local.hand_clock import HandClock
 from tests.local.http.signing import LOCAL, REGION, signed_headers
 from tests.local.runtime_api.scripted_invoker import Script, ScriptedInvoker, buffered
+from tests.scripted_upstream import PATIENCE_S
 
 CHECK = SignatureCheck(Credentials("local", "local"), "execute-api", REGION)
 MAX_CONNECTIONS = 8
@@ -55,7 +56,8 @@ class Bench:
         self.http = aiohttp.ClientSession()
 
     def connect(self, path: str = "/", **options: Any) -> connect:
-        return connect(f"ws://127.0.0.1:{self.port}{path}", compression=None, **options)
+        patient: dict[str, Any] = {"open_timeout": PATIENCE_S, "compression": None}
+        return connect(f"ws://127.0.0.1:{self.port}{path}", **patient | options)
 
     async def event(self, route: str) -> Any:
         return await self.invokers[route].events.get()

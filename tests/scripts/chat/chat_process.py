@@ -13,9 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tests.child_environment import inherited
-from tests.running_stack import ROOT, RunningStack
-
-PATIENCE_S = 30.0  # how long a test waits before it fails
+from tests.running_stack import PATIENCE_S, ROOT, RunningStack
 
 # What .env of this checkout may hold is not for the tests.
 UNSET = dict.fromkeys(("FUNCTION_URL_AUTH", "WEBSOCKET_AUTH", "FORWARD_KEY"), "")

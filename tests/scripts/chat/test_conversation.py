@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.running_stack import RunningStack
+from tests.running_stack import PATIENCE_S, RunningStack
 from tests.scripted_upstream import (
     GatedAnswer,
     ScriptedUpstream,
@@ -82,7 +82,7 @@ def test_ctrl_c_stops_the_model_and_the_conversation_goes_on(
         terminal.wait_for(AGAIN)
         terminal.wait_for("> ")
         if way == "--ws":  # Lambda does not tell a function that the URL's client is gone
-            assert upstream.gone.wait(10)
+            assert upstream.gone.wait(PATIENCE_S)
         upstream.script = says("Fresh")
         terminal.type("and now\r")
         terminal.wait_for("Fresh\r\n")

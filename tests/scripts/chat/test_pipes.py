@@ -140,7 +140,6 @@ def test_service_that_does_not_run_is_started_by_the_message(way: str) -> None:
     )
 
 
-@pytest.mark.timeout(120)
 def test_key_of_the_environment_opens_a_service_with_keys(upstream: ScriptedUpstream) -> None:
     modes = {"FUNCTION_URL_AUTH": "none", "WEBSOCKET_AUTH": "forward_key", "FORWARD_KEY": KEY}
     provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}
@@ -159,7 +158,6 @@ def test_key_of_the_environment_opens_a_service_with_keys(upstream: ScriptedUpst
             assert "fk-unknown-key-of-chats" not in run.err
 
 
-@pytest.mark.timeout(120)
 def test_aws_credentials_sign(upstream: ScriptedUpstream) -> None:
     own = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-chats"}
     provider = {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": "sk-test-of-chats"}

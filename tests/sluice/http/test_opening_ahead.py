@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from sluice.http.errors import CONNECT, END, CannotConnect, Stopped, TimedOut, U
 from sluice.http.transport import MAX_AHEAD_S, HttpTransport
 from sluice.stop_signal import StopSignal
 from tests.scripted_upstream import PATIENCE_S, refused_url
-from tests.sluice.clocks import HandClock
+from tests.sluice.clocks import HandClock, until
 from tests.sluice.http.served_connections import read_head
 from tests.sluice.upstream.transports.sending import Sender, keeps_serving, waits
 
@@ -125,14 +124,6 @@ def ahead_of(authority: CertificateAuthority | None, *, is_tls: bool = True) -> 
         ahead = Ahead(server, authority)
         with closing(ahead.transport):
             yield ahead
-
-
-def until(happened: Callable[[], bool]) -> None:
-    """The kernel gives no sign of what has come."""
-    end = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 @ALSO_UNDER_TLS

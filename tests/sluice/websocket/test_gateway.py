@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,13 +38,19 @@ from tests.sluice.websocket.asking import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.scripted_upstream import Script
 
 
-def slow(frame: bytes) -> None:
-    """A post that takes longer than the answer may; errors are fast."""
-    if not frame.startswith(b'{"error"'):
-        threading.Event().wait(0.8)
+def slow_until(moment: float) -> Callable[[bytes], None]:
+    """Posts that end at a moment of the monotonic clock; errors are fast."""
+
+    def on_post(frame: bytes) -> None:
+        if not frame.startswith(b'{"error"'):
+            threading.Event().wait(max(0.0, moment - time.monotonic()))
+
+    return on_post
 
 
 def test_plain_prompt_is_answered_by_text_without_an_end_mark(bench: WebSocketBench) -> None:
@@ -187,7 +194,7 @@ def test_answer_that_breaks_off_is_an_error_after_what_came(
 @pytest.mark.parametrize("message", [TEMPLATE, CHAT])
 def test_deadline_is_an_error_frame(bench: WebSocketBench, message: object) -> None:
     bench.upstream.script = holds_after(EVENT_STREAM_HEAD, chunk(delta("one")))
-    bench.send(message, remaining_ms=int(MARGIN_S * 1000) + 200)
+    bench.send(message, remaining_ms=int(MARGIN_S * 1000) + 1000)
     assert bench.error["code"] == "deadline_exceeded"
     assert bench.upstream.gone.wait(PATIENCE_S)
 
@@ -208,8 +215,8 @@ def test_error_replaces_slow_frames_when_time_is_up(
     bench: WebSocketBench, script: Script, code: str
 ) -> None:
     bench.upstream.script = script
-    bench.posts.on_post = slow
-    frames = bench.send(TEMPLATE, remaining_ms=int(MARGIN_S * 1000) + 400)
+    bench.posts.on_post = slow_until(time.monotonic() + 1.1)  # later than the answer may end
+    frames = bench.send(TEMPLATE, remaining_ms=int(MARGIN_S * 1000) + 1000)
     assert len(frames) == 2
     assert (bench.error["code"], bench.logged()["outcome"]) == (code, code)
 

@@ -180,7 +180,7 @@ def test_upstream_that_trickles_shares_one_wait(
     open_transport: OpenTransport, head: bytes, byte: bytes, wait: str
 ) -> None:
     """Only bytes of the body begin it anew; the end of all time is for them."""
-    limits = {"first_byte_s": 0.1, "seconds": 0.5} | ({} if wait == END else {"next_byte_s": 0.1})
+    limits = {"first_byte_s": 1.0, "seconds": 1.3} if wait == END else {LIMITS[wait]: 0.1}
     with sender_to(open_transport, trickling(head, byte)) as (sender, _):
         with pytest.raises(TimedOut) as caught:
             sender.send(wait=waits(**limits))
@@ -273,16 +273,16 @@ def test_head_and_body_share_the_wait_for_the_first_byte(open_transport: OpenTra
 
     def script(connection: socket.socket) -> None:
         read_head(connection)
-        ended.wait(0.4)
+        ended.wait(1.2)
         connection.sendall(CHUNKED)
-        connection.settimeout(0.45)
+        connection.settimeout(1.4)
         with suppress(ConnectionResetError):  # that is how it ends
             assert connection.recv(1) == b""
         ended.set()
 
     with sender_to(open_transport, script) as (sender, _):
         with pytest.raises(TimedOut) as caught:
-            sender.send(wait=waits(first_byte_s=0.5))
+            sender.send(wait=waits(first_byte_s=1.5))
         assert caught.value.wait == FIRST_BYTE
         assert ended.wait(PATIENCE_S)
 
@@ -292,23 +292,23 @@ def test_time_for_connecting_is_not_the_time_for_sending(open_transport: OpenTra
 
     def script(connection: socket.socket) -> None:
         read_head(connection)
-        threading.Event().wait(0.3)
+        threading.Event().wait(1.2)
         left = len(MUCH)
         while left:
             left -= len(connection.recv(left))
         connection.sendall(OK)
 
     with sender_to(open_transport, script) as (sender, _):
-        assert sender.send(MUCH, wait=waits(connect_s=0.1)) == (200, b"ok")
+        assert sender.send(MUCH, wait=waits(connect_s=1.0)) == (200, b"ok")
 
 
 def test_time_of_a_slow_reader_is_not_the_upstreams(open_transport: OpenTransport) -> None:
     with (
         sender_to(open_transport, keeps_serving) as (sender, _),
-        sender.reply(wait=waits(first_byte_s=0.1, next_byte_s=0.1)) as reply,
+        sender.reply(wait=waits(first_byte_s=1.0, next_byte_s=0.1)) as reply,
     ):
         reply.wait_for_body()
-        threading.Event().wait(0.2)
+        threading.Event().wait(1.1)
         assert reply.read() == b"ok"
         assert reply.read() == b""
 
