@@ -24,6 +24,13 @@ from local.project.environment import is_loopback
 SETTINGS_FILE = "settings.json"
 _JSON = "application/json"
 _REMEDY = "call the service from a program"
+_BY_BROWSERS = (
+    "/favicon.ico",
+    "/apple-touch-icon.png",
+    "/apple-touch-icon-precomposed.png",
+    "/.well-known/appspecific/com.chrome.devtools.json",
+)
+"""What browsers look for by themselves. The console need not say how to sign such a request."""
 _NOT_LOCAL = "The playground is for this machine. Open it there, at http://127.0.0.1:PORT/."
 
 
@@ -75,6 +82,8 @@ class Playground:
 def asked_for(request: HttpRequest) -> str | None:
     """Return the name of a file of the page, "" for the page itself, or REQUESTS_PATH.
 
+    The name may be of no file: what browsers look for by themselves is missing.
+
     None for a request that is the function's. A page of another site that came through this port
     as a proxy would count as this machine's.
     """
@@ -82,7 +91,8 @@ def asked_for(request: HttpRequest) -> str | None:
         return ""
     path = request.raw_path
     is_ours = path.startswith(PREFIX) or path == REQUESTS_PATH
-    if request.method != "GET" or not is_ours or request.is_proxied:
+    is_unasked = path in _BY_BROWSERS and not _has_key(request)
+    if request.method != "GET" or not (is_ours or is_unasked) or request.is_proxied:
         return None
     return path.removeprefix(PREFIX)
 
@@ -96,8 +106,13 @@ def opens_page(request: HttpRequest) -> bool:
     is_root = (request.method, request.raw_path, request.raw_query) == ("GET", "/", "")
     accepts_html = "text/html" in request.header("accept").lower()
     is_document = request.header("sec-fetch-dest") in ("", "document")
-    has_key = any(request.header(name) for name in ("authorization", "api-key", "x-api-key"))
-    return is_root and accepts_html and is_document and not (has_key or request.is_proxied)
+    return (
+        is_root and accepts_html and is_document and not (_has_key(request) or request.is_proxied)
+    )
+
+
+def _has_key(request: HttpRequest) -> bool:
+    return any(request.header(name) for name in ("authorization", "api-key", "x-api-key"))
 
 
 def _event(row: Mapping[str, object] | None) -> bytes:

@@ -56,6 +56,8 @@ def request(method: str = "GET", target: str = "/", **headers: str) -> HttpReque
         (request(accept="text/html"), ""),
         (request(target="/_local/playground/main.mjs"), "main.mjs"),
         (request(target=EVENTS), EVENTS),
+        (request(target="/favicon.ico"), "/favicon.ico"),
+        (request(target="/favicon.ico", api_key="local"), None),
         (request(accept="*/*"), None),
         (request(accept="application/json"), None),
         (request(), None),
@@ -98,6 +100,10 @@ async def test_no_other_file_is_served() -> None:
     async with serving(ANSWER, playground=playground()) as it:
         for name in (*OTHER_FILES, "../README.md", "/etc/passwd", "no.mjs", ".", "a/main.mjs"):
             assert (await it.ask("GET", f"/_local/playground/{name}")).status == 404
+        devtools = "/.well-known/appspecific/com.chrome.devtools.json"
+        for path in (devtools, "/apple-touch-icon.png"):
+            assert (await it.ask("GET", path)).status == 404
+        assert it.lines == []
         assert it.invoker.events.empty()
 
 
