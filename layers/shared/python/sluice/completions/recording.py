@@ -78,6 +78,8 @@ class RecordedReply:
         self._room -= len(chunk)
         if self._room >= 0:
             self._chunks.append(chunk)
+        else:
+            self._chunks.clear()  # too long to be kept
 
 
 class ReplayedReply:
