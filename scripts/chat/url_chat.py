@@ -57,16 +57,19 @@ class UrlChat:
         """Send the question, again where that may help, and return the reply. Raises ToolError."""
         path = "/" if question.template else f"{self._place.api_path}/chat/completions"
         document = question.templated() if question.template else question.chat()
+        said_of_signature = ""
         while not (reply := self._post(path, document)).ok:
             failure = _failure(reply)
             other = next(self._ways, None) if _is_refusal(reply) else None
             if other:
+                if self._way.credentials is not None:
+                    said_of_signature = self._explained(reply, failure)
                 self._way = other
             elif reply.status_code == BAD_REQUEST and ASKS_FOR_TOKENS in failure:
                 if not document.pop(ASKS_FOR_TOKENS, None):
                     raise ToolError(failure)
             else:
-                raise ToolError(self._explained(reply, failure))
+                raise ToolError(said_of_signature or self._explained(reply, failure))
         return reply
 
     def _post(self, path: str, document: dict[str, Any]) -> Response:

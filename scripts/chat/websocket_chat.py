@@ -158,13 +158,16 @@ class WebSocketChat:
 
     def _connected(self) -> Link:
         """The open connection, or a new one. Raises ToolError."""
+        said_of_signature = ""
         while not (self._link and self._link.is_open):
             try:
                 self._link = Link(self._connect())
             except InvalidStatus as refused:
                 other = next(self._ways, None)
                 if refused.response.status_code not in REFUSALS or other is None:
-                    raise ToolError(self._explained(refused)) from None
+                    raise ToolError(said_of_signature or self._explained(refused)) from None
+                if self._way.credentials is not None:
+                    said_of_signature = self._explained(refused)
                 self._way = other
             except (OSError, WebSocketException) as error:
                 raise self._place.unreachable(error) from None

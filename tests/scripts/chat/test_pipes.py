@@ -100,6 +100,14 @@ def test_failures_are_one_line_on_stderr(
         assert words in run.err
 
 
+def test_credentials_of_this_shell_alone_keep_nobody_out(
+    stack: RunningStack, upstream: ScriptedUpstream
+) -> None:
+    own = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-of-chats"}
+    assert chat(*at(stack), "Hi", **own).out == b"Hello\n"
+    assert len(upstream.requests) == 1
+
+
 def test_wrong_key_of_the_provider_is_not_the_users(
     stack: RunningStack, upstream: ScriptedUpstream
 ) -> None:
@@ -171,7 +179,8 @@ def test_aws_credentials_sign(upstream: ScriptedUpstream) -> None:
             assert (run.status, run.out, run.err) == (0, b"Hello\n", "")
             run = chat(*at(signed), way, "Hi", WEBSOCKET_AUTH="aws_iam", **wrong)
             assert run.status == 1
-            assert "403" in run.err
+            assert run.err.startswith("chat: 403: The ")
+            assert "signature" in run.err
             assert "Signature=" not in run.err
 
 

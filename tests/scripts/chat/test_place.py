@@ -33,7 +33,7 @@ def found(
     ("option", "shell", "dotenv", "expected"),
     [
         ("--url", {}, {}, ["local"]),
-        ("--url", PAIR, {}, ["AKIDEXAMPLE"]),
+        ("--url", PAIR, {}, ["AKIDEXAMPLE", "local"]),
         ("--url", KEY, {}, ["fk-one", "local"]),
         # The stack reads it, too: signed requests open that stack.
         ("--url", {}, KEY, ["local"]),
@@ -44,7 +44,7 @@ def found(
         ("--ws", KEY, {}, ["fk-one", "open"]),
         ("--ws", {}, KEY | KEYED, ["fk-one"]),
         ("--ws", {}, SIGNED, ["local"]),
-        ("--ws", PAIR, SIGNED, ["AKIDEXAMPLE"]),
+        ("--ws", PAIR, SIGNED, ["AKIDEXAMPLE", "local"]),
     ],
 )
 def test_ways_into_the_local_stack(
