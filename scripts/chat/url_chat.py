@@ -13,6 +13,7 @@ from requests.auth import AuthBase
 from sseclient import SSEClient
 
 from scripts.access.errors import ToolError
+from scripts.access.forbidden import FORBIDDEN, URL_ACTIONS, why_forbidden
 from scripts.chat.answers import ASKS_FOR_TOKENS, Piece, Question, piece_of, reported
 from scripts.chat.interrupts import Interrupts
 from scripts.chat.place import Place, Way
@@ -21,7 +22,7 @@ from sluice.upstream.error_words import reported_error
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 900.0
 """Timeout of a pause, in seconds: no answer of Lambda lasts longer, and models think."""
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN = 400, 401, 403
+BAD_REQUEST, UNAUTHORIZED = 400, 401
 HINTS = {
     404: "If the model is unknown, choose another: -m MODEL, or /model.",
 }
@@ -86,7 +87,7 @@ class UrlChat:
     def _auth(self) -> AuthBase:
         if self._way.credentials is None:
             return _BearerKey(self._way.key)
-        from scripts.smoke.signing import FunctionUrlSignature  # noqa: PLC0415 -- botocore is slow
+        from scripts.access.signing import FunctionUrlSignature  # noqa: PLC0415 -- botocore is slow
 
         return FunctionUrlSignature(self._way.credentials, self._place.region)
 
@@ -94,8 +95,6 @@ class UrlChat:
         """The failure, with what to do."""
         kind = reply.headers.get("x-amzn-ErrorType")
         if reply.status_code == FORBIDDEN and kind and not self._place.is_local:
-            from scripts.smoke.check import URL_ACTIONS, why_forbidden  # noqa: PLC0415 -- slow
-
             if self._way.credentials is None:
                 return "403: this Function URL requires signed requests. Log in with the AWS CLI."
             return f"{why_forbidden(kind, is_signed=True, actions=URL_ACTIONS)}."

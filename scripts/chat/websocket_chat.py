@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from scripts.access.errors import ToolError
+from scripts.access.forbidden import WEBSOCKET_ACTIONS, why_forbidden
 from scripts.chat.answers import ASKS_FOR_TOKENS, Piece, Question, piece_of, reported
 from scripts.chat.interrupts import Interrupts
 from scripts.chat.place import Place, Way
@@ -178,7 +179,7 @@ class WebSocketChat:
         if self._way.key:
             headers = {"Authorization": f"Bearer {self._way.key}"}
         elif self._way.credentials is not None:
-            from scripts.smoke import signing  # noqa: PLC0415 -- botocore is slow
+            from scripts.access import signing  # noqa: PLC0415 -- botocore is slow
 
             address = signing.presigned_websocket_url(
                 address, self._way.credentials, self._place.region
@@ -196,10 +197,7 @@ class WebSocketChat:
         reply = refused.response
         kind = reply.headers.get("x-amzn-ErrorType")
         if kind and self._way.credentials is not None and not self._place.is_local:
-            from scripts.smoke import check  # noqa: PLC0415 -- slow
-
-            actions = check.WEBSOCKET_ACTIONS
-            return f"{check.why_forbidden(kind, is_signed=True, actions=actions)}."
+            return f"{why_forbidden(kind, is_signed=True, actions=WEBSOCKET_ACTIONS)}."
         words = reported(
             reported_error(bytes(reply.body or b"")) or {"message": reply.reason_phrase}
         )

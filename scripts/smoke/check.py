@@ -9,6 +9,7 @@ from typing import Any
 from requests import RequestException
 from websockets.exceptions import InvalidStatus, WebSocketException
 
+from scripts.access.forbidden import ERROR_TYPE, FORBIDDEN, WEBSOCKET_ACTIONS, why_forbidden
 from scripts.smoke.settings import Target
 
 # Long enough to come in pieces.
@@ -21,12 +22,6 @@ VALUE = "42"
 ASKS_FOR_A_VALUE = f"Answer with exactly this text and nothing else: [[{VALUE}]]"
 
 NAME_WIDTH = 40
-
-FORBIDDEN = 403
-ERROR_TYPE = "x-amzn-ErrorType"
-LACKS_PERMISSION = ("AccessDeniedException", "ForbiddenException", "")
-URL_ACTIONS = "lambda:InvokeFunctionUrl and lambda:InvokeFunction"
-WEBSOCKET_ACTIONS = "execute-api:Invoke on the $connect route"
 
 
 class CheckFailedError(Exception):
@@ -110,19 +105,6 @@ def expect(what: str, found: object, expected: object) -> None:
     """Raise CheckFailedError unless both are equal. It shows both: pass it no answer's text."""
     if found != expected:
         raise CheckFailedError(what, expected, found)
-
-
-def why_forbidden(error_type: str | None, *, is_signed: bool, actions: str) -> str:
-    """What AWS's 403 means, by the error type in its header.
-
-    AWS does not say which permission is missing, so all of them are named.
-    """
-    kind = (error_type or "").partition(":")[0]
-    if kind not in LACKS_PERMISSION:
-        return f"{FORBIDDEN} {kind}: check the AWS credentials, --region and this machine's clock"
-    if is_signed:
-        return f"{FORBIDDEN}: the caller's policy lacks a permission; it needs {actions}"
-    return f"{FORBIDDEN}: the function's own policy must allow {actions}; deploy again"
 
 
 def expect_text(what: str, text: str) -> None:

@@ -13,12 +13,16 @@ import requests
 from requests.auth import AuthBase
 from sseclient import SSEClient
 
+from scripts.access.forbidden import ERROR_TYPE, FORBIDDEN, URL_ACTIONS, why_forbidden
+from scripts.access.signing import (
+    UNKNOWN_KEY,
+    BearerKey,
+    FunctionUrlSignature,
+    with_wrong_secret,
+)
 from scripts.smoke.check import (
     ASKS_FOR_A_VALUE,
     ASKS_FOR_A_WHILE,
-    ERROR_TYPE,
-    FORBIDDEN,
-    URL_ACTIONS,
     VALUE,
     Check,
     CheckFailedError,
@@ -28,10 +32,8 @@ from scripts.smoke.check import (
     expect_text,
     joined_deltas,
     messages_of,
-    why_forbidden,
 )
 from scripts.smoke.settings import Target
-from scripts.smoke.signing import UNKNOWN_KEY, BearerKey, FunctionUrlSignature, with_wrong_secret
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 60.0  # longer than a cold start and the pauses of a slow model

@@ -11,6 +11,7 @@ from typing import Any
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from scripts.access.signing import UNKNOWN_KEY, presigned_websocket_url, with_wrong_secret
 from scripts.smoke.check import (
     ASKS_FOR_A_WHILE,
     ASKS_FOR_MINUTES,
@@ -24,7 +25,6 @@ from scripts.smoke.check import (
     messages_of,
 )
 from scripts.smoke.settings import Target
-from scripts.smoke.signing import UNKNOWN_KEY, presigned_websocket_url, with_wrong_secret
 
 OPEN_TIMEOUT_S = 20.0  # with a cold start of $connect
 SILENCE_TIMEOUT_S = 60.0  # longer than a cold start and the pauses of a slow model
