@@ -4,7 +4,9 @@ from __future__ import annotations
 
 FORBIDDEN = 403
 ERROR_TYPE = "x-amzn-ErrorType"
+"""A header of AWS's own refusals; those of Sluice have none."""
 LACKS_PERMISSION = ("AccessDeniedException", "ForbiddenException", "")
+"""Types of refusals by a policy. Others are about the signature."""
 URL_ACTIONS = "lambda:InvokeFunctionUrl and lambda:InvokeFunction"
 WEBSOCKET_ACTIONS = "execute-api:Invoke on the $connect route"
 

@@ -34,18 +34,6 @@ class FunctionUrlSignature(AuthBase):
         return request
 
 
-class BearerKey(AuthBase):
-    """Presents a forward key, unless it is empty."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        if self._key:
-            request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-
 def with_wrong_secret(credentials: Any) -> Credentials:
     """Return the same access key and token with another secret."""
     frozen = credentials.get_frozen_credentials()

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests
-from requests import PreparedRequest, Response
+from requests import Response
 from requests.auth import AuthBase
 from sseclient import SSEClient
 
+from scripts.access.bearer_key import BearerKey
 from scripts.access.errors import ToolError
-from scripts.access.forbidden import FORBIDDEN, URL_ACTIONS, why_forbidden
+from scripts.access.forbidden import ERROR_TYPE, FORBIDDEN, URL_ACTIONS, why_forbidden
 from scripts.chat.answers import ASKS_FOR_TOKENS, Piece, Question, piece_of, reported
 from scripts.chat.interrupts import Interrupts
 from scripts.chat.place import Place, Way
@@ -22,12 +23,8 @@ from sluice.upstream.error_words import reported_error
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 900.0
 """Timeout of a pause, in seconds: no answer of Lambda lasts longer, and models think."""
-BAD_REQUEST, UNAUTHORIZED = 400, 401
-HINTS = {
-    404: "If the model is unknown, choose another: -m MODEL, or /model.",
-}
-
-
+BAD_REQUEST, UNAUTHORIZED, NOT_FOUND = 400, 401, 404
+UNKNOWN_MODEL = "If the model is unknown, choose another: -m MODEL, or /model."
 REJECTED_HERE = "Set FORWARD_KEY, in the shell or in .env, to a key of the service."
 REJECTED_THERE = "The provider says so: correct its key, OPENAI_API_KEY of the service."
 OF_THE_SERVICE = "authentication_error"
@@ -86,34 +83,23 @@ class UrlChat:
 
     def _auth(self) -> AuthBase:
         if self._way.credentials is None:
-            return _BearerKey(self._way.key)
+            return BearerKey(self._way.key)
         from scripts.access.signing import FunctionUrlSignature  # noqa: PLC0415 -- botocore is slow
 
         return FunctionUrlSignature(self._way.credentials, self._place.region)
 
     def _explained(self, reply: Response, failure: str) -> str:
         """The failure, with what to do."""
-        kind = reply.headers.get("x-amzn-ErrorType")
+        kind = reply.headers.get(ERROR_TYPE)
         if reply.status_code == FORBIDDEN and kind and not self._place.is_local:
             if self._way.credentials is None:
                 return "403: this Function URL requires signed requests. Log in with the AWS CLI."
             return f"{why_forbidden(kind, is_signed=True, actions=URL_ACTIONS)}."
-        hint = HINTS.get(reply.status_code, "")
+        hint = UNKNOWN_MODEL if reply.status_code == NOT_FOUND else ""
         if reply.status_code == UNAUTHORIZED:
             kind = (reported_error(reply.content) or {}).get("type")
             hint = REJECTED_HERE if kind == OF_THE_SERVICE else REJECTED_THERE
         return f"{failure} {hint}".strip()
-
-
-class _BearerKey(AuthBase):
-    """Presents a key. As `auth` it is safe from the user's .netrc, which overrides headers."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
 
 
 def _is_refusal(reply: Response) -> bool:

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from scripts.access.errors import ToolError
-from scripts.access.forbidden import WEBSOCKET_ACTIONS, why_forbidden
+from scripts.access.forbidden import ERROR_TYPE, WEBSOCKET_ACTIONS, why_forbidden
 from scripts.chat.answers import ASKS_FOR_TOKENS, Piece, Question, piece_of, reported
 from scripts.chat.interrupts import Interrupts
 from scripts.chat.place import Place, Way
@@ -195,7 +195,7 @@ class WebSocketChat:
 
     def _explained(self, refused: InvalidStatus) -> str:
         reply = refused.response
-        kind = reply.headers.get("x-amzn-ErrorType")
+        kind = reply.headers.get(ERROR_TYPE)
         if kind and self._way.credentials is not None and not self._place.is_local:
             return f"{why_forbidden(kind, is_signed=True, actions=WEBSOCKET_ACTIONS)}."
         words = reported(

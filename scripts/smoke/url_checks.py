@@ -13,10 +13,10 @@ import requests
 from requests.auth import AuthBase
 from sseclient import SSEClient
 
+from scripts.access.bearer_key import BearerKey
 from scripts.access.forbidden import ERROR_TYPE, FORBIDDEN, URL_ACTIONS, why_forbidden
 from scripts.access.signing import (
     UNKNOWN_KEY,
-    BearerKey,
     FunctionUrlSignature,
     with_wrong_secret,
 )
