@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.authentication import key_name
+from sluice.authentication import principal_of_key
 from sluice.aws.sigv4 import Credentials, Scope, presign
 from sluice.state.connections import ConnectionLook, ConnectionState
 from sluice.state.sqlite import SqliteState
@@ -32,7 +32,7 @@ def wait_log(running: RunningStack, transport: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("settings", "principal"), [(KEYED, key_name(FORWARD_KEY)), (SIGNED, LOCAL_USER)]
+    ("settings", "principal"), [(KEYED, principal_of_key(FORWARD_KEY).name), (SIGNED, LOCAL_USER)]
 )
 def test_connection_is_known_by_its_principal_and_known_to_be_closed(
     tmp_path: Path, settings: dict[str, str], principal: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sluice.authentication import key_name
+from sluice.authentication import principal_of_key
 from tests.functions.cloud import Cloud, cloud
 from tests.functions.first_byte import EVENTS, KEY, message, started
 from tests.scripted_upstream import (
@@ -136,7 +136,7 @@ def test_streamed_answer_has_a_trace_with_the_times_of_its_parts() -> None:
         "model": "m",
         "status": 200,
         "retries": 0,
-        "key_name": key_name(KEY),
+        "key_name": principal_of_key(KEY).name,
         "input_tokens": 7,
         "output_tokens": 2,
         "upstream_request_id": "req_upstream",

@@ -54,7 +54,7 @@ def bench(upstream: ScriptedUpstream) -> CacheBench:
 
 
 def streams(body: bytes) -> Script:
-    return sends(body, EVENTS)
+    return sends(body, f"{EVENTS}; charset=utf-8")
 
 
 def test_equal_request_gets_the_kept_answer(bench: CacheBench) -> None:

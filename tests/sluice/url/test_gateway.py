@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sluice.authentication import key_name
+from sluice.authentication import principal_of_key
 from sluice.settings import DEFAULT_MODEL
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -248,7 +248,7 @@ def test_log_line_has_the_figures_of_a_request(bench: UrlBench) -> None:
         "outcome": "ok",
         "method": "GET",
         "path": "/",
-        "principal": key_name(LOCK["FORWARD_KEY"]),
+        "principal": principal_of_key(LOCK["FORWARD_KEY"]).name,
         "provider": "openai",
         "model": DEFAULT_MODEL,
         "retries": 0,

@@ -62,9 +62,10 @@ def key_digest(key: str) -> str:
     return sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def key_name(key: str) -> str:
-    """A name for a key in logs: the same for the same key, and it does not reveal the key."""
-    return f"key-{key_digest(key)[:NAME_DIGITS]}"
+def principal_of_key(key: str) -> Principal:
+    """Who has this key. Its name is for logs: the same for the same key, and does not reveal it."""
+    digest = key_digest(key)
+    return Principal(f"key-{digest[:NAME_DIGITS]}", f"key {digest}")
 
 
 def account_of_key(key: str) -> str:

@@ -25,7 +25,7 @@ else:
             return dict(zip(self._fields, self, strict=True))
 
         def _replace(self, **changed):  # noqa: ANN003, ANN202 -- see above
-            values = [changed.pop(f, v) for f, v in zip(self._fields, self, strict=True)]
+            values = [*map(changed.pop, self._fields, self)]
             return type(self)(*values, **changed)
 
         def __getnewargs__(self):  # noqa: ANN204 -- see above

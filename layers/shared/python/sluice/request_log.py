@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 from sluice.errors import NoMatch, RequestError, SluiceError
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 OK = "ok"
 
 
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")  # in one piece: `print` would write the line end apart
+
+
 class RequestLog:
     """Collects the figures of one request and prints them at the end of its block.
 
@@ -30,7 +35,7 @@ class RequestLog:
         request_id: str,
         transport: str,
         clock: Callable[[], float] = time.monotonic,
-        write: Callable[[str], object] = print,
+        write: Callable[[str], object] = _print,
         trace: Trace = UNTRACED,
         source_ip: str = "",
     ) -> None:

@@ -10,7 +10,7 @@ from sluice.authentication import (
     account_of_key,
     account_of_principal,
     is_known,
-    key_name,
+    principal_of_key,
     unknown_key,
 )
 
@@ -49,7 +49,7 @@ class Access:
         AuthenticationFailed; KeyNotAllowed and StateUnavailable for a key with a record.
         """
         if presented and is_known(presented, self._forward_keys.keys()):
-            return Principal(key_name(presented), account_of_key(presented))
+            return principal_of_key(presented)
         if not presented or not presented.startswith(KEY_PREFIX) or self._store is None:
             raise unknown_key(presented)
         return self._of_record(account_of_key(presented), meanwhile)

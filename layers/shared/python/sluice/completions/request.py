@@ -88,7 +88,9 @@ class PendingRequest(NamedTuple):
 def parse_object(body: bytes | str) -> dict[str, Any]:
     """Parse a JSON object. Raises InvalidJson."""
     try:
-        document = json.loads(body, parse_constant=reject_constant)
+        if isinstance(body, bytes):
+            body = body.decode(json.detect_encoding(body), "surrogatepass")
+        document = _decode(body)
     except (ValueError, RecursionError) as error:
         raise InvalidJson(f"Invalid JSON: {_json_fault(error)}.") from error
     if not isinstance(document, dict):
@@ -220,6 +222,9 @@ def _parse_response_type(document: dict[str, Any]) -> ResponseType:
 
 def reject_constant(name: str) -> None:
     raise NotANumberError(name)
+
+
+_decode = json.JSONDecoder(parse_constant=reject_constant).decode
 
 
 def _json_fault(error: Exception) -> str:

@@ -33,6 +33,7 @@ OF_THE_CLIENT = frozenset(
 )  # fmt: skip
 ACCOUNT_HEADERS = ("openai-organization", "openai-project", "x-goog-user-project")
 """Whose account pays. They pass only with PASS_ACCOUNT_HEADERS."""
+NOT_FOR_ALL = OF_THE_CLIENT.union(ACCOUNT_HEADERS)
 OF_THE_PROVIDER = frozenset(
     (
         "alt-svc", "content-length", "date", "nel", "openai-organization", "openai-project",
@@ -59,6 +60,7 @@ PRIVATE_PREFIXES = (
 )  # fmt: skip
 ROUTING_PREFIXES = ("x-accel-", "x-envoy-", "x-http-", "x-original-", "x-remote-", "x-rewrite-")
 """Some servers take path, method, host or user from such headers."""
+KEPT_PREFIXES = PRIVATE_PREFIXES + ROUTING_PREFIXES
 
 
 def request_headers(headers: Mapping[str, str], own: tuple[str, ...] = ()) -> dict[str, str]:
@@ -68,7 +70,7 @@ def request_headers(headers: Mapping[str, str], own: tuple[str, ...] = ()) -> di
     characters than letters, digits and hyphens never pass: some servers read `_` as a hyphen.
     """
     plain = {n: v for n, v in headers.items() if n.isascii() and n.replace("-", "").isalnum()}
-    passed = _passed(plain, OF_THE_CLIENT.union(ACCOUNT_HEADERS))
+    passed = _passed(plain, NOT_FOR_ALL)
     return {n: v for n, v in plain.items() if n in passed or n.startswith(own)}
 
 
@@ -111,9 +113,9 @@ def _json_bytes(text: str) -> int:
 
 def _passed(headers: Mapping[str, str], private: frozenset[str]) -> dict[str, str]:
     named = {name.strip().lower() for name in headers.get("connection", "").split(",")}
-    kept_back = HOP_BY_HOP | private | named
     return {
         name: value
         for name, value in headers.items()
-        if name not in kept_back and not name.startswith(PRIVATE_PREFIXES + ROUTING_PREFIXES)
+        if not (name in HOP_BY_HOP or name in private or name in named)
+        and not name.startswith(KEPT_PREFIXES)
     }
