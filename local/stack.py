@@ -216,12 +216,13 @@ class Stack:
             return self._other_facts(place, url_function.url_auth if url_function else "none")
         url = environments[url_function.key] if url_function else {}
         connect = environments.get(self._service.routes().get("$connect", ""), {})
+        keys = "" if place.demo_base_url else self._user.get("OPENAI_API_KEY")
         return BannerFacts(
             place=place,
             url_auth=url.get("FUNCTION_URL_AUTH", "aws_iam"),
             websocket_auth=connect.get("WEBSOCKET_AUTH", ""),
             upstream=upstream(url),
-            overview=overview({**url, "OPENAI_API_KEY": self._user.get("OPENAI_API_KEY")}),
+            overview=overview({**url, "OPENAI_API_KEY": keys}),
             own_keys=self._user.has_own_keys(),
             has_forward_key=has_forward_key(connect),
             unencrypted=unencrypted(url),

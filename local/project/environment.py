@@ -71,9 +71,12 @@ class UserSettings:
         return {**self.dotenv, **shell}
 
     def wants_demo_model(self) -> bool:
-        """Return whether no setting names a real upstream."""
+        """Return whether no setting names a real upstream.
+
+        The key `local` is one for SDKs, which the shell may have for them: OpenAI has no such key.
+        """
         named = any(self.get(name).strip() for name in _NAMES_AN_UPSTREAM)
-        return not named and not holds_key(self.get("OPENAI_API_KEY"))
+        return not named and keys_of(self.get("OPENAI_API_KEY")) <= {WELL_KNOWN}
 
 
 @dataclass(frozen=True, slots=True)
