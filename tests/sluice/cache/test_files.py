@@ -121,6 +121,8 @@ def test_what_expires_first_makes_room(kind: type[SqliteCache | LmdbCache], file
         used = sum(each.stat().st_blocks * 512 for each in file.parent.iterdir())
         assert used < 12 * MEGABYTE
         assert cache.get("0") is None
+        kept = sum(len(cache.get(str(number)) or b"") for number in range(100))
+        assert 2 * MEGABYTE <= kept <= 4 * MEGABYTE
 
 
 @files

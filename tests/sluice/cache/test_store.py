@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sluice.cache.dynamodb import PART_BYTES
 from sluice.cache.store import MAX_ENTRY_BYTES
 from sluice.setting_values import CACHE_BACKENDS
 from tests.sluice.cache.cache_opening import LARGE, Caches
@@ -33,7 +34,7 @@ def opened(request: pytest.FixtureRequest, file: Path) -> Iterator[OpenedCache]:
 
 @pytest.mark.parametrize(
     "entry",
-    [b"", b"\x00\xff text \n", LARGE * 390, LARGE * 391, LARGE * 800, LONGEST],
+    [b"", b"\x00\xff text \n", (LARGE * 391)[:PART_BYTES], LARGE * 391, LARGE * 800, LONGEST],
     ids=["empty", "any bytes", "one item", "two items", "three items", "largest"],
 )
 def test_entry_comes_back_as_it_was_put(opened: OpenedCache, entry: bytes) -> None:
