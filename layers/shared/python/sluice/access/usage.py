@@ -15,7 +15,7 @@ BYTES_PER_TOKEN = 3
 """Bytes of a request's JSON for each token: English has 4 bytes a token and Chinese 3, by OpenAI's
 tokenizers."""
 EMBEDDED = (
-    rb'"\w*(?:url|data|image|audio|video|b64_json)"\s*:\s*"(?:data:[^",]*,)?[\w+/=\\-]{1000,}"'
+    rb'"\w{0,20}(?:url|data|image|audio|video|b64_json)"\s*:\s*"(?:data:[^",]*,)?[\w+/=\\-]{1000,}"'
 )
 """An image, a recording or a file in JSON, in base64. Some clients write slashes as \\/."""
 LINKED = rb'"(?:image_url|video_url|file_url|file_id)"\s*:'
