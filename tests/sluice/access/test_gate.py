@@ -14,7 +14,8 @@ from sluice.access.errors import (
     ModelWithoutPrice,
     RateLimited,
 )
-from sluice.access.gate import LEASE_SLACK_MS, MEMORY_MS
+from sluice.access.gate import LEASE_SLACK_MS
+from sluice.access.memory import MEMORY_MS
 from sluice.access.records import Record
 from sluice.access.ticket import Ticket
 from sluice.access.usage import Tokens

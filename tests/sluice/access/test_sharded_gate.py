@@ -9,7 +9,8 @@ import pytest
 
 from sluice.access.deployment_limits import DeploymentLimits
 from sluice.access.errors import BudgetSpent, KeyNotAllowed, RateLimited
-from sluice.access.gate import LEASE_SLACK_MS, MEMORY_MS, Gate
+from sluice.access.gate import LEASE_SLACK_MS, Gate
+from sluice.access.memory import MEMORY_MS
 from sluice.access.records import Record, item_of
 from sluice.access.shards import merged, shard_accounts
 from sluice.access.usage import Tokens

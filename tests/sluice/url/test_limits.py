@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.access.deployment_limits import DeploymentLimits
-from sluice.access.gate import MEMORY_MS, Gate
+from sluice.access.gate import Gate
 from sluice.access.identity import Access
+from sluice.access.memory import MEMORY_MS
 from sluice.access.prices import PriceList
 from sluice.access.records import Record, item_of
 from sluice.authentication import account_of_key

@@ -16,6 +16,7 @@ from sluice.access.account import (
     refusal,
 )
 from sluice.access.errors import KeyNotAllowed, ModelNotAllowed, ModelWithoutPrice
+from sluice.access.memory import Memory
 from sluice.access.records import record_of
 from sluice.access.refusals import limit_headers, refusal_error
 from sluice.access.shards import WHOLE, Part, merged, merged_refusal, shard_accounts
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
 
 NOT_ALLOWED = (ModelNotAllowed, ModelWithoutPrice, PromptTemplateNotAllowed)
 """Errors of usable keys: they say what is left, too."""
-MEMORY_MS = 30_000
-"""How long an environment relies on what it has seen: a block takes effect within this time."""
-MAX_REMEMBERED = 1000
-"""Principals in memory: some 2 KB each."""
 MAX_CONTENTION_MS = 1000
 """Maximum time of an admission, lost races included."""
 MAX_CHARACTERS = 100
@@ -102,22 +99,22 @@ class Gate:
         self._new_id = new_id
         self._clock = clock
         self._pick = pick
-        self._seen: dict[str, tuple[Item, int]] = {}
+        self._memory = Memory(store, self._now)
 
     def usable_record(
         self, account: str, meanwhile: Meanwhile | None = None, *, is_claimed: bool = False
     ) -> Record:
-        """The record of an account, at most MEMORY_MS old.
+        """The record of an account, at most memory.MEMORY_MS old.
 
         is_claimed: whether `admit` follows, which finds out whether an older one still holds.
         Raises KeyNotAllowed, StateUnavailable.
         """
-        item = self._last_seen(account)
-        if self._is_old(account) and not (is_claimed and _may_be_claimed(item, self._now())):
+        item = self._memory.item(account)
+        if self._memory.is_old(account) and not (is_claimed and _may_be_claimed(item, self._now())):
             if meanwhile is not None:
                 old = record_of(item)
                 meanwhile(old and old.key_alias)
-            item = self._read(account)
+            item = self._memory.read(account)
         return checked_record(record_of(item), self._now())
 
     def info(self, principal: Principal, path: str) -> dict[str, Any]:
@@ -162,7 +159,7 @@ class Gate:
         try:
             return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
         except ShardsChangedError:
-            self._seen = {}
+            self._memory.forget()
         try:
             return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
         except ShardsChangedError as error:
@@ -196,7 +193,7 @@ class Gate:
 
     def _whole(self, accounts: Sequence[str], path: str) -> tuple[Item, Bounds]:
         """What all shards have counted, as they were seen last, and the whole limits."""
-        item = merged([self._last_seen(account) for account in accounts])
+        item = merged([self._memory.item(account) for account in accounts])
         return item, self._bounds(record_of(item), path, Part(None))
 
     def _admit(
@@ -215,15 +212,15 @@ class Gate:
         began = self._now()
         if principal.has_record:
             self.usable_record(principal.account, meanwhile, is_claimed=True)
-        item, is_fresh = self._last_seen(principal.account), False
-        is_old = principal.has_record and self._is_old(principal.account)
+        item, is_fresh = self._memory.item(principal.account), False
+        is_old = principal.has_record and self._memory.is_old(principal.account)
         while True:
             try:
                 case = self._case(principal, ask, item, part)
             except NOT_ALLOWED:
                 if not is_old:
                     raise
-                item, is_old = self._read(principal.account), False
+                item, is_old = self._memory.read(principal.account), False
                 continue
             # Requests in a window only grow in number. All else may have been given back.
             refused = refusal(case.bounds, case.claim, item, case.now)
@@ -241,7 +238,7 @@ class Gate:
             change = admission(case.bounds, case.claim, principal.account, item, case.now)
             outcome = self._store.change(change)
             item, is_fresh, is_old = outcome.item, True, False
-            self._remember(principal.account, item)
+            self._memory.remember(principal.account, item)
             if outcome.was_applied or has_lease(item, case.claim):
                 return case
 
@@ -283,22 +280,6 @@ class Gate:
         if record is None:
             return Bounds(self._limits.windows(path))
         return bounds_of(record, self._limits.windows(path, record.rpm_limit, part), part)
-
-    def _last_seen(self, account: str) -> Item:
-        return self._seen.get(account, ({}, 0))[0]
-
-    def _is_old(self, account: str) -> bool:
-        return self._seen.get(account, ({}, 0))[1] + MEMORY_MS <= self._now()
-
-    def _read(self, account: str) -> Item:
-        item = self._store.get_all([account]).get(account, {})
-        self._remember(account, item)
-        return item
-
-    def _remember(self, account: str, item: Item) -> None:
-        if len(self._seen) >= MAX_REMEMBERED:
-            self._seen = {}  # replaced: another thread may be reading it
-        self._seen[account] = (item, self._now())
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
