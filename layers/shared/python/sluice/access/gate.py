@@ -156,14 +156,12 @@ class Gate:
         *,
         claims: bool = True,
     ) -> Ticket | None:
-        try:
-            return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
-        except ShardsChangedError:
-            self._memory.forget()
-        try:
-            return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
-        except ShardsChangedError as error:
-            raise StateUnavailable("The record was replaced meanwhile. Try again.") from error
+        for _ in range(2):
+            try:
+                return self._admit_to_shards(principal, ask, meanwhile, claims=claims)
+            except ShardsChangedError:
+                self._memory.forget()
+        raise StateUnavailable("The record was replaced meanwhile. Try again.")
 
     def _admit_to_shards(
         self, principal: Principal, ask: Ask, meanwhile: Meanwhile | None, *, claims: bool
