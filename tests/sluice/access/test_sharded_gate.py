@@ -15,6 +15,7 @@ from sluice.access.records import Record, item_of
 from sluice.access.shards import merged, shard_accounts
 from sluice.access.usage import Tokens
 from sluice.authentication import Principal
+from sluice.errors import StateUnavailable
 from sluice.limit_values import Rate, RouteRates
 from sluice.state.changes import Change
 from tests.sluice.access.gate_world import ANSWER_S, CHAT, PRICES, World, passed, refused
@@ -152,3 +153,12 @@ def test_new_record_with_other_shards_is_found_out_by_the_claim(world: ShardedWo
     for _ in range(SHARDS):
         passed(gates[1].admit(principal, world.ask(tokens=3000)))
     assert isinstance(refused(gates[1], principal, world.ask(tokens=1)), BudgetSpent)
+
+
+def test_shards_of_two_records_refuse_a_request_that_may_come_again(world: ShardedWorld) -> None:
+    principal = world.sharded()
+    other = item_of(RECORD._replace(shards=SHARDS - 1))
+    world.store.store.change(Change(shard_accounts(RECORD.key, SHARDS)[1], None, put=other))
+    error = refused(world.gate_that_picks([1]), principal, world.ask())
+    assert isinstance(error, StateUnavailable)
+    assert error.message == "The record was replaced meanwhile. Try again."
