@@ -115,11 +115,25 @@ OTHER_FAULTS = (
 )
 
 
-def test_unknown_model_is_named_as_the_fault_with_the_setting(upstream: ScriptedUpstream) -> None:
-    for faults, is_unknown in ((UNKNOWN_MODELS, True), (OTHER_FAULTS, False)):
+REJECTED_KEYS = (
+    (401, {"error": {"message": "Incorrect API key provided: sk-x."}}),
+    (401, {"error": {"message": "No auth credentials found", "code": 401}}),
+    (400, [{"error": {"message": "API key not valid. Please pass a valid API key."}}]),
+)
+
+
+def test_wrong_model_or_key_is_named_as_the_fault_with_the_setting(
+    upstream: ScriptedUpstream,
+) -> None:
+    for faults, setting in (
+        (UNKNOWN_MODELS, "OPENAI_MODEL"),
+        (REJECTED_KEYS, "OPENAI_API_KEY"),
+        (OTHER_FAULTS, ""),
+    ):
         for status, document in faults:
             upstream.script = replies(status, document)
             with pytest.raises(UpstreamRefused) as caught:
                 one_attempt(upstream.url).ask()
-            assert ("OPENAI_MODEL" in caught.value.message) is is_unknown, document
-            assert "OPENAI_MODEL" not in str(caught.value.document())  # the provider's own words
+            for name in ("OPENAI_MODEL", "OPENAI_API_KEY"):
+                assert (name in caught.value.message) is (name == setting), document
+                assert name not in str(caught.value.document())  # the provider's own words

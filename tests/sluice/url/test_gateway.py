@@ -294,7 +294,7 @@ def test_upstreams_error_is_logged_by_its_status_and_not_by_its_words(
     bench.ask(path="/v1/models")
     fields = bench.logged()
     assert (fields["status"], fields["outcome"]) == (status, "upstream_refused")
-    assert fields["detail"] == f"The upstream answered with status {status}."
+    assert fields["detail"].startswith(f"The upstream answered with status {status}.")
     assert not any(part in json.dumps(fields) for part in ("private", SECRET))
 
 

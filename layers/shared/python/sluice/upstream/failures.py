@@ -42,6 +42,13 @@ REDIRECTS = (300, 301, 302, 303, 305, 307, 308)
 FIRST_ERROR_STATUS = 400
 LAST_STATUS = 599
 """The last status of HTTP, and the last that Lambda sends. RFC 9110 section 15."""
+UNAUTHORIZED = 401
+BAD_REQUEST = 400
+REJECTED_KEY_WORDS = r"(?i)\bAPI key not valid"
+"""Gemini's, with status 400."""
+REJECTED_KEY = (
+    "It rejects the gateway's key. Check OPENAI_API_KEY, or the setting that holds this API's key."
+)
 UNKNOWN_MODEL_STATUSES = (400, 404, 422)
 UNKNOWN_MODEL_WORDS = (
     r"(?is)\bmodels?\b.{0,300}?\b(?:not[ _]found|not exist|not a valid|is invalid|decommissioned)"
@@ -115,16 +122,18 @@ def refusal(
     """An error that the upstream sent. fault: why its body cannot be read, if it cannot."""
     passed = {name: v for name, v in headers.items() if name != "content-encoding"}
     reported = reported_error(body)
-    if not fault and _is_unknown_model(status, reported):
-        fault = UNKNOWN_MODEL
+    fault = fault or _fault_of_settings(status, reported)
     message = f"The upstream answered with status {status}. {fault}" if fault else ""
     return UpstreamRefused(status, passed, body, reported, message)
 
 
-def _is_unknown_model(status: int, reported: dict[str, Any] | None) -> bool:
-    """Whether the provider does not know the model. Each says so in its own words."""
+def _fault_of_settings(status: int, reported: dict[str, Any] | None) -> str:
+    """Which setting is wrong; "" if none seems to be. Each provider says so in its own words."""
     said = " ".join(str(value) for value in (reported or {}).values())
-    return status in UNKNOWN_MODEL_STATUSES and bool(re.search(UNKNOWN_MODEL_WORDS, said))
+    if status == UNAUTHORIZED or (status == BAD_REQUEST and re.search(REJECTED_KEY_WORDS, said)):
+        return REJECTED_KEY
+    is_unknown_model = status in UNKNOWN_MODEL_STATUSES and re.search(UNKNOWN_MODEL_WORDS, said)
+    return UNKNOWN_MODEL if is_unknown_model else ""
 
 
 def _timeout_error(wait: str, settings: Settings) -> SluiceError:
