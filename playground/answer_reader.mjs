@@ -9,15 +9,25 @@ export class AnswerError extends Error {
   }
 }
 
-/** What one event, or a whole completion, holds: {text, isReasoning, usage}. Throws AnswerError. */
+/** Report what one event, or a whole completion, holds. Throws AnswerError. */
+export function report (document, on) {
+  const { text, isReasoning, usage, finish } = partsOf(document)
+  if (text) on.piece(text)
+  if (isReasoning) on.reasoning()
+  if (usage) on.usage(usage)
+  if (finish) on.finish(finish)
+}
+
+/** {text, isReasoning, usage, finish}: `finish` is why the answer ended. Throws AnswerError. */
 export function partsOf (document) {
   if (document?.error) throw errorOf(document)
   const choice = document?.choices?.[0]
   const said = choice?.delta ?? choice?.message ?? {}
-  const { content } = said
+  const content = said.content || said.refusal
   const text = Array.isArray(content) ? content.map((part) => part.text ?? '').join('') : content
   const isReasoning = !text && Boolean(said.reasoning_content ?? said.reasoning)
-  return { text: text ?? '', isReasoning, usage: document?.usage ?? null }
+  const finish = choice?.finish_reason ?? ''
+  return { text: text ?? '', isReasoning, usage: document?.usage ?? null, finish }
 }
 
 /** The error in a reply or a frame, in any of the shapes that servers use. */

@@ -1,6 +1,8 @@
 // The conversation on the page: prompts, answers as they stream, errors.
 import { byId, element, growing } from './elements.mjs'
 
+const USUAL_ENDS = ['', 'stop']
+
 export class ConversationView {
   #list = byId('conversation')
   #empty = byId('empty')
@@ -27,6 +29,7 @@ export class ConversationView {
 
 class AnswerView {
   #list
+  #finish = ''
   #text = element('span', { className: 'text' })
 
   constructor (list) {
@@ -38,13 +41,17 @@ class AnswerView {
 
   get text () { return this.#text.textContent }
 
+  /** Note why the model ended: such as `length`, if the answer was cut off. */
+  finish (why) { this.#finish = why }
+
   append (piece) {
     growing(this.#list, () => this.#text.append(piece))
   }
 
   end (isStopped) {
     this.element.ariaBusy = 'false'
-    const what = isStopped ? 'Stopped.' : this.text ? '' : 'The answer has no text.'
+    const end = USUAL_ENDS.includes(this.#finish) ? '' : `Ended by ${this.#finish}.`
+    const what = isStopped ? 'Stopped.' : end || (this.text ? '' : 'The answer has no text.')
     if (what) this.#note(element('p', { className: 'stopped', 'data-testid': 'stopped' }, what))
   }
 

@@ -1,10 +1,11 @@
 // Sends a request to the Function URL by fetch and reads the answer as it streams.
-import { AnswerError, errorOf, parsed, partsOf } from './answer_reader.mjs'
+import { AnswerError, errorOf, parsed, report } from './answer_reader.mjs'
 import { EventParser } from './event_parser.mjs'
 import { signedHeaders } from './sign_request.mjs'
 
 /**
- * Calls on.sent(text), on.received(text), on.piece(text), on.reasoning() and on.usage(counts).
+ * Calls on.sent(text), on.received(text), on.piece(text), on.reasoning(), on.usage(counts)
+ * and on.finish(why).
  * Returns {isStopped}. Throws AnswerError.
  */
 export async function askUrl (place, request, on, signal) {
@@ -77,10 +78,7 @@ function onText (text, on) {
 function onEvent ({ raw, data }, on) {
   on.received(raw)
   if (!data || data === '[DONE]') return
-  const { text, isReasoning, usage } = partsOf(parsed(data))
-  if (text) on.piece(text)
-  if (isReasoning) on.reasoning()
-  if (usage) on.usage(usage)
+  report(parsed(data), on)
 }
 
 /** fetch hides why it failed: CORS, a closed port and a broken connection look the same. */

@@ -138,6 +138,7 @@ function listener (answer, measures) {
     received: (text) => traffic.received(text),
     reasoning: () => { byId('ttft').textContent = 'thinking…' },
     usage: (counts) => measures.usage(counts),
+    finish: (why) => answer.finish(why),
     piece: (text) => {
       measures.piece(text)
       answer.append(text)

@@ -1,5 +1,5 @@
 // Sends requests over a WebSocket that stays open between them, and reads their frames.
-import { AnswerError, errorOf, parsed, partsOf } from './answer_reader.mjs'
+import { AnswerError, errorOf, parsed, report } from './answer_reader.mjs'
 import { messageOf } from './request_form.mjs'
 
 const END = '<END>'
@@ -17,7 +17,8 @@ export class WebSocketChannel {
   #next = 1
 
   /**
-   * Calls on.sent(text), on.received(text), on.piece(text), on.reasoning() and on.usage(counts).
+   * Calls on.sent(text), on.received(text), on.piece(text), on.reasoning(), on.usage(counts)
+   * and on.finish(why).
    * `place` is {name, open()}: one socket serves all requests to places of the same name.
    * Returns {isStopped}. Throws AnswerError.
    */
@@ -104,12 +105,7 @@ function readFrame (data, request, on) {
 }
 
 function readChat ({ events = [], done, cancelled }, on) {
-  for (const event of events) {
-    const { text, isReasoning, usage } = partsOf(event)
-    if (text) on.piece(text)
-    if (isReasoning) on.reasoning()
-    if (usage) on.usage(usage)
-  }
+  for (const event of events) report(event, on)
   if (!done) return ''
   return cancelled ? 'cancelled' : 'done'
 }

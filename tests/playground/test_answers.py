@@ -17,7 +17,7 @@ try {
 """
 PARTED = [{"text": "H"}, {"text": "i"}]
 COUNTS = {"completion_tokens": 3}
-NOTHING = {"text": "", "isReasoning": False, "usage": None}
+NOTHING = {"text": "", "isReasoning": False, "usage": None, "finish": ""}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,8 @@ NOTHING = {"text": "", "isReasoning": False, "usage": None}
         ({"choices": [{"message": {"content": "Hi"}}]}, {**NOTHING, "text": "Hi"}),
         ({"choices": [{"delta": {"content": PARTED}}]}, {**NOTHING, "text": "Hi"}),
         ({"choices": [{"delta": {"reasoning_content": "hm"}}]}, {**NOTHING, "isReasoning": True}),
+        ({"choices": [{"delta": {"content": None, "refusal": "No."}}]}, {**NOTHING, "text": "No."}),
+        ({"choices": [{"delta": {}, "finish_reason": "length"}]}, {**NOTHING, "finish": "length"}),
         ({"choices": [], "usage": COUNTS}, {**NOTHING, "usage": COUNTS}),
         ({"choices": [{"delta": None}]}, NOTHING),
         ("text", NOTHING),

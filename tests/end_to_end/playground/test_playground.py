@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.conftest import FORWARD_KEY, PROMPT
 from tests.end_to_end.playground.chromium import Browser, Page
 from tests.end_to_end.playground.pasting import paste
-from tests.end_to_end.playground.upstreams import BY_BROWSER, HOLDS, REFUSAL, bodies
+from tests.end_to_end.playground.upstreams import BY_BROWSER, CUT_OFF, HOLDS, REFUSAL, bodies
 from tests.running_stack import PATIENCE_S, ROOT, RunningStack, ready_service
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
@@ -129,6 +129,9 @@ def test_failing_upstream_is_shown_and_the_next_request_works(
     assert "half" in page.text("answer")
     upstream.script = says()
     assert page.ask("Hello") == "The answer has no text."
+    upstream.script = CUT_OFF
+    assert page.ask("Hello").startswith("cut")
+    assert page.text("stopped") == "Ended by length."
     upstream.script = says("fine")
     assert page.ask("Hello") == "fine"
 

@@ -11,11 +11,17 @@ from tests.scripted_upstream import (
     delta,
     holds_after,
     replies,
+    sends,
+    sse,
 )
 
 BY_BROWSER = "Failed to load resource"
 """How Chromium's console begins to report a status of 400 or more."""
 REFUSAL = replies(429, {"error": {"message": "Slow down, please.", "code": "too_fast"}})
+CUT_OFF = sends(
+    delta("cut") + sse({"choices": [{"delta": {}, "finish_reason": "length"}]}) + sse("[DONE]"),
+    "text/event-stream",
+)
 HOLDS = holds_after(EVENT_STREAM_HEAD + chunk(delta("go")))
 
 
