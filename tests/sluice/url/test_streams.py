@@ -24,12 +24,13 @@ from tests.scripted_upstream import (
     chunk,
     delta,
     dies_after,
+    says,
     scripted_upstream,
     sends,
     sse,
 )
 from tests.sluice.answering import SECRET
-from tests.sluice.url.asking import Reply, answer_to, event_of, gateway_of
+from tests.sluice.url.asking import Reply, UrlBench, answer_to, event_of, gateway_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -275,3 +276,11 @@ def test_bytes_that_only_look_like_events_are_left_alone(
     reply = chat(gateway)
     assert reply.headers["content-type"] == "application/json"
     assert "cache-control" not in reply.headers
+
+
+def test_kept_answer_is_sent_in_one_piece(bench: UrlBench, tmp_path: Path) -> None:
+    cache = {"CACHE_CHAT_COMPLETION": "true", "STATE_FILE": str(tmp_path / "state.sqlite3")}
+    bench.upstream.script = says("a", "b")
+    first, hit = [bench.chat(settings=cache) for _ in "ab"]
+    assert hit.headers["x-sluice-cache"] == "HIT"
+    assert hit.writes == [first.body]

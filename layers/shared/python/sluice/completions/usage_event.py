@@ -63,6 +63,9 @@ def without_usage_event(
     """
     for chunk in chunks_of_events(chunks):
         cuts = usage_cuts(chunk)
+        if not cuts:
+            yield chunk
+            continue
         for start, end in zip(cuts[::2], cuts[1::2], strict=True):
             found(chunk[start:end])
         if kept := without(chunk, cuts):
