@@ -20,6 +20,7 @@ LOCAL_WEBSOCKET_URL = "ws://127.0.0.1:3001"
 TAKEN_BY_NPM = ("model", "template", "stage", "region", "http_url", "ws_url")
 """Options that npm passes on as variables. Not `key`: a user's .npmrc may hold one for npm."""
 NAMES_A_TEMPLATE = re.compile(r"PROMPT_\w+|\w+_TEMPLATE")
+IS_ADDRESS = re.compile(r"(?:https?|wss?)://\S+")
 A_KEY = "[!-~]+"
 FOR_NPM = "%s"
 """What npm's own `message`, which -m sets, has in every .npmrc: the version."""
@@ -108,6 +109,9 @@ def _check(found: argparse.Namespace, environ: Mapping[str, str]) -> None:
             f"The prompt is the name of a template. Write options after --: {COMMAND} -s"
             f" {found.prompt[0]}"
         )
+    if (found.url or found.ws) and found.prompt and IS_ADDRESS.fullmatch(found.prompt[0]):
+        option = "--ws-url" if found.ws else "--http-url"
+        raise ToolError(f"--url and --ws take no address. Write: {COMMAND} {option} ADDRESS")
     if found.model and found.template:
         raise ToolError("Leave out -m: the service's OPENAI_MODEL answers templates (-s).")
     if found.stage and (found.http_url or found.ws_url):

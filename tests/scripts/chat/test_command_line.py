@@ -31,3 +31,11 @@ def test_options_without_two_hyphens_count_or_are_explained() -> None:
         parse(["Hi"], CHAT | {"npm_config_message": "gemma3"})
     # The message of a user's .npmrc is npm's.
     assert parse(["Hi"], CHAT | {"npm_config_message": "release: %s"}).model == ""
+
+
+def test_address_after_the_option_of_a_transport_is_no_prompt() -> None:
+    for option, other in (("--url", "--http-url"), ("--ws", "--ws-url")):
+        for address in ("http://127.0.0.1:3100", "wss://x.example/dev"):
+            with pytest.raises(ToolError, match=f"npm run chat -- {other} ADDRESS"):
+                parse([option, address], {})
+    assert parse(["http://x.example"], {}).prompt == "http://x.example"
