@@ -26,7 +26,7 @@ from tests.scripted_upstream import (
     says,
     scripted_upstream,
 )
-from tests.sluice.clocks import deadline_in
+from tests.sluice.clocks import deadline_in, until
 from tests.sluice.websocket.asking import CHAT, PLAIN, TEMPLATE, gateway_with, message_of
 
 if TYPE_CHECKING:
@@ -56,19 +56,6 @@ GONE: dict[str, Script] = {
 }
 
 
-class ImpatientClient(ConnectionsClient):
-    """Waits for a reply a fraction of a second."""
-
-    def post(
-        self,
-        connection_id: str,
-        frame: bytes,
-        timeout_s: float = 1.0,
-        stop_signal: StopSignal | None = None,
-    ) -> None:
-        super().post(connection_id, frame, min(timeout_s, 0.2), stop_signal)
-
-
 @dataclass
 class FaultyConnections:
     """@connections that takes every post except those whose numbers are in `faults`, from 0 on."""
@@ -91,6 +78,28 @@ class FaultyConnections:
         return [body.decode() for body in self.bodies]
 
 
+class ImpatientClient(ConnectionsClient):
+    """Waits a fraction of a second for the reply to a post that fails."""
+
+    connections: FaultyConnections
+
+    def post(
+        self,
+        connection_id: str,
+        frame: bytes,
+        timeout_s: float = 1.0,
+        stop_signal: StopSignal | None = None,
+    ) -> None:
+        number = len(self.connections.bodies)
+        if number not in self.connections.faults:
+            super().post(connection_id, frame, timeout_s, stop_signal)
+            return
+        try:
+            super().post(connection_id, frame, min(timeout_s, 0.2), stop_signal)
+        finally:
+            until(lambda: len(self.connections.bodies) > number)
+
+
 def posted(
     message: object,
     upstream: ScriptedUpstream,
@@ -103,6 +112,7 @@ def posted(
     with scripted_upstream() as server:
         server.script = connections
         client = ImpatientClient(server.url.replace("/v1", "/dev"), ENVIRON)
+        client.connections = connections
         variables = {"OPENAI_BASE_URL": upstream.url}
         gateway = gateway_with(variables, client, None, BackOff(sleep=lambda _seconds: None))
         gateway.answer(message_of(message), deadline_in(remaining_ms))
