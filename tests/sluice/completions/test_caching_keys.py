@@ -10,7 +10,7 @@ import pytest
 from sluice.completions.caching import NotCached
 from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.request import ResponseType, plain_request
-from sluice.upstream.call import JSON, chat_call
+from sluice.upstream.call import JSON, ModelCall, chat_call
 from tests.scripted_upstream import delta, replies, sends, sse
 from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
 
@@ -48,6 +48,13 @@ def test_form_of_an_answer_is_not_guessed(bench: CacheBench) -> None:
         for _ in "ab":
             bench.ask({**ASKED, "stream": stream})
             assert bench.state == "BYPASS"
+
+
+@pytest.mark.parametrize("body", [b"not JSON", b'["a list"]', b'{"model": "m", "model": "n"}'])
+def test_body_that_is_no_one_request_passes_to_the_provider(bench: CacheBench, body: bytes) -> None:
+    for number in (1, 2):
+        bench.read(ModelCall("POST", "/chat/completions", "", {"content-type": JSON}, body, "m"))
+        assert (bench.state, bench.asked) == ("BYPASS", number)
 
 
 def test_what_a_provider_says_of_its_own_cache_is_not_said_of_this_one(bench: CacheBench) -> None:
