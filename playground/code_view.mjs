@@ -19,6 +19,9 @@ export class CodeView {
     byId('copy').addEventListener('click', () => this.#copy())
   }
 
+  /** Of what is shown, in characters. */
+  get length () { return byId('code').textContent.length }
+
   show (lines) {
     this.#lines = lines
     byId('code').textContent = lines[this.#selected]

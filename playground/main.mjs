@@ -14,6 +14,8 @@ import { TrafficView } from './traffic_view.mjs'
 import { WebSocketChannel } from './websocket.mjs'
 
 const COMPOSING = 229 // the code of keys that an input method takes
+const LONG = 50_000 // characters of code
+const PAUSE_MS = 300
 
 const settings = await (await fetch('/_local/playground/settings.json')).json()
 const conversation = new ConversationView()
@@ -21,6 +23,7 @@ const traffic = new TrafficView()
 const code = new CodeView(say)
 const channel = new WebSocketChannel()
 let turns = []
+let pausing
 let running // an AbortController while an answer streams
 
 setUp()
@@ -39,7 +42,7 @@ function setUp () {
   byId('key').addEventListener('change', fillModels)
   byId('composer').addEventListener('submit', (event) => { event.preventDefault(); send() })
   byId('prompt').addEventListener('keydown', sendOnEnter)
-  byId('prompt').addEventListener('input', () => showCode(byId('prompt').value || 'Hello'))
+  byId('prompt').addEventListener('input', showCodeWhileTyping)
   byId('stop').addEventListener('click', stop)
   byId('new').addEventListener('click', startAnew)
   document.addEventListener('keydown', ({ key }) => { if (key === 'Escape') stop() })
@@ -71,6 +74,14 @@ function showCode (prompt) {
   code.show(codeLines(settings, request))
 }
 
+/** A long conversation is shown when the typing pauses: to lay it out takes longer than a key. */
+function showCodeWhileTyping () {
+  clearTimeout(pausing)
+  const show = () => showCode(byId('prompt').value || 'Hello')
+  if (code.length < LONG) show()
+  else pausing = setTimeout(show, PAUSE_MS)
+}
+
 function sendOnEnter (event) {
   // Enter that chooses a character of Chinese, Japanese or Korean: Safari tells it by the code only.
   const isComposing = event.isComposing || event.keyCode === COMPOSING
@@ -95,6 +106,7 @@ async function fillModels () {
 async function send () {
   const prompt = byId('prompt').value.trim()
   if (!prompt || running) return
+  clearTimeout(pausing)
   running = new AbortController()
   const asked = [...turns, { role: 'user', content: prompt }]
   const request = requestOf(form(), asked, settings.apiPath)
