@@ -54,6 +54,7 @@ def test_url_asks_for_the_address_that_aws_saw() -> None:
     reply = answer_to(event, gateway_of(**HOME))
     assert reply.metadata["statusCode"] == 403
     assert reply.error["code"] == "address_not_allowed"
+    assert reply.headers["x-should-retry"] == "false"
     event["requestContext"]["http"]["sourceIp"] = "192.0.2.1"
     assert answer_to(event, gateway_of(**HOME)).metadata["statusCode"] == 200
 

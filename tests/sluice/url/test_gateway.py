@@ -221,6 +221,7 @@ def test_unknown_key_is_401_and_the_model_is_not_asked(
         lock = {"FUNCTION_URL_AUTH": "none", "FORWARD_KEY": keys}
         reply = bench.ask(method, path, body, query=query, headers=headers, settings=lock)
         assert reply.refusal == (401, "invalid_api_key")
+        assert reply.headers["x-should-retry"] == "false"
     assert bench.targets == []
 
 

@@ -7,8 +7,9 @@ SluiceError
 │   ├── PromptTemplateNotAllowed, PromptTemplateNotFound
 │   ├── UnknownPath, MethodNotAllowed
 │   └── OriginNotAllowed       a page whose origin is not in CORS_ALLOW_ORIGINS
-├── AddressNotAllowed          an address that IP_WHITELIST or IP_BLACKLIST keeps out
-├── AuthenticationFailed       a missing or unknown key
+├── NoRetry                    a refusal that no waiting mends
+│   ├── AddressNotAllowed      an address that IP_WHITELIST or IP_BLACKLIST keeps out
+│   └── AuthenticationFailed   a missing or unknown key
 ├── UpstreamError              the model's side failed
 │   ├── UpstreamRefused        it answered with an error, which is passed on
 │   ├── UpstreamUnreachable    no connection
@@ -156,13 +157,21 @@ class MethodNotAllowed(RequestError):
         return {"Allow": ", ".join(self.allowed)}
 
 
-class AddressNotAllowed(SluiceError):
+class NoRetry(SluiceError):
+    """A refusal that no waiting mends. OpenAI's SDKs obey the header."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-should-retry": "false"}
+
+
+class AddressNotAllowed(NoRetry):
     status = 403
     type = "invalid_request_error"
     code = "address_not_allowed"
 
 
-class AuthenticationFailed(SluiceError):
+class AuthenticationFailed(NoRetry):
     status = 401
     type = "authentication_error"
     code = "invalid_api_key"

@@ -6,15 +6,7 @@ https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py
 
 from __future__ import annotations
 
-from sluice.errors import AuthenticationFailed, SluiceError
-
-
-class NoRetry(SluiceError):
-    """A refusal that no waiting mends."""
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"x-should-retry": "false"}
+from sluice.errors import AuthenticationFailed, NoRetry, SluiceError
 
 
 class ModelNotAllowed(NoRetry):
@@ -25,7 +17,7 @@ class ModelNotAllowed(NoRetry):
     code = "model_not_allowed"
 
 
-class KeyNotAllowed(NoRetry, AuthenticationFailed):
+class KeyNotAllowed(AuthenticationFailed):
     """A record's key that is blocked or has expired."""
 
 

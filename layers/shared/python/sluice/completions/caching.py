@@ -7,7 +7,6 @@ import time
 from contextlib import contextmanager
 from functools import partial
 
-from sluice.access.errors import NoRetry
 from sluice.access.prices import read_price_list
 from sluice.access.usage import Savings, counted_tokens
 from sluice.cache.entry import MAX_BODY_BYTES, Entry, read_entry, written_entry
@@ -27,7 +26,7 @@ from sluice.completions.recording import RecordedReply, ReplayedReply
 from sluice.completions.unfolding import event_stream
 from sluice.completions.usage import usage_in
 from sluice.completions.usage_event import lacks_usage, usage_cuts, without
-from sluice.errors import SluiceError, StateUnavailable
+from sluice.errors import NoRetry, SluiceError, StateUnavailable
 from sluice.named_tuple import NamedTuple
 from sluice.secret_mask import mask_of
 from sluice.upstream.headers import ACCOUNT_HEADERS, request_headers
