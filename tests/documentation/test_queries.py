@@ -113,6 +113,7 @@ def test_every_query_can_be_read_and_names_fields_of_the_log(logged: set[str]) -
 
 def test_every_alarm_has_a_runbook_with_a_query() -> None:
     sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", OPERATE, re.MULTILINE | re.DOTALL))
+    assert sections.keys() - {"Alarms", "Queries"} == {alarm["alarm"] for alarm in ALARMS}
     for alarm in ALARMS:
         name = alarm["alarm"]
         assert QUERY.search(sections[name]), name
