@@ -66,7 +66,7 @@ function showForm () {
   byId('system').disabled = byId('model').disabled = isTemplate
   byId('system-note').hidden = !isTemplate
   showCredentials(settings, form().transport)
-  if (!running) showCode(byId('prompt').value || 'Hello')
+  if (!running) showCodeWhileTyping()
 }
 
 function showCode (prompt) {
