@@ -30,7 +30,7 @@ FRAME_BYTES = 32_000
 REFUSALS = (401, 403)
 END = "<END>"
 BROKEN = {
-    1001: "The service closed the connection, as it does when it stops and after two hours. Ask again.",
+    1001: "The service closed the connection: it stopped, or two hours are over. Ask again.",
     1009: "The conversation is too long for a WebSocket message (128 KB): /clear it, or use --url.",
 }
 
