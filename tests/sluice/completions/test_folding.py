@@ -206,8 +206,12 @@ def test_members_of_choices_and_of_the_answer() -> None:
              "prompt_filter_results": [{"prompt_index": 0}]}  # fmt: skip
     offsets = {"check_offset": 1, "start_offset": 1}
     choices: list[dict[str, object]] = [
-        {"delta": {"content": "a"}, "content_filter_results": {}, "token_ids": [1]},
-        {"delta": {}, "content_filter_results": {"hate": {"severity": "safe"}}, "token_ids": [2]},
+        {"delta": {"content": "a"}, "content_filter_results": {}, "token_ids": [1, {"index": 0}]},
+        {
+            "delta": {},
+            "content_filter_results": {"hate": {"severity": "safe"}},
+            "token_ids": [{"index": 0}],
+        },
         {"delta": {}, "finish_reason": "stop", "stop_reason": 7, "logprobs": None},
         {"content_filter_results": {"lists": [1]}, "content_filter_offsets": offsets},
         {"content_filter_results": {"lists": [1]}, "finish_reason": None},
@@ -231,7 +235,7 @@ def test_members_of_choices_and_of_the_answer() -> None:
                 "message": {"role": "assistant", "content": "a"},
                 "content_filter_results": {"hate": {"severity": "safe"}, "lists": [1]},
                 "content_filter_offsets": offsets,
-                "token_ids": [1, 2],
+                "token_ids": [1, {"index": 0}, {"index": 0}],  # only a message comes in pieces
                 "stop_reason": 7,
                 "logprobs": None,
                 "finish_reason": "stop",

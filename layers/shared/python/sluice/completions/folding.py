@@ -48,9 +48,7 @@ def whole_answer(body: bytes) -> bytes | None:
 
 def are_finished(choices: object) -> bool:
     """Whether these are all choices of an answer that ended well."""
-    if not isinstance(choices, list) or not choices:
-        return False
-    return all(map(_is_finished, choices, range(len(choices))))
+    return isinstance(choices, list) and all(map(_is_finished, choices, range(len(choices))))
 
 
 def _is_finished(choice: object, index: int) -> bool:
