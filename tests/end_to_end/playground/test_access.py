@@ -15,6 +15,7 @@ DARK = {"scheme": "dark", "motion": "reduce", "width": 360, "height": 740}
 def test_keyboard_alone_is_enough(page: Page, upstream: ScriptedUpstream) -> None:
     focused = "document.activeElement.id"
     assert page.evaluate(focused) == "prompt"
+    assert not page.evaluate("document.querySelector('.unserved').checkVisibility()")
     page.do("type", "two")
     page.press("Shift+Enter")
     page.do("type", "lines")
