@@ -230,6 +230,14 @@ def test_members_count_in_any_case() -> None:
         assert gate.asked[0].tokens.output == 14
 
 
+def test_gate_learns_of_all_models_that_may_answer() -> None:
+    gate, fallbacks = FakeGate(FakeTicket()), {"gpt": "o3", "o3": "o4", "o4": "gpt"}
+    for is_hit in (False, True):
+        request = pending(chat_call(CALL.body, "gpt"))
+        assert metered(gate, ANN, request, fallbacks=fallbacks, is_hit=is_hit) is not None
+    assert [ask.fallbacks for ask in gate.asked] == [("o3", "o4"), ()]
+
+
 def test_our_limits_replace_the_providers_headers() -> None:
     headers = {"x-ratelimit-limit-requests": "9", "x-request-id": "r"}
     own = {"x-ratelimit-limit-tokens": "1"}

@@ -229,11 +229,13 @@ def _document(call: ModelCall, *, is_strict: bool) -> dict[str, Any] | None:
         return None
     if not isinstance(members, tuple):
         return None
-    document = {name.casefold(): value for name, value in members}
-    if is_strict and len(document) < len(members):
-        names = [name.casefold() for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)[:MAX_CHARACTERS]
-        raise InvalidField(f"The request must name {twice} once.", param=twice)
+    document: dict[str, Any] = {}
+    for written, value in members:
+        name = written.casefold()
+        if is_strict and name in document:
+            twice = name[:MAX_CHARACTERS]
+            raise InvalidField(f"The request must name {twice} once.", param=twice)
+        document[name] = value
     return document
 
 

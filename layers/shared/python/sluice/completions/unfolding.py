@@ -75,7 +75,7 @@ def _events(
 def _chat_pieces(choice: dict[str, Any], piece_characters: int | None) -> Iterator[dict[str, Any]]:
     message, logprobs = choice["message"], _logprobs(choice)
     empty = {name: value for name, value in message.items() if not value}
-    if message.get("content") and isinstance(message["content"], str):
+    if isinstance(message.get("content"), str):
         empty["content"] = ""
     first = {**empty, "role": message.get("role") or "assistant"}
     no_logprobs = dict.fromkeys(logprobs)
