@@ -49,15 +49,22 @@ NOT_RUN = re.compile(
 )
 
 
-@pytest.mark.parametrize("page", [path.name for path in MARKED])
-def test_commands_print_what_their_page_says(page: str, tmp_path: Path) -> None:
-    (blocks,) = (blocks for path, blocks in MARKED.items() if path.name == page)
+@pytest.mark.parametrize(
+    ("page", "settings"),
+    [
+        pytest.param(path, settings, id=f"{path.name}-{number}")
+        for path, blocks in MARKED.items()
+        for number, settings in enumerate(dict.fromkeys(block.settings for block in blocks))
+    ],
+)
+def test_commands_print_what_their_page_says(
+    page: Path, settings: tuple[tuple[str, str], ...], tmp_path: Path
+) -> None:
     differing = []
-    for settings in dict.fromkeys(block.settings for block in blocks):
-        with running(dict(settings), tmp_path) as (stack, environ):
-            for block in (block for block in blocks if block.settings == settings):
-                found = problems(block, stack, environ)
-                differing += [f"{page}:{block.line} {problem}" for problem in found]
+    with running(dict(settings), tmp_path) as (stack, environ):
+        for block in (block for block in MARKED[page] if block.settings == settings):
+            found = problems(block, stack, environ)
+            differing += [f"{page.name}:{block.line} {problem}" for problem in found]
     assert not differing, "\n\n".join(differing)
 
 

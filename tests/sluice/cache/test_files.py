@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KILOBYTE, MEGABYTE = 1000, 1_000_000
-PROCESSES = 32
+PROCESSES = 12
 
 USER = """
 import sys

@@ -356,7 +356,10 @@ NAMES = ("delta", "message", "text", "content", "tool_calls", "function", "index
          "data", "type", "name", "logprobs", "content_filter_results")  # fmt: skip
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "a", "YQ=="]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4)
+    ),
+    max_leaves=30,
 )
 
 
