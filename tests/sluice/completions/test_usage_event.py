@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sluice.completions.event_stream import PIECE_BYTES
 from sluice.completions.usage_event import asking_for_usage, without_usage_event
 from sluice.upstream.call import ModelCall, chat_call
 
@@ -117,6 +118,11 @@ def test_blank_lines_too_many_stay_at_every_cut(end: bytes) -> None:
     for cut in range(len(stream)):
         assert without([stream[:cut], stream[cut:]])[0] == whole
     assert without([stream[at : at + 1] for at in range(len(stream))])[0] == whole
+
+
+def test_usage_event_is_taken_out_of_a_long_answer_that_comes_at_once() -> None:
+    many, event = CHUNK * (3 * PIECE_BYTES // len(CHUNK)), b'data: {"choices":[],%b}\n\n' % COUNTS
+    assert without([many + event + many + DONE]) == (many + many + DONE, [event])
 
 
 def test_whole_events_are_not_held_back() -> None:
