@@ -49,9 +49,7 @@ def table(
     opened: list[DynamoDbState] = []
 
     def opening(clock: Callable[[], float] = NOW_ALWAYS) -> DynamoDbState:
-        opened.append(
-            DynamoDbState(TABLE, os.environ, clock, PATIENT, change_total_s=PATIENT.total_s)
-        )
+        opened.append(DynamoDbState(TABLE, os.environ, clock, PATIENT, total_s=PATIENT.total_s))
         return opened[-1]
 
     yield opening

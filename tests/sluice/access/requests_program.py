@@ -33,9 +33,7 @@ def store_of(settings: Settings) -> StateStore:
     if settings.state_file:
         return SqliteState(settings.state_file)
     patient = Limits(MAX_PATIENCE_S, MAX_PATIENCE_S, MAX_PATIENCE_S, attempts=100)
-    return DynamoDbState(
-        settings.state_table, os.environ, limits=patient, change_total_s=MAX_PATIENCE_S
-    )
+    return DynamoDbState(settings.state_table, os.environ, limits=patient, total_s=MAX_PATIENCE_S)
 
 
 def main() -> None:

@@ -108,7 +108,7 @@ def world(authority: CertificateAuthority) -> Iterator[World]:
         table.script = meeting.serve_table
         endpoint = table.url.removesuffix("/v1")
         limits, seconds = PATIENT, PATIENT.total_s
-        store = DynamoDbState(TABLE, environ_of(endpoint), limits=limits, change_total_s=seconds)
+        store = DynamoDbState(TABLE, environ_of(endpoint), limits=limits, total_s=seconds)
         with closing(store):
             yield World(meeting, store)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sluice.errors import StateUnavailable
+from sluice.state.changes import Change
 from sluice.state.dynamodb import DynamoDbState
-from tests.scripted_upstream import ScriptedUpstream, refused_url, replies
+from tests.scripted_upstream import ScriptedUpstream, refused_url, replies, silent_until
 from tests.sluice.aws.aws_environment import environ_of
 from tests.sluice.state.state_opening import LATER, NOW, TABLE, at
 
@@ -58,6 +60,18 @@ def test_refusal_is_reported_by_its_code_after_at_most_three_attempts(
         store.put("the key", {}, LATER)
     sent = [request.headers["x-amz-target"] for request in upstream.requests]
     assert sent == ["DynamoDB_20120810.PutItem"] * attempts
+
+
+def test_silent_table_is_not_waited_for_longer_than_the_total(upstream: ScriptedUpstream) -> None:
+    done = threading.Event()
+    upstream.script = silent_until(done)
+    with closing(DynamoDbState(TABLE, environ_of(upstream.url), at(NOW), total_s=0.05)) as store:
+        with pytest.raises(StateUnavailable, match="did not answer BatchGetItem"):
+            store.get_all(["the key"])
+        with pytest.raises(StateUnavailable, match="did not answer UpdateItem"):
+            store.change(Change("the key", LATER))
+        done.set()
+    assert len(upstream.requests) == 2
 
 
 @pytest.mark.usefixtures("table")

@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from sluice.state.changes import Change
     from sluice.state.item import Item
 
-CHANGE_TOTAL_S = 1.0
-"""Maximum time of a change, its repetitions included: a client may wait for it."""
+TOTAL_S = 1.0
+"""Maximum time of a read or a change, its attempts included: a client waits for it, and requests
+that nothing but the store bounds go on without it afterwards."""
 
 
 class DynamoDbState:
     """A StateStore in the DynamoDB table `table`.
 
-    environ, limits: see JsonApi. clock: seconds since 1970. change_total_s: for one change with its
-    repetitions. Readers treat an expired item as absent; DynamoDB removes it within days.
+    environ, limits: see JsonApi. clock: seconds since 1970. total_s: for a read or a change, its
+    attempts included. Readers treat an expired item as absent; DynamoDB removes it within days.
     """
 
     def __init__(
@@ -42,9 +43,9 @@ class DynamoDbState:
         environ: Mapping[str, str],
         clock: Callable[[], float] = time.time,
         limits: Limits = LIMITS,
-        change_total_s: float = CHANGE_TOTAL_S,
+        total_s: float = TOTAL_S,
     ) -> None:
-        self._change_total_s = change_total_s
+        self._total_s = total_s
         self._table = Table(table, JsonApi(DYNAMODB, environ, limits))
         self._clock = clock
 
@@ -59,7 +60,7 @@ class DynamoDbState:
             return {}
         wanted: list[Item] = [{KEY: name} for name in names]
         with table_errors("state table", "BatchGetItem"):
-            rows = self._table.get_items(wanted, is_consistent=is_consistent)
+            rows = self._table.get_items(wanted, is_consistent=is_consistent, total_s=self._total_s)
         now = self._clock()
         return {row[KEY]: _item(row) for row in rows if row.get(EXPIRY, now + 1) > now}
 
@@ -72,7 +73,7 @@ class DynamoDbState:
             returned="ALL_NEW",
             returns_on_failure=True,
             may_repeat=change.may_repeat,
-            total_s=self._change_total_s,
+            total_s=self._total_s,
         )
         with table_errors("state table", "UpdateItem"):
             try:
