@@ -376,28 +376,3 @@ def test_whatever_the_events_hold_folding_does_not_fail(events: list[dict[str, A
 def test_stream_needs_neither_an_end_mark_nor_a_last_line_end(end: bytes) -> None:
     stream = answer_stream(["a"]).removesuffix(b"\n\n" + DONE) + end
     assert folded(stream)["usage"] == {"total_tokens": 3}
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "",
-        "no json",
-        "[]",
-        "{}",
-        '{"choices": []}',
-        {"choices": [STOP]},
-        {"choices": [{**SAID, "finish_reason": None}]},
-        {"choices": [SAID, {**SAID, "index": 2}]},
-        {"choices": [SAID, {"index": 1, "text": "a", "finish_reason": "stop"}]},
-        {"choices": [SAID], "error": {"message": "x"}},
-        {"choices": SAID},
-        answer_stream(["a"]).decode(),
-        json.dumps({"choices": [SAID]}) * 2,
-        {"object": "list", "data": [], "usage": {"total_tokens": 3}},
-    ],
-    ids=lambda document: str(document)[:40],
-)
-def test_document_that_is_not_an_answer_is_no_stream(document: object) -> None:
-    body = document if isinstance(document, str) else json.dumps(document)
-    assert event_stream(body.encode(), includes_usage=True) is None

@@ -20,7 +20,7 @@ LINE_ENDS = (b"\n", b"\r")
 LF, CR = b"\n\r"  # as numbers, which are found in a fifth of the time
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PIECE_BYTES = 64 * 1024
-"""Size of what is looked at at once where a whole stream is there."""
+"""Size of what is read at once of a whole stream. All its events would take 100 MB of memory."""
 MAX_HELD_BYTES = 64 * 1024
 """Maximum part of a line that is held back, in bytes. Providers send whole lines."""
 FIELDS = (b"data", b"event", b"id", b"retry", b"error")
@@ -144,6 +144,11 @@ def each_event(chunks: Iterable[bytes]) -> Iterator[bytes]:
         held = held[start:]
     if held:
         yield held
+
+
+def pieces_of(body: bytes) -> Iterator[bytes]:
+    """A stream in pieces that end anywhere, for a parser."""
+    return (body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES))
 
 
 def pieces_of_events(stream: bytes, size: int = PIECE_BYTES) -> Iterator[bytes]:

@@ -10,13 +10,13 @@ import json
 import re
 from base64 import b64decode, b64encode
 
-from sluice.completions.event_stream import END_MARK_LINE, EVENT_STREAM, LINE_ENDS
+from sluice.completions.event_stream import END_MARK_LINE, EVENT_STREAM, LINE_ENDS, pieces_of
 from sluice.completions.events import compact_json, completion_events
 from sluice.errors import UpstreamBroken, UpstreamRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 CHAT, TEXT = "chat.completion", "text_completion"
@@ -28,8 +28,6 @@ NOT_FOLDED = ("object", "choices", "obfuscation")
 CHOICE_FRAME = ("index", "delta", "message")
 WHOLE_TEXTS = ("role", "type", "id", "format")
 """Members of a delta whose text never comes in pieces. Some providers repeat them in each event."""
-PIECE_BYTES = 64 * 1024
-"""Size of what is parsed at once. All events of a long answer would take 100 MB of memory."""
 FAILED = ("error", "abort", "cancelled", "insufficient_system_resource")
 """Finish reasons of answers that failed: OpenRouter's, vLLM's and SGLang's, and DeepSeek's."""
 
@@ -92,11 +90,6 @@ def _folded(body: bytes) -> dict[str, Any] | None:
     # At the end, where providers have it, too.
     counted = {} if usage is None else {"usage": usage}
     return {**answer, "object": kind, "choices": folded, **counted}
-
-
-def pieces_of(body: bytes) -> Iterator[bytes]:
-    """A body in pieces, for a parser."""
-    return (body[at : at + PIECE_BYTES] for at in range(0, len(body), PIECE_BYTES))
 
 
 def folded_choices(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from sluice.completions.event_stream import recognized
-from sluice.completions.folding import folded_choices, pieces_of, without_index
+from sluice.completions.event_stream import pieces_of, recognized
+from sluice.completions.folding import folded_choices, without_index
 from sluice.completions.sse import EventParser
 from sluice.errors import UpstreamBroken
 
