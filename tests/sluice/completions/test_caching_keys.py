@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +13,17 @@ from sluice.completions.caching import NotCached
 from sluice.completions.event_stream import EVENT_STREAM
 from sluice.completions.request import ResponseType, plain_request
 from sluice.upstream.call import JSON, ModelCall, chat_call
-from tests.scripted_upstream import delta, replies, sends, sse
+from tests.scripted_upstream import (
+    EVENT_STREAM_HEAD,
+    LAST_CHUNK,
+    PATIENCE_S,
+    UpstreamRequest,
+    chunk,
+    delta,
+    replies,
+    sends,
+    sse,
+)
 from tests.sluice.completions.cache_bench import ASKED, STREAMED, CacheBench
 
 if TYPE_CHECKING:
@@ -137,3 +149,22 @@ def test_tokens_of_the_whole_answer_count_whatever_its_client_read(bench: CacheB
     body = bench.upstream.requests[0].document
     bench.ask({**body, "stream": False})  # usage is at the end of the folded answer
     assert (bench.state, bench.line["saved_tokens"]) == ("HIT", 12)
+
+
+def test_answer_whose_client_has_its_value_early_is_kept_whole(bench: CacheBench) -> None:
+    has_value = threading.Event()
+
+    def in_two_parts(_request: UpstreamRequest, connection: socket.socket) -> None:
+        connection.sendall(EVENT_STREAM_HEAD + chunk(delta("[[42]]")))
+        assert has_value.wait(PATIENCE_S)
+        connection.sendall(chunk(delta(" it is") + STOP + sse("[DONE]")) + LAST_CHUNK)
+
+    def number(answer: ModelAnswer) -> str:
+        found = number_in(answer)
+        has_value.set()
+        return found
+
+    bench.upstream.script = in_two_parts
+    assert bench.read(plain_request("Hi"), number) == "42"
+    text = bench.read(plain_request("Hi"), lambda answer: "".join(answer.deltas()))
+    assert (bench.state, text) == ("HIT", "[[42]] it is")
