@@ -25,7 +25,7 @@ from sluice.state.dynamodb import DynamoDbState
 from sluice.state.sqlite import SqliteState
 from sluice.state.store import StateStore
 
-MAX_PATIENCE_S = 60
+MAX_PATIENCE_S = 120
 
 
 def store_of(settings: Settings) -> StateStore:

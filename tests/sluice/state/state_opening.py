@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TABLE = "sluice-test-state"
 NOW = 1_700_000_000.0
 LATER = NOW + 60
-PATIENT = Limits(connect_s=30.0, reply_s=30.0, total_s=30.0, attempts=3)
+PATIENT = Limits(connect_s=120.0, reply_s=120.0, total_s=120.0, attempts=3)
 """moto answers one request at a time, on a machine that does much else."""
 
 
