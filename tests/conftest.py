@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 
+from tests.child_environment import measure_no_child
 from tests.process_starts import starts_processes
 from tests.scripted_upstream import ScriptedUpstream, scripted_upstream
 
@@ -108,6 +109,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name a case with a long text by its number: all processes must agree on the names."""
     is_long = isinstance(val, (bytes, str)) and len(val) > LONGEST_CASE_NAME
     return argname if is_long else None
+
+
+def pytest_collection_finish() -> None:
+    measure_no_child()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,6 @@ It shares no code with the runtime it tests. It serves one connection at a time.
 from __future__ import annotations
 
 import json
-import os
 import select
 import socket
 import subprocess
@@ -16,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tests.child_environment import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -284,7 +285,7 @@ def running(
     api = RuntimeApi(log)
     with out.open("ab") as to_out, err.open("wb") as to_err, log.frames.open("ab") as to_log:
         environ = {
-            **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
+            **MEASURED,
             "PATH": "/usr/bin:/bin",
             "AWS_LAMBDA_RUNTIME_API": api.address,
             "LAMBDA_TASK_ROOT": str(folder),

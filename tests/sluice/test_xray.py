@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.child_environment import LAYERS, ROOT, inherited
+from tests.child_environment import LAYERS, MEASURED, ROOT
 from tests.segment_documents import Document, daemon
 
 TRACE, SEGMENT = "1-6748a1b2-0123456789abcdef01234567", "0123456789abcdef"
@@ -27,7 +27,7 @@ def sent(parts: str, request: str = "{}", trace: str = TRACE, **environ: str) ->
         subprocess.run(
             [sys.executable, "-c", PROGRAM + send],
             env={
-                **inherited(),
+                **MEASURED,
                 "PYTHONPATH": LAYERS,
                 "LAMBDA_TASK_ROOT": str(ROOT),
                 "AWS_XRAY_DAEMON_ADDRESS": xray.address,
