@@ -39,6 +39,7 @@ NOT_FAILURES = {
     refusals.ModelNotAllowed.code,
     refusals.ModelWithoutPrice.code,
     "no_match",
+    "not_cached",
     "cancelled",
     "connection_gone",
 }
