@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scripts.usage.command_line import DEFAULT_DAYS, first_day
 from scripts.usage.report import grouped, total
-from sluice.access.daily_usage import usage_of
+from sluice.access.daily_usage import usages
 from sluice.access.records import MICRO
 from sluice.state.item import Item
 
@@ -29,8 +29,8 @@ class Savings(NamedTuple):
 def savings_of(items: Mapping[str, Item], now: float) -> Savings:
     """The sums of the last days. items: of daily_usage, by key. now: Unix time."""
     since = first_day(now)
-    found = (usage_of(key, item) for key, item in items.items())
-    counts = total(grouped((usage for usage in found if usage.day >= since), ())).counts
+    recent = (usage for usage in usages(items) if usage.day >= since)
+    counts = total(grouped(recent, ())).counts
     return Savings(
         since,
         counts["requests"],

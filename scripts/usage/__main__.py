@@ -22,7 +22,7 @@ from scripts.usage.command_line import command_line, period
 from scripts.usage.replay import replay
 from scripts.usage.report import grouped
 from scripts.usage.written import Report, as_chart, as_csv, as_json, as_table
-from sluice.access.daily_usage import PREFIX, usage_of
+from sluice.access.daily_usage import PREFIX, usages
 
 
 def main(shell: Shell) -> int:
@@ -41,8 +41,7 @@ def main(shell: Shell) -> int:
 
 def _report(chosen: argparse.Namespace, place: Place, shell: Shell) -> None:
     first, last = period(chosen, shell.clock())
-    items = place.store.items(PREFIX)
-    found = (usage_of(key, item) for key, item in items.items())
+    found = usages(place.store.items(PREFIX))
     chosen_days = (usage for usage in found if first <= usage.day <= last)
     report = Report(first, last, chosen.by, grouped(chosen_days, chosen.by))
     write = as_json if chosen.json else as_csv if chosen.csv else as_table

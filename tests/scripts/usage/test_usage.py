@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scripts.usage.__main__ import main
-from sluice.access.daily_usage import RequestUsage, usage_change
+from sluice.access.daily_usage import PREFIX, RequestUsage, usage_change
 from sluice.access.usage import Savings, Tokens
+from sluice.state.changes import Change
 from tests.scripts.tool_runs import Tool
 from tests.scripts.tool_stores import NOW, opened
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAY_S = 86_400
+OLD_FORM = Change(f"{PREFIX}2027-01-15 key team-a", None, add={"requests gpt-x": 7})
 EVIL = "=cmd|' /C calc'!A0\x1b[2J<&>"
 USED = (
     # who, model, tokens, micro-USD, days ago, failed
@@ -45,6 +47,7 @@ class UsageTool(Tool):
 @pytest.fixture(params=["sqlite", "dynamodb"])
 def tool(request: pytest.FixtureRequest, tmp_path: Path) -> UsageTool:
     store = opened(request.param, request)
+    assert store.change_all([OLD_FORM])
     for name, model, tokens, cost, days_ago, failed in USED:
         when = NOW - days_ago * DAY_S
         used = RequestUsage(tokens, cost, has_failed=failed)

@@ -9,6 +9,8 @@ from sluice.state.changes import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from sluice.access.usage import Savings, Tokens
     from sluice.state.item import Item
 
@@ -86,6 +88,11 @@ def usage_change(account: str, name: str, model: str, used: RequestUsage, now: f
 def usage_key(day: str, account: str, model: str) -> str:
     """Clients choose models, so each has an item of its own: one for all would grow too large."""
     return f"{PREFIX}{day} {model} {account}"
+
+
+def usages(items: Mapping[str, Item]) -> Iterator[Usage]:
+    """What items count, by key. Those of an older form, without a model, do not count."""
+    return (usage_of(key, item) for key, item in items.items() if "model" in item)
 
 
 def usage_of(key: str, item: Item) -> Usage:
