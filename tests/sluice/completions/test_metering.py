@@ -166,8 +166,10 @@ def test_requests_without_model_work_are_free() -> None:
     cancel = ModelCall("POST", "/responses/r/cancel", "", {}, b"", None)
     for call, is_free in ((models, True), (cancel, True), (upload, False)):
         assert charged([b"x" * 300], call=call, has_lines=False) == (NOTHING, False)
-        _, gate = meter_of(call)
+        meter, gate = meter_of(call)
         assert gate.asked[0].is_free == is_free
+        passed = iter([b"x"])
+        assert meter.chunks(passed, has_lines=False) is passed  # holds nothing of a large file
 
 
 @pytest.mark.parametrize(
@@ -232,10 +234,11 @@ def test_members_count_in_any_case() -> None:
 
 def test_gate_learns_of_all_models_that_may_answer() -> None:
     gate, fallbacks = FakeGate(FakeTicket()), {"gpt": "o3", "o3": "o4", "o4": "gpt"}
-    for is_hit in (False, True):
-        request = pending(chat_call(CALL.body, "gpt"))
-        assert metered(gate, ANN, request, fallbacks=fallbacks, is_hit=is_hit) is not None
-    assert [ask.fallbacks for ask in gate.asked] == [("o3", "o4"), ()]
+    call = chat_call(CALL.body, "gpt")
+    by_path = call._replace(path="/engines/gpt/completions")
+    for asked, is_hit in ((call, False), (call, True), (by_path, False)):
+        assert metered(gate, ANN, pending(asked), fallbacks=fallbacks, is_hit=is_hit) is not None
+    assert [ask.fallbacks for ask in gate.asked] == [("o3", "o4"), (), ()]
 
 
 def test_our_limits_replace_the_providers_headers() -> None:

@@ -235,15 +235,26 @@ def test_keys_whose_rest_is_over_at_once_are_not_tried_for_ever(
     assert keys_asked(upstream) == "123"
 
 
-def test_form_that_names_a_model_is_not_asked_of_another(upstream: ScriptedUpstream) -> None:
+@pytest.mark.parametrize(
+    ("path", "content_type", "body"),
+    [
+        (
+            "/audio/transcriptions",
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na\r\n--x--\r\n',
+        ),
+        ("/v1beta/models/a:generateContent", "application/json", b'{"contents": []}'),
+    ],
+)
+def test_form_or_path_that_names_a_model_is_not_asked_of_another(
+    upstream: ScriptedUpstream, path: str, content_type: str, body: bytes
+) -> None:
     """It would be the same request once more."""
     upstream.script = replies(503, ERROR)
-    form = b'--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na\r\n--x--\r\n'
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    call = ModelCall("POST", "/audio/transcriptions", "", headers, form, "a")
+    call = ModelCall("POST", path, "", {"content-type": content_type}, body, "a")
     with pytest.raises(UpstreamRefused):
         Asker(upstream.url, UPSTREAM_RETRIES="0", FALLBACK_MODELS="a=b").read(call)
-    assert [asked.body for asked in upstream.requests] == [form]
+    assert [asked.body for asked in upstream.requests] == [body]
 
 
 def test_stop_ends_the_pause_between_two_attempts(upstream: ScriptedUpstream) -> None:

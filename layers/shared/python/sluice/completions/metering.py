@@ -96,17 +96,20 @@ class Meter:
     def chunks(
         self, chunks: Iterator[bytes], *, has_lines: bool, is_text: bool = True
     ) -> Iterator[bytes]:
-        """The same bytes of an answer, counted as they pass.
+        """The same bytes of an answer, counted as they pass, unless it costs nothing.
 
         has_lines: whether it has events. is_text: whether its length says how many tokens it has.
         """
+        if self._claimed == NOTHING:
+            return chunks
         if has_lines:
             return self._count_events(chunks)
         return self._count_bytes(chunks) if is_text else self._pass(chunks)
 
     def count_event(self, data: str) -> None:
         """Count one event that passes."""
-        self._delivered.add_events(data.encode("utf-8", "replace"), 1)
+        if self._claimed != NOTHING:
+            self._delivered.add_events(data.encode("utf-8", "replace"), 1)
 
     def settle(
         self,
@@ -185,7 +188,8 @@ def metered(
     is_free = is_hit or _is_free(call) or not asks_model
     document = None if is_free else _document(call, is_strict=principal.has_record)
     claimed = NOTHING if is_free else claimed_tokens(call.path, call.body, document)
-    others = () if is_hit else _chain(call.model or "", fallbacks or {})
+    is_fixed = is_hit or not call.may_ask_another
+    others = () if is_fixed else _chain(call.model or "", fallbacks or {})
     ask = _ask_of(pending, claimed)._replace(fallbacks=others)
     ticket = gate.admit(principal, ask, meanwhile)
     if ticket is None:

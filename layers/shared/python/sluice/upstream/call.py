@@ -50,6 +50,11 @@ class ModelCall(NamedTuple):
     def is_json(self) -> bool:
         return self.headers.get("content-type", "").lower().startswith(JSON)
 
+    @property
+    def may_ask_another(self) -> bool:
+        """Whether `by_model` makes another model answer: no form changes, and no path."""
+        return self.is_json and model_of_path(self.path) is None
+
     def by_model(self, model: str) -> ModelCall:
         """The same request for another model, if the body is JSON; a form stays unchanged."""
         changed = self.with_member("model", model)

@@ -141,8 +141,7 @@ class UpstreamClient:
         from sluice.upstream.retries import RetryPlan, jitter  # noqa: PLC0415 -- most requests succeed
 
         settings, random = self._settings, self._random or jitter
-        # A form stays unchanged: no other model can be put into it.
-        fallbacks = settings.fallback_models if call.is_json else {}
+        fallbacks = settings.fallback_models if call.may_ask_another else {}
         return RetryPlan(settings.retries, fallbacks, call.model, random, self._clock)
 
     def _has_other_key(
