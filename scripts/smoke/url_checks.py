@@ -37,9 +37,12 @@ from scripts.smoke.settings import Target
 
 CONNECT_TIMEOUT_S = 10.0
 SILENCE_TIMEOUT_S = 60.0  # longer than a cold start and the pauses of a slow model
+JSON = "application/json"
 API = "/v1/"
 """How paths of OpenAI's API begin, without the service's own prefix."""
 COMPLETIONS = f"{API}chat/completions"
+NOT_CACHED = {"Cache-Control": "no-cache, no-store"}
+"""A kept answer comes in one piece, and says nothing of the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class UrlRequest:
             "GET" if self.body is None else "POST",
             target.addresses.http_url + self.path.replace(API, f"{target.api_path}/", 1),
             data=self.body.encode() if self.body is not None else None,
-            headers={"Content-Type": "application/json"} if self.body is not None else {},
+            headers=NOT_CACHED | ({"Content-Type": JSON} if self.body is not None else {}),
             auth=auth or right_auth(target),
             timeout=(CONNECT_TIMEOUT_S, SILENCE_TIMEOUT_S),
             allow_redirects=False,

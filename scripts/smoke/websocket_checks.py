@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -72,20 +73,29 @@ def parsed(frame: str) -> dict[str, Any]:
 
 
 def chat(prompt: str) -> str:
-    request = {"messages": messages_of(prompt)}
-    return json.dumps({"action": "chat", "id": CHAT_ID, "request": request})
+    return json.dumps({"action": "chat", "id": CHAT_ID, "request": not_cached(prompt)})
+
+
+def not_cached(prompt: str) -> dict[str, Any]:
+    """A request that the cache does not answer: a kept answer comes in one piece."""
+    return {"messages": messages_of(prompt), "caching": False}
+
+
+def new_prompt() -> str:
+    """A prompt that the cache does not know: a plain one cannot say `caching`."""
+    return f"{ASKS_FOR_A_WHILE} (check {uuid.uuid4()})"
 
 
 def answers_a_prompt(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
-        client.send(json.dumps({"action": "sendmessage", "data": ASKS_FOR_A_WHILE}))
+        client.send(json.dumps({"action": "sendmessage", "data": new_prompt()}))
         # No mark ends such an answer. Two frames show that it streams.
         expect_text("frames", receive(client, watch) + receive(client, watch))
 
 
 def answers_a_template(target: Target, watch: Stopwatch) -> None:
     with opened(target) as client:
-        client.send(json.dumps({"messages": messages_of(ASKS_FOR_A_WHILE)}))
+        client.send(json.dumps(not_cached(ASKS_FOR_A_WHILE)))
         frames = [receive(client, watch)]
         while frames[-1] != END:
             frames.append(receive(client, watch))

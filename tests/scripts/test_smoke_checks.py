@@ -24,6 +24,7 @@ from scripts.access.shell import Shell
 from scripts.smoke.__main__ import all_checks
 from scripts.smoke.check import Result, row, run_check, summary
 from scripts.smoke.settings import Target, parse
+from scripts.smoke.websocket_checks import new_prompt
 from tests.scripted_upstream import (
     EVENT_STREAM_HEAD,
     LAST_CHUNK,
@@ -246,6 +247,10 @@ def test_wrong_answer_of_the_websocket_is_named() -> None:
     for name, frames, failure in WEBSOCKET_FAULTS:
         with websocket_service(*frames) as url:
             assert failure_of(name, target(websocket_url=url)) == failure
+
+
+def test_no_two_plain_prompts_share_a_kept_answer() -> None:
+    assert new_prompt() != new_prompt()
 
 
 def test_service_that_is_not_there_is_named_without_its_address() -> None:
