@@ -49,6 +49,11 @@ class CommandLine(argparse.ArgumentParser):
         raise ToolError(f"{advice}. {self.hint}" if self.hint else advice)
 
 
+def service_url(address: str) -> str:
+    """The address of the service, without the /v1 with which SDKs have it."""
+    return address.rstrip("/").removesuffix("/v1")
+
+
 def parsed(parser: argparse.ArgumentParser, shell: Shell) -> argparse.Namespace:
     """Parse the command line. Raises ToolError.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from local.npm_options import with_npm_options
-from scripts.access.command_line import CommandLine
+from scripts.access.command_line import CommandLine, service_url
 from scripts.access.errors import ToolError
 from scripts.access.place import add_options
 
@@ -64,10 +64,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
         over_websocket=found.ws,
         stage=found.stage or "",
         region=found.region or "",
-        # SDKs have the address with /v1 at its end.
-        http_url=(found.http_url or ("" if found.stage else LOCAL_URL))
-        .rstrip("/")
-        .removesuffix("/v1"),
+        http_url=service_url(found.http_url or ("" if found.stage else LOCAL_URL)),
         ws_url=found.ws_url or ("" if found.stage else LOCAL_WEBSOCKET_URL),
         key=found.key or "",
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from local.npm_options import with_npm_options
 from scripts.access.addresses import Addresses
-from scripts.access.command_line import CommandLine
+from scripts.access.command_line import CommandLine, service_url
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, DEFAULT_STAGE, SERVICE
 
@@ -52,8 +52,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
     found = parser.parse_args(words)
     if bool(found.http_url) != bool(found.ws_url):
         raise ToolError("--http-url and --ws-url need each other.")
-    # SDKs have the address with /v1 at its end.
-    http_url = (found.http_url or "").rstrip("/").removesuffix("/v1")
+    http_url = service_url(found.http_url or "")
     addresses = Addresses(http_url, found.ws_url) if http_url else None
     return Options(
         found.stage,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from local.playground.settings import api_path
 from local.project.environment import WELL_KNOWN, UserSettings
 from local.project.lists import entries
 from scripts.access.addresses import Addresses, deployed_addresses
+from scripts.access.command_line import CommandLine, service_url
 from scripts.access.errors import ToolError
 from scripts.access.place import DEFAULT_REGION, DEFAULT_STAGE, SERVICE, session_of
 
@@ -59,12 +59,12 @@ class Options:
 
 
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
-    """Parse the command line, or end the program with its usage.
+    """Parse the command line. Raises ToolError.
 
     Raises ConfigurationError for options that npm took for its own.
     """
     words = with_npm_options(arguments, environ, TAKEN_BY_NPM, ("local",), event="smoke")
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="npm run smoke --", description="Check a deployed stage, or the local stack."
     )
     parser.add_argument("--stage", default=DEFAULT_STAGE, help="default %(default)s")
@@ -75,9 +75,9 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> Options:
     parser.add_argument("--ws-url", help=f"with --local (default {LOCAL.websocket_url})")
     found = parser.parse_args(words)
     if (found.http_url or found.ws_url) and not found.local:
-        parser.error("--http-url and --ws-url need --local")
+        raise ToolError("--http-url and --ws-url need --local.")
     url, websocket_url = found.http_url or LOCAL.http_url, found.ws_url or LOCAL.websocket_url
-    local = Addresses(url.rstrip("/"), websocket_url) if found.local else None
+    local = Addresses(service_url(url), websocket_url) if found.local else None
     return Options(found.stage, found.region, found.stack or f"{SERVICE}-{found.stage}", local)
 
 

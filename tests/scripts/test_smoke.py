@@ -10,8 +10,6 @@ from tests.running_stack import ROOT, ready_service
 from tests.scripted_upstream import closed_port, refused_url
 from tests.scripts.smoke_run import SmokeRun, at, finished, settings_of, smoke, started
 
-# Three services start at once, and the demo model takes its time.
-
 KEY = "fk-test-of-smoke-checks"
 SERVICES = {
     "signed": {"WEBSOCKET_AUTH": "aws_iam"},
@@ -20,6 +18,8 @@ SERVICES = {
         "WEBSOCKET_AUTH": "forward_key",
         "FORWARD_KEY": KEY,
         "OPENAI_ROUTE_PREFIX": "/ai",
+        "CACHE_CHAT_COMPLETION": "true",
+        "CACHE_BACKEND": "MEMORY",
     },
     "without a provider": {"OPENAI_API_KEY": "sk-test-smoke", "UPSTREAM_RETRIES": "0"},
 }
@@ -114,6 +114,9 @@ def test_service_that_does_not_run_is_an_error_of_its_own() -> None:
     run = smoke("--local", "--http-url", url)
     said = f"smoke: Nothing listens at {url}. Start the service: npm start\n"
     assert (run.status, run.printed, run.complaint) == (2, "", said)
-    run = smoke("--http-url", url)
-    assert run.complaint.endswith("error: --http-url and --ws-url need --local\n")
-    assert run.status == 2
+    for options, said in (
+        (["--http-url", url], "--http-url and --ws-url need --local.\n"),
+        (["--key", KEY], "Unknown option or argument. All options: npm run smoke -- --help\n"),
+    ):
+        run = smoke(*options)
+        assert (run.status, run.printed, run.complaint) == (2, "", f"smoke: {said}")
