@@ -7,7 +7,12 @@ import json
 import pytest
 
 from sluice.access.records import Record, item_of, record_of, shown
-from sluice.authentication import account_of_key, account_of_principal
+from sluice.authentication import (
+    account_of_key,
+    account_of_principal,
+    principal_of_key,
+    principal_of_signer,
+)
 
 FULL = Record(
     key_alias="team",
@@ -74,3 +79,10 @@ def test_account_of_a_key_does_not_reveal_it() -> None:
 def test_assumed_role_counts_as_its_role(arn: str, account: str) -> None:
     assert account_of_principal(arn) == account
     assert Record("x", principal=arn).key == account
+
+
+def test_what_is_counted_without_a_record_is_not_in_the_item_of_one() -> None:
+    """The item of counters expires, also where the same key or ARN has a record."""
+    arn, key = "arn:aws:iam::123:user/ann", "sk-sluice-secret"
+    records = {account_of_principal(arn), account_of_key(key)}
+    assert records.isdisjoint({principal_of_signer(arn).account, principal_of_key(key).account})

@@ -87,7 +87,7 @@ def test_known_key_is_accepted_and_named_by_its_digest(
     # A signer's name does not replace the key's.
     admission = connect(headers, query, identity={"userArn": USER})
     assert admission.answer == {"statusCode": 200, "headers": chosen}
-    assert admission.principal == Principal(name, account_of_key(key))
+    assert admission.principal == Principal(name, f"counts of {account_of_key(key)}")
     (line,) = logged(capsys)
     assert line["principal"] == name
     assert "fk-" not in json.dumps(line)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 BEARER = "bearer "
 PROTOCOL_PREFIX = "bearer."
+WITHOUT_RECORD = "counts of "
+"""How accounts without a record begin: counters expire, so they are not in the item of a record,
+which the same key or ARN may have, too."""
 NAME_DIGITS = 12  # 48 bits: different for any number of keys, and useless for guessing one
 
 
@@ -65,16 +68,21 @@ def key_digest(key: str) -> str:
 def principal_of_key(key: str) -> Principal:
     """Who has this key. Its name is for logs: the same for the same key, and does not reveal it."""
     digest = key_digest(key)
-    return Principal(f"key-{digest[:NAME_DIGITS]}", f"key {digest}")
+    return Principal(f"key-{digest[:NAME_DIGITS]}", f"{WITHOUT_RECORD}key {digest}")
+
+
+def principal_of_signer(arn: str) -> Principal:
+    """Who signs as this ARN, where no record tells more."""
+    return Principal(arn, f"{WITHOUT_RECORD}{account_of_principal(arn)}")
 
 
 def account_of_key(key: str) -> str:
-    """The item of a key, which it does not reveal."""
+    """The record's item of a key, which it does not reveal."""
     return f"key {key_digest(key)}"
 
 
 def account_of_principal(arn: str) -> str:
-    """The item of whoever signs as this ARN; an assumed role counts as its role."""
+    """The record's item of whoever signs as this ARN; an assumed role counts as its role."""
     return f"arn {role_of(arn)}"
 
 

@@ -11,6 +11,7 @@ from sluice.authentication import (
     account_of_principal,
     is_known,
     principal_of_key,
+    principal_of_signer,
     unknown_key,
 )
 
@@ -56,10 +57,9 @@ class Access:
 
     def of_signer(self, arn: str, meanwhile: Meanwhile | None = None) -> Principal:
         """Who signs as this ARN. As of_key where IAM_RECORDS requires a record."""
-        account = account_of_principal(arn)
         if self._settings.iam_records:
-            return self._of_record(account, meanwhile)
-        return Principal(arn, account)
+            return self._of_record(account_of_principal(arn), meanwhile)
+        return principal_of_signer(arn)
 
     def check(self, principal: Principal) -> None:
         """Raises as of_key for a principal whose record has been changed 30 s ago or earlier."""
