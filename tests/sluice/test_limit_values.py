@@ -40,6 +40,7 @@ def test_anything_else_is_refused(text: str) -> None:
         (f'{{"{CHAT}": "60/minute;600/hour"}}', (RouteRates(CHAT, (MINUTE, Rate(600, 3600))),)),
         ('{"/v1/": "inf"}', (RouteRates("/v1", ()),)),
         (f'{{"{CHAT}": [{{"level": 0, "limit": "60/minute"}}]}}', (RouteRates(CHAT, (MINUTE,)),)),
+        (f'{{"{CHAT}": "99/60 seconds;60/minute;61/minute"}}', (RouteRates(CHAT, (MINUTE,)),)),
         (
             '{"/v1": [{"level": 0, "limit": "60/minute"}, {"level": "0", "limit": "1/day"}]}',
             (RouteRates("/v1", (MINUTE, Rate(1, 86_400))),),

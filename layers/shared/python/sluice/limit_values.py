@@ -56,7 +56,7 @@ def rates(text: str) -> tuple[Rate, ...]:
     """100/2minutes;600/hour. None for "inf" and an empty text."""
     if text.strip().lower() in ("", UNLIMITED):
         return ()
-    return tuple(_rate(part) for part in re.split("[;,|]", text))
+    return _smallest(_rate(part) for part in re.split("[;,|]", text))
 
 
 def route_rates(text: str) -> tuple[RouteRates, ...]:
@@ -132,7 +132,15 @@ def _rates(value: Any) -> tuple[Rate, ...]:
     if any(level != "0" for level, _ in levels):
         hint = "Give those keys a record: npm run keys -- create"
         raise InvalidValue("must have no level above 0", hint=hint)
-    return tuple(rate for _, found in levels for rate in found)
+    return _smallest(rate for _, found in levels for rate in found)
+
+
+def _smallest(found: Iterable[Rate]) -> tuple[Rate, ...]:
+    """Of several rates for windows of one length the smallest: they would share a counter."""
+    by_length: dict[int, Rate] = {}
+    for rate in found:
+        by_length[rate.seconds] = min(rate, by_length.get(rate.seconds, rate))
+    return tuple(by_length.values())
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
