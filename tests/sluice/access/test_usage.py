@@ -116,6 +116,10 @@ def test_text_that_looks_like_an_image_is_counted_as_text() -> None:
         ({"completion_tokens": 7, "prompt_tokens": -1}, Tokens(11, 0, 7, is_estimated=True)),
         ({"prompt_tokens": 0, "completion_tokens": 7}, Tokens(11, 0, 7, is_estimated=True)),
         ({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None),
+        (
+            {"prompt_tokens": 0, "input_tokens": 5, "completion_tokens": 0, "output_tokens": 7},
+            Tokens(5, 0, 7),
+        ),
         ({}, None),
         ({"prompt_tokens": "5", "completion_tokens": None}, None),
     ],

@@ -134,5 +134,6 @@ def _asked(number: object) -> int:
 
 
 def _number(values: Mapping[str, Any], *names: str) -> int | None:
+    """The largest: some servers write 0 under the names that they do not use."""
     found = (values.get(name) for name in names)
-    return next((n for n in found if type(n) is int and n >= 0), None)
+    return max((n for n in found if type(n) is int and n >= 0), default=None)
