@@ -26,6 +26,7 @@ MODEL_PART = (
 MODEL_IN_PATH = r"/(?:models/([^/:]+?)(?::|%3A)[^/]*|(?:engines|model)/([^/]+)/[^/]+)\Z"
 """Paths of Gemini's API (/v1beta/models/NAME:generateContent), of Amazon Bedrock's
 (/model/NAME/invoke), and OpenAI's oldest ones (/engines/NAME/completions)."""
+MODEL_PARTS = ("/models/", "/engines/", "/model/")
 MAX_PART_HEADERS_BYTES = 8 * 1024  # a name and a type; more is content
 MAX_MODEL_BYTES = 256  # names of fine-tuned models, the longest, have about 100
 
@@ -108,6 +109,8 @@ def model_of(headers: Mapping[str, str], body: bytes) -> str | None:
 
 def model_of_path(path: str) -> str | None:
     """The model that a path names instead of the body, as some APIs want it."""
+    if not any(part in path for part in MODEL_PARTS):
+        return None  # nearly always, and to compile the pattern takes 0.3 ms
     found = re.search(MODEL_IN_PATH, path)
     if found is None:
         return None
