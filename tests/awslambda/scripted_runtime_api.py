@@ -260,11 +260,16 @@ class Runtime:
 
     def wait_until_it_sleeps(self) -> None:
         """Wait until the process waits for the kernel, as it does while nobody reads its bytes."""
-        state, seen = Path(f"/proc/{self.process.pid}/stat"), 0
-        while seen < SLEEPS_IN_A_ROW:
-            asleep = state.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "S"
-            seen = seen + 1 if asleep else 0
-            threading.Event().wait(SLEEP_CHECK_S)
+        wait_until_asleep(self.process.pid)
+
+
+def wait_until_asleep(process: int) -> None:
+    """Wait until a process waits for the kernel. A process that waits for a processor does not."""
+    state, seen = Path(f"/proc/{process}/stat"), 0
+    while seen < SLEEPS_IN_A_ROW:
+        asleep = state.read_text(encoding="ascii").rpartition(")")[2].split()[0] == "S"
+        seen = seen + 1 if asleep else 0
+        threading.Event().wait(SLEEP_CHECK_S)
 
 
 @contextmanager

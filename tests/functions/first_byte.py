@@ -116,8 +116,8 @@ class Deployment:
 @contextmanager
 def started(
     function: str, python: Path, **environ: str
-) -> Iterator[tuple[RuntimeApi, Callable[[], dict[str, str]]]]:
-    """The Runtime API of the function's process, and what asks the process for its modules."""
+) -> Iterator[tuple[RuntimeApi, Callable[[], dict[str, str]], int]]:
+    """The Runtime API of the function's process, what asks it for its modules, and its id."""
     api = RuntimeApi()
     read, write = os.pipe()
     variables = {
@@ -143,7 +143,7 @@ def started(
             return modules
 
         try:
-            yield api, report
+            yield api, report, process.pid
         finally:
             process.kill()
             process.wait()
@@ -156,7 +156,7 @@ def imported_at_start(function: str, python: Path) -> dict[str, str]:
     With keys in variables: with keys in SSM, a thread already imports for what follows. python:
     without packages, as Lambda's.
     """
-    with started(function, python, OPENAI_API_KEY=KEY, FORWARD_KEY=KEY) as (api, report):
+    with started(function, python, OPENAI_API_KEY=KEY, FORWARD_KEY=KEY) as (api, report, _):
         api.expect_next()
         return report()
 
@@ -172,7 +172,7 @@ def imported_until_the_first_byte(function: str, python: Path, folder: Path) -> 
         server.script = deployment
         environ = environ_of(server.url.replace("http", "https", 1).removesuffix("/v1"))
         environ["PYTHONPATH"] = f"{folder}{os.pathsep}{LAYERS}"
-        with started(function, python, **environ) as (api, report):
+        with started(function, python, **environ) as (api, report, _):
             api.give_event(json.dumps(EVENTS[function]).encode())
             _wait_for_the_first_byte(function, api, deployment)
             modules = report()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sluice.authentication import principal_of_key
+from tests.awslambda.scripted_runtime_api import wait_until_asleep
 from tests.functions.cloud import Cloud, cloud
 from tests.functions.first_byte import EVENTS, KEY, message, started
 from tests.scripted_upstream import (
@@ -54,9 +55,14 @@ class Traced:
     """One function under a daemon. modules: what its process has imported by now."""
 
     def __init__(
-        self, place: Cloud, api: RuntimeApi, xray: Daemon, modules: Callable[[], dict[str, str]]
+        self,
+        place: Cloud,
+        api: RuntimeApi,
+        xray: Daemon,
+        modules: Callable[[], dict[str, str]],
+        process: int,
     ) -> None:
-        self._place = place
+        self._place, self._process = place, process
         self.api, self.xray, self.modules = api, xray, modules
 
     def give(self, event: bytes, header: str | None = SAMPLED) -> None:
@@ -64,6 +70,7 @@ class Traced:
         self.api.give_event(
             event, **({} if header is None else {"Lambda_Runtime_Trace_Id": header})
         )
+        wait_until_asleep(self._process)
         self._place.may_read.set()
 
     def answer_to(self, event: bytes, header: str | None = SAMPLED) -> None:
@@ -90,8 +97,8 @@ class Traced:
 def traced(function: str, place: Cloud, **environ: str) -> Iterator[Traced]:
     with daemon() as xray:
         variables = {**place.environ(), "AWS_XRAY_DAEMON_ADDRESS": xray.address, **environ}
-        with started(function, PYTHON, **variables) as (api, modules):
-            yield Traced(place, api, xray, modules)
+        with started(function, PYTHON, **variables) as (api, modules, process):
+            yield Traced(place, api, xray, modules, process)
 
 
 def event(function: str) -> bytes:
