@@ -202,7 +202,7 @@ def test_tool_calls_of_an_answer_stay_apart_whatever_indexes_they_have() -> None
 
 def test_members_of_choices_and_of_the_answer() -> None:
     """As Azure sends them, and others."""
-    first = {"choices": [], "id": "", "model": "", "created": 0, "object": "",
+    first = {"moderation": {}, "choices": [], "id": "", "model": "", "created": 0, "object": "",
              "prompt_filter_results": [{"prompt_index": 0}]}  # fmt: skip
     offsets = {"check_offset": 1, "start_offset": 1}
     choices: list[dict[str, object]] = [
@@ -227,6 +227,7 @@ def test_members_of_choices_and_of_the_answer() -> None:
         "object": "chat.completion",
         "service_tier": "flex",
         "citations": ["b"],
+        "moderation": {},
         "prompt_filter_results": [{"prompt_index": 0}],
         "usage": USAGE,
         "choices": [

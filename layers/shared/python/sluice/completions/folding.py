@@ -116,7 +116,7 @@ def _is_added(choice: Any, choices: dict[int, dict[str, Any]]) -> bool:
 def _add_members(answer: dict[str, Any], event: Mapping[str, Any]) -> None:
     """Top-level members: the last value counts, and null does not count."""
     for name, value in event.items():
-        if name in NOT_FOLDED or answer.get(name, answer) == value:
+        if name in NOT_FOLDED or (name in answer and answer[name] == value):
             continue  # nearly always: each event repeats them
         is_better = not answer.get(name) if name in IDENTITY else value is not None
         if is_better or name not in answer:
