@@ -9,6 +9,7 @@ from sluice.completions.event_stream import (
     is_event_stream,
     is_plain,
     is_textual,
+    pieces_of,
     readable,
     recognized,
     whole_lines,
@@ -159,7 +160,10 @@ class ModelAnswer:
         # What relays bytes never needs a parser.
         from sluice.completions.events import completion_events  # noqa: PLC0415
 
-        found = completion_events(self._upstream.headers, self._upstream.chunks())
+        chunks = self._upstream.chunks()
+        if self._upstream.is_kept:  # no client waits for all of it to be parsed
+            chunks = chain.from_iterable(map(pieces_of, chunks))
+        found = completion_events(self._upstream.headers, chunks)
         for event in found if self._pace is None else self._pace.items(found):
             self.usage.add_event(event.document)
             if self._conversation is not None:
