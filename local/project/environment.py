@@ -40,6 +40,8 @@ CHAT_FILE = ".state/chat.jsonl"
 _NOT_INHERITED = re.compile(r"npm_.*|NODE_.*|PYTHON.*|VIRTUAL_ENV|AWS_.*", re.IGNORECASE)
 _NO_ACCOUNT_HERE = ("OPENAI_API_KEY_PARAMETER", "FORWARD_KEY_PARAMETER")
 _NAMES_AN_UPSTREAM = ("OPENAI_BASE_URL", "OPENAI_API_KEY_PARAMETER", "AZURE_OPENAI_ENDPOINT")
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Where a client arrives that connects to all addresses."""
 _ADDRESSES = ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "EXTRA_BASE_URL")
 _MAY_BE_A_KEY = re.compile(r"(?<=/)(?:sk-[^/]*|(?=[^/]*\d)[^/.]{20,})")
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -108,7 +110,7 @@ class LocalPlace:
 
     def reachable_host(self) -> str:
         """Return the host for URLs: an address that clients can connect to."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        host = _LOOPBACK.get(self.host, self.host)
         return f"[{host}]" if ":" in host else host
 
     def http_url(self) -> str:
@@ -123,7 +125,7 @@ class LocalPlace:
     def has(self, url: str) -> bool:
         """Return whether the stack itself listens at `url`."""
         _, host, port = _parts(url)
-        is_here = is_loopback(host) or host in (self.host, self.reachable_host())
+        is_here = is_loopback(_LOOPBACK.get(host, host)) or host == self.host
         return is_here and port in (self.http_port, self.ws_port)
 
 

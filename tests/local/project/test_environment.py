@@ -294,7 +294,13 @@ def test_upstream_is_shown_with_its_path_and_without_keys(
 
 
 def test_upstream_must_not_be_the_stack_itself() -> None:
-    here = ("127.0.0.1:3000", "LOCALHOST:3000/v1", "[::1]:3001", "u:p@127.0.0.1:3000/openai/v1/")
+    here = (
+        "127.0.0.1:3000",
+        "LOCALHOST:3000/v1",
+        "[::1]:3001",
+        "0.0.0.0:3000",
+        "u:p@127.0.0.1:3000/openai/v1/",
+    )
     for name in ("OPENAI_BASE_URL", "AZURE_OPENAI_ENDPOINT", "EXTRA_BASE_URL"):
         for address in here:
             with pytest.raises(ConfigurationError, match=f"{name} is the address of this stack"):
