@@ -86,9 +86,11 @@ def session_of(user: UserSettings, region: str) -> Any:
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415 -- the same
 
     key, secret = user.get("AWS_ACCESS_KEY_ID"), user.get("AWS_SECRET_ACCESS_KEY")
-    own = (key, secret, user.get("AWS_SESSION_TOKEN") or None) if key and secret else ()
     try:
-        return boto3.Session(*own, region_name=region)
+        if key and secret:
+            token = user.get("AWS_SESSION_TOKEN") or None
+            return boto3.Session(key, secret, token, region_name=region)
+        return boto3.Session(region_name=region, profile_name=user.get("AWS_PROFILE") or None)
     except BotoCoreError as error:  # such as an unknown profile
         raise ToolError(
             f"Your AWS settings cannot be used ({type(error).__name__}). Check AWS_PROFILE."

@@ -234,6 +234,12 @@ def test_stage_that_is_not_deployed_is_said(tmp_path: Path) -> None:
     )
 
 
+def test_profile_of_dotenv_counts(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AWS_PROFILE=nobody\n")
+    message = KeysTool(tmp_path, {}, "--stage", "prod").error("list")
+    assert message == "Your AWS settings cannot be used (ProfileNotFound). Check AWS_PROFILE."
+
+
 def test_several_processes_create_one_alias(tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "STATE_FILE": str(tmp_path / "state.sqlite3")}
     command = [sys.executable, "-m", "scripts.keys", "create", "team-a", "--json"]
