@@ -93,6 +93,7 @@ async function open (browser, { url, scheme = 'light', width = 1280, height = 90
   page.on('websocket', (socket) => check(socket.url()))
   const listed = models && page.waitForResponse((response) => response.url().endsWith('/models'))
   await page.goto(url)
+  await page.locator('#place:not(:empty)').waitFor() // its script sets up the page in one go
   await (await listed)?.finished?.()
   pages.set(pages.size + 1, { page, faults })
   return pages.size
