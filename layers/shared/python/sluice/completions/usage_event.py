@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 NO_CHOICES = rb'"choices"\s*:\s*(?:\[\s*\]|null)'
 """Events without it pass unread. OpenAI's have `"usage": null` in each."""
 BLANKS = b"\r\n"
-COUNTED_PATHS = "/completions"
-"""End of the paths whose streams count tokens on request: /chat/completions, /completions, and
+COUNTED_PATHS_END = "/completions"
+"""How paths end whose streams count tokens on request: /chat/completions, /completions, and
 those of further APIs, with a version before them. Streams of /responses always count."""
 
 
 def asking_for_usage(call: ModelCall) -> ModelCall | None:
     """The call of a stream that asks for its token counts too; None if it does, or cannot."""
-    if call.method != "POST" or not call.path.endswith(COUNTED_PATHS) or not call.is_json:
+    if call.method != "POST" or not call.path.endswith(COUNTED_PATHS_END) or not call.is_json:
         return None
     try:
         document = json.loads(call.body)
