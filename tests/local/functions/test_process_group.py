@@ -14,6 +14,7 @@ from tests.local.functions.processes import gone, is_gone
 # Opens a group, starts a child in it that ignores SIGTERM and has a child, prints the ids, waits.
 _OWNER = """
 import asyncio
+import os
 from local.functions.process_group import open_group
 
 async def main():
@@ -21,7 +22,7 @@ async def main():
     child = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", "trap '' TERM; sleep 3600 & echo $!; wait", process_group=group.id
     )
-    print(group.id, child.pid, flush=True)
+    os.write(1, f"{group.id} {child.pid}\\n".encode())  # at once: the shell writes here, too
     await child.wait()
 
 asyncio.run(main())
